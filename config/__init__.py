@@ -1,0 +1,1 @@
+"""The knobs: settings read once, the topics, and the example model."""

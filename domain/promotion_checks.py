@@ -1,0 +1,87 @@
+"""The checks of the promotion gate, each pure; the first that fails decides.
+
+A later gate (a paired test over the reference rows, say) adds its checks here and its knobs to the policy.
+"""
+
+from collections.abc import Iterator
+
+from domain.score import Score
+from domain.values import Value
+from domain.verdict import Check
+
+
+class Champion(Value):
+    """The holder of the alias, scored on the reference bytes now."""
+
+    version: int
+    generation: int
+    score: Score
+
+
+class NoChampion(Value):
+    """The registry itself said that there is no alias, and the ledger is empty."""
+
+
+class UnreadableChampion(Value):
+    """There is a champion, or there may be one, but it could not be read, loaded or scored."""
+
+    why: str
+
+
+def gate_checks(
+    metric: str,
+    minimum_effect: float,
+    candidate: Score,
+    champion: Champion | NoChampion | UnreadableChampion,
+) -> tuple[Check, ...]:
+    """Run the checks in order and stop behind the first that fails."""
+    done: list[Check] = []
+    for check in _checks(metric, minimum_effect, candidate, champion):
+        done.append(check)
+        if not check.passed:
+            break
+    return tuple(done)
+
+
+def _checks(
+    metric: str,
+    minimum_effect: float,
+    candidate: Score,
+    champion: Champion | NoChampion | UnreadableChampion,
+) -> Iterator[Check]:
+    yield _has_a_number("candidate", candidate, metric)
+    if isinstance(champion, UnreadableChampion):
+        yield Check(
+            name="champion_readable", passed=False, detail=f"the champion cannot be judged: {champion.why}"
+        )
+    elif isinstance(champion, NoChampion):
+        yield Check(name="first_champion", passed=True, detail="there is no champion yet: the first one")
+    else:
+        yield _same_bytes(candidate, champion.score)
+        yield _has_a_number("champion", champion.score, metric)
+        yield _gain(metric, minimum_effect, candidate, champion)
+
+
+def _has_a_number(who: str, score: Score, metric: str) -> Check:
+    number = score.number(metric)
+    passed = number is not None and number >= 0
+    said = f"{metric} {number:.6g}" if passed else f"no usable {metric} (NaN, infinite, negative or missing)"
+    return Check(name=f"{who}_has_a_number", passed=passed, detail=f"the {who} has {said}")
+
+
+def _same_bytes(candidate: Score, champion: Score) -> Check:
+    passed = candidate.dataset_digest == champion.dataset_digest
+    detail = (
+        "both were scored on the same reference bytes" if passed else "the two were scored on different bytes"
+    )
+    return Check(name="same_reference_bytes", passed=passed, detail=detail)
+
+
+def _gain(metric: str, minimum_effect: float, candidate: Score, champion: Champion) -> Check:
+    new, old = candidate.metrics[metric], champion.score.metrics[metric]
+    passed = old - new > minimum_effect
+    detail = (
+        f"reference {metric} {new:.6g} against {old:.6g} of the champion (version {champion.version}): "
+        f"gain {old - new:+.6g}, more than {minimum_effect:g} is needed"
+    )
+    return Check(name="gain_above_minimum_effect", passed=passed, detail=detail)

@@ -1,0 +1,1 @@
+"""The world: adapters, the runner, the roles and the one composition root."""

@@ -1,0 +1,1 @@
+"""One folder per vendor; a vendor is known in its folder alone."""
