@@ -1,0 +1,161 @@
+"""Every fact on the wire: past tense, frozen, valid from birth, its type written down.
+
+The wire format is CloudEvents 1.0. A type outlives renames of the class; a breaking change is a `…v2` beside
+the old one. Readers ignore fields that they do not know.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.faults import Fault
+from domain.ledger import Cause
+from domain.score import Score
+from domain.values import Sha256
+from domain.verdict import Check, Decision
+from domain.version_triple import VersionTriple
+
+
+class Event(BaseModel):
+    """What all events share. `wire_type` is the CloudEvents type, `topic` where it is published."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True, protected_namespaces=()
+    )
+    wire_type: ClassVar[str]
+    topic: ClassVar[str]
+
+    model_name: str
+
+
+class RunEvent(Event):
+    """A fact about one run; `run_id` is Laurel's, `request` what was asked for."""
+
+    run_id: str
+
+
+class DatasetPart(BaseModel):
+    """One file of a split: where it is, what it holds, and the sha256 of its bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    path: str
+    sha256: Sha256
+    rows: int
+    dvc_hash: str | None = None
+
+
+class SplitCompleted(RunEvent):
+    """The master was checked, split and versioned."""
+
+    wire_type: ClassVar[str] = "laurel.split.completed.v1"
+    topic: ClassVar[str] = "split.completed"
+
+    mlflow_run_id: str
+    versions: VersionTriple
+    master: DatasetPart
+    train: DatasetPart
+    reference: DatasetPart
+    optional_tests: Mapping[str, DatasetPart]
+    reference_created: bool
+    duration_seconds: float
+
+
+class ModelEvaluated(RunEvent):
+    """Candidate and champion were scored on the same reference bytes."""
+
+    wire_type: ClassVar[str] = "laurel.model.evaluated.v1"
+    topic: ClassVar[str] = "model.evaluated"
+
+    mlflow_run_id: str
+    versions: VersionTriple
+    reference_digest: Sha256
+    candidate: Score
+    champion: Score | None
+    champion_version: int | None
+    champion_generation: int | None
+    champion_problem: str | None
+    optional_tests: Mapping[str, Score]
+    training_seconds: float
+    evaluation_seconds: float
+
+
+class ModelPromoted(Event):
+    """The champion changed; says enough to act on without calling back."""
+
+    wire_type: ClassVar[str] = "laurel.model.promoted.v1"
+    topic: ClassVar[str] = "model.promoted"
+
+    run_id: str | None
+    mlflow_run_id: str | None
+    version: int = Field(ge=1)
+    model_uri: str
+    generation: int = Field(ge=1)
+    previous_version: int | None
+    previous_generation: int | None
+    versions: VersionTriple | None
+    cause: Cause
+    candidate: Score | None
+    champion: Score | None
+    reference_digest: Sha256 | None
+    reasons: tuple[str, ...] = Field(min_length=1)
+    actor: str
+    promoted_at: str
+
+
+class ModelDeclined(RunEvent):
+    """The candidate did not become champion; `decision` is DECLINE or INCONCLUSIVE."""
+
+    wire_type: ClassVar[str] = "laurel.model.declined.v1"
+    topic: ClassVar[str] = "model.declined"
+
+    mlflow_run_id: str
+    versions: VersionTriple
+    decision: Decision
+    reasons: tuple[str, ...] = Field(min_length=1)
+    checks: tuple[Check, ...]
+    candidate: Score
+    champion: Score | None
+    champion_version: int | None
+    champion_generation: int | None
+
+
+class TrainingRejected(RunEvent):
+    """The request was understood and may not run: every fault, and what is allowed."""
+
+    wire_type: ClassVar[str] = "laurel.training.rejected.v1"
+    topic: ClassVar[str] = "training.rejected"
+
+    reason: str
+    faults: tuple[Fault, ...] = Field(min_length=1)
+    request: Mapping[str, Any]
+
+
+class TrainingFailed(RunEvent):
+    """A step could not go on; `reason` is a code, `message` says what to do."""
+
+    wire_type: ClassVar[str] = "laurel.training.failed.v1"
+    topic: ClassVar[str] = "training.failed"
+
+    mlflow_run_id: str | None
+    versions: VersionTriple | None
+    state: str
+    step: str
+    reason: str
+    message: str
+    facts: Mapping[str, Any]
+    attempts: int
+
+
+OUTGOING: Final[tuple[type[Event], ...]] = (
+    SplitCompleted,
+    ModelEvaluated,
+    ModelPromoted,
+    ModelDeclined,
+    TrainingRejected,
+    TrainingFailed,
+)
+REQUEST_TOPIC: Final = "training.requested"
+REQUEST_TYPE: Final = "laurel.training.requested.v1"
+DEAD_LETTER_TOPIC: Final = "training.requested.dlq"

@@ -1,0 +1,47 @@
+"""A trained model as others see it: in a folder, in the tracker, in the registry."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.score import Score
+from domain.values import Sha256, Value
+
+
+class ModelPackage(Value):
+    """A complete MLflow model folder on disk.
+
+    `manifest` maps each file's relative path to its sha256; `digest` seals the manifest. `params` are the
+    estimator's under their bare names. `train_score` is on the train part.
+    """
+
+    folder: str
+    manifest: Mapping[str, Sha256]
+    digest: Sha256
+    params: Mapping[str, Any]
+    train_score: Score
+    seconds: float
+
+
+class OpenedRun(Value):
+    """An MLflow run of record."""
+
+    mlflow_run_id: str
+    experiment_id: str
+    artifact_uri: str
+
+
+class LoggedModel(Value):
+    """An MLflow 3 logged model; `uri` (models:/m-…) is a registered version's source."""
+
+    model_id: str
+    uri: str
+    artifact_uri: str
+
+
+class RegisteredVersion(Value):
+    """A version in the registry. `source` may be empty or dead in a registry that others filled."""
+
+    version: int
+    source: str
+    mlflow_run_id: str | None
+    tags: Mapping[str, str]

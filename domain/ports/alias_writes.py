@@ -1,0 +1,23 @@
+"""Our own writes of the registry's alias, recorded before they are sent and closed when read back.
+
+An alias that differs from the head of the ledger is drift when it matches an open record (a late write of
+ours), and a person's doing when it matches none.
+"""
+
+from typing import Protocol
+
+
+class AliasWrites(Protocol):
+    """Raises TryLater when the store does not answer."""
+
+    async def open(self, model_name: str, version: int, writer: str) -> int:
+        """Record that `writer` is about to point the alias at `version`; return the record's number."""
+
+    async def close(self, number: int) -> None:
+        """The write was read back."""
+
+    async def is_open(self, model_name: str, version: int) -> bool:
+        """True when a write of ours to this version may still be on its way."""
+
+    async def close_all_of(self, writer: str) -> None:
+        """Close what an earlier life of this writer left open."""

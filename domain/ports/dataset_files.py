@@ -1,0 +1,27 @@
+"""The datasets on disk: what the master holds, and its split into parts."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from domain.datasets import SplitParts
+from domain.faults import Fault
+from domain.resolved_config import ResolvedConfig
+
+
+class DatasetFiles(Protocol):
+    """Raises NeverRetry for data that cannot be used, TryLater for a full disk or a child that died."""
+
+    async def check(self, config: ResolvedConfig) -> Sequence[Fault]:
+        """Say which columns this configuration needs that the master lacks, or has with another type."""
+
+    async def split(self, run_id: str, config: ResolvedConfig, reference_digest: str | None) -> SplitParts:
+        """Check the contract and split the master into the run's own folder. Safe to repeat.
+
+        `reference_digest` is what was recorded at the reference's first use; another one on disk is refused.
+        """
+
+    async def verify(self, parts: SplitParts) -> None:
+        """Every part still has its digest. Raises NeverRetry `reference_digest_mismatch` and the like."""
+
+    async def publish(self, config: ResolvedConfig, parts: SplitParts) -> None:
+        """Copy the parts to the shared `splits/vN/`, each file whole. Safe to repeat."""

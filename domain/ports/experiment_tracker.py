@@ -1,0 +1,40 @@
+"""The record of everything: what a run was."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from domain.models import LoggedModel, OpenedRun
+
+
+class ExperimentTracker(Protocol):
+    """Raises TryLater with `waiting_on="mlflow"` when it does not answer; NeverRetry when it refuses.
+
+    Creating calls are made while holding the lease; after an unclear answer they read back and adopt.
+    """
+
+    async def open_run(self, run_id: str, name: str, tags: Mapping[str, str]) -> OpenedRun:
+        """Find the run tagged `laurel.run_id` = `run_id`, or create it. Others with that tag are orphans."""
+
+    async def log(
+        self,
+        mlflow_run_id: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Log in one call. The same values again change nothing; a non-finite metric is a defect of ours."""
+
+    async def log_texts(self, run: OpenedRun, files: Mapping[str, str]) -> None:
+        """Store texts as artifacts, by path below the run's artifacts. Safe to repeat."""
+
+    async def create_model(
+        self, run: OpenedRun, params: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> LoggedModel:
+        """Find this run's logged model `model`, or create it."""
+
+    async def finalize_model(self, model: LoggedModel) -> None:
+        """Mark the logged model READY. Safe to repeat."""
+
+    async def finish(self, mlflow_run_id: str, status: str, tags: Mapping[str, str]) -> None:
+        """Set tags and the closing status, FINISHED or FAILED. Safe to repeat."""

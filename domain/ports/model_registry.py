@@ -1,0 +1,30 @@
+"""The registry of model versions and its alias `prod`."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from domain.models import LoggedModel, RegisteredVersion
+
+
+class ModelRegistry(Protocol):
+    """Raises TryLater with `waiting_on="mlflow"` when it does not answer, NeverRetry when it refuses."""
+
+    async def alias_version(self, model_name: str) -> int | None:
+        """The version that the alias names; None only when the registry itself says that there is none.
+
+        Everything else that goes wrong raises: an error is never "no champion".
+        """
+
+    async def version(self, model_name: str, version: int) -> RegisteredVersion | None:
+        """One version; None only when the registry itself says that it does not exist."""
+
+    async def register(
+        self, model_name: str, model: LoggedModel, mlflow_run_id: str, tags: Mapping[str, str]
+    ) -> RegisteredVersion:
+        """Find the version made from this source, or create it (and the registered model)."""
+
+    async def tag_version(self, model_name: str, version: int, tags: Mapping[str, str]) -> None:
+        """Set tags of a version. Safe to repeat."""
+
+    async def set_alias(self, model_name: str, version: int) -> None:
+        """Point the alias at a version. Last writer wins: only the ledger's projector calls this."""

@@ -1,0 +1,99 @@
+"""Where every run is: requests that came in, who works on them, and how far they are."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Protocol
+
+from domain.announcement import Announcement
+from domain.ledger import LedgerEntry
+from domain.lifecycle import Outcome, State
+from domain.request import ReceivedRequest
+from domain.run import Failure, Run, TransitionRecord
+
+
+class Added(StrEnum):
+    """What became of a request that was offered."""
+
+    NEW = "new"
+    KNOWN = "known"  # the same identity and the same payload: nothing to do
+    CONFLICT = "conflict"  # the same identity with another payload: the first one stands
+
+
+class RunStore(Protocol):
+    """The run store. Every write of state holds only for the claim's fence.
+
+    Each call raises TryLater with `waiting_on="postgres"` when the database does not answer; after an unclear
+    commit it reads back before it says anything.
+    """
+
+    async def add(self, request: ReceivedRequest) -> Added:
+        """Store a request unless its identity is there already, and wake a runner. Safe to repeat."""
+
+    async def claim(self, model_name: str, worker: str, lease_seconds: float) -> Run | None:
+        """Take the oldest runnable run: not ended, no living lease, and its time to wait is over.
+
+        The fence grows by one with each claim.
+        """
+
+    async def renew(self, run: Run, lease_seconds: float) -> None:
+        """Prolong the lease by the database's clock. Raises LeaseLost."""
+
+    async def release(self, run: Run) -> None:
+        """Give the lease back so that another worker may go on at once. A lost lease is no error."""
+
+    async def release_all(self, worker: str) -> int:
+        """Give back every lease that an earlier life of this worker held; return how many."""
+
+    async def begin(self, run: Run) -> Run:
+        """Count one more start of the next step, before it starts. Raises LeaseLost."""
+
+    async def keep(self, run: Run, name: str, output: Mapping[str, Any]) -> Run:
+        """Keep what was done early under `name` in the outputs, without a transition. Raises LeaseLost.
+
+        `open_run` also sets `mlflow_run_id`, once.
+        """
+
+    async def advance(
+        self,
+        run: Run,
+        outcome: Outcome,
+        *,
+        output: Mapping[str, Any] | None = None,
+        announcements: Sequence[Announcement] = (),
+        entry: LedgerEntry | None = None,
+        failure: Failure | None = None,
+    ) -> Run:
+        """Commit a transition with its history row, its output, its announcements and its ledger entry.
+
+        One transaction: all or nothing. An end gives the lease back. Raises LeaseLost when the fence or the
+        state is not the row's any more, GenerationTaken when the entry's generation exists.
+        """
+
+    async def postpone(self, run: Run, seconds: float, failure: Failure, *, waiting_on: str | None) -> None:
+        """Let the run wait and give the lease back; `waiting_on` and since when are kept for people to see.
+
+        With `waiting_on` the attempt that `begin` counted is given back. Raises LeaseLost.
+        """
+
+    async def get(self, run_id: str) -> Run | None:
+        """Read one run."""
+
+    async def find(self, text: str) -> Sequence[Run]:
+        """Runs whose id starts with `text`, or whose request identity or MLflow run id is `text`."""
+
+    async def recent(
+        self, model_name: str, limit: int, states: Sequence[State] = (), *, unfinished: bool = False
+    ) -> Sequence[Run]:
+        """Newest requests first."""
+
+    async def history(self, run_id: str) -> Sequence[TransitionRecord]:
+        """A run's transitions in order."""
+
+    async def wait_for_work(self, timeout_seconds: float) -> None:
+        """Return when something was added or became runnable, or when the time is over."""
+
+    async def ended_without(self, model_name: str, chore: str, limit: int) -> Sequence[Run]:
+        """Ended runs for which the chore (`pictures`, `status`) is still to be done, oldest first."""
+
+    async def chore_done(self, run_id: str, chore: str) -> None:
+        """Record that a chore is done. Safe to repeat."""

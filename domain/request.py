@@ -1,0 +1,123 @@
+"""What asks for a training: the identity of a request and the reading of its payload."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from domain.faults import Fault
+from domain.values import Value
+from domain.version_triple import AskedVersions
+
+LARGEST_VERSION: Final = 1_000_000
+VERSION_FIELDS: Final = ("split_version", "feature_version", "model_version")
+ALLOWED_FIELDS: Final = (
+    *VERSION_FIELDS,
+    "model_config_version",
+    "model_name",
+    "requested_by",
+    "reason",
+    "request_id",
+)
+
+
+class Coordinates(Value):
+    """Where a record stands in Kafka; the timestamp tells a recreated topic's records from the old ones."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+
+    def __str__(self) -> str:
+        """Read as one word in logs and identities."""
+        return f"{self.topic}/{self.partition}/{self.offset}@{self.timestamp_ms}"
+
+
+class ReceivedRequest(Value):
+    """A request that could be parsed: who it is, what it says, what it belongs to. Not yet judged.
+
+    `identity` is CloudEvents source + id, else `request_id`, else the record's coordinates: two records with
+    one identity are one request. `payload` is the JSON object as it came.
+    """
+
+    identity: str
+    model_name: str
+    payload: Mapping[str, Any]
+    correlation_id: str
+    causation_id: str | None = None
+    coordinates: Coordinates | None = None
+
+
+class TrainingRequest(BaseModel):
+    """A payload that passed: versions as ints, the rest as short texts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=())
+
+    split_version: int | None = Field(default=None, ge=1, le=LARGEST_VERSION)
+    feature_version: int | None = Field(default=None, ge=1, le=LARGEST_VERSION)
+    model_version: int | None = Field(default=None, ge=1, le=LARGEST_VERSION)
+    model_config_version: int | None = Field(default=None, ge=1, le=LARGEST_VERSION)
+    model_name: str | None = Field(default=None, max_length=200)
+    requested_by: str | None = Field(default=None, max_length=200)
+    reason: str | None = Field(default=None, max_length=2000)
+    request_id: str | None = Field(default=None, max_length=200)
+
+    @field_validator(*VERSION_FIELDS, "model_config_version", mode="before")
+    @classmethod
+    def _int_or_digits(cls, value: Any) -> Any:
+        # int() takes other scripts' digits and spaces around them, and True is an int: none is a version.
+        if (
+            isinstance(value, str)
+            and value.isascii()
+            and value.isdigit()
+            and len(value) <= len(str(LARGEST_VERSION))
+        ):
+            return int(value)
+        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        raise ValueError("not a version")
+
+    @model_validator(mode="after")
+    def _one_model_version(self) -> "TrainingRequest":
+        both = {self.model_version, self.model_config_version} - {None}
+        if len(both) > 1:
+            raise ValueError(
+                "model_version and model_config_version disagree; give one, or the same number twice"
+            )
+        return self
+
+    @property
+    def asked(self) -> AskedVersions:
+        """The versions that were named, under their own names."""
+        model_version = self.model_version if self.model_version is not None else self.model_config_version
+        return AskedVersions(
+            split_version=self.split_version,
+            feature_version=self.feature_version,
+            model_version=model_version,
+        )
+
+
+def read_payload(payload: Mapping[str, Any]) -> TrainingRequest | list[Fault]:
+    """Read a payload, or name all its faults at once with what is allowed."""
+    try:
+        return TrainingRequest.model_validate(dict(payload))
+    except ValidationError as error:
+        return [
+            _fault(found["type"], ".".join(map(str, found["loc"])), found["msg"]) for found in error.errors()
+        ]
+
+
+def _fault(kind: str, field: str, message: str) -> Fault:
+    if kind == "extra_forbidden":
+        return Fault(
+            code="unknown_field",
+            field=field,
+            message=f"no such field: {field!r}",
+            allowed=", ".join(ALLOWED_FIELDS),
+        )
+    if field in {*VERSION_FIELDS, "model_config_version"}:
+        allowed = f"an integer from 1 to {LARGEST_VERSION}, or the same in digits"
+        return Fault(code="bad_version", field=field, message=f"{field} is not a version", allowed=allowed)
+    text = message.removeprefix("Value error, ")
+    return Fault(code="bad_field", field=field or "model_version", message=text)
