@@ -1,0 +1,71 @@
+"""The configuration of one run, resolved once and frozen into its row: values and digests."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+from pydantic import field_serializer, field_validator
+
+from domain.data_contract import DataContract
+from domain.feature_schema import FeatureSchema
+from domain.model_definition import ModelDefinition
+from domain.split_rules import SplitRules
+from domain.values import Sha256, Value
+from domain.version_triple import VersionTriple
+
+Family = Literal["data_contracts", "splits", "features", "models"]
+FAMILIES: tuple[Family, ...] = ("data_contracts", "splits", "features", "models")
+
+
+class ConfigUse(NamedTuple):
+    """One file that a run uses: its family, its name (`v3`), the sha256 of its bytes."""
+
+    family: Family
+    name: str
+    sha256: str
+
+
+class ConfigDigests(Value):
+    """The sha256 of each family's file as it was read, over all its bytes."""
+
+    data_contracts: Sha256
+    splits: Sha256
+    features: Sha256
+    models: Sha256
+
+
+class ResolvedConfig(Value):
+    """Everything that four files say, and the digests that say which four.
+
+    Its JSON holds the features as pairs in a list: a store may sort the keys of a map, and the order of the
+    columns is part of the model.
+    """
+
+    triple: VersionTriple
+    contract: DataContract
+    split: SplitRules
+    features: FeatureSchema
+    model: ModelDefinition
+    digests: ConfigDigests
+
+    @field_serializer("features")
+    def _features_in_order(self, features: FeatureSchema) -> dict[str, Any]:
+        dumped = features.model_dump(mode="json")
+        return dumped | {"tabular_features": [[*pair] for pair in dumped["tabular_features"].items()]}
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _pairs_to_map(cls, features: Any) -> Any:
+        if isinstance(features, Mapping) and isinstance(features.get("tabular_features"), list | tuple):
+            return {**features, "tabular_features": dict(features["tabular_features"])}
+        return features
+
+    def uses(self) -> Iterator[ConfigUse]:
+        """The four files, for whoever asks if one was edited since its first use."""
+        versions = {
+            "data_contracts": self.contract.version,
+            "splits": self.split.version,
+            "features": self.features.version,
+            "models": self.model.version,
+        }
+        for family in FAMILIES:
+            yield ConfigUse(family, f"v{versions[family]}", getattr(self.digests, family))
