@@ -42,13 +42,6 @@ class ColumnRule(Value):
     format: StrictStr | None = None
     external_file: StrictBool | Mapping[str, JsonValue] | None = None
 
-    @field_validator("allowed_values", mode="before")
-    @classmethod
-    def _no_truth_values(cls, values: Any) -> Any:
-        if isinstance(values, list | tuple) and any(isinstance(value, bool) for value in values):
-            raise ValueError("holds true or false: YAML reads a bare yes, no, on, off so; quote them")
-        return values
-
     @field_validator("format")
     @classmethod
     def _format_is_a_pattern(cls, pattern: str | None) -> str | None:
@@ -88,7 +81,7 @@ class Deduplication(Value):
 class DataContract(Value):
     """One version of the data contract."""
 
-    version: ConfigVersion
+    version: Annotated[ConfigVersion, Field(strict=True)]
     columns: Annotated[Mapping[StrictStr, ColumnRule], Field(min_length=1)]
     primary_key: ColumnNames
     target: StrictStr

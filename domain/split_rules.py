@@ -8,7 +8,7 @@ so each rule keeps a row that may stand in the reference out of train, however t
 import re
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StrictFloat, StrictInt, StrictStr, field_validator, model_validator
 
@@ -69,8 +69,8 @@ class MovingTests(Value):
 class _Rules(Value):
     """What all rules share."""
 
-    version: ConfigVersion
-    data_contract: ConfigVersion
+    version: Annotated[ConfigVersion, Field(strict=True)]
+    data_contract: Annotated[ConfigVersion, Field(strict=True)]
     periodic_column: StrictStr | None = None
     moving_test_period: MovingTests | None = None
 
@@ -106,13 +106,6 @@ class GeographicSplit(_Rules):
     test_localities: Annotated[tuple[Locality, ...], Field(min_length=1)]
     reference_test_period: ReferencePeriod
 
-    @field_validator("test_localities", mode="before")
-    @classmethod
-    def _no_truth_values(cls, localities: Any) -> Any:
-        if isinstance(localities, list | tuple) and any(isinstance(name, bool) for name in localities):
-            raise ValueError("holds true or false: YAML reads a bare yes, no, on, off so; quote them")
-        return localities
-
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the rule reads."""
@@ -139,7 +132,7 @@ class HashSplit(_Rules):
     split_strategy: Literal["hash"]
     key_columns: Annotated[tuple[StrictStr, ...], Field(min_length=1)]
     salt: StrictStr = ""
-    test_fraction: Annotated[float, Field(gt=0.0, lt=1.0)]
+    test_fraction: Annotated[float, Field(gt=0.0, lt=1.0, strict=True)]
     reference_test_period: ReferencePeriod | None = None
 
     @property
