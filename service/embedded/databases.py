@@ -1,0 +1,33 @@
+"""Creating and dropping databases on a PostgreSQL server, by SQLAlchemy URL."""
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+
+def database_url(url: str, database: str) -> str:
+    """``url`` with another database, password included."""
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+def connect(url: str, seconds: int = 5) -> psycopg.Connection[tuple[object, ...]]:
+    """An autocommit connection to the database that a SQLAlchemy URL names; gives up after ``seconds``."""
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(plain, autocommit=True, connect_timeout=seconds)
+
+
+def create_database(url: str, database: str) -> str:
+    """Create ``database`` on the server of ``url`` unless it is there; returns its URL."""
+    with connect(url) as connection:
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
+        if known is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+    return database_url(url, database)
+
+
+def drop_database(url: str, database: str) -> None:
+    """Drop ``database`` on the server of ``url`` if it is there, cutting off whoever uses it."""
+    with connect(url) as connection:
+        connection.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
+        )

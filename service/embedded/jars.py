@@ -1,0 +1,91 @@
+"""The broker's jars: fetched by Maven coordinate, each checked against the SHA-256 in our own list."""
+
+import hashlib
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from jgo.maven import MavenContext, PythonResolver
+
+from service.embedded.errors import EmbeddedServerError
+
+LIST = Path(__file__).with_name("kafka_jars.txt")
+_TRIES = 3
+_PARALLEL = 8
+_TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Jar:
+    """One line of the list."""
+
+    coordinate: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """As Maven names it: artifact-version.jar."""
+        _, artifact, version = self.coordinate.split(":")
+        return f"{artifact}-{version}.jar"
+
+
+def read_list(path: Path = LIST) -> tuple[Jar, ...]:
+    """The jars in the order of the list, which is the order of the class path."""
+    lines = (line for line in path.read_text().splitlines() if line and not line.startswith("#"))
+    return tuple(Jar(*line.split()) for line in lines)
+
+
+def ensure(jars: tuple[Jar, ...], folder: Path) -> list[Path]:
+    """Paths of all ``jars`` in ``folder``, fetching what is absent or not what the list says.
+
+    Raises:
+        EmbeddedServerError: a jar cannot be had, or what was fetched has another digest.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        return list(pool.map(partial(_ensure, folder=folder), jars))
+
+
+def _ensure(jar: Jar, folder: Path) -> Path:
+    path = folder / jar.file_name
+    if not (path.exists() and _digest(path) == jar.sha256):
+        _fetch(jar, path)
+    return path
+
+
+def _fetch(jar: Jar, path: Path) -> None:
+    for left in reversed(range(_TRIES)):
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as scratch:
+            try:
+                fetched = _download(jar, Path(scratch))
+            except Exception as error:
+                if left:
+                    continue
+                message = (
+                    f"cannot fetch {jar.coordinate} from Maven Central; is the network reachable? ({error})"
+                )
+                raise EmbeddedServerError(message) from error
+            _accept(jar, fetched, path)
+            return
+
+
+def _download(jar: Jar, scratch: Path) -> Path:
+    context = MavenContext(resolver=PythonResolver(), repo_cache=scratch, timeout=_TIMEOUT_SECONDS)
+    group, artifact, version = jar.coordinate.split(":")
+    return context.project(group, artifact).at_version(version).artifact().resolve()
+
+
+def _accept(jar: Jar, fetched: Path, path: Path) -> None:
+    if (digest := _digest(fetched)) != jar.sha256:
+        message = (
+            f"{jar.coordinate} has SHA-256 {digest} where {LIST.name} says {jar.sha256}; it was not kept"
+        )
+        raise EmbeddedServerError(message)
+    fetched.replace(path)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,80 @@
+"""The MLflow server's process: waits for its database, brings the schema up to date once, then serves.
+
+Run as ``python -m service.embedded.mlflow_child PORT STAMP_FILE``; the database is in ``MLFLOW_BACKEND_STORE_URI``
+(not an argument: every user of the machine can read those).
+"""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+
+from service.embedded.databases import connect
+
+_DATABASE_WAIT_SECONDS = 60
+_UVICORN_OPTIONS = "--no-access-log --log-level warning --timeout-graceful-shutdown 3"
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    port, stamp = int(sys.argv[1]), Path(sys.argv[2])
+    # imported before mlflow.server, which arms its host check only when it sees a server's package loaded
+    import uvicorn  # noqa: F401, PLC0415
+    from mlflow.cli import cli  # noqa: PLC0415
+
+    url = os.environ["MLFLOW_BACKEND_STORE_URI"]
+    _wait_for_database(url)
+    if not stamp.exists():
+        cli(["db", "upgrade", url], standalone_mode=False)
+        stamp.touch()
+    _serve_in_this_process()
+    cli(["server", *_server_arguments(port)], standalone_mode=False)
+
+
+def _server_arguments(port: int) -> list[str]:
+    return [
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+        *("--serve-artifacts", "--allowed-hosts", f"127.0.0.1:{port},localhost:{port}"),
+        *("--uvicorn-opts", _UVICORN_OPTIONS),
+    ]
+
+
+def _serve_in_this_process() -> None:
+    """Let ``mlflow server`` run uvicorn here instead of in a child, which would load everything a second time.
+
+    The name is private to MLflow. Should a version drop it, nothing is replaced and the command line works as shipped,
+    with one process and 200 MB more.
+    """
+    import mlflow.server as mlflow_server  # noqa: PLC0415
+
+    mlflow_server._exec_cmd = _run_uvicorn  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _run_uvicorn(command: Sequence[str], *, extra_env: dict[str, str], **_: object) -> None:
+    from uvicorn.main import main as uvicorn_main  # noqa: PLC0415
+
+    os.environ.update(extra_env)
+    after_module = command.index("uvicorn") + 1
+    uvicorn_main(args=list(command[after_module:]), standalone_mode=False)
+    sys.exit(0)
+
+
+def _wait_for_database(url: str) -> None:
+    """Return when the database answers; the server before us may still be starting."""
+    deadline = time.monotonic() + _DATABASE_WAIT_SECONDS
+    while True:
+        try:
+            connect(url).close()
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""All three servers side by side, each unless an address of one that runs elsewhere is given."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from service.embedded import ports
+from service.embedded.databases import create_database, database_url
+from service.embedded.kafka import EmbeddedKafka
+from service.embedded.mlflow import EmbeddedMlflow
+from service.embedded.postgres import EmbeddedPostgres
+from service.embedded.server import EmbeddedServer
+
+_ADDRESSES_FILE = "addresses.json"
+_DATABASE = "laurel"
+_MLFLOW_DATABASE = "mlflow"
+_READY_SECONDS = 90
+
+Progress = Callable[[str, str, float], None]  # server, what it is doing, seconds since the start of the world
+
+
+def _silent(_server: str, _phase: str, _seconds: float) -> None:
+    """Progress for those who do not look."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the three servers are; ``None`` before they have been started (or for one that is not part of this world)."""
+
+    bootstrap_servers: str | None = None
+    database_url: str | None = None
+    tracking_uri: str | None = None
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Which ports the embedded servers take; Kafka takes the one after its own, too."""
+
+    kafka: int = 19092
+    postgres: int = 15432
+    mlflow: int = 15000
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Free ones, for tests."""
+        return cls(ports.free_port(2), ports.free_port(), ports.free_port())
+
+
+@dataclass(frozen=True)
+class WorldOptions:
+    """``external`` servers are used, not started. ``postgres`` and ``kafka`` are settings on top of ours."""
+
+    ports: Ports = field(default_factory=Ports)
+    external: Addresses = field(default_factory=Addresses)
+    postgres: Mapping[str, str] = field(default_factory=dict)
+    kafka: Mapping[str, str] = field(default_factory=dict)
+    progress: Progress = _silent
+
+
+class World:
+    """Kafka, PostgreSQL and MLflow with all their data in ``folder``. Use it as a context manager, or start and stop it.
+
+    MLflow has a database of its own beside ours, made on the external PostgreSQL when one is given.
+    """
+
+    def __init__(self, folder: Path, options: WorldOptions | None = None) -> None:
+        self.folder = folder.absolute()
+        self._options = options or WorldOptions()
+        self._began = time.monotonic()
+        external = self._options.external
+        self.kafka = None if external.bootstrap_servers else self._new_kafka()
+        self.postgres = None if external.database_url else self._new_postgres()
+        self.mlflow: EmbeddedMlflow | None = None
+
+    def start(self) -> Self:
+        """Start what is needed, side by side, and wait until all of it is ready.
+
+        Raises:
+            EmbeddedServerError: one cannot start; those that could have been ended again.
+        """
+        self._began = time.monotonic()
+        jobs = [_in_background(self._start_kafka), _in_background(self._start_databases)]
+        try:
+            for job in _in_order_of_failure(jobs):
+                job.result()
+        except BaseException as error:
+            self.kill()
+            if isinstance(error, Exception):  # on Ctrl-C nobody waits for what cannot be hurried
+                wait(jobs)
+                self.kill()
+            raise
+        self._write_addresses()
+        return self
+
+    def stop(self) -> None:
+        """Stop all that was started, those first that use the others."""
+        self._addresses_file.unlink(missing_ok=True)
+        for server in self._servers():
+            if server.pid is not None:
+                self._say(server.name, "stopping")
+            server.stop()
+
+    def kill(self) -> None:
+        """End all that was started by SIGKILL."""
+        self._addresses_file.unlink(missing_ok=True)
+        for server in self._servers():
+            server.kill()
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where everything is, embedded or external."""
+        external = self._options.external
+        return Addresses(
+            self.kafka.bootstrap_servers if self.kafka else external.bootstrap_servers,
+            self.postgres.url() if self.postgres else external.database_url,
+            self.mlflow.tracking_uri if self.mlflow else external.tracking_uri,
+        )
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def _servers(self) -> list[EmbeddedServer]:
+        return [server for server in (self.mlflow, self.kafka, self.postgres) if server is not None]
+
+    def _new_kafka(self) -> EmbeddedKafka:
+        say = partial(self._say, EmbeddedKafka.name)
+        return EmbeddedKafka(self.folder / "kafka", self._options.ports.kafka, self._options.kafka, say=say)
+
+    def _new_postgres(self) -> EmbeddedPostgres:
+        return EmbeddedPostgres(
+            self.folder / "postgres", self._options.ports.postgres, self._options.postgres
+        )
+
+    def _start_kafka(self) -> None:
+        if self.kafka:
+            self._start(self.kafka)
+            self._wait(self.kafka)
+
+    def _start_databases(self) -> None:
+        """MLflow starts with PostgreSQL, not after it: what it loads takes longer than all the rest."""
+        if self.postgres:
+            self._start(self.postgres)
+        url = self.addresses.database_url or ""
+        if not self._options.external.tracking_uri:
+            self.mlflow = self._new_mlflow(url)
+            self._start(self.mlflow)
+        if self.postgres:
+            self._wait(self.postgres)
+            self.postgres.create_database(_DATABASE)
+        if self.mlflow:
+            create_database(url, _MLFLOW_DATABASE)
+            self._wait(self.mlflow)
+
+    def _new_mlflow(self, url: str) -> EmbeddedMlflow:
+        own = database_url(url, _MLFLOW_DATABASE)
+        return EmbeddedMlflow(self.folder / "mlflow", self._options.ports.mlflow, own)
+
+    def _start(self, server: EmbeddedServer) -> None:
+        self._say(server.name, "starting")
+        server.start()
+
+    def _wait(self, server: EmbeddedServer) -> None:
+        server.wait_ready(_READY_SECONDS)
+        self._say(server.name, "ready")
+
+    def _say(self, server: str, phase: str) -> None:
+        self._options.progress(server, phase, time.monotonic() - self._began)
+
+    @property
+    def _addresses_file(self) -> Path:
+        return self.folder / _ADDRESSES_FILE
+
+    def _write_addresses(self) -> None:
+        """For other programs of the same user; it holds the database's password."""
+        descriptor = os.open(self._addresses_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(asdict(self.addresses), file, indent=2)
+
+
+def read_addresses(folder: Path) -> Addresses | None:
+    """Where the world that runs in ``folder`` is, or None when none runs there."""
+    try:
+        return Addresses(**json.loads((folder / _ADDRESSES_FILE).read_text()))
+    except FileNotFoundError:
+        return None
+
+
+def _in_background(work: Callable[[], None]) -> Future[None]:
+    """Run ``work`` in a daemon thread, which does not hold up the end of the program."""
+    done: Future[None] = Future()
+
+    def call() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - handed to the one who waits
+            done.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return done
+
+
+def _in_order_of_failure(jobs: list[Future[None]]) -> list[Future[None]]:
+    """The finished jobs, as soon as one has failed or all are done."""
+    return list(wait(jobs, return_when=FIRST_EXCEPTION).done)
