@@ -1,1 +1,1 @@
-"""The real servers on this machine, from Python wheels: Kafka, PostgreSQL and MLflow, owned by one process."""
+"""The real servers on this machine, from wheels: Kafka, PostgreSQL and MLflow, owned by one process."""

@@ -1,6 +1,6 @@
-"""What the broker runs on, made once per user and kept in the user's cache: jars, a formatted folder, an AOT cache.
+"""What the broker runs on, kept in the user's cache: jars, a formatted log folder, an AOT cache.
 
-The AOT cache holds the broker's classes already loaded and linked: a start takes 0.8 s with it and 2.5 s without.
+The AOT cache holds the broker's classes loaded and linked: a start takes 0.8 s with it, 2.5 s without.
 """
 
 import hashlib
@@ -82,9 +82,10 @@ class Runtime:
 
 
 def prepare(train: Train, say: Say) -> Runtime:
-    """The runtime, complete; the first time this fetches about 45 MB and takes some ten seconds more.
+    """The runtime, complete; the first time this fetches about 45 MB and takes ten seconds more.
 
-    ``train`` runs a broker once for the AOT cache that the given runtime's options name. ``say`` is told what is done.
+    ``train`` runs a broker once for the AOT cache that the given runtime's options name. ``say`` is told
+    what is done.
 
     Raises:
         EmbeddedServerError: the jars cannot be had, or a fresh log folder cannot be formatted.
@@ -127,7 +128,7 @@ def _format(runtime: Runtime) -> None:
 
 
 def _make_aot_cache(runtime: Runtime, train: Train) -> None:
-    """Run a broker once and keep what it loaded. Without it a start is only slower, so a failure is noted, not raised."""
+    """Run a broker once and keep what it loaded; a failure only makes starts slower, so it is noted."""
     fresh = runtime.folder / "broker.aot.new"
     scratch = runtime.folder / "training"
     try:

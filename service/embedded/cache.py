@@ -17,7 +17,7 @@ def cache_folder() -> Path:
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` against other processes; waits as long as it takes, since the other may be downloading."""
+    """Hold ``folder`` against other processes; waits as long as it takes: the other may be downloading."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

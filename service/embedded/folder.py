@@ -9,7 +9,7 @@ from service.embedded.errors import EmbeddedServerError
 
 
 class FolderLock:
-    """An advisory lock file in ``folder``. A child that inherits ``descriptor`` holds it until the child's own end."""
+    """A lock file in ``folder``; a child that inherits ``descriptor`` holds it until the child's own end."""
 
     def __init__(self, folder: Path, user: str) -> None:
         self._path = folder / f"{user}.lock"

@@ -74,7 +74,8 @@ def _fetch(jar: Jar, path: Path) -> None:
 def _download(jar: Jar, scratch: Path) -> Path:
     context = MavenContext(resolver=PythonResolver(), repo_cache=scratch, timeout=_TIMEOUT_SECONDS)
     group, artifact, version = jar.coordinate.split(":")
-    return context.project(group, artifact).at_version(version).artifact().resolve()
+    fetched: Path = context.project(group, artifact).at_version(version).artifact().resolve()
+    return fetched
 
 
 def _accept(jar: Jar, fetched: Path, path: Path) -> None:

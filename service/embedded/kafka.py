@@ -49,7 +49,7 @@ _PROPERTIES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Listener:
-    """A further way in: the broker listens on ``port`` and tells clients to come to ``advertised_port`` (a proxy's)."""
+    """A further way in: the broker listens on ``port``, clients are sent to ``advertised_port`` (a proxy's)."""
 
     name: str
     port: int
@@ -134,7 +134,7 @@ class _TrainingKafka(EmbeddedKafka):
 
 
 def _train(runtime: Runtime, folder: Path) -> None:
-    """Run a broker, use it as our clients do, and stop it in order: the Java process then writes its AOT cache."""
+    """Run a broker, use it as our clients do, and stop it in order: it then writes its AOT cache."""
     broker = _TrainingKafka(runtime, folder)
     try:
         broker.start()

@@ -1,6 +1,6 @@
-"""Becomes a server process that dies with its owner. Run by path as a plain script, before any of our code is loaded.
+"""Becomes a server process that dies with its owner. Run by path as a plain script.
 
-Arguments: owner's pid, signal on the owner's death, user id or -1, group id or -1, then the command and its arguments.
+Arguments: owner's pid, signal on the owner's death, user id or -1, group id or -1, then the command line.
 The script exists so that nothing of Python runs between fork and exec in the (threaded) owner.
 """
 
@@ -17,7 +17,7 @@ CAPABILITY_VERSION_3 = 0x20080522
 
 
 def drop_root(libc: ctypes.CDLL, user: int, group: int) -> None:
-    """Become ``user``, but keep reaching files that only root may: the checkout may lie in a closed home folder."""
+    """Become ``user``, but keep reaching what only root may: the checkout may lie in a closed home folder."""
     libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
     os.setgid(group)
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> None:
         libc.prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
     if os.getppid() != owner:
         sys.exit("the owner of this server has ended")
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606 - the command is our own
 
 
 main(sys.argv[1:])

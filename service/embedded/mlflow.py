@@ -17,7 +17,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class EmbeddedMlflow(EmbeddedServer):
-    """MLflow in one process. ``database_url`` names a database of its own, which must exist before it is ready.
+    """MLflow in one process, on a database of its own, which may come into being after the start.
 
     Clients get ``mlflow-artifacts:/`` URIs and need no access to the folder.
     """
@@ -30,7 +30,7 @@ class EmbeddedMlflow(EmbeddedServer):
 
     @property
     def tracking_uri(self) -> str:
-        """http address of tracking and registry."""
+        """Address of tracking and registry."""
         return f"http://{ports.LOOPBACK}:{self.port}"
 
     def _prepare(self) -> None:
@@ -61,7 +61,7 @@ class EmbeddedMlflow(EmbeddedServer):
         }
 
     def _answers(self) -> bool:
-        """An API call, not ``/health``: that one says yes although every other call is refused or its database is away."""
+        """An API call: ``/health`` says yes although every other call is refused."""
         url = f"{self.tracking_uri}/api/2.0/mlflow/experiments/get-by-name?experiment_name=Default"
         try:
             with _OPENER.open(url, timeout=5) as response:

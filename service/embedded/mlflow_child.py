@@ -1,7 +1,7 @@
 """The MLflow server's process: waits for its database, brings the schema up to date once, then serves.
 
-Run as ``python -m service.embedded.mlflow_child PORT STAMP_FILE``; the database is in ``MLFLOW_BACKEND_STORE_URI``
-(not an argument: every user of the machine can read those).
+Run as ``python -m service.embedded.mlflow_child PORT STAMP_FILE``. The database is named in the variable
+``MLFLOW_BACKEND_STORE_URI`` and not in an argument, which every user of the machine could read.
 """
 
 import os
@@ -43,14 +43,14 @@ def _server_arguments(port: int) -> list[str]:
 
 
 def _serve_in_this_process() -> None:
-    """Let ``mlflow server`` run uvicorn here instead of in a child, which would load everything a second time.
+    """Let ``mlflow server`` run uvicorn here, not in a child that would load everything a second time.
 
-    The name is private to MLflow. Should a version drop it, nothing is replaced and the command line works as shipped,
-    with one process and 200 MB more.
+    The name is private to MLflow. Should a version drop it, nothing is replaced and the command line works
+    as shipped, with one process and 200 MB more.
     """
     import mlflow.server as mlflow_server  # noqa: PLC0415
 
-    mlflow_server._exec_cmd = _run_uvicorn  # type: ignore[attr-defined]  # noqa: SLF001
+    mlflow_server._exec_cmd = _run_uvicorn  # noqa: SLF001
 
 
 def _run_uvicorn(command: Sequence[str], *, extra_env: dict[str, str], **_: object) -> None:

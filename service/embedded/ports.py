@@ -6,7 +6,7 @@ import socket
 from service.embedded.errors import EmbeddedServerError
 
 LOOPBACK = "127.0.0.1"
-# Below the range from which the system takes the near end of outgoing connections: such a port can connect to itself.
+# Below the range that the system uses for outgoing connections: a port in that range can connect to itself.
 _LOWEST, _HIGHEST = 20_000, 32_000
 
 

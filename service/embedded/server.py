@@ -16,8 +16,8 @@ _LOG_TAIL = 4000
 class EmbeddedServer(ABC):
     """One server process on 127.0.0.1 with its data and logs in ``folder``.
 
-    Not for use by several threads at once. After ``stop`` or ``kill`` the same object can be started again on the same
-    data and port. Everything raises :class:`EmbeddedServerError`.
+    After ``stop`` or ``kill`` the same object can be started again on the same data and port. What goes wrong
+    is an :class:`EmbeddedServerError`.
     """
 
     name: ClassVar[str]
@@ -44,14 +44,14 @@ class EmbeddedServer(ABC):
             self._log_start = self.log.stat().st_size if self.log.exists() else 0
             self._child = process.spawn(self._command())
         finally:
-            # the process keeps the inherited lock until its end, so a successor waits for that and for nothing else
+            # the process holds the inherited lock until its end, which is what a successor waits for
             self._lock.release()
 
     def wait_ready(self, timeout: float = 60) -> None:
         """Return when the server answers real requests.
 
         Raises:
-            EmbeddedServerError: it ended, or did not answer within ``timeout`` seconds (the end of its log is in the text).
+            EmbeddedServerError: it ended, or did not answer within ``timeout`` seconds; with the end of its log.
         """
         deadline = time.monotonic() + timeout
         while not self._answers():
@@ -62,7 +62,7 @@ class EmbeddedServer(ABC):
             time.sleep(0.02)
 
     def stop(self, grace: float = 10) -> bool:
-        """End it in order, by force after ``grace`` seconds. True if no force was needed; True if it did not run."""
+        """End it in order, by force after ``grace`` seconds. True if no force was needed."""
         if self._child is None:
             return True
         in_order = process.end(self._child, self.polite_signal, grace)

@@ -32,7 +32,7 @@ def _silent(_server: str, _phase: str, _seconds: float) -> None:
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the three servers are; ``None`` before they have been started (or for one that is not part of this world)."""
+    """Where the three servers are; as ``external``, None stands for one to be started here."""
 
     bootstrap_servers: str | None = None
     database_url: str | None = None
@@ -65,7 +65,7 @@ class WorldOptions:
 
 
 class World:
-    """Kafka, PostgreSQL and MLflow with all their data in ``folder``. Use it as a context manager, or start and stop it.
+    """Kafka, PostgreSQL and MLflow with all their data in ``folder``; a context manager.
 
     MLflow has a database of its own beside ours, made on the external PostgreSQL when one is given.
     """
@@ -203,7 +203,8 @@ def _in_background(work: Callable[[], None]) -> Future[None]:
 
     def call() -> None:
         try:
-            done.set_result(work())
+            work()
+            done.set_result(None)
         except BaseException as error:  # noqa: BLE001 - handed to the one who waits
             done.set_exception(error)
 
