@@ -18,10 +18,10 @@ from service.embedded.process import Command
 from service.embedded.server import EmbeddedServer
 
 _HEAP = "96m"
-_STARTED = "Kafka Server started"
+STARTED = "Kafka Server started"
 _TRAINING_TOPIC = "training"
 
-_PROPERTIES: Mapping[str, str] = {
+BROKER_PROPERTIES: Mapping[str, str] = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
@@ -49,7 +49,7 @@ _PROPERTIES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Listener:
-    """A further way in: the broker listens on ``port``, clients are sent to ``advertised_port`` (a proxy's)."""
+    """A way in: the broker listens on ``port``, clients are sent to ``advertised_port`` (a proxy's)."""
 
     name: str
     port: int
@@ -105,7 +105,7 @@ class EmbeddedKafka(EmbeddedServer):
         advertise = [f"{one.name}://{ports.LOOPBACK}:{one.advertised_port}" for one in self._listeners]
         protocols = [f"{name}:PLAINTEXT" for name in ("CONTROLLER", *(one.name for one in self._listeners))]
         return {
-            **_PROPERTIES,
+            **BROKER_PROPERTIES,
             "log.dirs": str(self.folder / "data"),
             "controller.quorum.voters": f"1@{controller}",
             "listeners": ",".join([*listen, f"CONTROLLER://{controller}"]),
@@ -122,7 +122,7 @@ class EmbeddedKafka(EmbeddedServer):
         return Command(arguments, self.log, keep_open=(self._lock.descriptor,))
 
     def _answers(self) -> bool:
-        return _STARTED in self._logged() and ports.is_open(self.port)
+        return STARTED in self._logged() and ports.is_open(self.port)
 
 
 class _TrainingKafka(EmbeddedKafka):

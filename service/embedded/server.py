@@ -51,7 +51,7 @@ class EmbeddedServer(ABC):
         """Return when the server answers real requests.
 
         Raises:
-            EmbeddedServerError: it ended, or did not answer within ``timeout`` seconds; with the end of its log.
+            EmbeddedServerError: it ended, or did not answer within ``timeout`` seconds.
         """
         deadline = time.monotonic() + timeout
         while not self._answers():

@@ -1,0 +1,1 @@
+"""Adapters and servers on the real thing."""
