@@ -1,0 +1,1 @@
+"""Files on a local or mounted disk: whole or not at all."""

@@ -1,0 +1,1 @@
+"""The data engine: inspecting, checking and splitting parquet files. Only this folder knows polars."""
