@@ -31,6 +31,10 @@ class NeverRetry(LaurelError):
     """Doing it again cannot help: the step has failed."""
 
 
+class ModelUnusable(NeverRetry):
+    """A model that cannot be loaded, trusted or scored. For a champion: INCONCLUSIVE."""
+
+
 class TryLater(LaurelError):
     """Doing it again may help. `waiting_on` names the outside service that has to come back.
 

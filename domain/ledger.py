@@ -42,6 +42,7 @@ class LedgerEntry(Value):
     previous_version: int | None = None
     run_id: str | None = None
     mlflow_run_id: str | None = None
+    correlation_id: str | None = None
     triple: VersionTriple | None = None
     candidate_score: Score | None = None
     champion_score: Score | None = None
@@ -54,6 +55,21 @@ class LedgerEntry(Value):
     def hash(self) -> str:
         """sha256 over the entry's canonical JSON (RFC 8259, sorted keys, no spaces, UTF-8), 64 hex digits."""
         return entry_hash(self.model_dump(mode="json"))
+
+
+def next_entry(model_name: str, head: LedgerEntry | None, *, version: int, **facts: Any) -> LedgerEntry:
+    """Make the entry that would follow `head` (None: an empty ledger); appending it decides."""
+    return LedgerEntry.model_validate(
+        {
+            "model_name": model_name,
+            "generation": head.generation + 1 if head else 1,
+            "version": version,
+            "model_uri": f"models:/{model_name}/{version}",
+            "previous_hash": head.hash if head else FIRST_HASH,
+            "previous_version": head.version if head else None,
+            **facts,
+        }
+    )
 
 
 def entry_hash(content: Mapping[str, Any]) -> str:

@@ -23,9 +23,13 @@ class NoChampion(Value):
 
 
 class UnreadableChampion(Value):
-    """There is a champion, or there may be one, but it could not be read, loaded or scored."""
+    """There is a champion, or there may be one, but it could not be read, loaded or scored.
+
+    `generation` is the head of the ledger that it was tried for, None when not even that is known.
+    """
 
     why: str
+    generation: int | None = None
 
 
 def gate_checks(

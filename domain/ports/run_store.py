@@ -75,6 +75,9 @@ class RunStore(Protocol):
         With `waiting_on` the attempt that `begin` counted is given back. Raises LeaseLost.
         """
 
+    async def note_waiting(self, run: Run, failure: Failure | None, *, waiting_on: str | None) -> None:
+        """Show that the run waits in place, lease held, and since when; None ends it. Raises LeaseLost."""
+
     async def get(self, run_id: str) -> Run | None:
         """Read one run."""
 

@@ -1,0 +1,71 @@
+"""Who moved the alias: the ledger's way to its head, a late write of our own, or a person."""
+
+import structlog
+
+from domain.errors import GenerationTaken
+from domain.ledger import Cause, LedgerEntry, next_entry
+from domain.version_triple import VersionTriple
+from service.world import World
+
+log = structlog.get_logger()
+
+
+async def settled_head(world: World) -> tuple[LedgerEntry | None, int | None]:
+    """Return the head of the ledger and the alias's version, behind what people did to the alias.
+
+    A version that the alias names and nobody of us set becomes a generation: `adopted` on an empty ledger,
+    `override` otherwise. No head means that the ledger is empty and the registry itself says "no alias".
+    """
+    while True:
+        head = await world.ledger.head(world.model_name)
+        alias = await world.registry.alias_version(world.model_name)
+        if alias is None or (head is not None and await _is_ours(world, head, alias)):
+            if head is not None and alias is None:
+                log.warning("alias_missing", model=world.model_name, head=head.version)
+            return head, alias
+        await _record(world, head, alias)
+
+
+async def _is_ours(world: World, head: LedgerEntry, alias: int) -> bool:
+    if alias in await _on_its_way(world, head) or await world.alias_writes.is_open(world.model_name, alias):
+        return True
+    # A late write of ours may have been mended, and its record closed, since the alias was read.
+    if await world.registry.alias_version(world.model_name) != alias:
+        return True
+    return await world.alias_writes.is_open(world.model_name, alias)
+
+
+async def _on_its_way(world: World, head: LedgerEntry) -> set[int]:
+    """Versions that the alias may show on its way to the head: the last announced one and all behind it."""
+    waiting = await world.ledger.unannounced(world.model_name)
+    versions = {head.version, *(entry.version for entry in waiting)}
+    if waiting and waiting[0].previous_version is not None:
+        versions.add(waiting[0].previous_version)
+    return versions
+
+
+async def _record(world: World, head: LedgerEntry | None, version: int) -> None:
+    by_hand = f"the alias was pointed at version {version} by hand"
+    before = f"version {version} was in production before Laurel"
+    entry = next_entry(
+        world.model_name,
+        head,
+        version=version,
+        cause=Cause.OVERRIDE if head else Cause.ADOPTED,
+        triple=await _triple_of(world, version),
+        reasons=(by_hand if head else before,),
+        actor=world.worker,
+        at=world.clock.now(),
+    )
+    try:
+        await world.ledger.append(entry)
+    except GenerationTaken:
+        return  # another entry is the head now: the caller looks again
+    log.warning(
+        "champion_overridden" if head else "champion_adopted", model=world.model_name, version=version
+    )
+
+
+async def _triple_of(world: World, version: int) -> VersionTriple | None:
+    known = await world.ledger.entries(world.model_name)
+    return next((entry.triple for entry in reversed(known) if entry.version == version), None)

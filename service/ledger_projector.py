@@ -1,0 +1,78 @@
+"""The registry's alias and active_config.yaml follow the head of the ledger; then it is announced.
+
+The alias is last-writer-wins and keeps no trace. So every write of ours is recorded before it is sent, read
+back, and judged against the head that stands *then*; the record is closed only when the alias shows the head.
+"""
+
+from domain.errors import NeverRetry, TryLater
+from domain.ledger import Cause, LedgerEntry
+from domain.points import Point
+from domain.promotion_announcement import announcement_of
+from service.alias_watch import settled_head
+from service.world import World
+
+
+class LedgerProjector:
+    """Projects one model's ledger. Every method is safe to repeat and safe beside other projectors."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def follow(self) -> LedgerEntry | None:
+        """Make alias and defaults show the head, read both back, and return the head that they show."""
+        records: list[int] = []
+        while True:
+            head, alias = await settled_head(self._world)
+            if head is None:
+                return None
+            if alias != head.version:
+                records.append(await self._write_alias(head))
+                alias = await self._world.registry.alias_version(self._world.model_name)
+            await self._write_defaults(head)
+            await self._world.points.at(Point.PROJECT_BEFORE_REREAD)
+            if alias == head.version and await self._still_shown(head):
+                await self._close(records)
+                return head
+
+    async def announce_up_to(self, shown: LedgerEntry) -> None:
+        """Announce, in order, every generation that alias and defaults show or have passed."""
+        for entry in await self._world.ledger.unannounced(self._world.model_name):
+            if entry.generation <= shown.generation:
+                await self._world.ledger.announce(entry, announcement_of(entry))
+
+    async def _write_alias(self, head: LedgerEntry) -> int:
+        world = self._world
+        number = await world.alias_writes.open(world.model_name, head.version, world.worker)
+        await world.points.at(Point.PROJECT_BEFORE_ALIAS)
+        try:
+            if head.cause is not Cause.GATE:  # the gate tags what it registers
+                tags = {"laurel.generation": str(head.generation)}
+                await world.registry.tag_version(world.model_name, head.version, tags)
+            await world.registry.set_alias(world.model_name, head.version)
+        except NeverRetry as error:
+            raise _head_missing(head, error) from error
+        await world.points.at(Point.PROJECT_AFTER_ALIAS)
+        return number
+
+    async def _still_shown(self, head: LedgerEntry) -> bool:
+        if head.triple is not None and await self._world.config.defaults() != head.triple:
+            return False
+        return await self._world.ledger.head(self._world.model_name) == head
+
+    async def _write_defaults(self, head: LedgerEntry) -> None:
+        if head.triple is not None:
+            await self._world.config.write_defaults(head.triple)
+
+    async def _close(self, records: list[int]) -> None:
+        for number in records:
+            await self._world.alias_writes.close(number)
+
+
+def _head_missing(head: LedgerEntry, error: NeverRetry) -> TryLater:
+    return TryLater(
+        "head_missing",
+        f"the registry refuses version {head.version} of {head.model_name}, the head of the ledger "
+        f"({error.message}); restore it, or point the alias at a version that exists",
+        waiting_on="registry",
+        version=head.version,
+    )

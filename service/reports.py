@@ -1,0 +1,149 @@
+"""The announcements of a run, each made from what its steps left."""
+
+from collections.abc import Mapping
+
+from domain.announcement import Announcement, announce, run_event_id
+from domain.datasets import DatasetFile, DatasetHashes, SplitParts
+from domain.events import (
+    DatasetPart,
+    ModelDeclined,
+    ModelEvaluated,
+    RunEvent,
+    SplitCompleted,
+    TrainingFailed,
+    TrainingRejected,
+)
+from domain.faults import Fault
+from domain.lifecycle import State
+from domain.models import OpenedRun
+from domain.promotion_checks import Champion, UnreadableChampion
+from domain.resolved_config import ResolvedConfig
+from domain.run import Failure, Run
+from domain.version_triple import VersionTriple
+from service.steps.outputs import ChampionOutlook, Decided, Evaluated, Trained
+from service.world import World
+
+
+def report(
+    run: Run, to: State, event: RunEvent, cause: tuple[State, State] | None, world: World
+) -> Announcement:
+    """Make the event of a transition ready; its id follows from the run and the transition alone."""
+    return announce(
+        event,
+        event_id=run_event_id(run.run_id, f"{run.state}-{to}"),
+        at=world.clock.now(),
+        correlation_id=run.correlation_id,
+        causation_id=run_event_id(run.run_id, f"{cause[0]}-{cause[1]}") if cause else run.causation_id,
+    )
+
+
+def rejected(run: Run, faults: tuple[Fault, ...], world: World) -> Announcement:
+    """Announce every fault of a request, and what is allowed."""
+    event = TrainingRejected(
+        model_name=run.model_name,
+        run_id=run.run_id,
+        reason=faults[0].code,
+        faults=faults,
+        request=run.payload,
+    )
+    return report(run, State.REJECTED, event, None, world)
+
+
+def split_completed(
+    run: Run,
+    config: ResolvedConfig,
+    opened: OpenedRun,
+    parts: SplitParts,
+    hashes: DatasetHashes,
+    world: World,
+) -> Announcement:
+    """Announce the parts of a split with their digests."""
+    part = _Parts(hashes.files)
+    event = SplitCompleted(
+        model_name=run.model_name,
+        run_id=run.run_id,
+        mlflow_run_id=opened.mlflow_run_id,
+        versions=config.triple,
+        master=part("master", parts.master),
+        train=part("train", parts.train),
+        reference=part("reference", parts.reference),
+        optional_tests={name: part(name, file) for name, file in parts.optional_tests.items()},
+        reference_created=parts.reference_created,
+        duration_seconds=parts.seconds,
+    )
+    return report(run, State.VERSIONED, event, None, world)
+
+
+class _Parts:
+    def __init__(self, hashes: Mapping[str, str]) -> None:
+        self._hashes = hashes
+
+    def __call__(self, name: str, file: DatasetFile) -> DatasetPart:
+        return DatasetPart(
+            path=file.path, sha256=file.sha256, rows=file.rows, dvc_hash=self._hashes.get(name)
+        )
+
+
+def evaluated_event(
+    run: Run, config: ResolvedConfig, opened: OpenedRun, trained: Trained, evaluated: Evaluated, world: World
+) -> Announcement:
+    """Announce both scores on the reference set, and the candidate's on the optional tests."""
+    champion = evaluated.champion
+    event = ModelEvaluated(
+        model_name=run.model_name,
+        run_id=run.run_id,
+        mlflow_run_id=opened.mlflow_run_id,
+        versions=config.triple,
+        reference_digest=evaluated.reference.dataset_digest,
+        candidate=evaluated.reference,
+        **_champion_fields(champion),
+        champion_problem=champion.why if isinstance(champion, UnreadableChampion) else None,
+        optional_tests={name: score for name, score in evaluated.candidate.items() if name != "reference"},
+        training_seconds=trained.package.seconds,
+        evaluation_seconds=evaluated.seconds,
+    )
+    return report(run, State.EVALUATED, event, (State.SPLIT, State.VERSIONED), world)
+
+
+def declined(
+    run: Run, config: ResolvedConfig, opened: OpenedRun, evaluated: Evaluated, decided: Decided, world: World
+) -> Announcement:
+    """Announce why the candidate did not become champion."""
+    event = ModelDeclined(
+        model_name=run.model_name,
+        run_id=run.run_id,
+        mlflow_run_id=opened.mlflow_run_id,
+        versions=config.triple,
+        decision=decided.verdict.decision,
+        reasons=decided.verdict.reasons,
+        checks=decided.verdict.checks,
+        candidate=evaluated.reference,
+        **_champion_fields(decided.champion),
+    )
+    return report(run, State.DECLINED, event, (State.TRAINED, State.EVALUATED), world)
+
+
+def failed(run: Run, versions: VersionTriple | None, failure: Failure, world: World) -> Announcement:
+    """Announce which step could not go on, and why."""
+    event = TrainingFailed(
+        model_name=run.model_name,
+        run_id=run.run_id,
+        mlflow_run_id=run.mlflow_run_id,
+        versions=versions,
+        state=run.state.value,
+        step=run.next_step.value,
+        reason=failure.reason,
+        message=failure.message,
+        facts=failure.facts,
+        attempts=run.attempts,
+    )
+    return report(run, State.FAILED, event, None, world)
+
+
+def _champion_fields(champion: ChampionOutlook) -> dict[str, object]:
+    known = champion if isinstance(champion, Champion) else None
+    return {
+        "champion": known.score if known else None,
+        "champion_version": known.version if known else None,
+        "champion_generation": known.generation if known else None,
+    }

@@ -1,0 +1,178 @@
+"""The runner: claims the oldest runnable run, moves it step by step, and gives it back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from domain.errors import GenerationTaken, LeaseLost, NeverRetry, TryLater
+from domain.lifecycle import State, Step
+from domain.points import Point
+from domain.run import Failure, Run
+from service.commits import Commit, commit_of_failure, commit_of_step
+from service.lease import under_lease
+from service.ledger_projector import LedgerProjector
+from service.patience import RetryPolicy, failure_of
+from service.steps import record
+from service.work import Work
+from service.world import Heavy, World
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+_IDLE_SECONDS = 5.0  # how long a runner sleeps when nothing wakes it
+_STORE_PAUSE_SECONDS = 0.5  # between two tries of a write while the run store is away
+
+
+class Runner:
+    """Carries one lifecycle at a time. A worker has as many runners as it carries side by side."""
+
+    def __init__(
+        self,
+        world: World,
+        heavy: Heavy,
+        projector: LedgerProjector,
+        retry: RetryPolicy,
+        lease_seconds: float,
+        after_end: Callable[[], None],
+    ) -> None:
+        self._world = world
+        self._heavy = heavy
+        self._projector = projector
+        self._retry = retry
+        self._lease_seconds = lease_seconds
+        self._after_end = after_end
+
+    async def run_forever(self) -> None:
+        """Claim and carry until cancelled; a run in hand is then given back at once."""
+        while True:
+            try:
+                if not await self.run_one():
+                    await self._world.store.wait_for_work(_IDLE_SECONDS)
+            except TryLater as error:
+                log.warning("run_store_away", reason=error.reason, message=error.message)
+                await self._world.clock.sleep(_STORE_PAUSE_SECONDS)
+
+    async def run_one(self) -> bool:
+        """Claim one run and carry it as far as it goes; False when nothing is runnable."""
+        world = self._world
+        run = await world.store.claim(world.model_name, world.worker, self._lease_seconds)
+        if run is None:
+            return False
+        await world.points.at(Point.CLAIM_AFTER_COMMIT)
+        with structlog.contextvars.bound_contextvars(
+            run=run.run_id, correlation=run.correlation_id, fence=run.fence
+        ):
+            try:
+                await under_lease(self._carry(run), run, world, self._lease_seconds)
+            except LeaseLost as error:
+                log.warning("lease_lost", message=error.message)
+            except asyncio.CancelledError:
+                await self._give_back(run)
+                raise
+        return True
+
+    async def _carry(self, run: Run) -> None:
+        work = Work(run, self._world, self._heavy, self._projector, self._retry)
+        try:
+            while not work.run.ended:
+                if not await self._move(work):
+                    return
+            log.info("run_ended", state=work.run.state.value)
+            self._after_end()
+        finally:
+            await work.close()
+
+    async def _move(self, work: Work) -> bool:
+        """Take one step and commit it; False when the run was put off."""
+        step = work.run.next_step
+        work.run = await self._insist(lambda: self._world.store.begin(work.run))
+        try:
+            self._refuse_a_crash_loop(work.run)
+            await self._take(work, step)
+        except NeverRetry as error:
+            return await self._give_up(work, step, failure_of(error))
+        except TryLater as error:
+            return await self._try_again(work, step, error)
+        return True
+
+    async def _take(self, work: Work, step: Step) -> None:
+        if step not in {Step.RESOLVE, Step.PERSIST}:
+            work.start_ahead()
+        while True:
+            try:
+                return await self._commit(work, step, await commit_of_step(work, self._world))
+            except GenerationTaken:
+                log.info("head_moved", message="another candidate was promoted first: judged again")
+
+    def _refuse_a_crash_loop(self, run: Run) -> None:
+        if run.attempts > self._retry.max_attempts and run.state is not State.PROMOTED:
+            spent = run.attempts - 1
+            message = (
+                f"the step {run.next_step} was started {spent} times, and each time its worker or child died"
+            )
+            raise NeverRetry("crash_loop", message, attempts=spent)
+
+    async def _commit(self, work: Work, step: Step, commit: Commit) -> None:
+        await self._world.points.at(Point(f"{step}.before_commit"))
+        was = work.run
+        work.run = await self._insist(
+            lambda: self._world.store.advance(
+                was,
+                commit.outcome,
+                output=commit.output,
+                announcements=commit.announcements,
+                entry=commit.entry,
+                failure=commit.failure,
+            )
+        )
+        await self._world.points.at(Point(f"{step}.after_commit"))
+        log.info("state", was=was.state.value, now=work.run.state.value)
+
+    async def _give_up(self, work: Work, step: Step, failure: Failure) -> bool:
+        if work.run.state is State.PROMOTED:
+            return await self._put_off(work, failure, waiting_on=failure.reason)
+        await work.close()
+        log.error("run_failed", reason=failure.reason, message=failure.message)
+        await self._close_record(work.run, failure)
+        await self._commit(work, step, commit_of_failure(work.run, failure, self._world))
+        return True
+
+    async def _close_record(self, run: Run, failure: Failure) -> None:
+        """Set the MLflow status; if MLflow is away, the reconciler sets it later."""
+        if run.mlflow_run_id is not None:
+            try:
+                await record.close_as_failed(run.mlflow_run_id, failure, self._world)
+            except (TryLater, NeverRetry) as error:
+                log.warning("status_left_for_later", reason=error.reason)
+
+    async def _try_again(self, work: Work, step: Step, error: TryLater) -> bool:
+        spent = error.waiting_on is None and work.run.attempts >= self._retry.max_attempts
+        if spent and work.run.state is not State.PROMOTED:
+            return await self._give_up(work, step, failure_of(error))
+        return await self._put_off(work, failure_of(error), waiting_on=error.waiting_on)
+
+    async def _put_off(self, work: Work, failure: Failure, waiting_on: str | None) -> bool:
+        pause = self._retry.pause_after(work.run.attempts)
+        log.warning("put_off", reason=failure.reason, message=failure.message, seconds=pause)
+        await work.close()
+        await self._insist(
+            lambda: self._world.store.postpone(work.run, pause, failure, waiting_on=waiting_on)
+        )
+        return False
+
+    async def _give_back(self, run: Run) -> None:
+        try:
+            await self._world.store.release(run)
+        except TryLater:
+            log.warning("lease_left_to_run_out", message="the run store does not answer")
+
+    async def _insist(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write to the run store until it answers; the lease decides how long that may take."""
+        while True:
+            try:
+                return await write()
+            except TryLater as error:
+                log.warning("run_store_away", reason=error.reason, message=error.message)
+                await self._world.clock.sleep(_STORE_PAUSE_SECONDS)

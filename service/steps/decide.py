@@ -1,0 +1,90 @@
+"""Decide: the promotion policy says what to do; a promotion is one insert into the ledger."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from domain.ledger import Cause, LedgerEntry, next_entry
+from domain.models import LoggedModel, ModelPackage, OpenedRun
+from domain.points import Point
+from domain.promotion_checks import Champion
+from domain.promotion_policy import decide as judge
+from domain.resolved_config import ResolvedConfig
+from domain.run import Run
+from domain.verdict import Decision
+from service.steps.evaluate import generation_of
+from service.steps.outputs import ChampionOutlook, Decided, Evaluated, Trained
+from service.world import World
+
+ScoreHead = Callable[[LedgerEntry | None], Awaitable[ChampionOutlook]]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a decision is made of."""
+
+    run: Run
+    config: ResolvedConfig
+    opened: OpenedRun
+    trained: Trained
+    evaluated: Evaluated
+
+
+async def decide(inputs: Inputs, world: World, score_head: ScoreHead) -> tuple[Decided, LedgerEntry | None]:
+    """Judge against the head that stands now, and register what won. The caller appends the entry.
+
+    If the head moved since the evaluation, the new champion is scored here on the same bytes.
+    """
+    head = await world.ledger.head(world.model_name)
+    champion = inputs.evaluated.champion
+    if generation_of(champion) != (head.generation if head else None):
+        champion = await score_head(head)
+    verdict = judge(world.policy, inputs.evaluated.reference, champion)
+    if verdict.decision is not Decision.PROMOTE:
+        return Decided(verdict=verdict, champion=champion), None
+    generation = head.generation + 1 if head else 1
+    version = await _register(inputs, generation, world)
+    await world.points.at(Point.DECIDE_AFTER_REGISTER)
+    decided = Decided(verdict=verdict, champion=champion, version=version, generation=generation)
+    return decided, _entry(inputs, decided, head, world)
+
+
+async def _register(inputs: Inputs, generation: int, world: World) -> int:
+    tags = version_tags(inputs, generation)
+    model: LoggedModel = inputs.trained.model
+    version = await world.registry.register(world.model_name, model, inputs.opened.mlflow_run_id, tags)
+    if version.tags.get("laurel.generation") != str(generation):  # found: from a try before the head moved
+        await world.registry.tag_version(world.model_name, version.version, tags)
+    return version.version
+
+
+def version_tags(inputs: Inputs, generation: int) -> dict[str, str]:
+    """What a server needs to fetch a version and to trust what it fetched."""
+    package: ModelPackage = inputs.trained.package
+    return {
+        "laurel.generation": str(generation),
+        "laurel.run_id": inputs.run.run_id,
+        "laurel.model_digest": package.digest,
+        "laurel.manifest": json.dumps(package.manifest, sort_keys=True, separators=(",", ":")),
+        "feature_version": str(inputs.config.triple.feature_version),
+    }
+
+
+def _entry(inputs: Inputs, decided: Decided, head: LedgerEntry | None, world: World) -> LedgerEntry:
+    champion = decided.champion
+    return next_entry(
+        world.model_name,
+        head,
+        version=decided.version or 0,
+        cause=Cause.GATE,
+        run_id=inputs.run.run_id,
+        mlflow_run_id=inputs.opened.mlflow_run_id,
+        correlation_id=inputs.run.correlation_id,
+        triple=inputs.config.triple,
+        candidate_score=inputs.evaluated.reference,
+        champion_score=champion.score if isinstance(champion, Champion) else None,
+        policy=world.policy,
+        reasons=decided.verdict.reasons,
+        actor=world.worker,
+        at=world.clock.now(),
+    )

@@ -1,0 +1,25 @@
+"""Open run: the MLflow run that is the record of everything."""
+
+from domain.models import OpenedRun
+from domain.resolved_config import ResolvedConfig
+from domain.run import Run
+from service.world import World
+
+
+async def open_run(run: Run, config: ResolvedConfig, world: World) -> OpenedRun:
+    """Find or create this request's run, tagged so that it is found again."""
+    return await world.tracker.open_run(
+        run.run_id, f"{world.model_name}-{run.run_id[:8]}", opening_tags(run, config)
+    )
+
+
+def opening_tags(run: Run, config: ResolvedConfig) -> dict[str, str]:
+    """Say whose run it is and which files it was configured by."""
+    asked = {name: str(run.payload[name]) for name in ("requested_by", "reason") if run.payload.get(name)}
+    return {
+        "laurel.run_id": run.run_id,
+        "laurel.request": run.identity,
+        "laurel.correlation_id": run.correlation_id,
+        **{f"laurel.{name}": text for name, text in asked.items()},
+        **{f"laurel.config.{use.family}": f"{use.name}:{use.sha256}" for use in config.uses()},
+    }

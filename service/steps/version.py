@@ -1,0 +1,62 @@
+"""Version: the datasets' bytes into DVC, their hashes and the run's parameters into the record."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from domain.datasets import DatasetHashes, SplitParts
+from domain.models import OpenedRun
+from domain.resolved_config import ResolvedConfig
+from service.world import World
+
+
+async def record_datasets(
+    opened: OpenedRun, config: ResolvedConfig, parts: SplitParts, hashes: DatasetHashes, world: World
+) -> None:
+    """Log parameters, figures and lineage of the data in one call; a repeat logs the same."""
+    await world.tracker.log(
+        opened.mlflow_run_id,
+        params=dataset_params(config, parts, hashes),
+        metrics=dataset_metrics(parts),
+        tags=lineage_tags(hashes, world),
+    )
+
+
+def dataset_params(config: ResolvedConfig, parts: SplitParts, hashes: DatasetHashes) -> dict[str, Any]:
+    """The parameters that the user's tools read, under their names."""
+    return {
+        "split_version": config.triple.split_version,
+        "feature_version": config.triple.feature_version,
+        "model_version": config.triple.model_version,
+        "reference_created": parts.reference_created,
+        "dvc_master_hash": hashes.dvc_master_hash,
+        "dvc_split_hash": hashes.dvc_split_hash,
+        "dvc_reference_hash": hashes.dvc_reference_hash,
+        "model_type": config.model.model.type,
+        **config.model.model.params,
+    }
+
+
+def dataset_metrics(parts: SplitParts) -> dict[str, float]:
+    """Rows of every part, and how long the split took in seconds."""
+    tests: Mapping[str, float] = {f"{name}_rows": part.rows for name, part in parts.optional_tests.items()}
+    return {
+        "master_rows": parts.master.rows,
+        "train_rows": parts.train.rows,
+        "reference_rows": parts.reference.rows,
+        "optional_test_count": len(parts.optional_tests),
+        "split_duration": parts.seconds,
+        **tests,
+    }
+
+
+def lineage_tags(hashes: DatasetHashes, world: World) -> dict[str, str]:
+    """Digests over all bytes, and the code and libraries that did the work."""
+    return {
+        "laurel.manifest": json.dumps(hashes.manifest, sort_keys=True),
+        "laurel.dvc": json.dumps(hashes.files, sort_keys=True),
+        "laurel.code_version": world.provenance.code_version,
+        "laurel.environment": json.dumps(
+            {"python": world.provenance.python_version, **world.provenance.packages}, sort_keys=True
+        ),
+    }

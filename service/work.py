@@ -1,0 +1,226 @@
+"""The work of one claimed run: each piece is started once, as soon as what it needs is there.
+
+States are committed in the table's order by the runner; here work may run ahead, beside other pieces. A piece
+that was done before a restart is read from the run's row.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from functools import partial
+from typing import Any, ParamSpec, TypeVar, cast
+
+from domain.datasets import DatasetHashes, SplitParts
+from domain.errors import TryLater
+from domain.ledger import LedgerEntry
+from domain.lifecycle import Step
+from domain.models import LoggedModel, ModelPackage, OpenedRun
+from domain.points import Point
+from domain.resolved_config import ResolvedConfig
+from domain.run import Run
+from domain.values import Value
+from service.ledger_projector import LedgerProjector
+from service.patience import RetryPolicy, failure_of, patiently
+from service.steps import decide as decide_step
+from service.steps import evaluate, record
+from service.steps.open_run import open_run
+from service.steps.outputs import ChampionOutlook, Decided, Evaluated, Persisted, Trained
+from service.steps.resolve import Refused, resolve
+from service.steps.split import split
+from service.steps.train import create_model, log_model
+from service.steps.version import record_datasets
+from service.world import Heavy, World
+
+T = TypeVar("T")
+P = ParamSpec("P")
+V = TypeVar("V", bound=Value)
+V2 = TypeVar("V2")
+
+
+class Work:
+    """Pieces of one run by name. `close()` stops whatever was started and is not wanted any more."""
+
+    def __init__(
+        self, run: Run, world: World, heavy: Heavy, projector: LedgerProjector, retry: RetryPolicy
+    ) -> None:
+        self.run = run
+        self._world = world
+        self._heavy = heavy
+        self._projector = projector
+        self._retry = retry
+        self._pieces: dict[str, asyncio.Task[Any]] = {}
+
+    def start_ahead(self) -> None:
+        """Start everything that may run before its turn: up to the scores, not the decision."""
+        for name, piece in {"ahead_of_version": self.versioned, "ahead_of_decide": self._judged}.items():
+            self._start(name, piece)
+
+    async def close(self) -> None:
+        """Cancel what still runs; a child at work for it is killed."""
+        pieces = list(self._pieces.values())
+        for piece in pieces:
+            piece.cancel()
+        await asyncio.gather(*pieces, return_exceptions=True)
+
+    async def resolved(self) -> ResolvedConfig | Refused:
+        """Give the configuration, or why there is none."""
+        return await self._patient_step(Step.RESOLVE, resolve, self.run, self._world, self._heavy.files)
+
+    def config(self) -> ResolvedConfig:
+        """Give the frozen configuration of an accepted run."""
+        return ResolvedConfig.model_validate(self.run.outputs[Step.RESOLVE])
+
+    async def opened(self) -> OpenedRun:
+        """Give the MLflow run of record."""
+        return await self._once("open_run", OpenedRun, self._open)
+
+    async def parts(self) -> SplitParts:
+        """Give the run's parts of the master."""
+        return await self._once(Step.SPLIT, SplitParts, self._split)
+
+    async def versioned(self) -> DatasetHashes:
+        """Give the datasets' hashes, behind their record and their publication."""
+        return await self._once(Step.VERSION, DatasetHashes, self._version)
+
+    async def package(self) -> ModelPackage:
+        """Give the fitted model on disk; kept as soon as it is there, since a fit may have taken hours."""
+        return await self._once("package", ModelPackage, self._train)
+
+    async def trained(self) -> Trained:
+        """Give the package and the logged model that holds its files."""
+        return await self._once(Step.TRAIN, Trained, self._log_model)
+
+    async def evaluated(self) -> Evaluated:
+        """Give both models' scores."""
+        return await self._once(Step.EVALUATE, Evaluated, self._evaluate)
+
+    async def decided(self) -> tuple[Decided, LedgerEntry | None]:
+        """Give the verdict on the champion of this moment; never kept, since the head may move."""
+        trained, evaluated = await self.trained(), await self.evaluated()
+        inputs = decide_step.Inputs(self.run, self.config(), await self.opened(), trained, evaluated)
+        score = partial(self._score_head, await self.parts())
+        deciding = self._patient_step(Step.DECIDE, decide_step.decide, inputs, self._world, score)
+        recording = self._patiently(record.record_scores, inputs.opened, trained, evaluated, self._world)
+        decision, _ = await both(deciding, recording)
+        return decision
+
+    async def close_declined(self, opened: OpenedRun, decided: Decided) -> None:
+        """End the MLflow run of a candidate that did not win, before that is announced."""
+        await self._patiently(record.close_with_verdict, opened, decided, self._world)
+
+    async def persisted(self) -> Persisted:
+        """Make alias, defaults and record show the promotion; a promoted run waits as long as it takes."""
+        endless = replace(self._retry, budget=math.inf)
+        return await self._around(
+            Step.PERSIST, patiently, self._persist, endless, self._world.clock, self._notice
+        )
+
+    async def _open(self) -> OpenedRun:
+        opened = await self._patiently(open_run, self.run, self.config(), self._world)
+        await self._world.points.at(Point.OPEN_RUN_AFTER_CREATE)
+        return opened
+
+    async def _split(self) -> SplitParts:
+        return await self._patient_step(
+            Step.SPLIT, split, self.run.run_id, self.config(), self._world, self._heavy.files
+        )
+
+    async def _version(self) -> DatasetHashes:
+        parts = await self.parts()
+        hashes = await self._patient_step(Step.VERSION, self._heavy.versions.version, self.run.run_id, parts)
+        opened = await self.opened()
+        await self._patiently(record_datasets, opened, self.config(), parts, hashes, self._world)
+        await self._patiently(self._heavy.files.publish, self.config(), parts)
+        return hashes
+
+    async def _train(self) -> ModelPackage:
+        train = self._heavy.trainer.train
+        package = await self._patient_step(
+            Step.TRAIN, train, self.run.run_id, self.config(), await self.parts()
+        )
+        await self._world.store.keep(self.run, "package", package.model_dump(mode="json"))
+        return package
+
+    async def _log_model(self) -> Trained:
+        creating = self._start("logged_model", self._create_model)
+        package = await self.package()
+        model = await creating
+        await self._patiently(log_model, package, model, self._world, self._heavy.trainer)
+        return Trained(package=package, model=model)
+
+    async def _create_model(self) -> LoggedModel:
+        return await self._patiently(create_model, await self.opened(), self.config(), self._world)
+
+    async def _evaluate(self) -> Evaluated:
+        parts, config, trainer = await self.parts(), self.config(), self._heavy.trainer
+        judging = self._start("champion", partial(self._champion, parts))
+        package = await self.package()
+        started = self._world.clock.monotonic()
+        scores = await self._patient_step(Step.EVALUATE, trainer.score_candidate, config, package, parts)
+        await self._world.points.at(Point.EVALUATE_BETWEEN_MODELS)
+        champion = await judging
+        seconds = self._world.clock.monotonic() - started
+        return Evaluated(candidate=dict(scores), champion=champion, seconds=seconds)
+
+    async def _judged(self) -> None:
+        await both(self.trained(), self.evaluated())
+
+    async def _champion(self, parts: SplitParts) -> ChampionOutlook:
+        trainer = self._heavy.trainer
+        return await self._patiently(evaluate.judge_champion, self.config(), parts, self._world, trainer)
+
+    async def _score_head(self, parts: SplitParts, head: LedgerEntry | None) -> ChampionOutlook:
+        return await evaluate.score_head(head, self.config(), parts, self._world, self._heavy.trainer)
+
+    async def _persist(self) -> Persisted:
+        opened, decided = await self.opened(), Decided.model_validate(self.run.outputs[Step.DECIDE])
+        closing = record.close_with_verdict(opened, decided, self._world)
+        shown, _ = await both(self._projector.follow(), closing)
+        if shown is None or shown.generation < (decided.generation or 0):
+            raise TryLater(
+                "ledger_behind", "the ledger's head is older than this promotion", waiting_on="postgres"
+            )
+        await self._projector.announce_up_to(shown)
+        return Persisted(shown_generation=shown.generation)
+
+    async def _once(self, name: str, kind: type[V], make: Callable[[], Coroutine[Any, Any, V]]) -> V:
+        if name in self.run.outputs:
+            return kind.model_validate(self.run.outputs[name])
+        return await self._start(name, make)
+
+    def _start(self, name: str, make: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
+        if name not in self._pieces:
+            self._pieces[name] = asyncio.create_task(make(), name=f"{self.run.run_id}:{name}")
+        return cast("asyncio.Task[T]", self._pieces[name])
+
+    async def _around(
+        self, step: Step, doing: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        await self._world.points.at(Point(f"{step}.before_effect"))
+        result = await doing(*args, **kwargs)
+        await self._world.points.at(Point(f"{step}.after_effect"))
+        return result
+
+    async def _patiently(self, doing: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await patiently(partial(doing, *args, **kwargs), self._retry, self._world.clock, self._notice)
+
+    async def _patient_step(
+        self, step: Step, doing: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        patient = partial(doing, *args, **kwargs)
+        return await self._around(step, patiently, patient, self._retry, self._world.clock, self._notice)
+
+    async def _notice(self, error: TryLater | None) -> None:
+        failure = None if error is None else failure_of(error)
+        waiting_on = None if error is None else error.waiting_on
+        await self._world.store.note_waiting(self.run, failure, waiting_on=waiting_on)
+
+
+async def both(first: Awaitable[T], second: Awaitable[V2]) -> tuple[T, V2]:
+    """Wait for both to end, then raise the first error: nothing is left running behind a failure."""
+    done = await asyncio.gather(first, second, return_exceptions=True)
+    for result in done:
+        if isinstance(result, BaseException):
+            raise result
+    return cast("tuple[T, V2]", tuple(done))

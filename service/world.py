@@ -1,0 +1,46 @@
+"""Everything that a lifecycle needs of the world, gathered once by the composition root."""
+
+from dataclasses import dataclass
+
+from domain.points import Points
+from domain.ports.alias_writes import AliasWrites
+from domain.ports.clock import Clock
+from domain.ports.config_families import ConfigFamilies
+from domain.ports.dataset_files import DatasetFiles
+from domain.ports.dataset_versions import DatasetVersions
+from domain.ports.experiment_tracker import ExperimentTracker
+from domain.ports.first_uses import FirstUses
+from domain.ports.model_registry import ModelRegistry
+from domain.ports.promotion_ledger import PromotionLedger
+from domain.ports.run_store import RunStore
+from domain.ports.trainer import Trainer
+from domain.promotion_policy import PromotionPolicy
+from service.provenance import Provenance
+
+
+@dataclass(frozen=True)
+class Heavy:
+    """The ports whose work runs in child processes: one set for each lifecycle that a worker carries."""
+
+    files: DatasetFiles
+    versions: DatasetVersions
+    trainer: Trainer
+
+
+@dataclass(frozen=True)
+class World:
+    """The light ports, the policy and who is acting; shared by all lifecycles of a worker."""
+
+    model_name: str
+    worker: str
+    policy: PromotionPolicy
+    provenance: Provenance
+    store: RunStore
+    first_uses: FirstUses
+    ledger: PromotionLedger
+    alias_writes: AliasWrites
+    config: ConfigFamilies
+    tracker: ExperimentTracker
+    registry: ModelRegistry
+    clock: Clock
+    points: Points
