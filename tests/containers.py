@@ -141,7 +141,7 @@ class ContainerPostgres(_ContainerServer):
 
 
 def _kafka_environment(port: int) -> dict[str, str]:
-    """A listener for us, and one by which the broker reaches itself (it sends transaction markers that way)."""
+    """A listener for us, and one by which the broker reaches itself (with transaction markers)."""
     properties = {
         **BROKER_PROPERTIES,
         "controller.quorum.voters": "1@localhost:9093",

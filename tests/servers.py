@@ -156,7 +156,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def _fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    fleet = Fleet(choose(), tmp_path_factory.mktemp("servers"), request.config.stash[_wanted])
+    wanted = request.config.stash[_wanted]
+    fleet = Fleet(choose(), tmp_path_factory.mktemp("servers"), wanted)
     yield fleet
     fleet.stop()
 

@@ -1,0 +1,73 @@
+# Everything happens in .venv, made from hashed locks; nothing has to be there first but Python 3.11 or newer.
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := requirements
+
+# A stamp is named by the content of what was installed: a second run starts at once, a changed lock installs anew.
+digest = $(shell cat pyproject.toml $(LOCKS)/uv.txt $(LOCKS)/build.txt $(LOCKS)/$(1).txt | cksum | tr ' ' -)
+UV_STAMP := $(VENV)/uv-$(shell cksum < $(LOCKS)/uv.txt | tr ' ' -)
+LOCAL_STAMP := $(VENV)/local-$(call digest,local)
+DEV_STAMP := $(VENV)/dev-$(call digest,dev)
+
+UV := $(BIN)/uv --quiet
+INSTALL := $(UV) pip install --python $(BIN)/python --compile-bytecode
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header
+
+.PHONY: help demo test bench lint lock clean
+
+help: ## show this text
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
+
+demo: $(LOCAL_STAMP) ## start the real servers and a worker, and play a model's life on the Ames house sales
+	@$(BIN)/laurel demo
+
+test: lint ## lint, then every test, on the real servers
+	@$(BIN)/pytest
+
+bench: $(DEV_STAMP) ## measure, side by side with a bare script
+	@$(BIN)/python -m tests.bench
+
+lint: $(DEV_STAMP) ## ruff, mypy and the import contracts
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock: $(UV_STAMP) ## resolve the dependencies anew (UPGRADE=1: to the newest versions)
+	@echo uv | $(COMPILE) $(if $(UPGRADE),--upgrade) --no-annotate --output-file $(LOCKS)/uv.txt -
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra local --extra dev --output-file $(LOCKS)/dev.txt pyproject.toml
+	@$(COMPILE) --extra local --constraints $(LOCKS)/dev.txt --output-file $(LOCKS)/local.txt pyproject.toml
+	@$(COMPILE) --constraints $(LOCKS)/dev.txt --output-file $(LOCKS)/runtime.txt pyproject.toml
+	@echo setuptools | $(COMPILE) --constraints $(LOCKS)/dev.txt --no-annotate --output-file $(LOCKS)/build.txt -
+	@! grep -nE '://|^ *--(index|extra-index|find-links|trusted)' $(LOCKS)/*.txt || \
+	  { echo 'a lock holds an address' >&2; exit 1; }
+
+clean: ## remove the environment, caches and the local world with its data
+	rm -rf $(VENV) .laurel build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(UV_STAMP): $(LOCKS)/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'Laurel needs Python 3.11 or newer, and $(PYTHON) is older or absent;' \
+	       'name another one: make PYTHON=python3.12 ...' >&2; exit 1; }
+	@echo 'making the environment in $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(LOCKS)/uv.txt
+	@touch $@
+
+# What is built from source is built by the hashed setuptools that stands in the environment, not by a fetched one.
+$(VENV)/local-% $(VENV)/dev-%: $(UV_STAMP)
+	@echo 'installing what $(LOCKS)/$(LOCK) names'
+	@$(INSTALL) --require-hashes -r $(LOCKS)/build.txt
+	@$(INSTALL) --require-hashes --no-build-isolation -r $(LOCKS)/$(LOCK)
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(LOCAL_STAMP): LOCK := local.txt
+$(DEV_STAMP): LOCK := dev.txt
