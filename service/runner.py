@@ -14,6 +14,7 @@ from service.commits import Commit, commit_of_failure, commit_of_step
 from service.lease import under_lease
 from service.ledger_projector import LedgerProjector
 from service.patience import RetryPolicy, failure_of
+from service.reconciler import STATUS_CHORE
 from service.steps import record
 from service.work import Work
 from service.world import Heavy, World
@@ -80,6 +81,8 @@ class Runner:
                 if not await self._move(work):
                     return
             log.info("run_ended", state=work.run.state.value)
+            if work.record_closed:
+                await self._world.store.chore_done(work.run.run_id, STATUS_CHORE)
             self._after_end()
         finally:
             await work.close()
@@ -135,16 +138,17 @@ class Runner:
             return await self._put_off(work, failure, waiting_on=failure.reason)
         await work.close()
         log.error("run_failed", reason=failure.reason, message=failure.message)
-        await self._close_record(work.run, failure)
+        await self._close_record(work, failure)
         await self._commit(work, step, commit_of_failure(work.run, failure, self._world))
         return True
 
-    async def _close_record(self, run: Run, failure: Failure) -> None:
+    async def _close_record(self, work: Work, failure: Failure) -> None:
         """Set the MLflow status; if MLflow is away, the reconciler sets it later."""
-        if run.mlflow_run_id is not None:
+        if work.run.mlflow_run_id is not None:
             try:
-                await record.close_as_failed(run.mlflow_run_id, failure, self._world)
+                await record.close_as_failed(work.run.mlflow_run_id, failure, self._world)
             except (TryLater, NeverRetry) as error:
+                work.record_closed = False
                 log.warning("status_left_for_later", reason=error.reason)
 
     async def _try_again(self, work: Work, step: Step, error: TryLater) -> bool:

@@ -45,6 +45,7 @@ class Work:
         self, run: Run, world: World, heavy: Heavy, projector: LedgerProjector, retry: RetryPolicy
     ) -> None:
         self.run = run
+        self.record_closed = True
         self._world = world
         self._heavy = heavy
         self._projector = projector

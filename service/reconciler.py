@@ -1,0 +1,60 @@
+"""The reconciler: looks again, slowly and for ever, and mends what a crash or a person left askew."""
+
+import structlog
+
+from domain.errors import NeverRetry, TryLater
+from domain.lifecycle import State, Step
+from domain.points import Point
+from domain.run import Failure, Run
+from service.ledger_projector import LedgerProjector
+from service.steps import record
+from service.steps.outputs import Decided
+from service.world import World
+
+log = structlog.get_logger()
+
+STATUS_CHORE = "status"  # the chore of a run that ended while MLflow was away
+_AT_ONCE = 20
+
+
+class Reconciler:
+    """Makes alias, defaults and announcements follow the ledger, and MLflow's status the run's."""
+
+    def __init__(self, world: World, projector: LedgerProjector, pause_seconds: float) -> None:
+        self._world = world
+        self._projector = projector
+        self._pause_seconds = pause_seconds
+
+    async def run_forever(self) -> None:
+        """Look at once and then after every pause; a service that is away is waited for."""
+        while True:
+            try:
+                await self.look()
+            except (NeverRetry, TryLater) as error:
+                log.warning("not_reconciled", reason=error.reason, message=error.message)
+            await self._world.clock.sleep(self._pause_seconds)
+
+    async def look(self) -> None:
+        """Take one look and mend what differs. Safe to repeat."""
+        shown = await self._projector.follow()
+        await self._world.points.at(Point.RECONCILE_AFTER_READ)
+        if shown is not None:
+            await self._projector.announce_up_to(shown)
+        await self._world.points.at(Point.RECONCILE_AFTER_WRITE)
+        await self._close_records()
+
+    async def _close_records(self) -> None:
+        for run in await self._world.store.ended_without(self._world.model_name, STATUS_CHORE, _AT_ONCE):
+            await self._close_record(run)
+            await self._world.store.chore_done(run.run_id, STATUS_CHORE)
+
+    async def _close_record(self, run: Run) -> None:
+        if run.mlflow_run_id is None:
+            return
+        if run.state is State.FAILED:
+            failure = run.failure or Failure(reason="unknown", message="no reason was kept")
+            await record.close_as_failed(run.mlflow_run_id, failure, self._world)
+            return
+        decided = Decided.model_validate(run.outputs[Step.DECIDE])
+        tags = record.verdict_tags(decided)
+        await self._world.tracker.finish(run.mlflow_run_id, "FINISHED", tags)
