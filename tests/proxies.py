@@ -1,0 +1,252 @@
+"""A TCP proxy on 127.0.0.1 that does harm on purpose, between a client and a real server.
+
+async with FaultProxy(server_port, Http()) as proxy:
+    fault = proxy.add(lost(http("POST", "/runs/create"), times=3))
+    ...  # talk to 127.0.0.1:proxy.port
+    assert fault.hits == 3
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Self
+
+from tests.wire_formats import Match, WireFormat, every
+
+_BUFFER: Final = 1 << 22
+_GONE: Final = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
+
+
+class Mode(StrEnum):
+    """What is done to a request that matches."""
+
+    REFUSE = "refuse"  # the connection is reset as soon as it is made
+    HOLE = "hole"  # swallowed; nothing is ever answered on this connection again
+    SLOW = "slow"  # forwarded only after `seconds`, even when the client has given up by then
+    CUT = "cut"  # half of the answer, then the end
+    CUT_REQUEST = "cut_request"  # half of the request reaches the server, then the end
+    LOST = "lost"  # the server does it, its answer is dropped, then the end
+    ERR = "err"  # the server never sees it; `answer` is sent instead
+
+
+@dataclass
+class Fault:
+    """One harm: what it does, to which requests, how often (None: for ever), and how often it has."""
+
+    mode: Mode
+    match: Match = every
+    times: int | None = None
+    seconds: float = 0.0
+    answer: bytes = b""
+    hits: int = 0
+
+    @property
+    def spent(self) -> bool:
+        """True when it has struck as often as it may."""
+        return self.times is not None and self.hits >= self.times
+
+
+def refuse(times: int | None = None) -> Fault:
+    """Reset every new connection."""
+    return Fault(Mode.REFUSE, times=times)
+
+
+def hole(match: Match = every, times: int | None = None) -> Fault:
+    """Swallow what matches and never answer."""
+    return Fault(Mode.HOLE, match, times)
+
+
+def slow(seconds: float, match: Match = every, times: int | None = None) -> Fault:
+    """Hold what matches back for a while."""
+    return Fault(Mode.SLOW, match, times, seconds=seconds)
+
+
+def cut(match: Match = every, times: int | None = None) -> Fault:
+    """Deliver half of the answer."""
+    return Fault(Mode.CUT, match, times)
+
+
+def cut_request(match: Match = every, times: int | None = None) -> Fault:
+    """Deliver half of the request."""
+    return Fault(Mode.CUT_REQUEST, match, times)
+
+
+def lost(match: Match = every, times: int | None = None) -> Fault:
+    """Let it be done and lose the answer."""
+    return Fault(Mode.LOST, match, times)
+
+
+def err(
+    status: int,
+    body: str = "",
+    match: Match = every,
+    times: int | None = None,
+    content_type: str = "application/json",
+) -> Fault:
+    """Answer an HTTP request in the server's place."""
+    content = body.encode()
+    head = (
+        f"HTTP/1.1 {status} Fault\r\ncontent-type: {content_type}\r\ncontent-length: {len(content)}\r\n\r\n"
+    )
+    return Fault(Mode.ERR, match, times, answer=head.encode() + content)
+
+
+@dataclass(eq=False)
+class _Link:
+    """One client's connection and its twin to the server; `due` has a fault, or None, per answer to come."""
+
+    client_reader: asyncio.StreamReader
+    client: asyncio.StreamWriter
+    server_reader: asyncio.StreamReader
+    server: asyncio.StreamWriter
+    due: deque[Fault | None] = field(default_factory=deque)
+    mute: bool = False
+
+
+class FaultProxy:
+    """Relays to `target_port` in one wire format; the first fault added that matches strikes."""
+
+    def __init__(
+        self, target_port: int, wire: WireFormat, *, target_host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        self.port = port
+        self.requests = 0
+        self._target = (target_host, target_port)
+        self._wire = wire
+        self._faults: list[Fault] = []
+        self._listener: asyncio.Server | None = None
+        self._links: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self.open_door()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close_door()
+
+    @property
+    def url(self) -> str:
+        """Where an HTTP client finds it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def add(self, fault: Fault) -> Fault:
+        """Arm a fault; its `hits` tell whether it has fired."""
+        self._faults.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Disarm all faults; connections that were harmed stay as they are."""
+        self._faults.clear()
+
+    async def open_door(self) -> None:
+        """Listen (again), on the same port as before."""
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self.port, limit=_BUFFER)
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def close_door(self) -> None:
+        """Cut every connection and stop listening: the next one is refused by the kernel."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        await self.cut_connections()
+
+    async def cut_connections(self) -> None:
+        """End every connection as it stands."""
+        links = list(self._links)
+        for link in links:
+            link.cancel()
+        await asyncio.gather(*links, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._links.add(task)
+            task.add_done_callback(self._links.discard)
+        if fault := next((f for f in self._faults if f.mode is Mode.REFUSE and not f.spent), None):
+            fault.hits += 1
+            _reset(writer)
+            return
+        with contextlib.suppress(asyncio.CancelledError, *_GONE):
+            await self._relay(reader, writer)
+        writer.close()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        twin_reader, twin = await asyncio.open_connection(*self._target, limit=_BUFFER)
+        link = _Link(reader, writer, twin_reader, twin)
+        pumps = [asyncio.ensure_future(self._up(link)), asyncio.ensure_future(self._down(link))]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            if link.mute:  # a hole stays open until the client gives up
+                await pumps[0]
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            twin.close()
+
+    async def _up(self, link: _Link) -> None:
+        """Carry requests to the server."""
+        async for request in self._wire.requests(link.client_reader):
+            self.requests += 1
+            fault = None if link.mute else self._strike(request)
+            if link.mute or not await self._harm(link, request, fault):
+                continue
+            if self._wire.answers_each or fault is not None:
+                link.due.append(fault)
+            await _send(link.server, request)
+
+    def _strike(self, request: bytes) -> Fault | None:
+        for fault in self._armed():
+            if fault.match(request):
+                fault.hits += 1
+                return fault
+        return None
+
+    def _armed(self) -> Iterator[Fault]:
+        return (fault for fault in self._faults if fault.mode is not Mode.REFUSE and not fault.spent)
+
+    async def _harm(self, link: _Link, request: bytes, fault: Fault | None) -> bool:
+        """Do what is done before the server is asked; False when the request goes no further."""
+        match fault.mode if fault else None:
+            case Mode.HOLE:
+                link.mute = True
+                return False
+            case Mode.ERR if fault:
+                await _send(link.client, fault.answer)
+                return False
+            case Mode.CUT_REQUEST:
+                await _send(link.server, request[: len(request) // 2])
+                raise ConnectionAbortedError
+            case Mode.SLOW if fault:
+                await asyncio.sleep(fault.seconds)
+        return True
+
+    async def _down(self, link: _Link) -> None:
+        """Carry answers to the client."""
+        async for answer in self._wire.answers(link.server_reader):
+            fault = link.due.popleft() if link.due else None
+            if link.mute:
+                continue
+            if fault and fault.mode is Mode.LOST:
+                return
+            if fault and fault.mode is Mode.CUT:
+                await _send(link.client, answer[: len(answer) // 2])
+                return
+            await _send(link.client, answer)
+
+
+async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(data)
+    await writer.drain()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close with RST instead of FIN."""
+    raw = writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.close()
