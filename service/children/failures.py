@@ -1,0 +1,68 @@
+"""What the worker raises when a child did not bring a task to its end."""
+
+import signal
+from typing import Any
+
+from domain.errors import LaurelError, LeaseLost, NeverRetry, TryLater
+from service.children.charges import Death
+from service.children.limits import OUT_OF_MEMORY, Watch
+
+STEP_DIED = "step_died"
+STEP_TIMEOUT = "step_timeout"
+STEP_CANCELLED = "step_cancelled"
+STEP_FAILED = "step_failed"
+LEASE_EXPIRED = "lease_expired"
+CHILD_NOT_READY = "child_not_ready"
+PRELOAD_FAILED = "preload_failed"
+
+# What is known of a child when the fork parent itself has died: it went down with it.
+DIED_WITH_FORK_PARENT = Death(-signal.SIGKILL, None)
+
+
+def death(task: str, end: Death, watch: Watch) -> LaurelError:
+    """Say what the death of the child that ran *task* means; a limit counts if it was this task's own."""
+    serial, reason = end.cause or (watch.serial, STEP_DIED)
+    if serial != watch.serial:
+        reason = STEP_DIED
+    facts = {"task": task, **_how(end.exit_code)}
+    match reason:
+        case "out_of_memory":
+            return out_of_memory(task, watch.memory_bytes, **_how(end.exit_code))
+        case "step_timeout":
+            return TryLater(reason, f"{task} took longer than it was given and was killed", **facts)
+        case "lease_expired":
+            return LeaseLost(reason, f"the lease ran out while {task} was at work, so it was killed", **facts)
+        case "step_cancelled":
+            return TryLater(reason, f"{task} was cancelled and its process killed", **facts)
+        case _:
+            return TryLater(
+                STEP_DIED, f"the process that ran {task} died ({_described(end.exit_code)})", **facts
+            )
+
+
+def out_of_memory(task: str, limit_bytes: int | None, **facts: Any) -> LaurelError:
+    """Say that *task* wanted more memory than there is, or than it was given."""
+    given = "than there is" if limit_bytes is None else f"than its {limit_bytes} bytes"
+    return TryLater(
+        OUT_OF_MEMORY, f"{task} wanted more memory {given}", task=task, limit_bytes=limit_bytes, **facts
+    )
+
+
+def failed(task: str, kind: str, text: str) -> LaurelError:
+    """Say that *task* raised something that nobody had sorted; its traceback stands in the child's log."""
+    return NeverRetry(STEP_FAILED, f"{task} raised {kind}: {text}", task=task, error=kind)
+
+
+def _how(exit_code: int) -> dict[str, Any]:
+    if exit_code < 0:
+        return {"signal": _described(exit_code)}
+    return {"exit_code": exit_code}
+
+
+def _described(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:  # a real-time signal has no name of its own
+        return f"signal {-exit_code}"

@@ -1,0 +1,169 @@
+"""The worker's end of the fork parent: start it, ask it for children, hear of their deaths."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final, Self
+
+from domain.errors import Stop, TryLater
+from service.children import failures, kernel
+from service.children.charges import Death
+from service.children.limits import Watch
+from service.children.settings import ChildSettings
+from service.children.warm_child import WarmChild
+from service.children.wire import pack, unpack_plain
+
+_LARGEST_MESSAGE: Final = 1 << 18
+_FAREWELL_SECONDS: Final = 4.0
+_STDERR: Final = 2
+
+
+class ForkParent:
+    """A running fork parent. When it dies, its children are dead too, and another one has to be started."""
+
+    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket) -> None:
+        self.pid = process.pid
+        self.gone = False
+        self._process = process
+        self._control = control
+        self._numbers = itertools.count()
+        self._asked: dict[int, asyncio.Future[tuple[Any, ...]]] = {}
+        self._deaths: dict[int, asyncio.Future[Death]] = {}
+        control.setblocking(False)  # noqa: FBT003 - its only parameter
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(control, self._hear)
+
+    @classmethod
+    async def start(cls, settings: ChildSettings) -> Self:
+        """Start one and wait for its preload. Raises Stop `preload_failed`, TryLater `child_not_ready`."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            parent = cls(await _launch(settings, theirs.fileno()), ours)
+        try:
+            outcome, told = await parent._answer(next(parent._numbers), settings.ready_seconds)
+        except BaseException:
+            await parent.stop()
+            raise
+        if outcome == "refused":
+            await parent.stop()
+            raise Stop(failures.PRELOAD_FAILED, f"the warm children cannot start: {told}")
+        return parent
+
+    async def fork(self, seconds: float) -> WarmChild:
+        """Make a new child within *seconds*. Raises TryLater `child_not_ready`."""
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                number = next(self._numbers)
+                self._tell(("fork", number), theirs.fileno())
+                outcome, told = await self._answer(number, seconds)
+            if outcome == "unforked":
+                raise _not_ready(told)  # noqa: TRY301 - the socket is closed below either way
+            return WarmChild(told, self, self._deaths[told], await asyncio.open_unix_connection(sock=ours))
+        except BaseException:
+            ours.close()  # a child that was made all the same sees this end closed, and ends
+            raise
+
+    def watch(self, pid: int, watch: Watch | None) -> None:
+        """Hold a child to these limits from now on."""
+        self._tell(("watch", pid, watch))
+
+    def end(self, pid: int, serial: int, reason: str) -> None:
+        """Kill a child with its group."""
+        self._tell(("end", pid, serial, reason))
+
+    async def ping(self, seconds: float) -> float:
+        """Say how many seconds the fork parent takes to answer. Raises TryLater when it does not."""
+        started, number = time.monotonic(), next(self._numbers)
+        self._tell(("ping", number))
+        await self._answer(number, seconds)
+        return time.monotonic() - started
+
+    async def stop(self) -> None:
+        """End it with every child, and wait until it is gone. Safe to repeat."""
+        self._lose()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), _FAREWELL_SECONDS)
+            return
+        self._process.kill()
+        await self._process.wait()
+
+    def _tell(self, message: tuple[Any, ...], *descriptors: int) -> None:
+        with contextlib.suppress(OSError):  # a fork parent that is gone is noticed where we hear it
+            socket.send_fds(self._control, [pack(message)], descriptors)
+
+    async def _answer(self, number: int, seconds: float) -> tuple[Any, ...]:
+        if self.gone:
+            raise _not_ready("it has died")
+        answer = self._asked[number] = self._loop.create_future()
+        try:
+            return await asyncio.wait_for(answer, seconds)
+        except TimeoutError:
+            raise _not_ready(f"no answer within {seconds:g} s") from None
+        finally:
+            self._asked.pop(number, None)
+
+    def _hear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while data := self._receive():
+                self._take(*unpack_plain(data))
+            self._lose()
+
+    def _receive(self) -> bytes:
+        try:
+            return self._control.recv(_LARGEST_MESSAGE)
+        except ConnectionError:
+            return b""
+
+    def _take(self, kind: str, number: int, *details: Any) -> None:
+        if kind == "died":
+            self._deaths.pop(number).set_result(Death(*details))
+            return
+        if kind == "forked":
+            self._deaths[details[0]] = self._loop.create_future()
+        if (answer := self._asked.get(number)) and not answer.done():
+            answer.set_result((kind, *details))
+
+    def _lose(self) -> None:
+        """Part from the fork parent. It kills its children when this end closes; if it is dead, we do."""
+        if self.gone:
+            return
+        self.gone = True
+        self._loop.remove_reader(self._control)
+        self._control.close()
+        for pid, death in self._deaths.items():
+            kernel.kill_group(pid)
+            death.set_result(failures.DIED_WITH_FORK_PARENT)
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(_not_ready("it has died"))
+
+
+def _not_ready(why: str) -> TryLater:
+    return TryLater(failures.CHILD_NOT_READY, f"the fork parent gave no child: {why}")
+
+
+async def _launch(settings: ChildSettings, control: int) -> asyncio.subprocess.Process:
+    """Start the process, away from this terminal's signals, able to import whatever this process can.
+
+    It must be this thread: the kernel ties a death signal to the thread that made the process.
+    """
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "service.children.zygote"),
+        *(str(control), str(os.getpid()), settings.log_level, *settings.preload),
+        pass_fds=(control,),
+        start_new_session=True,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=_STDERR,  # whatever a library prints must not mix with what a command answers
+        env={**os.environ, **settings.variables(), "PYTHONPATH": _import_path()},
+    )
+
+
+def _import_path() -> str:
+    """Return this process's import path; an empty entry stands for the folder we are in."""
+    return os.pathsep.join(str(Path(path).absolute()) for path in sys.path)

@@ -1,0 +1,70 @@
+"""What the children are made of: values that the composition root chooses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+# Modules that are imported before the first fork. Importing one must start no thread and do no native work.
+PRELOAD: Final = (
+    "polars",
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.impute",
+    "sklearn.linear_model",
+    "sklearn.pipeline",
+    "mlflow",
+    "mlflow.sklearn",
+    "skops.io",
+    "pyarrow.parquet",
+    "pyarrow.pandas_compat",
+    # DVC imports these with its first `add`, which costs each child 0.1 s and 20 MB.
+    "dvc.cachemgr",
+    "dvc.data_cloud",
+    "dvc.repo.add",
+    "dvc.repo.graph",
+    "dvc.repo.index",
+    "dvc.repo.init",
+    "dvc.repo.plots",
+    "dvc.repo.push",
+    "dvc.repo.stage",
+    "dvc.rwlock",
+    "networkx",
+    "ruamel.yaml",
+)
+
+# What would make an import start threads, or keep a thread busy that no child has.
+_FORK_SAFE: Final = {
+    "OPENBLAS_NUM_THREADS": "1",  # its pool starts when numpy is imported
+    "MKL_NUM_THREADS": "1",
+    "_RJEM_MALLOC_CONF": "background_thread:false",  # polars' allocator
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # pyarrow's
+    # Polars would spill to disk, and the thread that deletes spilled files is not there after a fork.
+    "POLARS_OOC_MEMORY_BUDGET_MB": "1000000000",
+}
+
+
+@dataclass(frozen=True)
+class ChildSettings:
+    """How the fork parent and its children start.
+
+    `warm_up` is a task ("package.module:function") that each child runs first, with `warm_up_arguments`.
+    `spares` warm children stand by for one that dies. A child that holds more than `recycle_bytes` after a
+    task is replaced. `ready_seconds` bounds the preload, the fork and the warm-up, each.
+    """
+
+    preload: tuple[str, ...] = PRELOAD
+    warm_up: str | None = None
+    warm_up_arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    spares: int = 1
+    recycle_bytes: int = 1 << 30
+    ready_seconds: float = 60.0
+    omp_threads: int = 1
+    polars_threads: int = 2
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    log_level: str = "INFO"
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables that must be set before anything is imported."""
+        threads = {"OMP_NUM_THREADS": str(self.omp_threads), "POLARS_MAX_THREADS": str(self.polars_threads)}
+        return {**self.environment, **threads, **_FORK_SAFE}

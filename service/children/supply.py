@@ -1,0 +1,110 @@
+"""Where warm children come from: a fork parent that is started again when it dies, and spares."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
+
+from domain.errors import LaurelError, TryLater
+from service.children import failures
+from service.children.charges import Death
+from service.children.fork_parent import ForkParent
+from service.children.settings import ChildSettings
+from service.children.warm_child import Order, WarmChild
+
+_log = logging.getLogger("laurel.children")
+
+
+class Supply:
+    """Makes warm children and keeps `settings.spares` of them ready."""
+
+    def __init__(self, settings: ChildSettings) -> None:
+        self.settings = settings
+        self.parent: ForkParent | None = None
+        self.spares: deque[WarmChild] = deque()
+        self.stopped = False
+        self._starting = asyncio.Lock()
+        self._restocking = asyncio.Lock()
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def take(self) -> WarmChild:
+        """Hand over a warm child: a spare if there is one."""
+        while self.spares:
+            child = self.spares.popleft()
+            if not child.died.done():
+                self.restock()
+                return child
+        return await self._make()
+
+    def restock(self) -> None:
+        """Make the spares that are missing, in the background."""
+        self.later(self._restock())
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do *work* beside everything else, until this is stopped."""
+        if self.stopped:
+            work.close()
+            return
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def stop(self) -> None:
+        """End every child and the fork parent. Safe to repeat."""
+        self.stopped = True
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        async with self._starting:
+            if self.parent:
+                await self.parent.stop()
+
+    async def ping(self, seconds: float) -> float:
+        """Say how many seconds the fork parent takes to answer. Raises TryLater when it does not."""
+        if self.parent is None:
+            raise TryLater(failures.CHILD_NOT_READY, "the fork parent has not been started")
+        return await self.parent.ping(seconds)
+
+    async def _make(self) -> WarmChild:
+        parent = await self._living_parent()
+        child = await parent.fork(self.settings.ready_seconds)
+        if self.settings.warm_up:
+            await self._warm_up(child, self.settings.warm_up)
+        return child
+
+    async def _warm_up(self, child: WarmChild, task: str) -> None:
+        seconds = self.settings.ready_seconds
+        try:
+            await child.run(Order(task, self.settings.warm_up_arguments, timeout_seconds=seconds))
+        except LaurelError as error:
+            await child.end(failures.CHILD_NOT_READY)
+            raise TryLater(failures.CHILD_NOT_READY, f"a child could not warm up: {error.message}") from error
+
+    async def _living_parent(self) -> ForkParent:
+        async with self._starting:
+            if self.stopped:
+                raise TryLater(failures.CHILD_NOT_READY, "the worker is stopping: no child is made any more")
+            if self.parent and self.parent.gone:
+                _log.warning("the fork parent %d has died; another one is started", self.parent.pid)
+                await self.parent.stop()
+                self.parent = None
+            self.parent = self.parent or await ForkParent.start(self.settings)
+            return self.parent
+
+    async def _restock(self) -> None:
+        async with self._restocking:
+            while len(self.spares) < self.settings.spares:
+                try:
+                    child = await self._make()
+                except LaurelError as error:
+                    _log.warning("no spare child: %s", error.message)
+                    return
+                self.spares.append(child)
+                child.died.add_done_callback(partial(self._drop, child))
+
+    def _drop(self, child: WarmChild, _: asyncio.Future[Death]) -> None:
+        if child in self.spares:
+            self.spares.remove(child)
+            self.restock()
