@@ -137,7 +137,7 @@ class _Reader:
             raise BadYaml(f"aliases are not taken: write out what *{event.anchor} stands for", _line(event))
         if len(place) > MAX_DEPTH:
             raise BadYaml(f"nested deeper than {MAX_DEPTH}", _line(event))
-        self._document.lines[place] = _line(event)
+        self._document.lines.setdefault(place, _line(event))
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, place)
         _refuse_tag(event)
@@ -168,6 +168,7 @@ class _Reader:
         values: dict[str, Any] = {}
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
             key = self._key(event, values)
+            self._document.lines[(*place, key)] = _line(event)
             values[key] = self._value(self._next(), (*place, key))
         return values
 

@@ -1,0 +1,207 @@
+"""The versioned configuration below `CONFIG_ROOT`, and the defaults that production uses."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from domain.compatibility import compatibility_faults
+from domain.data_contract import DataContract
+from domain.errors import NeverRetry, TryLater
+from domain.faults import Fault
+from domain.model_definition import Estimator, ModelDefinition
+from domain.points import NO_POINTS, Point, Points
+from domain.resolved_config import ConfigDigests, ResolvedConfig
+from domain.version_triple import AskedVersions, VersionTriple
+from service.adapters.files.active_config import FILE_NAME, ActiveConfig, fresh, read_active, with_defaults
+from service.adapters.files.atomic import AtomicFiles
+from service.adapters.files.config_documents import (
+    CONTRACTS,
+    FEATURES,
+    MODELS,
+    SPLITS,
+    ConfigFile,
+    ConfigReader,
+    located,
+)
+from service.adapters.files.small_files import read_small
+from service.adapters.files.yaml_documents import MAX_BYTES
+
+EstimatorCheck = Callable[[Estimator], Awaitable[Sequence[Fault]]]
+_log: Final = logging.getLogger("laurel.config")
+
+
+async def _no_check(_: Estimator) -> Sequence[Fault]:
+    return ()
+
+
+class FileConfigFamilies:
+    """The port `ConfigFamilies` on files.
+
+    `estimator_faults` knows which params an estimator takes; its faults name places in the model file, as in
+    `model.params.max_iter`. It is asked once for each content of a model file.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        estimator_faults: EstimatorCheck = _no_check,
+        files: AtomicFiles | None = None,
+        points: Points = NO_POINTS,
+    ) -> None:
+        self._active_path = root / FILE_NAME
+        self._contracts = ConfigReader(root, "data_contracts", CONTRACTS)
+        self._splits = ConfigReader(root, "splits", SPLITS)
+        self._features = ConfigReader(root, "features", FEATURES)
+        self._models = ConfigReader(root, "models", MODELS)
+        self._estimator_faults = estimator_faults
+        self._judged_models: dict[str, Sequence[Fault]] = {}
+        self._files = files or AtomicFiles()
+        self._points = points
+
+    async def defaults(self) -> VersionTriple:
+        """The triple in active_config.yaml. Raises NeverRetry `bad_config` with every fault and its line."""
+        return self.active().training_defaults
+
+    def active(self) -> ActiveConfig:
+        """Read active_config.yaml. Raises NeverRetry `bad_config`."""
+        read = read_active(read_small(self._active_path, MAX_BYTES))
+        if isinstance(read, list):
+            said = "; ".join(f"{fault.file}:{fault.line}: {fault.message}" for fault in read)
+            raise NeverRetry("bad_config", said, faults=[fault.model_dump(mode="json") for fault in read])
+        return read[0]
+
+    def versions(self) -> dict[str, list[int]]:
+        """The versions of each family that exist and can be read."""
+        readers: tuple[ConfigReader[Any], ...] = (
+            self._contracts,
+            self._splits,
+            self._features,
+            self._models,
+        )
+        return {reader.family: reader.valid_versions() for reader in readers}
+
+    async def resolve(self, asked: AskedVersions) -> ResolvedConfig | Sequence[Fault]:
+        """Fill, read and check everything that the files alone can tell: all faults at once.
+
+        Raises NeverRetry `bad_config` when a version is left to an unusable active_config.yaml.
+        """
+        complete = None not in asked.model_dump().values()
+        triple = VersionTriple(**asked.model_dump()) if complete else asked.filled_from(await self.defaults())
+        split, split_faults = _read(self._splits, triple.split_version, "split_version")
+        features, feature_faults = _read(self._features, triple.feature_version, "feature_version")
+        model, model_faults = _read(self._models, triple.model_version, "model_version")
+        contract, contract_faults = self._contract_of(split, features)
+        faults = [*split_faults, *feature_faults, *model_faults, *contract_faults]
+        if contract is not None and contract.value is not None:
+            faults += _fit(contract.value, split, features)
+        if model is not None:
+            faults += await self._model_faults(model)
+        if faults or contract is None or split is None or features is None or model is None:
+            return faults
+        return _resolved(triple, contract, split, features, model)
+
+    def _contract_of(
+        self, *naming: ConfigFile[Any] | None
+    ) -> tuple[ConfigFile[DataContract] | None, Sequence[Fault]]:
+        """Read the contract that the split names, or, if that can not be read, the one of the features."""
+        for file in naming:
+            if file is not None and file.value is not None:
+                version = file.value.data_contract
+                found, faults = _read(self._contracts, version, "data_contract")
+                return found, [_named_by(fault, file) for fault in faults]
+        return None, ()
+
+    async def _model_faults(self, model: ConfigFile[ModelDefinition]) -> Sequence[Fault]:
+        if model.value is None or model.document is None:
+            return ()
+        if model.sha256 not in self._judged_models:
+            found = await self._estimator_faults(model.value.model)
+            self._judged_models[model.sha256] = [located(fault, model.document) for fault in found]
+        return self._judged_models[model.sha256]
+
+    async def write_defaults(self, triple: VersionTriple) -> None:
+        """Replace the three defaults in one atomic replace; every other byte stays. Safe to repeat.
+
+        A file that cannot be read is made anew, and what stood there is kept beside it. Raises TryLater
+        `disk_full` and `file_error`.
+        """
+        path = self._active_path.resolve()  # through a symbolic link, which is to stay one
+        data = read_small(path, MAX_BYTES)
+        new = self._with_defaults(data, triple)
+        if new == data:
+            return
+        with self._files.draft(path) as draft:
+            draft.write(new)
+            draft.copy_mode(path)
+            await self._points.at(Point.PERSIST_AFTER_TEMP)
+            await asyncio.to_thread(draft.replace)
+        await self._points.at(Point.PERSIST_AFTER_REPLACE)
+
+    def _with_defaults(self, data: bytes | None, triple: VersionTriple) -> bytes:
+        read = read_active(data)
+        if not isinstance(read, list):
+            return with_defaults(data or b"", read[1], triple)
+        if data:
+            kept = self._active_path.with_name(f"{FILE_NAME}.unreadable")
+            self._files.replace(kept, data)
+        _log.warning("active_config.yaml is made anew: %s", read[0].message)
+        return fresh(triple, self._contract_version(triple))
+
+    def _contract_version(self, triple: VersionTriple) -> int:
+        split = self._splits.read(triple.split_version)
+        if split is None or split.value is None:
+            message = (
+                f"active_config.yaml cannot be made anew: splits/v{triple.split_version}.yaml is unusable"
+            )
+            raise TryLater("bad_config", message, waiting_on="config")
+        return split.value.data_contract
+
+
+def _read(reader: ConfigReader[Any], version: int, field: str) -> tuple[Any, Sequence[Fault]]:
+    """Read one version: the file (None when there is none), and its faults."""
+    file = reader.read(version)
+    if file is not None:
+        return file, file.faults
+    allowed = ", ".join(map(str, reader.valid_versions())) or "none: no version can be used"
+    message = f"{reader.family}/v{version}.yaml does not exist"
+    return None, [Fault(code="unknown_version", field=field, message=message, allowed=allowed)]
+
+
+def _named_by(fault: Fault, file: ConfigFile[Any]) -> Fault:
+    """A contract that does not exist is a fault of the file that names it; other faults are its own."""
+    if fault.code != "unknown_version" or file.document is None:
+        return fault
+    return located(fault, file.document)
+
+
+def _fit(contract: DataContract, *files: ConfigFile[Any] | None) -> Iterator[Fault]:
+    split, features = (file.value if file is not None else None for file in files)
+    documents = {file.name: file.document for file in files if file is not None and file.document is not None}
+    for fault in compatibility_faults(contract, split, features):
+        document = documents.get(fault.file or "")
+        yield fault if document is None else located(fault, document)
+
+
+def _resolved(
+    triple: VersionTriple,
+    contract: ConfigFile[Any],
+    split: ConfigFile[Any],
+    features: ConfigFile[Any],
+    model: ConfigFile[Any],
+) -> ResolvedConfig:
+    return ResolvedConfig(
+        triple=triple,
+        contract=contract.value,
+        split=split.value,
+        features=features.value,
+        model=model.value,
+        digests=ConfigDigests(
+            data_contracts=contract.sha256,
+            splits=split.sha256,
+            features=features.sha256,
+            models=model.sha256,
+        ),
+    )
