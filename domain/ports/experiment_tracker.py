@@ -38,3 +38,9 @@ class ExperimentTracker(Protocol):
 
     async def finish(self, mlflow_run_id: str, status: str, tags: Mapping[str, str]) -> None:
         """Set tags and the closing status, FINISHED or FAILED. Safe to repeat."""
+
+    async def mark_orphans(self, run: OpenedRun, run_id: str, model: LoggedModel | None) -> None:
+        """Mark what a slow request of ours made after we had stopped waiting for it. Safe to repeat.
+
+        Off the critical path, when the run has ended: `run` and `model` are those of record.
+        """

@@ -26,5 +26,8 @@ class ModelRegistry(Protocol):
     async def tag_version(self, model_name: str, version: int, tags: Mapping[str, str]) -> None:
         """Set tags of a version. Safe to repeat."""
 
+    async def mark_orphans(self, model_name: str, version: RegisteredVersion) -> None:
+        """Mark other versions of the same source, made late by a slow request of ours. Safe to repeat."""
+
     async def set_alias(self, model_name: str, version: int) -> None:
         """Point the alias at a version. Last writer wins: only the ledger's projector calls this."""

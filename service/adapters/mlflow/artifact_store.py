@@ -1,0 +1,146 @@
+"""Artifact stores, one way for all: put a file, list the files with their sizes, read a file.
+
+What the tracking server serves itself goes over its REST API; any other store (s3://, file:) goes through the
+repositories of MLflow's library. Both are for child processes: they block.
+"""
+
+import posixpath
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, Protocol
+
+from domain.errors import LaurelError, NeverRetry
+from service.adapters.files.atomic import chunks
+from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.artifact_uri import proxied_path
+from service.adapters.mlflow.door import Door
+from service.adapters.mlflow.errors import read_library_error, well_formed
+
+_MOST_FILES: Final = 1000  # no model of anyone's has so many; a listing without end is refused
+
+
+class ArtifactStore(Protocol):
+    """Files below one root, by relative path. Raises TryLater `mlflow_unavailable` or NeverRetry."""
+
+    def put(self, path: str, file: Path) -> None:
+        """Store a local file of the same name. Safe to repeat."""
+
+    def sizes(self) -> dict[str, int]:
+        """Every file with its size in bytes; empty when nothing is there."""
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """The bytes of one file, in blocks."""
+
+
+class ServedStore:
+    """A root that the tracking server serves."""
+
+    def __init__(self, door: Door, root: str) -> None:
+        self._door = door
+        self._root = root
+
+    def put(self, path: str, file: Path) -> None:
+        """Store a local file."""
+        with file.open("rb") as content:
+            self._door.put_artifact(posixpath.join(self._root, path), content, file.stat().st_size)
+
+    def sizes(self) -> dict[str, int]:
+        """List the root and everything below it."""
+        return _walk(self._list)
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Stream one file."""
+        return self._door.get_artifact(posixpath.join(self._root, path))
+
+    def _list(self, folder: str) -> list[tuple[str, int | None]]:
+        answer = self._door.list_artifacts(posixpath.join(self._root, folder))
+        with well_formed("GET artifacts"):
+            return [_entry(folder, info) for info in answer.get("files", [])]
+
+
+class LibraryStore:
+    """A root in a store that MLflow's library knows."""
+
+    def __init__(self, repository: Any) -> None:
+        self._repository = repository
+
+    def put(self, path: str, file: Path) -> None:
+        """Store a local file."""
+        with _library_errors("store an artifact"):
+            self._repository.log_artifact(str(file), posixpath.dirname(path) or None)
+
+    def sizes(self) -> dict[str, int]:
+        """List the root and everything below it."""
+        return _walk(self._list)
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Fetch one file into a temporary folder and read it there."""
+        with TemporaryDirectory(prefix="laurel-artifact-") as folder:
+            with _library_errors("fetch an artifact"):
+                copy = self._repository.download_artifacts(path, folder)
+            yield from chunks(Path(copy))
+
+    def _list(self, folder: str) -> list[tuple[str, int | None]]:
+        with _library_errors("list artifacts"):
+            infos = self._repository.list_artifacts(folder or None)
+            return [(info.path, None if info.is_dir else info.file_size or 0) for info in infos]
+
+
+@contextmanager
+def open_store(artifact_uri: str, access: MlflowAccess) -> Iterator[ArtifactStore]:
+    """Lend the store that holds `artifact_uri`."""
+    root = proxied_path(artifact_uri)
+    if root is None:
+        yield LibraryStore(_repository(artifact_uri, access))
+        return
+    with Door(access) as door:
+        yield ServedStore(door, root)
+
+
+def _repository(artifact_uri: str, access: MlflowAccess) -> Any:
+    # Loaded only where it is needed: the served path does without, and an import costs seconds.
+    from mlflow.store.artifact.artifact_repository_registry import (  # noqa: PLC0415
+        get_artifact_repository,
+    )
+
+    with _library_errors("open an artifact store"):
+        return get_artifact_repository(artifact_uri, tracking_uri=access.url)
+
+
+def _walk(list_folder: Callable[[str], list[tuple[str, int | None]]]) -> dict[str, int]:
+    """List folder after folder; stops at a listing that has no end."""
+    found: dict[str, int] = {}
+    waiting = [""]
+    while waiting:
+        for path, size in list_folder(waiting.pop()):
+            if size is None:
+                waiting.append(path)
+            else:
+                found[path] = size
+            if len(found) + len(waiting) > _MOST_FILES:
+                raise NeverRetry("model_too_large", f"more than {_MOST_FILES} files stand in one model")
+    return found
+
+
+def _entry(folder: str, info: dict[str, Any]) -> tuple[str, int | None]:
+    path = posixpath.join(folder, info["path"])
+    return path, None if info.get("is_dir") else int(info.get("file_size", 0))
+
+
+@contextmanager
+def _library_errors(doing: str) -> Iterator[None]:
+    """Sort what MLflow's library and the clients below it raise."""
+    try:
+        yield
+    except LaurelError:
+        raise
+    except ImportError as error:
+        raise NeverRetry(
+            "artifact_store_unusable",
+            f"cannot {doing}: the client of this store is not installed ({error.name})",
+            missing=error.name,
+        ) from error
+    except Exception as error:
+        raise read_library_error(doing, error) from error

@@ -1,0 +1,73 @@
+"""Values on their way into MLflow: written down within its limits, in as few requests as it allows."""
+
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from math import isfinite
+from typing import Any, Final
+
+from domain.errors import NeverRetry
+
+# Limits of MLflow's log-batch; longer values would be cut by the server without a word.
+_LARGEST_PARAM: Final = 6000
+_LARGEST_TAG: Final = 8000
+_PER_BATCH: Final = 100
+_METRICS_PER_BATCH: Final = 800  # with 100 params and 100 tags: the 1,000 entities that one request may hold
+
+
+def param_list(params: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Params as MLflow stores them. Raises NeverRetry for one that is too long: half a value is wrong."""
+    return [{"key": key, "value": _param(key, value)} for key, value in params.items()]
+
+
+def _param(key: str, value: Any) -> str:
+    text = str(value)
+    if len(text) > _LARGEST_PARAM:
+        raise NeverRetry(
+            "mlflow_value_too_long",
+            f"param {key} has {len(text)} characters, MLflow keeps {_LARGEST_PARAM}: store it as an artifact",
+            param=key,
+            length=len(text),
+            allowed=_LARGEST_PARAM,
+        )
+    return text
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags as MLflow stores them; a long one is cut, and says so."""
+    return [{"key": key, "value": _tag(value)} for key, value in tags.items()]
+
+
+def _tag(value: str) -> str:
+    if len(value) <= _LARGEST_TAG:
+        return value
+    note = f" … (cut: {len(value)} characters)"
+    return value[: _LARGEST_TAG - len(note)] + note
+
+
+def metric_list(metrics: Mapping[str, float], timestamp_ms: int) -> list[dict[str, Any]]:
+    """Metrics at step 0. Raises NeverRetry for NaN and infinity, which MLflow would store as numbers."""
+    if bad := sorted(key for key, value in metrics.items() if not isfinite(value)):
+        raise NeverRetry(
+            "metric_not_finite",
+            f"there is no number to log for {', '.join(bad)}; leave such metrics out",
+            metrics=bad,
+        )
+    return [
+        {"key": key, "value": float(value), "timestamp": timestamp_ms, "step": 0}
+        for key, value in metrics.items()
+    ]
+
+
+def request_bodies(
+    params: list[dict[str, str]], metrics: list[dict[str, Any]], tags: list[dict[str, str]]
+) -> Iterator[dict[str, list[dict[str, Any]]]]:
+    """Split what is to be logged into the fewest requests, params first; nothing to log: no request."""
+    parts = zip_longest(
+        _batches(params, _PER_BATCH), _batches(metrics, _METRICS_PER_BATCH), _batches(tags, _PER_BATCH)
+    )
+    for some_params, some_metrics, some_tags in parts:
+        yield {"params": some_params or [], "metrics": some_metrics or [], "tags": some_tags or []}
+
+
+def _batches(items: list[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

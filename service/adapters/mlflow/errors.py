@@ -1,0 +1,135 @@
+"""MLflow's answers and failures, sorted once by the reaction that they ask for.
+
+Only a JSON object with MLflow's own error code is MLflow speaking. Everything else (a proxy's page, half an
+answer, silence) says nothing about runs or versions, and asks to come back later.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from domain.errors import LaurelError, NeverRetry, TryLater
+
+ABSENT: Final = "RESOURCE_DOES_NOT_EXIST"
+EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
+INVALID: Final = "INVALID_PARAMETER_VALUE"
+
+# Codes by which MLflow says "not now". BAD_REQUEST is among them because its SQL store gives that code to
+# every error of its database but one; a malformed request is INVALID_PARAMETER_VALUE.
+_NOT_NOW: Final = frozenset(
+    {
+        "BAD_REQUEST",
+        "INTERNAL_ERROR",
+        "TEMPORARILY_UNAVAILABLE",
+        "REQUEST_LIMIT_EXCEEDED",
+        "ENDPOINT_NOT_FOUND",
+        "DEADLINE_EXCEEDED",
+        "CANCELLED",
+        "ABORTED",
+    }
+)
+_OK: Final = 200
+_BUSY: Final = 429
+_BROKEN: Final = 500
+_LONGEST_DETAIL: Final = 300
+
+
+def unavailable(doing: str, detail: str, *, unclear: bool = True) -> TryLater:
+    """MLflow did not answer, or not as MLflow answers.
+
+    `unclear` is False when the request cannot have reached the server; else it may have been carried out.
+    """
+    return TryLater(
+        "mlflow_unavailable",
+        f"MLflow does not answer as it should ({doing}: {detail})",
+        waiting_on="mlflow",
+        doing=doing,
+        detail=detail,
+        unclear=unclear,
+    )
+
+
+def refused(doing: str, code: str, detail: str) -> NeverRetry:
+    """MLflow understood the request and said no, with this code of its own."""
+    return NeverRetry(
+        "mlflow_refused",
+        f"MLflow refuses ({doing}: {code}: {detail})",
+        doing=doing,
+        code=code,
+        detail=detail,
+    )
+
+
+@contextmanager
+def well_formed(doing: str) -> Iterator[None]:
+    """Read an answer's fields: one that lacks them was not MLflow's, whatever its status."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise unavailable(doing, "the answer lacks what MLflow's answers have") from error
+
+
+def is_unclear(error: LaurelError) -> bool:
+    """True when what was asked for may have happened all the same."""
+    return bool(error.facts.get("unclear"))
+
+
+def code_of(error: LaurelError) -> str | None:
+    """MLflow's own code in a refusal; None when it was not MLflow that spoke."""
+    return error.facts.get("code")
+
+
+def says_absent(error: LaurelError, name: str) -> bool:
+    """True when MLflow itself says that the thing it was asked for, by this name, does not exist."""
+    return code_of(error) == ABSENT and name in str(error.facts.get("detail"))
+
+
+def read_answer(doing: str, status: int, body: bytes) -> dict[str, Any]:
+    """Return the JSON object of a good answer; raise for any other."""
+    answer = _json_object(body)
+    if status == _OK and answer is not None:
+        return answer
+    code = (answer or {}).get("error_code")
+    if not isinstance(code, str):
+        raise unavailable(doing, f"status {status} with {_described(body, answer)}")
+    detail = _first_line((answer or {}).get("message"))
+    if code in _NOT_NOW or status == _BUSY or status >= _BROKEN:
+        raise unavailable(doing, f"status {status}, {code}: {detail}")
+    raise refused(doing, code, detail)
+
+
+def require_stored(doing: str, status: int, body: bytes) -> None:
+    """Accept MLflow's answer to an upload, which is empty; raise for any other."""
+    if status != _OK or body:
+        read_answer(doing, status, body)
+
+
+def read_library_error(doing: str, error: Exception) -> LaurelError:
+    """Sort an error of MLflow's library, which has the server's codes, or of a store's own client."""
+    code = getattr(error, "error_code", None)
+    if isinstance(code, str) and code not in _NOT_NOW:
+        return refused(doing, code, _first_line(error))
+    return unavailable(doing, type(error).__name__)
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _described(body: bytes, answer: dict[str, Any] | None) -> str:
+    if answer is not None:
+        return "a JSON object that is not one of MLflow's"
+    if not body:
+        return "an empty body"
+    return f"{len(body)} bytes that are no JSON object"
+
+
+def _first_line(message: object) -> str:
+    """MLflow's sentence without the SQL and the values that follow it."""
+    lines = str(message or "").strip().splitlines()
+    return lines[0][:_LONGEST_DETAIL] if lines else "no message"

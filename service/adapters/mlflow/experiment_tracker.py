@@ -1,0 +1,173 @@
+"""Port `ExperimentTracker` on MLflow tracking."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from domain.errors import NeverRetry
+from domain.models import LoggedModel, OpenedRun
+from domain.ports.clock import Clock
+from service.adapters.mlflow.artifact_uri import proxied_path
+from service.adapters.mlflow.batches import metric_list, param_list, request_bodies, tag_list
+from service.adapters.mlflow.errors import INVALID, code_of, well_formed
+from service.adapters.mlflow.experiments import Experiments
+from service.adapters.mlflow.logged_models import LoggedModels
+from service.adapters.mlflow.read_back import ORPHAN_TAG, find_or_create, quoted
+from service.adapters.mlflow.rest import MlflowRest
+
+RUN_ID_TAG: Final = "laurel.run_id"
+
+# Stores texts by path below an artifact URI that the server does not serve itself (s3://, file:).
+StoreTexts = Callable[[str, Mapping[str, str]], Awaitable[None]]
+
+
+class MlflowExperimentTracker:
+    """Keeps the record in one experiment, which is made when it is missing.
+
+    A run is found by its tag `laurel.run_id`, a logged model by its run. Of several, the earliest is of
+    record and the others are marked as orphans.
+    """
+
+    def __init__(
+        self, rest: MlflowRest, experiment: str, clock: Clock, store_texts: StoreTexts | None = None
+    ) -> None:
+        self._rest = rest
+        self._clock = clock
+        self._store_texts = store_texts
+        self._experiments = Experiments(rest, experiment)
+        self._models = LoggedModels(rest)
+
+    async def open_run(self, run_id: str, name: str, tags: Mapping[str, str]) -> OpenedRun:
+        """Find the run tagged `laurel.run_id` = `run_id`, or create it. Others with that tag are orphans."""
+        experiment_id = await self._experiments.id()
+        body = {
+            "experiment_id": experiment_id,
+            "run_name": name,
+            "start_time": self._now_ms(),
+            "tags": tag_list({**tags, RUN_ID_TAG: run_id}),
+        }
+
+        async def create() -> OpenedRun:
+            answer = await self._rest.post("runs/create", body)
+            with well_formed("runs/create"):
+                return _opened(answer["run"])
+
+        return await find_or_create(lambda: self._run_of_record(experiment_id, run_id), create)
+
+    async def log(
+        self,
+        mlflow_run_id: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Log in one call. The same values again change nothing; a non-finite metric is a defect of ours."""
+        listed = param_list(params or {})
+        bodies = request_bodies(listed, metric_list(metrics or {}, self._now_ms()), tag_list(tags or {}))
+        for body in bodies:
+            try:
+                await self._rest.post("runs/log-batch", {"run_id": mlflow_run_id, **body})
+            except NeverRetry as error:
+                await self._name_changed_params(mlflow_run_id, listed, error)
+                raise
+
+    async def log_texts(self, run: OpenedRun, files: Mapping[str, str]) -> None:
+        """Store texts as artifacts, by path below the run's artifacts. Safe to repeat."""
+        root = proxied_path(run.artifact_uri)
+        if root is not None:
+            for path, text in files.items():
+                await self._rest.put_artifact(f"{root}/{path}", text.encode())
+        elif self._store_texts is not None:
+            await self._store_texts(run.artifact_uri, files)
+        else:
+            raise NeverRetry(
+                "artifact_store_unusable",
+                f"the server does not serve the artifacts at {run.artifact_uri} itself",
+                artifact_uri=run.artifact_uri,
+            )
+
+    async def create_model(
+        self, run: OpenedRun, params: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> LoggedModel:
+        """Find this run's logged model `model`, or create it."""
+        return await self._models.find_or_create(run, param_list(params), tag_list(tags))
+
+    async def finalize_model(self, model: LoggedModel) -> None:
+        """Mark the logged model READY. Safe to repeat."""
+        await self._models.mark_ready(model.model_id)
+
+    async def finish(self, mlflow_run_id: str, status: str, tags: Mapping[str, str]) -> None:
+        """Set tags and the closing status, FINISHED or FAILED. Safe to repeat."""
+        await asyncio.gather(self.log(mlflow_run_id, tags=tags), self._close(mlflow_run_id, status))
+
+    async def mark_orphans(self, run: OpenedRun, run_id: str, model: LoggedModel | None) -> None:
+        """Mark what a request of ours made after we had stopped waiting for it. Safe to repeat."""
+        for other in await self._runs_tagged(run.experiment_id, run_id):
+            if other.mlflow_run_id != run.mlflow_run_id:
+                await self._mark_orphan(other.mlflow_run_id)
+        if model is not None:
+            await self._models.drop_others(run, model.model_id)
+
+    async def _run_of_record(self, experiment_id: str, run_id: str) -> OpenedRun | None:
+        found = await self._runs_tagged(experiment_id, run_id)
+        for other in found[1:]:
+            await self._mark_orphan(other.mlflow_run_id)
+        return found[0] if found else None
+
+    async def _runs_tagged(self, experiment_id: str, run_id: str) -> list[OpenedRun]:
+        """Runs with our tag, the earliest first."""
+        body = {
+            "experiment_ids": [experiment_id],
+            "filter": f"tags.`{RUN_ID_TAG}` = {quoted(run_id)}",
+            "max_results": 100,
+        }
+        answer = await self._rest.post("runs/search", body)
+        with well_formed("runs/search"):
+            runs = sorted(answer.get("runs", []), key=_age)
+            return [_opened(run) for run in runs]
+
+    async def _mark_orphan(self, mlflow_run_id: str) -> None:
+        await self._rest.post("runs/set-tag", {"run_id": mlflow_run_id, "key": ORPHAN_TAG, "value": "true"})
+        await self._close(mlflow_run_id, "KILLED")
+
+    async def _close(self, mlflow_run_id: str, status: str) -> None:
+        body = {"run_id": mlflow_run_id, "status": status, "end_time": self._now_ms()}
+        await self._rest.post("runs/update", body)
+
+    async def _name_changed_params(
+        self, mlflow_run_id: str, wanted: list[dict[str, str]], error: NeverRetry
+    ) -> None:
+        """Say which params have another value already, if that is what MLflow refuses."""
+        if not wanted or code_of(error) != INVALID:
+            return
+        answer = await self._rest.get("runs/get", run_id=mlflow_run_id)
+        with well_formed("runs/get"):
+            params = answer["run"]["data"].get("params", [])
+            stored = {param["key"]: param["value"] for param in params}
+        changed = {
+            param["key"]: {"stored": stored[param["key"]], "now": param["value"]}
+            for param in wanted
+            if stored.get(param["key"], param["value"]) != param["value"]
+        }
+        if changed:
+            raise NeverRetry(
+                "mlflow_param_changed",
+                f"params of run {mlflow_run_id} cannot change: {changed}",
+                run=mlflow_run_id,
+                changed=changed,
+            ) from error
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+
+def _age(run: Mapping[str, Any]) -> tuple[int, str]:
+    return int(run["info"]["start_time"]), run["info"]["run_id"]
+
+
+def _opened(run: Mapping[str, Any]) -> OpenedRun:
+    info = run["info"]
+    return OpenedRun(
+        mlflow_run_id=info["run_id"], experiment_id=info["experiment_id"], artifact_uri=info["artifact_uri"]
+    )

@@ -1,0 +1,103 @@
+"""MLflow 3's logged models: one of record per run, named `model`."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from domain.models import LoggedModel, OpenedRun
+from service.adapters.mlflow.errors import well_formed
+from service.adapters.mlflow.read_back import ORPHAN_TAG, create_or_adopt, quoted
+from service.adapters.mlflow.rest import MlflowRest
+
+NAME: Final = "model"
+_SEARCH: Final = "logged-models/search"
+
+
+class LoggedModels:
+    """Finds, creates and finalizes the logged model of a run."""
+
+    def __init__(self, rest: MlflowRest) -> None:
+        self._rest = rest
+
+    async def find_or_create(
+        self, run: OpenedRun, params: list[dict[str, str]], tags: list[dict[str, str]]
+    ) -> LoggedModel:
+        """Find this run's model, or create it; and link it to the run's outputs."""
+        model = await self._of_record(run)
+        if model is None:
+            model = await self._create(run, params, tags)
+        elif await self._is_linked(run, model):
+            return model
+        body = {"run_id": run.mlflow_run_id, "models": [{"model_id": model.model_id, "step": 0}]}
+        await self._rest.post("runs/outputs", body)
+        return model
+
+    async def mark_ready(self, model_id: str) -> None:
+        """Say that all of its files are there."""
+        await self._rest.patch(
+            "logged-models", model_id, {"model_id": model_id, "status": "LOGGED_MODEL_READY"}
+        )
+
+    async def drop_others(self, run: OpenedRun, model_id: str) -> None:
+        """Drop all models of a run but one.
+
+        They are tagged and then deleted, not only tagged: `runs:/<id>/model` takes the newest of that name,
+        and would otherwise find one without files.
+        """
+        for other in await self._of_run(run):
+            if other.model_id != model_id:
+                tags = [{"key": ORPHAN_TAG, "value": "true"}]
+                await self._rest.patch("logged-models", f"{other.model_id}/tags", {"tags": tags})
+                await self._rest.delete("logged-models", other.model_id)
+
+    async def _of_record(self, run: OpenedRun) -> LoggedModel | None:
+        models = await self._of_run(run)
+        if len(models) > 1:
+            await self.drop_others(run, models[0].model_id)
+        return models[0] if models else None
+
+    async def _of_run(self, run: OpenedRun) -> list[LoggedModel]:
+        """All models of a run by that name, the earliest first."""
+        body = {
+            "experiment_ids": [run.experiment_id],
+            "filter": f"name = '{NAME}' AND source_run_id = {quoted(run.mlflow_run_id)}",
+        }
+        answer = await self._rest.post(_SEARCH, body)
+        with well_formed(_SEARCH):
+            models = sorted(answer.get("models", []), key=_age)
+            return [_model(model) for model in models]
+
+    async def _create(
+        self, run: OpenedRun, params: list[dict[str, str]], tags: list[dict[str, str]]
+    ) -> LoggedModel:
+        body = {
+            "experiment_id": run.experiment_id,
+            "name": NAME,
+            "source_run_id": run.mlflow_run_id,
+            "params": params,
+            "tags": tags,
+        }
+
+        async def create() -> LoggedModel:
+            answer = await self._rest.post("logged-models", body)
+            with well_formed("logged-models"):
+                return _model(answer["model"])
+
+        return await create_or_adopt(create, lambda: self._of_record(run))
+
+    async def _is_linked(self, run: OpenedRun, model: LoggedModel) -> bool:
+        """Look before linking: MLflow refuses to be told twice."""
+        answer = await self._rest.get("runs/get", run_id=run.mlflow_run_id)
+        with well_formed("runs/get"):
+            linked = answer["run"].get("outputs", {}).get("model_outputs", [])
+            return any(output["model_id"] == model.model_id for output in linked)
+
+
+def _age(model: Mapping[str, Any]) -> tuple[int, str]:
+    info = model["info"]
+    return int(info["creation_timestamp_ms"]), info["model_id"]
+
+
+def _model(model: Mapping[str, Any]) -> LoggedModel:
+    info = model["info"]
+    model_id = str(info["model_id"])
+    return LoggedModel(model_id=model_id, uri=f"models:/{model_id}", artifact_uri=info["artifact_uri"])

@@ -1,0 +1,149 @@
+"""Port `ModelRegistry` on MLflow's model registry."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+from domain.errors import NeverRetry
+from domain.models import LoggedModel, RegisteredVersion
+from service.adapters.mlflow.errors import ABSENT, EXISTS, code_of, says_absent, unavailable, well_formed
+from service.adapters.mlflow.read_back import ORPHAN_TAG, create_or_adopt, quoted
+from service.adapters.mlflow.rest import MlflowRest
+
+_SEARCH: Final = "model-versions/search"
+_MODEL: Final = "registered-models/get"
+_LARGEST_TAG: Final = 5000  # what registries of every age keep whole
+
+
+class MlflowModelRegistry:
+    """Versions of registered models; one version per source. `alias` is the alias that production reads."""
+
+    def __init__(self, rest: MlflowRest, alias: str = "prod") -> None:
+        self._rest = rest
+        self._alias = alias
+
+    async def alias_version(self, model_name: str) -> int | None:
+        """The version that the alias names; None only when the registry itself says that there is none.
+
+        The registered model is read, since the alias's own endpoint answers a missing alias with the code of
+        a malformed request. "None" is MLflow saying that the model does not exist, or showing the model by
+        its name without the alias. Everything else that goes wrong raises: an error is never "no champion".
+        """
+        try:
+            answer = await self._rest.get(_MODEL, name=model_name)
+        except NeverRetry as error:
+            if says_absent(error, model_name):
+                return None
+            raise
+        with well_formed(_MODEL):
+            model = answer["registered_model"]
+            aliases = {alias["alias"]: int(alias["version"]) for alias in model.get("aliases", [])}
+            if model["name"] != model_name:
+                raise unavailable(_MODEL, "the answer is about another model")
+        return aliases.get(self._alias)
+
+    async def version(self, model_name: str, version: int) -> RegisteredVersion | None:
+        """One version; None only when the registry itself says that it does not exist."""
+        try:
+            answer = await self._rest.get("model-versions/get", name=model_name, version=str(version))
+        except NeverRetry as error:
+            if says_absent(error, model_name):
+                return None
+            raise
+        with well_formed("model-versions/get"):
+            return _version(answer["model_version"])
+
+    async def register(
+        self, model_name: str, model: LoggedModel, mlflow_run_id: str, tags: Mapping[str, str]
+    ) -> RegisteredVersion:
+        """Find the version made from this source, or create it (and the registered model).
+
+        A version that is found keeps the tags that it has.
+        """
+        found = await self._of_record(model_name, model.uri)
+        if found is not None:
+            return found
+        body = {
+            "name": model_name,
+            "source": model.uri,
+            "run_id": mlflow_run_id,
+            "model_id": model.model_id,
+            "tags": [_tag(key, value) for key, value in tags.items()],
+        }
+
+        async def create() -> RegisteredVersion:
+            answer = await self._create_in(model_name, body)
+            with well_formed("model-versions/create"):
+                return _version(answer["model_version"])
+
+        return await create_or_adopt(create, lambda: self._of_record(model_name, model.uri))
+
+    async def tag_version(self, model_name: str, version: int, tags: Mapping[str, str]) -> None:
+        """Set tags of a version. Safe to repeat."""
+        bodies = [
+            {"name": model_name, "version": str(version), **_tag(key, value)} for key, value in tags.items()
+        ]
+        await asyncio.gather(*(self._rest.post("model-versions/set-tag", body) for body in bodies))
+
+    async def set_alias(self, model_name: str, version: int) -> None:
+        """Point the alias at a version. Last writer wins: only the ledger's projector calls this."""
+        body = {"name": model_name, "alias": self._alias, "version": str(version)}
+        await self._rest.post("registered-models/alias", body)
+
+    async def mark_orphans(self, model_name: str, version: RegisteredVersion) -> None:
+        """Mark versions of the same source that a request of ours made late. Safe to repeat."""
+        for other in await self._of_source(model_name, version.source):
+            if other.version != version.version and ORPHAN_TAG not in other.tags:
+                await self.tag_version(model_name, other.version, {ORPHAN_TAG: "true"})
+
+    async def _of_record(self, model_name: str, source: str) -> RegisteredVersion | None:
+        """The first version made from this source; later ones are marked as orphans."""
+        found = await self._of_source(model_name, source)
+        if len(found) > 1:
+            await self.mark_orphans(model_name, found[0])
+        return found[0] if found else None
+
+    async def _of_source(self, model_name: str, source: str) -> list[RegisteredVersion]:
+        condition = f"name = {quoted(model_name)} and source_path = {quoted(source)}"
+        answer = await self._rest.get(_SEARCH, filter=condition)
+        with well_formed(_SEARCH):
+            found = [_version(version) for version in answer.get("model_versions", [])]
+        return sorted(found, key=lambda version: version.version)
+
+    async def _create_in(self, model_name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create the version; a registered model that is not there yet is made on the way."""
+        try:
+            return await self._rest.post("model-versions/create", body)
+        except NeverRetry as error:
+            if code_of(error) != ABSENT:
+                raise
+        await self._create_model(model_name)
+        return await self._rest.post("model-versions/create", body)
+
+    async def _create_model(self, model_name: str) -> None:
+        try:
+            await self._rest.post("registered-models/create", {"name": model_name})
+        except NeverRetry as error:
+            if code_of(error) != EXISTS:
+                raise
+
+
+def _version(version: Mapping[str, Any]) -> RegisteredVersion:
+    return RegisteredVersion(
+        version=int(version["version"]),
+        source=version.get("source") or "",
+        mlflow_run_id=version.get("run_id") or None,
+        tags={tag["key"]: tag.get("value", "") for tag in version.get("tags", [])},
+    )
+
+
+def _tag(key: str, value: str) -> dict[str, str]:
+    if len(value) > _LARGEST_TAG:
+        raise NeverRetry(
+            "mlflow_value_too_long",
+            f"version tag {key} has {len(value)} characters, a registry may keep only {_LARGEST_TAG}",
+            tag=key,
+            length=len(value),
+            allowed=_LARGEST_TAG,
+        )
+    return {"key": key, "value": value}

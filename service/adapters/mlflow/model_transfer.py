@@ -1,0 +1,160 @@
+"""A model's files into an artifact store and out of it, held against its manifest both times."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final, NamedTuple
+
+from domain.errors import ModelUnusable, NeverRetry, TryLater
+from domain.manifest import seal
+from service.adapters.files.atomic import AtomicFiles
+from service.adapters.files.errors import disk_errors
+from service.adapters.files.operations import FileOperations
+from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.artifact_store import ArtifactStore, open_store
+from service.adapters.mlflow.artifact_uri import is_another_server
+from service.adapters.mlflow.door import Door
+from service.adapters.mlflow.errors import ABSENT, code_of, well_formed
+from service.adapters.mlflow.model_cache import ModelCache, require_digest, require_same_files
+
+LARGEST_MODEL: Final = 4 * 1024**3  # bytes
+_LOGGED_MODEL: Final = re.compile(r"models:/(m-[0-9a-f]{32})/?")
+_LAST: Final = "MLmodel"  # a folder without it is no model yet
+
+
+class FetchedModel(NamedTuple):
+    """A checked folder, the sha256 of each of its files by relative path, and the digest that seals them."""
+
+    folder: Path
+    manifest: dict[str, str]
+    digest: str
+
+
+def upload_model(
+    folder: Path, artifact_uri: str, manifest: Mapping[str, str], access: MlflowAccess, cache: ModelCache
+) -> None:
+    """Upload the manifest's files, see that all of them arrived whole, and keep a copy in the cache.
+
+    Safe to repeat. Raises TryLater `mlflow_unavailable` or `upload_incomplete`, NeverRetry `upload_mixed`.
+    """
+    sizes = {path: _size(folder / path) for path in sorted(manifest, key=lambda path: (path == _LAST, path))}
+    with open_store(artifact_uri, access) as store:
+        for path in sizes:
+            store.put(path, folder / path)
+        _require_arrived(sizes, store.sizes())
+    _keep(folder, manifest, cache)
+
+
+def fetch_model(
+    source: str,
+    manifest: Mapping[str, str] | None,
+    access: MlflowAccess,
+    cache: ModelCache,
+    largest_bytes: int = LARGEST_MODEL,
+) -> FetchedModel:
+    """Bring a registered version's files into the cache, unless they are there, and check every byte.
+
+    Without a manifest (a version that others made) whatever stands there is taken and described. Raises
+    ModelUnusable when the files are not there, are not the recorded ones, or are too large.
+    """
+    if manifest is not None and (folder := cache.find(manifest)) is not None:
+        return FetchedModel(folder, dict(manifest), seal(manifest))
+    with open_store(_location(source, access), access) as store:
+        sizes = store.sizes()
+        _require_fetchable(source, sizes, manifest, largest_bytes)
+        with cache.making() as temporary:
+            digests = {path: _download(store, path, size, temporary / path) for path, size in sizes.items()}
+            for path, digest in (manifest or {}).items():
+                require_digest(path, digests[path], digest)
+            return FetchedModel(cache.publish(temporary, digests), digests, seal(digests))
+
+
+def _size(file: Path) -> int:
+    with disk_errors(file):
+        return file.stat().st_size
+
+
+def _require_arrived(sent: Mapping[str, int], found: Mapping[str, int]) -> None:
+    if extra := sorted(found.keys() - sent.keys()):
+        raise NeverRetry(
+            "upload_mixed", "the model's store holds files that are not the model's", extra=extra[:20]
+        )
+    if bad := [path for path, size in sent.items() if found.get(path) != size]:
+        raise TryLater(
+            "upload_incomplete",
+            f"{', '.join(bad)} did not arrive whole in the model's store",
+            waiting_on="mlflow",
+            files=bad,
+        )
+
+
+def _keep(folder: Path, manifest: Mapping[str, str], cache: ModelCache) -> None:
+    """Put what was uploaded into the cache: if it wins, it is the champion that is fetched next."""
+    if cache.find(manifest) is not None:
+        return
+    files = _cache_files()
+    with cache.making() as temporary:
+        for path, digest in manifest.items():
+            require_digest(path, files.copy(folder / path, temporary / path), digest)
+        cache.publish(temporary, manifest)
+
+
+def _location(source: str, access: MlflowAccess) -> str:
+    """Where a version's files are: a logged model says so, any other source is the place itself."""
+    if not source or is_another_server(source):
+        raise ModelUnusable("model_source_refused", "the version's source is empty or on another server")
+    if not (logged := _LOGGED_MODEL.fullmatch(source)):
+        return source
+    with Door(access) as door:
+        try:
+            answer = door.get_json(f"logged-models/{logged[1]}")
+        except NeverRetry as error:
+            if code_of(error) == ABSENT:
+                raise ModelUnusable("model_missing", f"{source} does not exist", source=source) from error
+            raise
+    with well_formed("GET logged-models"):
+        return str(answer["model"]["info"]["artifact_uri"])
+
+
+def _require_fetchable(
+    source: str, sizes: Mapping[str, int], manifest: Mapping[str, str] | None, largest_bytes: int
+) -> None:
+    """Look at the listing before anything is fetched."""
+    if not sizes:
+        raise ModelUnusable("model_missing", f"{source} has no files", source=source)
+    if manifest is not None:
+        require_same_files(set(sizes), manifest)
+    if unsafe := [path for path in sizes if not _is_safe(path)]:
+        raise ModelUnusable("model_unsafe_path", "the model has a file outside of its folder", path=unsafe[0])
+    if (total := sum(sizes.values())) > largest_bytes:
+        raise ModelUnusable(
+            "model_too_large",
+            f"the model has {total} bytes, {largest_bytes} are allowed",
+            bytes=total,
+            allowed=largest_bytes,
+        )
+
+
+def _is_safe(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return bool(parts) and ".." not in parts and not path.startswith("/") and path.isprintable()
+
+
+def _download(store: ArtifactStore, path: str, size: int, to: Path) -> str:
+    """Fetch one file of a known size; return its sha256."""
+    with _cache_files().draft(to) as draft:
+        for block in store.read(path):
+            draft.write(block)
+            if draft.size > size:
+                break
+        if draft.size != size:
+            raise ModelUnusable(
+                "model_files_differ", f"{path} has not the listed size", path=path, bytes=size
+            )
+        draft.replace()
+        return draft.sha256
+
+
+def _cache_files() -> AtomicFiles:
+    """A writer that does not wait for the disk: what a power cut spoils here is seen and fetched anew."""
+    return AtomicFiles(FileOperations(fsync=lambda _: None))

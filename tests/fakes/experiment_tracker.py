@@ -1,0 +1,103 @@
+"""The port `ExperimentTracker` in memory."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from domain.errors import NeverRetry
+from domain.models import LoggedModel, OpenedRun
+
+
+@dataclass
+class FakeRun:
+    """What is recorded of a run."""
+
+    opened: OpenedRun
+    name: str
+    tags: dict[str, str]
+    status: str = "RUNNING"
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    model: LoggedModel | None = None
+
+
+class FakeExperimentTracker:
+    """Refuses what MLflow refuses: a param that changes, a number that is none, a run that is not there."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, FakeRun] = {}
+        self.ready: set[str] = set()
+
+    async def open_run(self, run_id: str, name: str, tags: Mapping[str, str]) -> OpenedRun:
+        for run in self.runs.values():
+            if run.tags["laurel.run_id"] == run_id:
+                return run.opened
+        mlflow_run_id = uuid.uuid4().hex
+        opened = OpenedRun(
+            mlflow_run_id=mlflow_run_id,
+            experiment_id="1",
+            artifact_uri=f"memory:/1/{mlflow_run_id}/artifacts",
+        )
+        self.runs[mlflow_run_id] = FakeRun(opened, name, {**tags, "laurel.run_id": run_id})
+        return opened
+
+    async def log(
+        self,
+        mlflow_run_id: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        run = self._run(mlflow_run_id)
+        texts = {key: str(value) for key, value in (params or {}).items()}
+        changed = {
+            key: {"stored": run.params[key], "now": text}
+            for key, text in texts.items()
+            if run.params.get(key, text) != text
+        }
+        if changed:
+            raise NeverRetry("mlflow_param_changed", f"params cannot change: {changed}", changed=changed)
+        if bad := sorted(key for key, value in (metrics or {}).items() if not isfinite(value)):
+            raise NeverRetry("metric_not_finite", f"no number for {bad}", metrics=bad)
+        run.params |= texts
+        run.metrics |= {key: float(value) for key, value in (metrics or {}).items()}
+        run.tags |= tags or {}
+
+    async def log_texts(self, run: OpenedRun, files: Mapping[str, str]) -> None:
+        self._run(run.mlflow_run_id).texts |= files
+
+    async def create_model(
+        self,
+        run: OpenedRun,
+        params: Mapping[str, Any],  # noqa: ARG002 - the port's
+        tags: Mapping[str, str],  # noqa: ARG002 - the port's
+    ) -> LoggedModel:
+        record = self._run(run.mlflow_run_id)
+        if record.model is None:
+            model_id = f"m-{uuid.uuid4().hex}"
+            record.model = LoggedModel(
+                model_id=model_id, uri=f"models:/{model_id}", artifact_uri=f"memory:/1/models/{model_id}"
+            )
+        return record.model
+
+    async def finalize_model(self, model: LoggedModel) -> None:
+        self.ready.add(model.model_id)
+
+    async def finish(self, mlflow_run_id: str, status: str, tags: Mapping[str, str]) -> None:
+        run = self._run(mlflow_run_id)
+        run.tags |= tags
+        run.status = status
+
+    async def mark_orphans(self, run: OpenedRun, run_id: str, model: LoggedModel | None) -> None:
+        """Nothing is ever made twice here."""
+
+    def _run(self, mlflow_run_id: str) -> FakeRun:
+        if mlflow_run_id not in self.runs:
+            raise NeverRetry(
+                "mlflow_refused", f"no run {mlflow_run_id}", code="RESOURCE_DOES_NOT_EXIST", doing="log"
+            )
+        return self.runs[mlflow_run_id]

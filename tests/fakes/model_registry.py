@@ -1,0 +1,56 @@
+"""The port `ModelRegistry` in memory."""
+
+from collections.abc import Mapping
+
+from domain.errors import NeverRetry
+from domain.models import LoggedModel, RegisteredVersion
+
+
+class FakeModelRegistry:
+    """Versions count from 1 per model; an alias names a version that is there."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, list[RegisteredVersion]] = {}
+        self.aliases: dict[str, int] = {}
+
+    async def alias_version(self, model_name: str) -> int | None:
+        return self.aliases.get(model_name)
+
+    async def version(self, model_name: str, version: int) -> RegisteredVersion | None:
+        found = self.versions.get(model_name, [])
+        return next((known for known in found if known.version == version), None)
+
+    async def register(
+        self, model_name: str, model: LoggedModel, mlflow_run_id: str, tags: Mapping[str, str]
+    ) -> RegisteredVersion:
+        found = self.versions.setdefault(model_name, [])
+        for known in found:
+            if known.source == model.uri:
+                return known
+        made = RegisteredVersion(
+            version=len(found) + 1, source=model.uri, mlflow_run_id=mlflow_run_id, tags=dict(tags)
+        )
+        found.append(made)
+        return made
+
+    async def tag_version(self, model_name: str, version: int, tags: Mapping[str, str]) -> None:
+        known = await self._known(model_name, version)
+        self.versions[model_name][version - 1] = known.model_copy(update={"tags": {**known.tags, **tags}})
+
+    async def set_alias(self, model_name: str, version: int) -> None:
+        await self._known(model_name, version)
+        self.aliases[model_name] = version
+
+    async def mark_orphans(self, model_name: str, version: RegisteredVersion) -> None:
+        """Nothing is ever made twice here."""
+
+    async def _known(self, model_name: str, version: int) -> RegisteredVersion:
+        known = await self.version(model_name, version)
+        if known is None:
+            raise NeverRetry(
+                "mlflow_refused",
+                f"no version {version} of {model_name}",
+                code="RESOURCE_DOES_NOT_EXIST",
+                doing="registered-models/alias",
+            )
+        return known
