@@ -1,0 +1,1 @@
+"""Datasets for learning: read from Parquet bytes that were checked first."""

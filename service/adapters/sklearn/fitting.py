@@ -1,0 +1,97 @@
+"""Fitting the whole pipeline, and predicting with it."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from domain.data_contract import DataContract
+from domain.errors import ModelUnusable, NeverRetry
+from domain.feature_schema import FeatureSchema
+from domain.metrics import Floats
+from domain.model_definition import Estimator
+from service.adapters.sklearn.estimators import build_estimator
+from service.adapters.sklearn.preprocessing import build_preprocessing
+
+
+class Fitted(NamedTuple):
+    """A fitted pipeline, and the rows that it was fitted on as its estimator sees them."""
+
+    pipeline: Pipeline
+    prepared: Floats
+
+    def predictions(self, places: Sequence[int] | None = None) -> Floats:
+        """What it predicts for those rows, or for a few of them by their places."""
+        rows = self.prepared if places is None else self.prepared[list(places)]
+        return _floats(self.pipeline[-1].predict(rows))
+
+
+def fit(
+    features: FeatureSchema,
+    contract: DataContract,
+    model: Estimator,
+    frame: pd.DataFrame,
+    target: Floats,
+    seed: int,
+) -> Fitted:
+    """Fit preprocessing and estimator. Raises NeverRetry: `bad_config`, `frame_invalid` or `fit_failed`.
+
+    Preprocessing and estimator are fitted one after the other rather than as a pipeline, so that the prepared
+    rows serve for the training metrics too.
+    """
+    preprocessing = build_preprocessing(features, contract)
+    estimator = build_estimator(model, seed)
+    try:
+        prepared = preprocessing.fit_transform(frame)
+    except (ValueError, TypeError) as error:
+        column = _column_at_fault(preprocessing.transformers, lambda steps, rows: steps.fit(rows), frame)
+        raise NeverRetry(
+            "frame_invalid", f"column {column!r} cannot be prepared ({error})", column=column
+        ) from error
+    with _refusals("fit_failed", f"{model.type} cannot be fitted"):
+        estimator.fit(prepared, target)
+    return Fitted(Pipeline([("preprocessing", preprocessing), ("model", estimator)]), prepared)
+
+
+def predict(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
+    """Predict one raw target per row. Raises ModelUnusable `cannot_predict`, naming the column at fault."""
+    try:
+        return _floats(pipeline.predict(frame))
+    except (ValueError, TypeError) as error:
+        prepared = pipeline[0].transformers_
+        column = _column_at_fault(prepared, lambda steps, rows: steps.transform(rows), frame)
+        where = f"column {column!r}" if column else "the estimator"
+        raise ModelUnusable(
+            "cannot_predict", f"the model cannot predict these rows ({where}: {error})", column=column
+        ) from error
+
+
+@contextmanager
+def _refusals(reason: str, sentence: str) -> Iterator[None]:
+    """Whatever the libraries refuse would be refused again; a lack of memory is another matter."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise NeverRetry(reason, f"{sentence} ({type(error).__name__}: {error})") from error
+
+
+def _floats(predictions: Any) -> Floats:
+    return np.asarray(predictions, dtype=np.float64).reshape(-1)
+
+
+def _column_at_fault(
+    columns: Iterable[tuple[str, Any, str]], attempt: Callable[[Any, pd.Series], Any], frame: pd.DataFrame
+) -> str | None:
+    """Try column by column until one fails: scikit-learn's own message does not name it."""
+    ours = [(steps, column) for _, steps, column in columns if isinstance(steps, Pipeline)]
+    for steps, column in ours:
+        try:
+            attempt(steps, frame[column])
+        except (ValueError, TypeError):
+            return column
+    return None

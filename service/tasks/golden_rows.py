@@ -1,0 +1,47 @@
+"""A few rows that travel with a model, with what it said about them: whoever loads it can compare."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isclose, isfinite
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from domain.metrics import Floats
+
+_ROWS: Final = 5
+# One row at a time, a linear model's sum of products may be added up in another order than in bulk.
+_TOLERANCE: Final = 1e-9
+
+
+def golden_rows(
+    table: pa.Table, columns: Sequence[str], predictions: Callable[[Sequence[int]], Floats]
+) -> dict[str, Any]:
+    """Pick rows over the whole table, as a request would bring them; `predictions` are by their places.
+
+    A row for which the model has no number is left out.
+    """
+    places = np.unique(np.linspace(0, table.num_rows - 1, _ROWS, dtype=np.int64)).tolist()
+    rows = table.select(list(columns)).take(pa.array(places, pa.int64())).to_pylist()
+    pairs = [
+        (row, float(said)) for row, said in zip(rows, predictions(places), strict=True) if isfinite(said)
+    ]
+    return {
+        "rows": [{name: _json_value(value) for name, value in row.items()} for row, _ in pairs],
+        "predictions": [said for _, said in pairs],
+    }
+
+
+def disagreements(golden: Mapping[str, Any], predict: Callable[[pd.DataFrame], Floats]) -> list[str]:
+    """Ask a model for its golden rows one by one, and say where it answers something else."""
+    found = []
+    for place, (row, said) in enumerate(zip(golden["rows"], golden["predictions"], strict=True)):
+        (now,) = predict(pd.DataFrame([row]))
+        if not isclose(now, said, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
+            found.append(f"row {place}: {said!r} was recorded, {now!r} is said")
+    return found
+
+
+def _json_value(value: Any) -> Any:
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -1,0 +1,109 @@
+"""A model's folder: checked against its manifest, then loaded."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from domain.data_contract import DataContract
+from domain.errors import ModelUnusable
+from domain.feature_schema import FeatureSchema
+from domain.manifest import seal
+from domain.model_definition import Estimator
+from domain.values import Sha256
+from service.adapters.mlflow.foreign_model import load_foreign
+from service.adapters.mlflow.model_package import MODEL_FILE, OURS, package_digest
+from service.adapters.sklearn.fitting import predict
+from service.adapters.sklearn.loading import load_pipeline
+from service.tasks.model_memory import MEMORY, LoadedModel, Schema
+
+_TRAVELLING: Final = ("feature_schema", "data_contract", "target", "model_definition")
+
+
+class ModelFolder:
+    """One package on disk, with the manifest that says what its files must be."""
+
+    def __init__(self, folder: str, manifest: Mapping[str, Sha256]) -> None:
+        self.folder = Path(folder)
+        self.manifest = dict(manifest)
+        self.digest = seal(manifest)
+
+    def check(self) -> None:
+        """Every file is there, whole, and no other. Raises ModelUnusable `model_digest_mismatch`."""
+        found = package_digest(self.folder)
+        if found != self.manifest:
+            names = {name for name, _ in self.manifest.items() ^ found.items()}
+            raise _mismatch(sorted(names))
+
+    @property
+    def is_ours(self) -> bool:
+        """True when what our models take along is there."""
+        return all(f"{OURS}/{name}.json" in self.manifest for name in _TRAVELLING)
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file, checked as they are read. Raises ModelUnusable `model_digest_mismatch`."""
+        try:
+            data = (self.folder / name).read_bytes()
+        except OSError as error:
+            raise _mismatch([name]) from error
+        if hashlib.sha256(data).hexdigest() != self.manifest.get(name):
+            raise _mismatch([name])
+        return data
+
+    def travelling(self, name: str) -> Any:
+        """What travels with the model under this name, as JSON values."""
+        return json.loads(self.read(f"{OURS}/{name}.json"))
+
+    def load(self) -> LoadedModel:
+        """Load a model of ours, with our own list of types. Raises ModelUnusable."""
+        self.check()
+        try:
+            features = FeatureSchema.model_validate(self.travelling("feature_schema"))
+            contract = DataContract.model_validate(self.travelling("data_contract"))
+            estimator = Estimator.model_validate(self.travelling("model_definition"))
+            schema = Schema(features, contract, str(self.travelling("target")["name"]))
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelUnusable("unloadable_model", f"what travels with the model: {_said(error)}") from error
+        pipeline = load_pipeline(self.read(MODEL_FILE), estimator.type)
+        return LoadedModel(partial(predict, pipeline), features.columns, schema)
+
+
+def open_model(
+    folder: ModelFolder, *, allow_foreign: bool = False, foreign_columns: Sequence[str] = ()
+) -> tuple[LoadedModel, bool]:
+    """The model, and whether this process held it already. Raises ModelUnusable.
+
+    A foreign model is loaded by MLflow, whatever it runs, and only when that is allowed.
+    """
+    known = MEMORY.recall(folder.digest)
+    if known is not None:
+        return known, True
+    if folder.is_ours:
+        model = folder.load()
+    elif allow_foreign:
+        folder.check()
+        foreign = load_foreign(folder.folder, foreign_columns)
+        model = LoadedModel(foreign.predict, foreign.columns, None)
+    else:
+        raise ModelUnusable(
+            "foreign_model", "the model was not made by Laurel, and loading foreign models is not allowed"
+        )
+    MEMORY.keep(folder.digest, model)
+    return model, False
+
+
+def _mismatch(names: Sequence[str]) -> ModelUnusable:
+    return ModelUnusable(
+        "model_digest_mismatch",
+        f"the model's files are not those that were recorded: {', '.join(names[:5])}",
+        files=list(names),
+    )
+
+
+def _said(error: Exception) -> str:
+    """Without the values: a validation error would print them."""
+    return f"{error.error_count()} faults" if isinstance(error, ValidationError) else type(error).__name__

@@ -1,0 +1,93 @@
+"""Score: one model on the very bytes of one or more datasets."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from domain.errors import ModelUnusable
+from domain.metrics import Floats, finite_metrics, measure
+from service.adapters.pyarrow.datasets import floats_of, frame_of, read_dataset, write_dataset
+from service.adapters.pyarrow.frame_rules import frame_faults, target_faults
+from service.tasks.model_folder import ModelFolder, open_model
+from service.tasks.model_memory import LoadedModel
+
+
+def score(
+    *,
+    model_folder: str,
+    manifest: Mapping[str, str],
+    datasets: Mapping[str, Mapping[str, Any]],
+    target: str,
+    load_foreign: bool = False,
+    foreign_columns: Sequence[str] = (),
+    predictions_folder: str | None = None,
+    locality_column: str | None = None,
+) -> dict[str, Any]:
+    """Score the model in a folder on every dataset, by name: `{name: {path, sha256, …}}`.
+
+    `target` is the column that is predicted. The answer holds `scores` (name → the JSON of a Score),
+    `not_finite` (name → metrics without a number), `predictions` (name → Parquet file with `truth`,
+    `prediction` and `locality`; only with `predictions_folder`), `model_digest`, `from_memory`, `seconds`.
+    A model that this process holds is not read again. `foreign_columns` are for a foreign model without a
+    signature.
+
+    Raises NeverRetry: `reference_digest_mismatch`, `dataset_digest_mismatch`, `unreadable_dataset`; and
+    ModelUnusable: `model_digest_mismatch`, `foreign_model`, `untrusted_type`, `unloadable_model`,
+    `other_target`, `frame_invalid`, `cannot_predict`.
+    """
+    started = time.perf_counter()
+    folder = ModelFolder(model_folder, manifest)
+    model, from_memory = open_model(folder, allow_foreign=load_foreign, foreign_columns=foreign_columns)
+    if model.schema is not None and model.schema.target != target:
+        raise ModelUnusable(
+            "other_target", f"the model predicts {model.schema.target!r}, asked for is {target!r}"
+        )
+    answer: dict[str, Any] = {"scores": {}, "not_finite": {}, "predictions": {}}
+    for name, dataset in datasets.items():
+        columns = [*model.columns, target, *([locality_column] if locality_column else [])]
+        table = read_dataset(dataset["path"], dataset["sha256"], name, columns)
+        truth, predictions = _predict(model, table, target, name)
+        measured = measure(truth, predictions)
+        metrics = finite_metrics(measured)
+        answer["scores"][name] = {
+            "metrics": metrics,
+            "dataset_digest": dataset["sha256"],
+            "rows": table.num_rows,
+        }
+        answer["not_finite"][name] = sorted(measured.keys() - metrics.keys())
+        if predictions_folder is not None:
+            path = Path(predictions_folder) / f"{name}-{folder.digest[:12]}.parquet"
+            write_dataset(path, _rows(table, truth, predictions, locality_column))
+            answer["predictions"][name] = str(path)
+    return answer | {
+        "model_digest": folder.digest,
+        "from_memory": from_memory,
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def _predict(model: LoadedModel, table: pa.Table, target: str, name: str) -> tuple[Floats, Floats]:
+    if model.schema is None:
+        faults = list(target_faults(table, target))
+    else:
+        faults = frame_faults(table, model.schema.features, model.schema.contract, target, fitting=False)
+    missing = [column for column in model.columns if column not in table.column_names]
+    if faults or missing:
+        said = [fault.message for fault in faults] or [f"columns are missing: {', '.join(missing)}"]
+        raise ModelUnusable(
+            "frame_invalid",
+            f"the model cannot be scored on {name}: {'; '.join(said[:5])}",
+            faults=[fault.model_dump(mode="json") for fault in faults],
+        )
+    return floats_of(table, target), model.predict(frame_of(table, model.columns))
+
+
+def _rows(table: pa.Table, truth: Floats, predictions: Floats, locality_column: str | None) -> pa.Table:
+    columns = {"truth": pa.array(truth), "prediction": pa.array(np.asarray(predictions))}
+    if locality_column is not None and locality_column in table.column_names:
+        columns["locality"] = table.column(locality_column).cast(pa.string())
+    return pa.table(columns)
