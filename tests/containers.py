@@ -66,7 +66,7 @@ def remove_all() -> None:
 
 
 class _ContainerServer(ABC):
-    """A container whose port is bound to a fixed port on loopback, so that it keeps its address over restarts."""
+    """A container bound to a fixed port on loopback, so that it keeps its address over restarts."""
 
     def __init__(self, container: DockerContainer, inner_port: int, port: int) -> None:
         self._container = container
@@ -95,7 +95,8 @@ class _ContainerServer(ABC):
 
     def stop(self) -> None:
         """End it in order; its data stay until the end of the session."""
-        self._container.get_wrapped_container().stop()
+        if self._starts:
+            self._container.get_wrapped_container().stop()
 
     def kill(self) -> None:
         """End it by SIGKILL."""

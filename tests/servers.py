@@ -15,9 +15,9 @@ from typing import TypeVar
 
 import pytest
 
-from service.embedded import ports
 from service.embedded.databases import create_database, drop_database
 from service.embedded.mlflow import EmbeddedMlflow
+from service.embedded.world import Ports
 from tests.server_kinds import Kind, Server, choose
 
 _READY_SECONDS = 90
@@ -66,6 +66,7 @@ class Fleet:
     def __init__(self, kind: Kind, folder: Path, wanted: Iterable[str]) -> None:
         self._kind = kind
         self._folder = folder
+        self._ports = Ports.free()
         self._running: list[Server] = []
         self._lock = threading.Lock()
         self._builders: dict[str, Callable[[], object]] = {
@@ -114,18 +115,17 @@ class Fleet:
         return server
 
     def _kafka(self) -> KafkaServer:
-        port = ports.free_port(2)
-        server = self._up(self._kind.kafka(self._folder / "kafka", port))
-        return KafkaServer(f"{ports.LOOPBACK}:{port}", server)
+        server = self._up(self._kind.kafka(self._folder / "kafka", self._ports.kafka))
+        return KafkaServer(f"127.0.0.1:{self._ports.kafka}", server)
 
     def _postgres(self) -> PostgresServer:
-        server = self._up(self._kind.postgres(self._folder / "postgres", ports.free_port()))
+        server = self._up(self._kind.postgres(self._folder / "postgres", self._ports.postgres))
         return PostgresServer(server.url("postgres"), server)
 
     def _mlflow(self) -> MlflowServer:
         """Embedded in either case: the project's own image has to be built before it can be used."""
         database = self.postgres().create_database("mlflow")
-        server = self._up(EmbeddedMlflow(self._folder / "mlflow", ports.free_port(), database))
+        server = self._up(EmbeddedMlflow(self._folder / "mlflow", self._ports.mlflow, database))
         return MlflowServer(server.tracking_uri, server)
 
 

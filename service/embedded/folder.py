@@ -40,6 +40,16 @@ class FolderLock:
             time.sleep(0.02)
         self._descriptor = descriptor
 
+    def is_held(self) -> bool:
+        """Whether anybody holds the lock now."""
+        if not self._path.exists():
+            return False
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            return not _try_lock(descriptor)
+        finally:
+            os.close(descriptor)
+
     def release(self) -> None:
         """Let go of our own handle; a child that inherited it still holds the lock."""
         if self._descriptor is not None:

@@ -1,18 +1,20 @@
 """Apache Kafka 4.3 in KRaft mode, one node that is broker and controller, as one small Java process."""
 
 import asyncio
+import logging
 import shutil
-import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
 
 from service.embedded import broker_runtime, ports
-from service.embedded.broker_runtime import Runtime, Say, write_properties
+from service.embedded.broker_runtime import HIDDEN, Runtime, Say, write_properties
 from service.embedded.errors import EmbeddedServerError
 from service.embedded.process import Command
 from service.embedded.server import EmbeddedServer
@@ -119,7 +121,7 @@ class EmbeddedKafka(EmbeddedServer):
             message = "the broker's runtime has not been prepared"
             raise EmbeddedServerError(message)
         arguments = self._runtime.java("kafka.Kafka", str(self.folder / "server.properties"), heap=_HEAP)
-        return Command(arguments, self.log, keep_open=(self._lock.descriptor,))
+        return Command(arguments, self.log, hide=HIDDEN, keep_open=(self._lock.descriptor,))
 
     def _answers(self) -> bool:
         return STARTED in self._logged() and ports.is_open(self.port)
@@ -139,13 +141,24 @@ def _train(runtime: Runtime, folder: Path) -> None:
     try:
         broker.start()
         broker.wait_ready()
-        # in a thread of its own, since the caller's may run an event loop
-        client = threading.Thread(target=lambda: asyncio.run(_use(broker.bootstrap_servers)))
-        client.start()
-        client.join()
+        _exercise(broker.bootstrap_servers)
         broker.stop(grace=120)
     finally:
         broker.kill()
+
+
+def _exercise(bootstrap: str) -> None:
+    logger = logging.getLogger("aiokafka")  # it tells of each retry, of which a new broker needs some
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        # in a thread of its own, since the caller's may run an event loop
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, _use(bootstrap)).result()
+    except KafkaError as error:
+        raise EmbeddedServerError(f"the broker did not serve its first client: {error!r}") from error
+    finally:
+        logger.setLevel(level)
 
 
 async def _use(bootstrap: str) -> None:

@@ -42,6 +42,7 @@ class EmbeddedMlflow(EmbeddedServer):
             (sys.executable, "-m", "service.embedded.mlflow_child", str(self.port), str(stamp)),
             self.log,
             environment=self._environment(),
+            hide=("MLFLOW_", "_MLFLOW_", "UVICORN_", "PG", "prometheus_multiproc_dir"),
             death_signal=self.polite_signal,  # should it run a child, it passes this on
             keep_open=(self._lock.descriptor,),
         )
@@ -54,7 +55,6 @@ class EmbeddedMlflow(EmbeddedServer):
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_UV_AUTO_DETECT": "false",
-            "MLFLOW_TRACKING_URI": "",
             "PYTHONPATH": str(_PROJECT),
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",

@@ -8,6 +8,7 @@ from service.embedded.errors import EmbeddedServerError
 LOOPBACK = "127.0.0.1"
 # Below the range that the system uses for outgoing connections: a port in that range can connect to itself.
 _LOWEST, _HIGHEST = 20_000, 32_000
+_random = random.SystemRandom()  # not the shared generator, which tests seed
 
 
 def is_free(port: int) -> bool:
@@ -41,7 +42,7 @@ def is_open(port: int) -> bool:
 def free_port(count: int = 1) -> int:
     """The first of ``count`` neighbouring free ports, taken at random so that parallel runs seldom meet."""
     for _ in range(1000):
-        first = random.randrange(_LOWEST, _HIGHEST)  # noqa: S311 - not a secret
+        first = _random.randrange(_LOWEST, _HIGHEST)
         if all(is_free(port) for port in range(first, first + count)):
             return first
     message = f"no {count} free ports between {_LOWEST} and {_HIGHEST} on {LOOPBACK}"

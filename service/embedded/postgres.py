@@ -86,7 +86,7 @@ class EmbeddedPostgres(EmbeddedServer):
         options = f"-U {_USER} --encoding=UTF8 --no-locale --auth=scram-sha-256 --no-sync --no-instructions"
         places = ("-D", str(fresh), f"--pwfile={self._password_file}")
         arguments = (str(_binary("initdb")), *options.split(), *places)
-        code = run(Command(arguments, self.log, user=(uid, gid)), timeout=120)
+        code = run(Command(arguments, self.log, hide=("PG",), user=(uid, gid)), timeout=120)
         if code != 0:
             message = f"initdb ended with exit code {code}; {self._log_tail()}"
             raise EmbeddedServerError(message)
@@ -98,6 +98,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return Command(
             (str(_binary("postgres")), "-D", str(self._data), *settings),
             self.log,
+            hide=("PG",),
             user=_server_user(),
             death_signal=signal.SIGQUIT,  # immediate shutdown: takes its own children along
             keep_open=(self._lock.descriptor,),

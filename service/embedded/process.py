@@ -22,14 +22,15 @@ Child = subprocess.Popen[bytes]
 class Command:
     """What to run and how.
 
-    Output goes to the end of ``log``. ``user`` is a (uid, gid) to become when the owner is root.
-    ``death_signal`` is sent to the process when its owner ends in whatever way (on Linux). ``keep_open`` are
-    descriptors that the process inherits.
+    Output goes to the end of ``log``. ``environment`` comes on top of ours without what begins with one of
+    ``hide``. ``user`` is a (uid, gid) to become when the owner is root. ``death_signal`` is sent to the
+    process when its owner ends in whatever way (on Linux). ``keep_open`` are descriptors that it inherits.
     """
 
     arguments: tuple[str, ...]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    hide: tuple[str, ...] = ()
     user: tuple[int, int] = _SAME_USER
     death_signal: int = signal.SIGKILL
     keep_open: tuple[int, ...] = ()
@@ -38,6 +39,11 @@ class Command:
         """The whole command line: our launcher, then the command."""
         launcher = [sys.executable, "-I", "-S", str(_LAUNCH), str(os.getpid())]
         return [*launcher, str(int(self.death_signal)), *map(str, self.user), *self.arguments]
+
+    def variables(self) -> dict[str, str]:
+        """The process's environment."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(self.hide)}
+        return {**ours, **self.environment}
 
 
 class _Spawner:
@@ -83,7 +89,7 @@ def _open(command: Command) -> Child:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **command.environment},
+            env=command.variables(),
             cwd=command.log.parent,
             start_new_session=True,
             pass_fds=command.keep_open,

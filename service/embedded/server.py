@@ -33,8 +33,8 @@ class EmbeddedServer(ABC):
 
     def start(self) -> None:
         """Prepare what has to be there and start the process; does not wait until it is ready."""
-        if self._child is not None:
-            message = f"{self.name} has been started already"
+        if self.pid is not None:
+            message = f"{self.name} runs already"
             raise EmbeddedServerError(message)
         self._lock.acquire()
         try:
@@ -79,6 +79,10 @@ class EmbeddedServer(ABC):
     def pid(self) -> int | None:
         """Process id while it runs."""
         return self._child.pid if self._child is not None and self._child.poll() is None else None
+
+    def has_ended(self) -> bool:
+        """Whether it was started and has ended without being asked."""
+        return self._child is not None and self._child.poll() is not None
 
     def __enter__(self) -> Self:
         """Start and wait until ready."""

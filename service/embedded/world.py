@@ -13,6 +13,8 @@ from typing import Self
 
 from service.embedded import ports
 from service.embedded.databases import create_database, database_url
+from service.embedded.errors import EmbeddedServerError
+from service.embedded.folder import FolderLock
 from service.embedded.kafka import EmbeddedKafka
 from service.embedded.mlflow import EmbeddedMlflow
 from service.embedded.postgres import EmbeddedPostgres
@@ -50,7 +52,8 @@ class Ports:
     @classmethod
     def free(cls) -> "Ports":
         """Free ones, for tests."""
-        return cls(ports.free_port(2), ports.free_port(), ports.free_port())
+        first = ports.free_port(4)
+        return cls(kafka=first, postgres=first + 2, mlflow=first + 3)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ class World:
         self.kafka = None if external.bootstrap_servers else self._new_kafka()
         self.postgres = None if external.database_url else self._new_postgres()
         self.mlflow: EmbeddedMlflow | None = None
+        self._lock = _world_lock(self.folder)
+        self._given_up = threading.Event()
 
     def start(self) -> Self:
         """Start what is needed, side by side, and wait until all of it is ready.
@@ -86,15 +91,17 @@ class World:
             EmbeddedServerError: one cannot start; those that could have been ended again.
         """
         self._began = time.monotonic()
+        self._lock.acquire(timeout=1)
+        self._given_up.clear()
         jobs = [_in_background(self._start_kafka), _in_background(self._start_databases)]
         try:
             for job in _in_order_of_failure(jobs):
                 job.result()
         except BaseException as error:
+            self._given_up.set()
             self.kill()
             if isinstance(error, Exception):  # on Ctrl-C nobody waits for what cannot be hurried
                 wait(jobs)
-                self.kill()
             raise
         self._write_addresses()
         return self
@@ -106,12 +113,18 @@ class World:
             if server.pid is not None:
                 self._say(server.name, "stopping")
             server.stop()
+        self._lock.release()
 
     def kill(self) -> None:
         """End all that was started by SIGKILL."""
         self._addresses_file.unlink(missing_ok=True)
         for server in self._servers():
             server.kill()
+        self._lock.release()
+
+    def ended(self) -> list[str]:
+        """Names of the servers that were started and have ended by themselves."""
+        return [server.name for server in self._servers() if server.has_ended()]
 
     @property
     def addresses(self) -> Addresses:
@@ -170,6 +183,9 @@ class World:
     def _start(self, server: EmbeddedServer) -> None:
         self._say(server.name, "starting")
         server.start()
+        if self._given_up.is_set():
+            server.kill()
+            raise EmbeddedServerError(f"{server.name} was given up, since another server could not start")
 
     def _wait(self, server: EmbeddedServer) -> None:
         server.wait_ready(_READY_SECONDS)
@@ -190,11 +206,17 @@ class World:
 
 
 def read_addresses(folder: Path) -> Addresses | None:
-    """Where the world that runs in ``folder`` is, or None when none runs there."""
+    """Where the world that runs in ``folder`` is; None when none runs there or it is not ready."""
+    if not _world_lock(folder).is_held():
+        return None
     try:
         return Addresses(**json.loads((folder / _ADDRESSES_FILE).read_text()))
     except FileNotFoundError:
         return None
+
+
+def _world_lock(folder: Path) -> FolderLock:
+    return FolderLock(folder, "world")
 
 
 def _in_background(work: Callable[[], None]) -> Future[None]:

@@ -1,0 +1,299 @@
+"""The embedded servers answer, keep their data, say what is wrong, and die with their owner."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import psycopg
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from mlflow.tracking import MlflowClient
+
+from service.embedded import broker_runtime, databases, kafka, ports
+from service.embedded.broker_runtime import Runtime
+from service.embedded.errors import EmbeddedServerError
+from service.embedded.folder import FolderLock
+from service.embedded.kafka import EmbeddedKafka, Listener
+from service.embedded.mlflow import EmbeddedMlflow
+from service.embedded.postgres import FAST_SETTINGS, EmbeddedPostgres
+from service.embedded.server import EmbeddedServer
+from service.embedded.world import Addresses, Ports, World, WorldOptions, read_addresses
+from tests.processes import eventually
+from tests.proxies import FaultProxy
+from tests.wire_formats import Kafka
+
+SERVERS = ("kafka", "postgres", "mlflow")
+
+
+@pytest.fixture
+def postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres(tmp_path / "postgres", ports.free_port(), FAST_SETTINGS) as server:
+        yield server
+
+
+def end_by_stop(server: EmbeddedServer) -> None:
+    assert server.stop(), "it had to be killed"
+
+
+def end_by_kill(server: EmbeddedServer) -> None:
+    server.kill()
+
+
+@pytest.mark.parametrize("end", [end_by_stop, end_by_kill])
+def test_postgres_keeps_what_was_committed(
+    postgres: EmbeddedPostgres, end: Callable[[EmbeddedServer], None]
+) -> None:
+    url = postgres.create_database("kept")
+    with databases.connect(url) as connection:
+        connection.execute("CREATE TABLE sale (price int)")
+        connection.execute("INSERT INTO sale VALUES (215000)")
+    end(postgres)
+    assert not ports.is_open(postgres.port)
+    postgres.start()
+    postgres.wait_ready()
+    with databases.connect(url) as connection:
+        assert connection.execute("SELECT price FROM sale").fetchall() == [(215000,)]
+
+
+def test_postgres_lets_nobody_in_without_its_password(postgres: EmbeddedPostgres) -> None:
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        databases.connect(f"postgresql+psycopg://laurel:guess@127.0.0.1:{postgres.port}/postgres")
+
+
+def test_a_database_is_created_once_and_dropped_under_its_users(postgres: EmbeddedPostgres) -> None:
+    url = postgres.create_database("twice")
+    assert postgres.create_database("twice") == url
+    with databases.connect(url) as user:
+        postgres.drop_database("twice")
+        with pytest.raises(psycopg.OperationalError):
+            user.execute("SELECT 1")
+
+
+async def test_a_broker_keeps_its_records_over_a_stop_and_a_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It also needs no Java on the path."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with EmbeddedKafka(tmp_path, ports.free_port(2)) as broker:
+        await create_topic(broker.bootstrap_servers, "kept")
+        for number, end in enumerate([end_by_stop, end_by_kill]):
+            await send(broker.bootstrap_servers, "kept", b"%d" % number)
+            end(broker)
+            broker.start()
+            broker.wait_ready()
+        assert await read(broker.bootstrap_servers, "kept", 2) == [b"0", b"1"]
+
+
+async def test_a_broker_takes_further_properties_and_listeners(tmp_path: Path) -> None:
+    """A client that enters through a proxy is sent to the proxy again, and large records are let in."""
+    first = ports.free_port(3)
+    async with FaultProxy(first + 2, Kafka()) as proxy:
+        listener = Listener("PROXIED", first + 2, proxy.port)
+        with EmbeddedKafka(tmp_path, first, {"message.max.bytes": "4000000"}, [listener]) as broker:
+            await create_topic(broker.bootstrap_servers, "large")
+            through = f"127.0.0.1:{proxy.port}"
+            await send(through, "large", b"x" * 3_000_000)
+            assert [len(value or b"") for value in await read(through, "large", 1)] == [3_000_000]
+            assert await advertised_ports(through) == [proxy.port]
+
+
+def test_a_broker_starts_without_an_aot_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes starts quick could not be made: that is noted, and the broker starts all the same."""
+    cached = broker_runtime.prepare(kafka._train, say=_silent).folder
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    shutil.copytree(cached / "jars", tmp_path / "cache" / "laurel" / cached.name / "jars")
+    runtime = broker_runtime.prepare(_cannot_train, say=_silent)
+    assert "no memory" in (runtime.folder / "no-aot").read_text()
+    with EmbeddedKafka(tmp_path / "kafka", ports.free_port(2)) as broker:
+        assert broker.pid is not None
+
+
+async def test_a_topic_is_not_made_by_a_typo(tmp_path: Path) -> None:
+    with EmbeddedKafka(tmp_path, ports.free_port(2)) as broker:
+        admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
+        await admin.start()
+        described = await admin.describe_topics(["trainig.requested"])
+        topics = await admin.list_topics()
+        await admin.close()
+    unknown_topic = 3
+    assert [topic["error_code"] for topic in described] == [unknown_topic]
+    assert topics == []
+
+
+def test_mlflow_keeps_runs_and_artifacts_over_a_kill(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    database = postgres.create_database("mlflow")
+    with EmbeddedMlflow(tmp_path / "mlflow", ports.free_port(), database) as server:
+        client = MlflowClient(server.tracking_uri)
+        experiment = client.create_experiment("houses")
+        run = client.create_run(experiment).info
+        assert (run.artifact_uri or "").startswith("mlflow-artifacts:/")
+        client.log_text(run.run_id, "a hundred words", "card.md")
+        server.kill()
+        server.start()
+        server.wait_ready()
+        assert [one.path for one in client.list_artifacts(run.run_id)] == ["card.md"]
+
+
+def test_mlflow_is_one_process_that_answers_to_its_own_names_only(
+    postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    database = postgres.create_database("mlflow")
+    with EmbeddedMlflow(tmp_path / "mlflow", ports.free_port(), database) as server:
+        assert psutil.Process(server.pid).children(recursive=True) == []
+        assert status(server, f"localhost:{server.port}") == 200
+        assert status(server, "elsewhere.example") == 403
+
+
+@pytest.mark.parametrize("kind", [EmbeddedKafka, EmbeddedPostgres])
+def test_a_taken_port_is_named_with_what_to_do(kind: type[EmbeddedServer], tmp_path: Path) -> None:
+    port = ports.free_port(2)
+    taken = pytest.raises(EmbeddedServerError, match=rf"port {port} .* choose another port")
+    with socket.create_server((ports.LOOPBACK, port)), taken:
+        kind(tmp_path, port).start()
+
+
+def test_two_servers_do_not_share_a_folder(
+    postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FolderLock.acquire, "__defaults__", (0.1,))
+    with pytest.raises(EmbeddedServerError, match=r"another postgres runs in .* choose another folder"):
+        EmbeddedPostgres(postgres.folder, ports.free_port()).start()
+
+
+def test_a_server_that_ends_at_once_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path, ports.free_port(), {"no_such_setting": "1"})
+    server.start()
+    with pytest.raises(EmbeddedServerError, match=r"(?s)exit code 1.*no_such_setting"):
+        server.wait_ready()
+
+
+async def test_a_crash_is_noticed_and_can_be_mended(postgres: EmbeddedPostgres) -> None:
+    assert not postgres.has_ended()
+    os.kill(postgres.pid or 0, signal.SIGKILL)
+    await eventually(postgres.has_ended)
+    postgres.start()
+    postgres.wait_ready()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("moment", ["mlflow starting", "all READY"])
+async def test_no_server_outlives_its_owner(ending: signal.Signals, moment: str, tmp_path: Path) -> None:
+    with own_a_world(tmp_path) as owner:
+        wait_for_line(owner, moment)
+        if moment == "all READY":
+            assert read_addresses(tmp_path) is not None
+            assert [is_held(tmp_path, name) for name in SERVERS] == [True, True, True]
+        owner.send_signal(ending)
+    assert owner.returncode != 0
+    await eventually(lambda: not any(is_held(tmp_path, name) for name in SERVERS))
+    assert read_addresses(tmp_path) is None
+
+
+def test_a_world_comes_back_with_its_data_after_its_owner_was_killed(tmp_path: Path) -> None:
+    with own_a_world(tmp_path) as owner:
+        wait_for_line(owner, "all READY")
+        first = read_addresses(tmp_path)
+        assert first is not None
+        MlflowClient(first.tracking_uri).create_experiment("houses")
+        owner.kill()
+    with World(tmp_path, WorldOptions(ports=Ports.free(), postgres=FAST_SETTINGS)) as world:
+        client = MlflowClient(world.addresses.tracking_uri)
+        assert client.get_experiment_by_name("houses") is not None
+        assert world.ended() == []
+
+
+def test_a_given_address_is_used_and_not_started(tmp_path: Path) -> None:
+    external = Addresses(
+        "kafka.example:9092", "postgresql+psycopg://db.example/laurel", "http://mlflow.example"
+    )
+    with World(tmp_path, WorldOptions(external=external)) as world:
+        assert world.addresses == external
+        assert read_addresses(tmp_path) == external
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
+
+
+def test_mlflow_goes_to_the_given_postgres(tmp_path: Path, postgres: EmbeddedPostgres) -> None:
+    external = Addresses(bootstrap_servers="kafka.example:9092", database_url=postgres.url("postgres"))
+    with World(tmp_path / "world", WorldOptions(ports=Ports.free(), external=external)) as world:
+        assert world.addresses.tracking_uri is not None
+        assert world.postgres is None
+    with databases.connect(postgres.url("mlflow")) as connection:
+        assert connection.execute("SELECT name FROM experiments").fetchall() == [("Default",)]
+
+
+async def test_a_server_that_cannot_start_takes_the_others_down(tmp_path: Path) -> None:
+    at = Ports.free()
+    options = WorldOptions(ports=at, postgres=FAST_SETTINGS)
+    taken = pytest.raises(EmbeddedServerError, match=f"port {at.kafka} ")
+    with socket.create_server((ports.LOOPBACK, at.kafka)), taken:
+        World(tmp_path, options).start()
+    await eventually(lambda: not any(is_held(tmp_path, name) for name in SERVERS))
+
+
+def _silent(_phase: str) -> None:
+    """What is said is of no interest here."""
+
+
+def _cannot_train(_runtime: Runtime, _folder: Path) -> None:
+    raise EmbeddedServerError("no memory")
+
+
+async def create_topic(bootstrap: str, name: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(name, 1, 1)])
+    await admin.close()
+
+
+async def advertised_ports(bootstrap: str) -> list[int]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    cluster = await admin.describe_cluster()
+    await admin.close()
+    return [broker["port"] for broker in cluster["brokers"]]
+
+
+async def send(bootstrap: str, topic: str, value: bytes) -> None:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, enable_idempotence=True, max_request_size=len(value) + 10_000
+    )
+    async with producer:
+        await producer.send_and_wait(topic, value)
+
+
+async def read(bootstrap: str, topic: str, count: int) -> list[bytes | None]:
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    async with consumer:
+        return [(await consumer.getone()).value for _ in range(count)]
+
+
+def status(server: EmbeddedMlflow, host: str) -> int:
+    url = f"{server.tracking_uri}/api/2.0/mlflow/experiments/get-by-name?experiment_name=Default"
+    return httpx.get(url, headers={"Host": host}, trust_env=False).status_code
+
+
+def own_a_world(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.integration.world_owner", str(folder)]
+    return subprocess.Popen(  # noqa: S603 - our own program
+        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+
+
+def wait_for_line(owner: subprocess.Popen[str], text: str) -> None:
+    assert owner.stdout is not None
+    for line in owner.stdout:
+        if line.strip() == text:
+            return
+    pytest.fail(f"the owner ended without {text!r}")
+
+
+def is_held(world: Path, name: str) -> bool:
+    return FolderLock(world / name, name).is_held()
