@@ -1,0 +1,1 @@
+"""The oracle: says what is wrong with a world, in its own words; it imports nothing of the product."""
