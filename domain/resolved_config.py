@@ -33,6 +33,13 @@ class ConfigDigests(Value):
     models: Sha256
 
 
+def read_features(features: Mapping[str, Any]) -> FeatureSchema:
+    """Read a feature schema from JSON, its columns as a map or as pairs in a list."""
+    columns = features.get("tabular_features")
+    pairs = {"tabular_features": dict(columns)} if isinstance(columns, list | tuple) else {}
+    return FeatureSchema.model_validate({**features, **pairs})
+
+
 class ResolvedConfig(Value):
     """Everything that four files say, and the digests that say which four.
 
@@ -55,9 +62,7 @@ class ResolvedConfig(Value):
     @field_validator("features", mode="before")
     @classmethod
     def _pairs_to_map(cls, features: Any) -> Any:
-        if isinstance(features, Mapping) and isinstance(features.get("tabular_features"), list | tuple):
-            return {**features, "tabular_features": dict(features["tabular_features"])}
-        return features
+        return read_features(features) if isinstance(features, Mapping) else features
 
     def uses(self) -> Iterator[ConfigUse]:
         """The four files, for whoever asks if one was edited since its first use."""

@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, StrictFloat, StrictInt, StrictStr, field_validator, model_validator
+from pydantic import (
+    Field,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 
 from domain.values import ConfigVersion, Value
 
@@ -200,3 +208,5 @@ class TemporalSplit(_Rules):
 
 
 SplitRules = Annotated[GeographicSplit | HashSplit | TemporalSplit, Field(discriminator="split_strategy")]
+
+SPLIT_RULES: Final[TypeAdapter[SplitRules]] = TypeAdapter(SplitRules)  # reads any of them, by its strategy

@@ -57,6 +57,12 @@ class Draft:
         self.size += len(view)
         return len(view)
 
+    def restart(self) -> None:
+        """Forget what was written. Raises OSError."""
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        self.size, self._sha256 = 0, hashlib.sha256()
+
     def flush(self) -> None:
         """Be a file to the libraries that want one; nothing is buffered here."""
 

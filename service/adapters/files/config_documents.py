@@ -14,14 +14,12 @@ from domain.faults import Fault
 from domain.feature_schema import FeatureSchema
 from domain.model_definition import ModelDefinition
 from domain.resolved_config import Family
-from domain.split_rules import SplitRules
 from service.adapters.files.small_files import read_small
 from service.adapters.files.yaml_documents import MAX_BYTES, Document, Place, read_document
 
 T = TypeVar("T")
 
 CONTRACTS: Final = TypeAdapter(DataContract)
-SPLITS: Final[TypeAdapter[SplitRules]] = TypeAdapter(SplitRules)
 FEATURES: Final = TypeAdapter(FeatureSchema)
 MODELS: Final = TypeAdapter(ModelDefinition)
 

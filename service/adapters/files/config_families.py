@@ -13,6 +13,7 @@ from domain.faults import Fault
 from domain.model_definition import Estimator, ModelDefinition
 from domain.points import NO_POINTS, Point, Points
 from domain.resolved_config import ConfigDigests, ResolvedConfig
+from domain.split_rules import SPLIT_RULES
 from domain.version_triple import AskedVersions, VersionTriple
 from service.adapters.files.active_config import FILE_NAME, ActiveConfig, fresh, read_active, with_defaults
 from service.adapters.files.atomic import AtomicFiles
@@ -20,7 +21,6 @@ from service.adapters.files.config_documents import (
     CONTRACTS,
     FEATURES,
     MODELS,
-    SPLITS,
     ConfigFile,
     ConfigReader,
     located,
@@ -53,7 +53,7 @@ class FileConfigFamilies:
     ) -> None:
         self._active_path = root / FILE_NAME
         self._contracts = ConfigReader(root, "data_contracts", CONTRACTS)
-        self._splits = ConfigReader(root, "splits", SPLITS)
+        self._splits = ConfigReader(root, "splits", SPLIT_RULES)
         self._features = ConfigReader(root, "features", FEATURES)
         self._models = ConfigReader(root, "models", MODELS)
         self._estimator_faults = estimator_faults

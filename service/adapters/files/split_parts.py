@@ -1,0 +1,86 @@
+"""The parts of a split on disk: checked before every use, and published for others to look at."""
+
+import stat
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from domain.datasets import DatasetFile, SplitParts
+from domain.errors import NeverRetry
+from domain.manifest import named_files
+from service.adapters.files.atomic import AtomicFiles, copy_into, sha256_of
+from service.adapters.files.errors import disk_errors
+
+MASTER: Final = "master.parquet"
+SPLIT: Final = "split"  # the folder in a run's own that mirrors `splits/vN/`
+TRAIN_FILE: Final = "train.parquet"
+OPTIONAL_TESTS: Final = "optional_tests"
+
+
+def mismatch(role: str, path: Path, why: str, **facts: Any) -> NeverRetry:
+    """Say that a file is not what was recorded; `role` is reference, or any part that a run owns."""
+    reason = "reference_digest_mismatch" if role == "reference" else "split_digest_mismatch"
+    return NeverRetry(reason, f"{role} {path}: {why}", part=role, path=str(path), why=why, **facts)
+
+
+def digest_of(role: str, path: Path, expected: str | None) -> tuple[str, int]:
+    """Return a file's sha256 and size. Raises NeverRetry when it is missing, a link, or not as `expected`."""
+    with disk_errors(path):
+        try:
+            status = path.lstat()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise mismatch(role, path, "it is missing", expected=expected) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise mismatch(role, path, "it is a link or no regular file", expected=expected)
+        found = sha256_of(path)
+    if expected is not None and found != expected:
+        why = "its bytes are not those of its first use"
+        raise mismatch(role, path, why, expected=expected, found=found, bytes=status.st_size)
+    return found, status.st_size
+
+
+def verify_parts(parts: SplitParts, only: Collection[str] | None = None) -> None:
+    """Check that each part has its digest, and that nothing was added to the run's own folder.
+
+    `only` names parts (master, train, reference, an optional test); None is all of them. Raises NeverRetry
+    `reference_digest_mismatch` or `split_digest_mismatch`, TryLater `file_error`.
+    """
+    for role, file in named_files(parts).items():
+        if only is None or role in only:
+            digest_of(role, Path(file.path), file.sha256)
+    own = {Path(file.path) for file in (parts.train, *parts.optional_tests.values())}
+    folder = Path(parts.train.path).parent
+    with disk_errors(folder):
+        added = sorted(path for path in folder.rglob("*") if not path.is_dir() and path not in own)
+    if added:
+        raise mismatch("split", added[0], "it does not belong to the split", count=len(added))
+
+
+def publish_split(parts: SplitParts, folder: Path, files: AtomicFiles | None = None) -> None:
+    """Copy train and optional tests to `folder` (`splits/vN`), each file whole, and remove tests that left.
+
+    Nothing is trained from there. Safe to repeat. Raises NeverRetry `split_digest_mismatch`, TryLater.
+    """
+    writer = files or AtomicFiles()
+    _publish(parts.train, "train", folder / TRAIN_FILE, writer)
+    for name, file in parts.optional_tests.items():
+        _publish(file, name, folder / OPTIONAL_TESTS / f"{name}.parquet", writer)
+    remove_other_tests(folder, parts.optional_tests, writer)
+
+
+def _publish(file: DatasetFile, role: str, path: Path, files: AtomicFiles) -> None:
+    with files.draft(path) as draft:
+        copy_into(Path(file.path), draft)
+        if draft.sha256 != file.sha256:
+            why = "its bytes are not those that were split"
+            raise mismatch(role, Path(file.path), why, expected=file.sha256, found=draft.sha256)
+        draft.replace()
+
+
+def remove_other_tests(folder: Path, names: Collection[str], files: AtomicFiles) -> None:
+    """Remove the optional tests that do not belong (any more)."""
+    with suppress(FileNotFoundError):
+        for path in sorted((folder / OPTIONAL_TESTS).glob("*.parquet")):
+            if path.stem not in names:
+                files.remove(path)

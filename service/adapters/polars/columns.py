@@ -1,0 +1,33 @@
+"""Columns as expressions that know one kind of null, whatever a file's types are."""
+
+import polars as pl
+
+from domain.data_contract import ColumnType
+from service.adapters.polars.frames import word_for
+
+
+def value_of(name: str, dtype: pl.DataType) -> pl.Expr:
+    """The column with NaN as null, and text as plain text."""
+    column = pl.col(name)
+    if dtype.is_float():
+        return column.fill_nan(None)
+    if word_for(dtype) == "string" and dtype != pl.String:
+        return column.cast(pl.String)
+    return column
+
+
+def key_value_of(name: str, dtype: pl.DataType, column_type: ColumnType) -> pl.Expr:
+    """The column in the one type in which keys of two files can be compared: text, or 64 bit integers.
+
+    A float key keeps its own type; integers that a file stores as floats become integers.
+    """
+    kind = {"string": pl.String, "int": pl.Int64, "float": pl.Float64}[column_type]
+    return value_of(name, dtype).cast(kind, strict=False).alias(name)
+
+
+def is_among(name: str, dtype: pl.DataType, values: tuple[str | int | float, ...]) -> pl.Expr:
+    """True when the column holds one of `values`, null when it holds nothing."""
+    column = value_of(name, dtype)
+    if dtype.is_numeric() and (dtype.is_float() or any(isinstance(value, float) for value in values)):
+        return column.cast(pl.Float64).is_in([float(value) for value in values])
+    return column.is_in(list(values))

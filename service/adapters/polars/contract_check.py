@@ -1,0 +1,163 @@
+"""The master against its data contract: every violation counted, with keys of some of the rows.
+
+Plain polars, not pandera: one pass answers all rules together, where pandera walks the frame per check.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import polars as pl
+import polars.selectors as cs
+
+from domain.compatibility import fits
+from domain.data_contract import ColumnRule, DataContract
+from service.adapters.polars.columns import is_among, value_of
+from service.adapters.polars.frames import Dataset, engine_errors
+from service.adapters.polars.repeated_keys import count_repeats, sample_repeats
+from service.adapters.polars.text_format import breaks_format
+
+SAMPLES: Final = 5  # keys per violation: enough to find the rows, few enough for an event
+_LONGEST_KEY: Final = 200  # characters
+_MOST_SAMPLED: Final = 50  # violations that get samples; each costs a pass over the file
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one look at a dataset found; `violations` and `statistics` are JSON.
+
+    A violation is {column, rule, count, allowed, sample_keys}; statistics are, per contract column, nulls
+    and for numbers min, max, mean, std.
+    """
+
+    violations: list[Row]
+    statistics: dict[str, Row]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    column: str
+    name: str
+    broken: pl.Expr
+    allowed: str
+
+
+def observe(dataset: Dataset, contract: DataContract) -> Observation:
+    """Check every rule of `contract` and describe its columns. Raises NeverRetry `unreadable_dataset`."""
+    missing = list(_structure(dataset, contract))
+    unfit = {violation["column"] for violation in missing}
+    columns = {name: rule for name, rule in contract.columns.items() if name not in unfit}
+    rules = [rule for name in columns for rule in _rules(name, dataset, contract)]
+    with engine_errors(dataset.path):
+        looked = _look(dataset, rules, columns)
+        broken = [(rule, looked[f"rule {place}"]) for place, rule in enumerate(rules)]
+        found = _described(dataset, contract, [(rule, int(count)) for rule, count in broken if count])
+        repeats = list(_repeats(dataset, contract, unfit))
+    return Observation(missing + found + repeats, _statistics(looked, columns, dataset))
+
+
+def _structure(dataset: Dataset, contract: DataContract) -> Iterator[Row]:
+    """Columns that are not there, or not of their type: nothing else can be said of those."""
+    kinds = dataset.kinds
+    for name, rule in contract.columns.items():
+        if name not in kinds:
+            yield _violation(name, "column_missing", dataset.rows, rule.type)
+        elif not fits(kinds[name], rule.type):
+            yield _violation(name, "type", dataset.rows, rule.type) | {"found": kinds[name]}
+
+
+def _violation(column: str, rule: str, count: int, allowed: str) -> Row:
+    return {"column": column, "rule": rule, "count": count, "allowed": allowed, "sample_keys": []}
+
+
+def _rules(name: str, dataset: Dataset, contract: DataContract) -> Iterator[_Rule]:
+    rule, dtype = contract.columns[name], dataset.schema[name]
+    column = value_of(name, dtype)
+    if name in contract.never_null:
+        yield _Rule(name, "non_nullable", column.is_null(), "no null")
+    if dtype == pl.Null:
+        return
+    if rule.is_number:
+        yield from _number_rules(name, rule, dtype)
+    if rule.allowed_values is not None:
+        allowed = ", ".join(map(str, rule.allowed_values))
+        yield _Rule(name, "allowed_values", ~is_among(name, dtype, rule.allowed_values), allowed[:500])
+    if rule.format is not None:
+        yield _Rule(name, "format", breaks_format(column, rule.format), rule.format)
+
+
+def _number_rules(name: str, rule: ColumnRule, dtype: pl.DataType) -> Iterator[_Rule]:
+    column = value_of(name, dtype)
+    if dtype.is_float():
+        yield _Rule(name, "finite", column.is_infinite(), "finite numbers")
+        if rule.type == "int":
+            yield _Rule(name, "integer", column.is_finite() & (column != column.floor()), "integers")
+    if rule.min is not None:
+        yield _Rule(name, "min", column < rule.min, f"at least {rule.min}")
+    if rule.max is not None:
+        yield _Rule(name, "max", column > rule.max, f"at most {rule.max}")
+
+
+def _look(dataset: Dataset, rules: list[_Rule], columns: Mapping[str, ColumnRule]) -> Row:
+    """Ask everything in one pass: how often each rule is broken, and what the columns hold."""
+    asked = [rule.broken.sum().alias(f"rule {place}") for place, rule in enumerate(rules)]
+    for name, rule in columns.items():
+        column = value_of(name, dataset.schema[name])
+        asked.append(column.null_count().alias(f"nulls {name}"))
+        if rule.is_number and dataset.schema[name] != pl.Null:
+            asked += [column.min().alias(f"min {name}"), column.max().alias(f"max {name}")]
+            asked += [column.mean().alias(f"mean {name}"), column.std().alias(f"std {name}")]
+    return dataset.frame.select(asked).collect(engine="streaming").row(0, named=True) if asked else {}
+
+
+def _statistics(looked: Row, columns: Mapping[str, ColumnRule], dataset: Dataset) -> dict[str, Row]:
+    return {
+        name: {
+            word: looked[f"{word} {name}"]
+            for word in ("nulls", "min", "max", "mean", "std")
+            if _is_a_number(looked.get(f"{word} {name}"))
+        }
+        | {"type": dataset.kinds[name]}
+        for name in columns
+    }
+
+
+def _is_a_number(value: float | None) -> bool:
+    """JSON and MLflow know neither NaN nor infinity."""
+    return value is not None and value - value == 0
+
+
+def _described(dataset: Dataset, contract: DataContract, broken: list[tuple[_Rule, int]]) -> list[Row]:
+    """Add keys of some of the rows that break each rule."""
+    keys = [name for name in contract.primary_key if name in dataset.schema]
+    sampled = [
+        dataset.frame.filter(rule.broken).select(keys).head(SAMPLES) for rule, _ in broken[:_MOST_SAMPLED]
+    ]
+    frames = pl.collect_all(sampled, engine="streaming") if keys else []
+    samples = [sample_keys(frame) for frame in frames] + [[] for _ in broken[len(frames) :]]
+    return [
+        _violation(rule.column, rule.name, count, rule.allowed) | {"sample_keys": sample}
+        for (rule, count), sample in zip(broken, samples, strict=True)
+    ]
+
+
+def sample_keys(keys: pl.DataFrame) -> list[Any]:
+    """Keys as JSON, long texts cut: the value itself, or a map for a key of several columns."""
+    plain = keys.with_columns((~cs.integer()).cast(pl.String, strict=False).str.head(_LONGEST_KEY))
+    return plain.to_series().to_list() if plain.width == 1 else plain.to_dicts()
+
+
+def _repeats(dataset: Dataset, contract: DataContract, unfit: set[str]) -> Iterator[Row]:
+    """Rows that have the key of an earlier row, by the primary key and by the deduplication rule."""
+    groups = {"primary_key": contract.primary_key}
+    if contract.deduplication is not None and set(contract.deduplication.subset) != {*contract.primary_key}:
+        groups["deduplication"] = contract.deduplication.subset
+    for rule, names in groups.items():
+        if not unfit.isdisjoint(names):
+            continue
+        count = count_repeats(dataset, names)
+        if count:
+            violation = _violation(", ".join(names), rule, count, "each key once")
+            yield violation | {"sample_keys": sample_keys(sample_repeats(dataset, names, SAMPLES))}

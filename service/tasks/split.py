@@ -1,0 +1,170 @@
+"""The split step: contract check, split, and every file whole and under its digest."""
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domain.data_contract import DataContract
+from domain.dataset_limits import DatasetLimits
+from domain.datasets import DatasetFile, SplitParts
+from domain.errors import NeverRetry
+from domain.feature_schema import FeatureSchema
+from domain.points import NO_POINTS, Point, Points
+from domain.resolved_config import read_features
+from domain.split_rules import REFERENCE, SPLIT_RULES, TRAIN, SplitRules, TemporalSplit
+from service.adapters.files.atomic import AtomicFiles, Draft
+from service.adapters.files.split_parts import MASTER, OPTIONAL_TESTS, SPLIT, TRAIN_FILE, remove_other_tests
+from service.adapters.files.steady_copy import copy_steady
+from service.adapters.polars.contract_check import Observation, observe
+from service.adapters.polars.frames import Dataset, open_dataset
+from service.adapters.polars.inspection import check_header
+from service.adapters.polars.splitting import Plan, plan_split, write_parts
+from service.tasks.reference import adopted_reference, is_there
+
+
+@dataclass(frozen=True)
+class SplitJob:
+    """One split: where the bytes are and go, and the rules."""
+
+    master: Path
+    run_folder: Path
+    reference: Path
+    contract: DataContract
+    rules: SplitRules
+    features: FeatureSchema
+    expected_reference: str | None
+    limits: DatasetLimits
+
+
+def split(
+    *,
+    master: str,
+    run_folder: str,
+    reference_path: str,
+    contract: Mapping[str, Any],
+    split: Mapping[str, Any],
+    features: Mapping[str, Any],
+    expected_reference_digest: str | None = None,
+    limits: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """Split the master into the run's own folder; return `domain.datasets.SplitParts` as JSON.
+
+    `contract`, `split`, `features` are the frozen configuration's values; `expected_reference_digest` is the
+    one recorded at the reference's first use. Leaves in `run_folder`: `master.parquet` (the bytes that were
+    split), `split/train.parquet`, `split/optional_tests/<name>.parquet`; and the reference at
+    `reference_path`, unless it is there. Safe to repeat.
+
+    Raises NeverRetry `unreadable_dataset`, `master_changing`, `data_contract` (with the report),
+    `empty_train`, `empty_reference`, `reference_digest_mismatch`, `train_reference_overlap`; TryLater
+    `disk_full`, `file_error`.
+    """
+    job = SplitJob(
+        master=Path(master),
+        run_folder=Path(run_folder),
+        reference=Path(reference_path),
+        contract=DataContract.model_validate(contract),
+        rules=SPLIT_RULES.validate_python(split),
+        features=read_features(features),
+        expected_reference=expected_reference_digest,
+        limits=DatasetLimits(**(limits or {})),
+    )
+    return run_split(job).model_dump(mode="json")
+
+
+def run_split(job: SplitJob, files: AtomicFiles | None = None, points: Points = NO_POINTS) -> SplitParts:
+    """Do what `split` says; writer and points are arguments so that a test can break them."""
+    started = time.perf_counter()
+    writer = files or AtomicFiles()
+    check_header(job.master, job.limits)
+    with writer.draft(job.run_folder / MASTER) as snapshot:
+        copy_steady(job.master, snapshot)
+        dataset = open_dataset(snapshot.temporary, job.limits, called=job.master)
+        observation = observe(dataset, job.contract)
+        report = _report(job, dataset, observation)
+        plan = plan_split(dataset, job.rules)
+        warnings = list(_warnings(job, plan, observation))
+        train, tests, reference, created = _written(job, plan, snapshot, writer, points)
+    remove_other_tests(job.run_folder / SPLIT, tests, writer)
+    return SplitParts(
+        master=_file(snapshot, dataset.rows),
+        train=train,
+        reference=reference,
+        optional_tests=tests,
+        reference_created=created,
+        warnings=tuple(warnings),
+        statistics={"rows": dataset.rows, "columns": observation.statistics},
+        contract_report=report,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _report(job: SplitJob, dataset: Dataset, observation: Observation) -> dict[str, Any]:
+    """Say what the contract check found; a violation ends the run."""
+    violations = observation.violations
+    report = {"contract": job.contract.version, "rows": dataset.rows, "violations": violations}
+    if violations:
+        said = "; ".join(f"{broken['column']}: {broken['rule']} ({broken['count']})" for broken in violations)
+        message = f"the master breaks data contract {job.contract.version}: {said}"
+        raise NeverRetry("data_contract", message[:2000], where="master", **report)
+    return report
+
+
+def _warnings(job: SplitJob, plan: Plan, observation: Observation) -> list[str]:
+    skipped = [
+        f"optional test {name} is skipped: no row is that recent"
+        for name, _ in job.rules.moving_tests
+        if not plan.rows[name]
+    ]
+    unknown = observation.statistics.get(job.rules.periodic_column or "", {}).get("nulls", 0)
+    if isinstance(job.rules, TemporalSplit) and unknown:
+        skipped.append(f"{unknown} rows without {job.rules.periodic_column} are used for nothing")
+    return skipped
+
+
+def _written(
+    job: SplitJob, plan: Plan, snapshot: Draft, files: AtomicFiles, points: Points
+) -> tuple[DatasetFile, dict[str, DatasetFile], DatasetFile, bool]:
+    """Write drafts of everything, settle the reference, and only then let the run's own files appear."""
+    adopt = is_there(job.reference) or job.expected_reference is not None
+    _refuse_empty(plan, (TRAIN,) if adopt else (TRAIN, REFERENCE))
+    with ExitStack() as stack:
+        paths = _paths(job, plan) | ({} if adopt else {REFERENCE: job.reference})
+        drafts = {name: stack.enter_context(files.draft(path)) for name, path in paths.items()}
+        write_parts(plan, drafts)
+        points.passed(Point.SPLIT_AFTER_TEMP)
+        made = drafts.pop(REFERENCE, None)
+        created = made is not None and made.create_once()
+        reference = _file(made, plan.rows[REFERENCE]) if made and created else _adopted(job, plan)
+        for draft in (snapshot, *drafts.values()):
+            draft.replace()
+        points.passed(Point.SPLIT_AFTER_RENAME)
+    own = {name: _file(draft, plan.rows[name]) for name, draft in drafts.items()}
+    return own.pop(TRAIN), own, reference, created
+
+
+def _adopted(job: SplitJob, plan: Plan) -> DatasetFile:
+    return adopted_reference(
+        job.reference, job.expected_reference, plan, job.contract, job.features, job.limits
+    )
+
+
+def _refuse_empty(plan: Plan, names: tuple[str, ...]) -> None:
+    for name in names:
+        if not plan.rows[name]:
+            message = f"the split leaves no row for {name}, of {plan.dataset.rows} in the master"
+            raise NeverRetry(f"empty_{name}", message, rows=plan.dataset.rows)
+
+
+def _paths(job: SplitJob, plan: Plan) -> dict[str, Path]:
+    folder = job.run_folder / SPLIT
+    tests = [name for name, _ in job.rules.moving_tests if plan.rows[name]]
+    return {TRAIN: folder / TRAIN_FILE} | {
+        name: folder / OPTIONAL_TESTS / f"{name}.parquet" for name in tests
+    }
+
+
+def _file(draft: Draft, rows: int) -> DatasetFile:
+    return DatasetFile(path=str(draft.path), sha256=draft.sha256, bytes=draft.size, rows=rows)
