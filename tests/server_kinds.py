@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+import pytest
+
 from service.embedded.kafka import EmbeddedKafka
 from service.embedded.postgres import FAST_SETTINGS, EmbeddedPostgres
 
@@ -52,7 +54,7 @@ def choose() -> Kind:
     """Containers where a Docker engine answers and has or gets the images, else embedded servers."""
     forced = os.environ.get(VARIABLE, "")
     if forced not in {"", "embedded", "containers"}:
-        raise ValueError(f"{VARIABLE} is {forced!r}; use embedded or containers")
+        raise pytest.UsageError(f"{VARIABLE} is {forced!r}; use embedded or containers")
     if forced == "embedded":
         return _embedded(f"{VARIABLE} says so")
     from tests import containers  # noqa: PLC0415 - the client for Docker takes long to load and is seldom needed
@@ -60,7 +62,7 @@ def choose() -> Kind:
     obstacle = containers.obstacle()
     if forced == "containers":
         if obstacle:
-            raise RuntimeError(f"{VARIABLE} asks for containers, but {obstacle}")
+            raise pytest.UsageError(f"{VARIABLE} asks for containers, but {obstacle}")
         return _containers(f"{VARIABLE} says so")
     return _embedded(obstacle) if obstacle else _containers("a Docker engine answers and has the images")
 
