@@ -110,7 +110,7 @@ class Charges:
             kernel.kill_group(pid)
         self._charges.clear()
         self._kill_strangers()
-        while _wait_for_one():
+        while _wait_for_some():
             self._kill_strangers()
 
 
@@ -123,9 +123,12 @@ def _next_ended() -> int | None:
     return ended.si_pid if ended else None
 
 
-def _wait_for_one() -> bool:
+def _wait_for_some() -> bool:
+    """Wait for one to end and collect all that have by then; False when there is nobody to wait for."""
     try:
         os.waitpid(-1, 0)
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
     except ChildProcessError:
         return False
     return True

@@ -15,8 +15,8 @@ LEASE_EXPIRED = "lease_expired"
 CHILD_NOT_READY = "child_not_ready"
 PRELOAD_FAILED = "preload_failed"
 
-# What is known of a child when the fork parent itself has died: it went down with it.
-DIED_WITH_FORK_PARENT = Death(-signal.SIGKILL, None)
+# What is known of a child when the fork parent cannot tell: it has died itself, or hangs.
+UNTOLD_DEATH = Death(-signal.SIGKILL, None)
 
 
 def death(task: str, end: Death, watch: Watch) -> LaurelError:
@@ -46,6 +46,11 @@ def out_of_memory(task: str, limit_bytes: int | None, **facts: Any) -> LaurelErr
     return TryLater(
         OUT_OF_MEMORY, f"{task} wanted more memory {given}", task=task, limit_bytes=limit_bytes, **facts
     )
+
+
+def given_back(task: str) -> LaurelError:
+    """Say that *task* was still waiting for its turn when its lifecycle gave the children back."""
+    return TryLater(STEP_CANCELLED, f"{task} was cancelled before its turn came", task=task)
 
 
 def failed(task: str, kind: str, text: str) -> LaurelError:

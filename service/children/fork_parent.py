@@ -47,7 +47,7 @@ class ForkParent:
         try:
             outcome, told = await parent._answer(next(parent._numbers), settings.ready_seconds)
         except BaseException:
-            await parent.stop()
+            await parent._give_up()
             raise
         if outcome == "refused":
             await parent.stop()
@@ -61,7 +61,7 @@ class ForkParent:
             with theirs:
                 number = next(self._numbers)
                 self._tell(("fork", number), theirs.fileno())
-                outcome, told = await self._answer(number, seconds)
+                outcome, told = await self._fork_answer(number, seconds)
             if outcome == "unforked":
                 raise _not_ready(told)  # noqa: TRY301 - the socket is closed below either way
             return WarmChild(told, self, self._deaths[told], await asyncio.open_unix_connection(sock=ours))
@@ -90,8 +90,21 @@ class ForkParent:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), _FAREWELL_SECONDS)
             return
-        self._process.kill()
+        await self._give_up()
+
+    async def _give_up(self) -> None:
+        """Kill it. Its children go down with it."""
+        self._lose()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
         await self._process.wait()
+
+    async def _fork_answer(self, number: int, seconds: float) -> tuple[Any, ...]:
+        try:
+            return await self._answer(number, seconds)
+        except TryLater:
+            await self._give_up()  # one that does not fork is of no use
+            raise
 
     def _tell(self, message: tuple[Any, ...], *descriptors: int) -> None:
         with contextlib.suppress(OSError):  # a fork parent that is gone is noticed where we hear it
@@ -122,12 +135,12 @@ class ForkParent:
 
     def _take(self, kind: str, number: int, *details: Any) -> None:
         if kind == "died":
-            self._deaths.pop(number).set_result(Death(*details))
+            _settle(self._deaths.pop(number), Death(*details))
             return
         if kind == "forked":
             self._deaths[details[0]] = self._loop.create_future()
-        if (answer := self._asked.get(number)) and not answer.done():
-            answer.set_result((kind, *details))
+        if answer := self._asked.get(number):
+            _settle(answer, (kind, *details))
 
     def _lose(self) -> None:
         """Part from the fork parent. It kills its children when this end closes; if it is dead, we do."""
@@ -138,10 +151,16 @@ class ForkParent:
         self._control.close()
         for pid, death in self._deaths.items():
             kernel.kill_group(pid)
-            death.set_result(failures.DIED_WITH_FORK_PARENT)
+            _settle(death, failures.UNTOLD_DEATH)
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(_not_ready("it has died"))
+
+
+def _settle(future: asyncio.Future[Any], result: Any) -> None:
+    """Set a result that may come too late."""
+    if not future.done():
+        future.set_result(result)
 
 
 def _not_ready(why: str) -> TryLater:

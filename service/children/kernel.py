@@ -49,7 +49,7 @@ def children_of(parent: int) -> Iterator[Process]:
     """Find the processes that *parent* has started or adopted."""
     for pid in _pids():
         with contextlib.suppress(OSError):  # it has just ended
-            process = _parse(pid, Path(f"/proc/{pid}/stat").read_bytes())
+            process = _parse(pid, _read(f"/proc/{pid}/stat"))
             if process.parent == parent:
                 yield process
 
@@ -70,7 +70,7 @@ def held_by_groups(groups: Collection[int]) -> dict[int, int]:
 
 def held_by(pid: int) -> int:
     """Say how many bytes of anonymous memory a process holds. Raises OSError when it is gone."""
-    return _anonymous(Path(f"/proc/{pid}/statm").read_bytes())
+    return _anonymous(_read(f"/proc/{pid}/statm"))
 
 
 def own_memory() -> Callable[[], int]:
@@ -82,6 +82,11 @@ def own_memory() -> Callable[[], int]:
 def _anonymous(statm: bytes) -> int:
     _, resident, shared, _ = statm.split(b" ", 3)
     return (int(resident) - int(shared)) * _PAGE_BYTES
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a walk over all processes has to be quick
+        return file.read()
 
 
 def _pids() -> list[int]:

@@ -24,15 +24,20 @@ class _Place:
         self._turn = asyncio.Lock()
         self._coming: asyncio.Task[WarmChild] | None = None
         self._working: WarmChild | None = None
+        self._lease = 0
 
     async def run(self, order: Order, alive_until: Callable[[], float | None]) -> Any:
+        lease = self._lease
         async with self._turn:
+            if lease != self._lease:
+                raise failures.given_back(order.task)
             child = self._working = await self.ready()
             try:
                 return await child.run(order, alive_until())
             finally:
                 self._working = None
                 if child.held_bytes > self._supply.settings.recycle_bytes:
+                    self._replace(child)
                     self._supply.later(child.end("recycled"))
 
     async def ready(self) -> WarmChild:
@@ -55,6 +60,11 @@ class _Place:
     async def cancel(self) -> None:
         if self._working:
             await self._working.end(failures.STEP_CANCELLED)
+
+    async def give_back(self) -> None:
+        """End what runs and refuse what waits: it belongs to a lifecycle that has left."""
+        self._lease += 1
+        await self.cancel()
 
     async def stop(self) -> None:
         if self._coming:
@@ -143,9 +153,10 @@ class ChildSet:
         """Kill what runs in the child of that name, with its group: its caller gets `step_cancelled`."""
         await self._places[child].cancel()
 
-    async def cancel_all(self) -> None:
-        """Kill whatever runs here."""
-        await asyncio.gather(*(place.cancel() for place in self._places.values()))
+    async def give_back(self) -> None:
+        """Kill whatever runs here, and refuse whatever waits."""
+        self.hold_until(None)
+        await asyncio.gather(*(place.give_back() for place in self._places.values()))
 
     async def ready(self) -> None:
         """Wait until every child is there and warm."""
@@ -191,13 +202,12 @@ class Children:
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[ChildSet]:
-        """Borrow a set for one lifecycle; whatever still runs in it at the end is killed."""
+        """Borrow a set for one lifecycle; whatever still runs or waits in it at the end is killed."""
         children = await self._free.get()
         try:
             yield children
         finally:
-            children.hold_until(None)
-            await children.cancel_all()
+            await children.give_back()
             self._free.put_nowait(children)
 
     async def ping(self, seconds: float = 1.0) -> float:

@@ -116,7 +116,9 @@ class WarmChild:
 
     async def _death(self) -> Death:
         await asyncio.wait({self.died}, timeout=_DYING_SECONDS)
-        return self.died.result() if self.died.done() else failures.DIED_WITH_FORK_PARENT
+        if not self.died.done():  # nobody buries it: use it no more
+            self.died.set_result(failures.UNTOLD_DEATH)
+        return self.died.result()
 
 
 def _sorted(order: Order, kind: str, value: Any) -> Any:

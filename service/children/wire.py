@@ -34,7 +34,7 @@ _PLAIN: Final = frozenset(
 
 
 class NotPlain(Exception):
-    """A message holds something that is neither a plain value nor the domain's."""
+    """A message is broken, or holds something that is neither a plain value nor the domain's."""
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -52,7 +52,12 @@ def pack(message: Any) -> bytes:
 
 def unpack_plain(data: bytes) -> Any:
     """Read a message that a child wrote. Raises NotPlain."""
-    return _PlainUnpickler(io.BytesIO(data)).load()
+    try:
+        return _PlainUnpickler(io.BytesIO(data)).load()
+    except NotPlain:
+        raise
+    except Exception as error:  # broken bytes raise nearly anything
+        raise NotPlain(f"unreadable: {type(error).__name__}") from error
 
 
 def frame(data: bytes) -> bytes:
