@@ -123,7 +123,7 @@ FeatureSpec = Annotated[
 class FeatureSchema(Value):
     """One version of the features. The order of `tabular_features` is the model's column order.
 
-    Keep that order wherever the schema is stored: a map type that sorts its keys makes another model of it.
+    A store that sorts the keys of a map would make another model of it, so pairs in a list are read as well.
     The target never stands here; it comes from the data contract.
     """
 
@@ -137,6 +137,15 @@ class FeatureSchema(Value):
     def columns(self) -> tuple[str, ...]:
         """The model's columns, in its order."""
         return tuple(self.tabular_features)
+
+    @field_validator("tabular_features", mode="before")
+    @classmethod
+    def _pairs_are_a_map(cls, features: Any) -> Any:
+        if not isinstance(features, list | tuple):
+            return features
+        if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in features):  # noqa: PLR2004
+            raise ValueError("tabular_features maps each column to its spec")
+        return dict(features)
 
     @field_validator("image_features", mode="before")
     @classmethod

@@ -42,6 +42,10 @@ class ModelMemory:
         while len(self._models) > self._most:
             self._models.popitem(last=False)
 
+    def forget(self, digest: Sha256) -> None:
+        """Let a model go."""
+        self._models.pop(digest, None)
+
     def recall(self, digest: Sha256) -> LoadedModel | None:
         """The model with this digest, if it is held."""
         if digest in self._models:

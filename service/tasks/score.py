@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from domain.errors import ModelUnusable
 from domain.metrics import Floats, finite_metrics, measure
-from service.adapters.pyarrow.datasets import floats_of, frame_of, read_dataset, write_dataset
+from service.adapters.pyarrow.datasets import floats_of, frame_of, read_dataset
 from service.adapters.pyarrow.frame_rules import frame_faults, target_faults
+from service.adapters.pyarrow.predictions import write_predictions
 from service.tasks.model_folder import ModelFolder, open_model
 from service.tasks.model_memory import LoadedModel
 
@@ -61,7 +61,7 @@ def score(
         answer["not_finite"][name] = sorted(measured.keys() - metrics.keys())
         if predictions_folder is not None:
             path = Path(predictions_folder) / f"{name}-{folder.digest[:12]}.parquet"
-            write_dataset(path, _rows(table, truth, predictions, locality_column))
+            write_predictions(path, truth, predictions, _column(table, locality_column))
             answer["predictions"][name] = str(path)
     return answer | {
         "model_digest": folder.digest,
@@ -74,7 +74,7 @@ def _predict(model: LoadedModel, table: pa.Table, target: str, name: str) -> tup
     if model.schema is None:
         faults = list(target_faults(table, target))
     else:
-        faults = frame_faults(table, model.schema.features, model.schema.contract, target, fitting=False)
+        faults = frame_faults(table, model.schema.features, model.schema.contract, target)
     missing = [column for column in model.columns if column not in table.column_names]
     if faults or missing:
         said = [fault.message for fault in faults] or [f"columns are missing: {', '.join(missing)}"]
@@ -86,8 +86,5 @@ def _predict(model: LoadedModel, table: pa.Table, target: str, name: str) -> tup
     return floats_of(table, target), model.predict(frame_of(table, model.columns))
 
 
-def _rows(table: pa.Table, truth: Floats, predictions: Floats, locality_column: str | None) -> pa.Table:
-    columns = {"truth": pa.array(truth), "prediction": pa.array(np.asarray(predictions))}
-    if locality_column is not None and locality_column in table.column_names:
-        columns["locality"] = table.column(locality_column).cast(pa.string())
-    return pa.table(columns)
+def _column(table: pa.Table, name: str | None) -> pa.ChunkedArray | None:
+    return table.column(name) if name in table.column_names else None

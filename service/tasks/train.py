@@ -21,7 +21,8 @@ from domain.points import Point
 from service.adapters.files.folders import publish_folder
 from service.adapters.mlflow.model_package import PackagedModel, package_files
 from service.adapters.pyarrow.datasets import floats_of, frame_of, read_dataset
-from service.adapters.pyarrow.frame_rules import frame_faults
+from service.adapters.pyarrow.frame_rules import FitNeeds, frame_faults
+from service.adapters.sklearn.estimators import takes_nulls
 from service.adapters.sklearn.fitting import Fitted, fit, predict
 from service.adapters.sklearn.loading import trusted_types
 from service.adapters.sklearn.saving import skops_bytes
@@ -94,7 +95,8 @@ def _schema(features: Mapping[str, Any], contract: Mapping[str, Any]) -> Schema:
 
 def _checked_target(table: pa.Table, schema: Schema, definition: ModelDefinition) -> Floats:
     """The target of a table that is fit to be learned from. Raises NeverRetry `frame_invalid`."""
-    faults = frame_faults(table, schema.features, schema.contract, schema.target, fitting=True)
+    fit_needs = FitNeeds(takes_nulls=takes_nulls(definition.model.type))
+    faults = frame_faults(table, schema.features, schema.contract, schema.target, fit_needs)
     if faults:
         raise _invalid(faults)
     truth = floats_of(table, schema.target)

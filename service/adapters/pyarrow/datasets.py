@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 
 from domain.errors import NeverRetry
 from domain.metrics import Floats
-from service.adapters.files.atomic import AtomicFiles
 
 
 def read_dataset(path: str, sha256: str, name: str, columns: Iterable[str]) -> pa.Table:
@@ -61,10 +60,3 @@ def _read_regular(path: Path) -> bytes:
     """A symbolic link may point elsewhere the next time, so it is not followed. Raises OSError."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", buffering=0) as file:
         return file.read()
-
-
-def write_dataset(path: Path, table: pa.Table) -> None:
-    """Write a table as Parquet, whole or not at all. Raises TryLater `disk_full` or `file_error`."""
-    buffer = pa.BufferOutputStream()
-    pq.write_table(table, buffer)
-    AtomicFiles().replace(path, buffer.getvalue().to_pybytes())

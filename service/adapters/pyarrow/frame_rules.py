@@ -5,7 +5,7 @@ columns with fitting types, numbers that are finite, and values that its encoder
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,12 +15,18 @@ from domain.faults import Fault
 from domain.feature_schema import CategoricalSpec, FeatureSchema, NumericSpec
 
 
-def frame_faults(
-    table: pa.Table, features: FeatureSchema, contract: DataContract, target: str, *, fitting: bool
-) -> list[Fault]:
-    """List what is wrong with a table for these features and this target; `fitting` asks for values to fit.
+class FitNeeds(NamedTuple):
+    """What a fit asks of the rows beyond what a prediction asks. `takes_nulls` is the estimator's."""
 
-    `fitting` is False for a table that is only scored: an imputer has its value already.
+    takes_nulls: bool
+
+
+def frame_faults(
+    table: pa.Table, features: FeatureSchema, contract: DataContract, target: str, fit: FitNeeds | None = None
+) -> list[Fault]:
+    """List what is wrong with a table for these features and this target; `fit` is None when it is scored.
+
+    A table that is only scored may hold columns without a single value: an imputer has its own already.
     """
     if not table.num_rows:
         return [Fault(code="no_rows", field="rows", message="there is not a single row")]
@@ -29,7 +35,7 @@ def frame_faults(
         if name not in table.column_names:
             faults.append(_fault("column_missing", name, "is missing, or there twice"))
         else:
-            faults += _feature_faults(table.column(name), name, spec, contract, fitting=fitting)
+            faults += _feature_faults(table.column(name), name, spec, contract, fit)
     return faults
 
 
@@ -50,8 +56,7 @@ def _feature_faults(
     name: str,
     spec: NumericSpec | CategoricalSpec,
     contract: DataContract,
-    *,
-    fitting: bool,
+    fit: FitNeeds | None,
 ) -> Iterator[Fault]:
     is_number = name in contract.columns and contract.columns[name].is_number
     if not pa.types.is_null(column.type) and not (_is_number if is_number else _is_text)(column.type):
@@ -61,10 +66,14 @@ def _feature_faults(
     nulls = column.null_count + _count_floats(pc.is_nan, column)
     if infinite := _count_floats(pc.is_inf, column):
         yield _fault("column_infinite", name, f"is infinite in {infinite} rows")
-    if fitting and nulls == len(column) and spec.impute != "constant":
+    if fit is not None and nulls == len(column) and spec.impute != "constant":
         yield _fault("column_empty", name, "holds not a single value to learn from")
     elif isinstance(spec, CategoricalSpec):
         yield from _category_faults(column, name, spec, nulls)
+    elif fit is not None and nulls and spec.impute is None and not fit.takes_nulls:
+        yield _fault(
+            "column_null", name, f"is null in {nulls} rows, is not imputed, and the model takes none"
+        )
 
 
 def _category_faults(

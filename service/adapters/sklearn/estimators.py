@@ -37,6 +37,15 @@ _KINDS: Final[Mapping[ModelType, _Kind]] = {
 }
 
 
+# The others take a null as it is; these refuse the whole fit for one.
+_NO_NULLS: Final = frozenset({"gradient_boosting", "ridge"})
+
+
+def takes_nulls(model_type: ModelType) -> bool:
+    """True when a numeric column may reach the estimator with nulls in it."""
+    return model_type not in _NO_NULLS
+
+
 def known_params(model_type: ModelType) -> tuple[str, ...]:
     """The names that a model file may use for this type, sorted."""
     return tuple(sorted(known_names(_class_of(model_type))))

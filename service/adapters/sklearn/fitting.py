@@ -49,9 +49,9 @@ def fit(
     except (ValueError, TypeError) as error:
         column = _column_at_fault(preprocessing.transformers, lambda steps, rows: steps.fit(rows), frame)
         raise NeverRetry(
-            "frame_invalid", f"column {column!r} cannot be prepared ({error})", column=column
+            "frame_invalid", f"column {column!r} cannot be prepared ({_first_line(error)})", column=column
         ) from error
-    with _refusals("fit_failed", f"{model.type} cannot be fitted"):
+    with _fit_failures(model):
         estimator.fit(prepared, target)
     return Fitted(Pipeline([("preprocessing", preprocessing), ("model", estimator)]), prepared)
 
@@ -65,19 +65,28 @@ def predict(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
         column = _column_at_fault(prepared, lambda steps, rows: steps.transform(rows), frame)
         where = f"column {column!r}" if column else "the estimator"
         raise ModelUnusable(
-            "cannot_predict", f"the model cannot predict these rows ({where}: {error})", column=column
+            "cannot_predict",
+            f"the model cannot predict these rows ({where}: {_first_line(error)})",
+            column=column,
         ) from error
 
 
 @contextmanager
-def _refusals(reason: str, sentence: str) -> Iterator[None]:
+def _fit_failures(model: Estimator) -> Iterator[None]:
     """Whatever the libraries refuse would be refused again; a lack of memory is another matter."""
     try:
         yield
     except MemoryError:
         raise
     except Exception as error:
-        raise NeverRetry(reason, f"{sentence} ({type(error).__name__}: {error})") from error
+        raise NeverRetry(
+            "fit_failed", f"{model.type} cannot be fitted ({type(error).__name__}: {_first_line(error)})"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """scikit-learn's advice follows in further lines, and is for whoever writes the code."""
+    return str(error).partition("\n")[0]
 
 
 def _floats(predictions: Any) -> Floats:
