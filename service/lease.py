@@ -1,7 +1,7 @@
 """A lease that is kept while work goes on, and work that ends when the lease does."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from domain.errors import LeaseLost, TryLater
@@ -17,10 +17,18 @@ _RENEWALS = 3
 _MARGIN = 0.2
 
 
-async def under_lease(work: Coroutine[Any, Any, T], run: Run, world: World, lease_seconds: float) -> T:
-    """Do the work while the lease is renewed beside it. Raises LeaseLost, the work then cancelled."""
+Hold = Callable[[float | None], None]
+
+
+async def under_lease(
+    work: Coroutine[Any, Any, T], run: Run, world: World, lease_seconds: float, hold_until: Hold
+) -> T:
+    """Do the work while the lease is renewed beside it. Raises LeaseLost, the work then cancelled.
+
+    `hold_until` is told until when children may work, on the monotonic clock.
+    """
     working = asyncio.create_task(work)
-    keeping = asyncio.create_task(_keep(run, world, lease_seconds))
+    keeping = asyncio.create_task(_keep(run, world, lease_seconds, hold_until))
     try:
         await asyncio.wait({working, keeping}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
@@ -30,11 +38,13 @@ async def under_lease(work: Coroutine[Any, Any, T], run: Run, world: World, leas
         for task in (working, keeping):
             task.cancel()
         await asyncio.gather(working, keeping, return_exceptions=True)
+        hold_until(None)
 
 
-async def _keep(run: Run, world: World, lease_seconds: float) -> None:
+async def _keep(run: Run, world: World, lease_seconds: float, hold_until: Hold) -> None:
     pause = lease_seconds / _RENEWALS
     held_until = world.clock.monotonic() + lease_seconds
+    hold_until(held_until - _MARGIN * lease_seconds)
     while True:
         await world.clock.sleep(pause)
         await world.points.at(Point.LEASE_BEFORE_RENEW)
@@ -53,3 +63,4 @@ async def _keep(run: Run, world: World, lease_seconds: float) -> None:
             raise LeaseLost("lease_lost", "the run store did not answer before the lease ran out") from None
         else:
             held_until, pause = asked + lease_seconds, lease_seconds / _RENEWALS
+            hold_until(held_until - _MARGIN * lease_seconds)

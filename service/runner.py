@@ -6,10 +6,11 @@ from typing import TypeVar
 
 import structlog
 
-from domain.errors import GenerationTaken, LeaseLost, NeverRetry, TryLater
+from domain.errors import GenerationTaken, LaurelError, LeaseLost, NeverRetry, TryLater
 from domain.lifecycle import State, Step
 from domain.points import Point
 from domain.run import Failure, Run
+from service.aftercare import Aftercare
 from service.commits import Commit, commit_of_failure, commit_of_step
 from service.lease import under_lease
 from service.ledger_projector import LedgerProjector
@@ -36,14 +37,14 @@ class Runner:
         projector: LedgerProjector,
         retry: RetryPolicy,
         lease_seconds: float,
-        after_end: Callable[[], None],
+        aftercare: Aftercare,
     ) -> None:
         self._world = world
         self._heavy = heavy
         self._projector = projector
         self._retry = retry
         self._lease_seconds = lease_seconds
-        self._after_end = after_end
+        self._aftercare = aftercare
 
     async def run_forever(self) -> None:
         """Claim and carry until cancelled; a run in hand is then given back at once."""
@@ -62,17 +63,24 @@ class Runner:
         if run is None:
             return False
         await world.points.at(Point.CLAIM_AFTER_COMMIT)
-        with structlog.contextvars.bound_contextvars(
-            run=run.run_id, correlation=run.correlation_id, fence=run.fence
-        ):
-            try:
-                await under_lease(self._carry(run), run, world, self._lease_seconds)
-            except LeaseLost as error:
-                log.warning("lease_lost", message=error.message)
-            except asyncio.CancelledError:
-                await self._give_back(run)
-                raise
+        facts = {"run": run.run_id, "correlation": run.correlation_id, "fence": run.fence}
+        self._aftercare.run_began()
+        try:
+            with structlog.contextvars.bound_contextvars(**facts):
+                await self._carry_while_held(run)
+        finally:
+            self._aftercare.run_left()
         return True
+
+    async def _carry_while_held(self, run: Run) -> None:
+        hold_until = self._heavy.hold_until
+        try:
+            await under_lease(self._carry(run), run, self._world, self._lease_seconds, hold_until)
+        except LeaseLost as error:
+            log.warning("lease_lost", message=error.message)
+        except asyncio.CancelledError:
+            await self._give_back(run)
+            raise
 
     async def _carry(self, run: Run) -> None:
         work = Work(run, self._world, self._heavy, self._projector, self._retry)
@@ -83,7 +91,6 @@ class Runner:
             log.info("run_ended", state=work.run.state.value)
             if work.record_closed:
                 await self._world.store.chore_done(work.run.run_id, STATUS_CHORE)
-            self._after_end()
         finally:
             await work.close()
 
@@ -98,6 +105,12 @@ class Runner:
             return await self._give_up(work, step, failure_of(error))
         except TryLater as error:
             return await self._try_again(work, step, error)
+        except LaurelError:
+            raise
+        except Exception as error:
+            log.exception("defect", step=step.value)
+            message = f"a defect of Laurel in step {step.value}: {type(error).__name__}; its log has the rest"
+            return await self._give_up(work, step, Failure(reason="internal_error", message=message))
         return True
 
     async def _take(self, work: Work, step: Step) -> None:

@@ -1,5 +1,6 @@
 """Everything that a lifecycle needs of the world, gathered once by the composition root."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from domain.points import Points
@@ -20,11 +21,16 @@ from service.provenance import Provenance
 
 @dataclass(frozen=True)
 class Heavy:
-    """The ports whose work runs in child processes: one set for each lifecycle that a worker carries."""
+    """The ports whose work runs in child processes: one set for each lifecycle that a worker carries.
+
+    `hold_until` says until when (`time.monotonic()`) the lease is certain: what then still runs is killed, even
+    while this process is stopped. None: for ever.
+    """
 
     files: DatasetFiles
     versions: DatasetVersions
     trainer: Trainer
+    hold_until: Callable[[float | None], None]
 
 
 @dataclass(frozen=True)

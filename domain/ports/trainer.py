@@ -1,10 +1,10 @@
-"""Fitting, scoring and drawing: heavy work in a child process."""
+"""Fitting and scoring: heavy work in a child process."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from domain.datasets import SplitParts
-from domain.models import LoggedModel, ModelPackage, OpenedRun, RegisteredVersion
+from domain.models import LoggedModel, ModelPackage, RegisteredVersion
 from domain.resolved_config import ResolvedConfig
 from domain.score import Score
 
@@ -28,8 +28,5 @@ class Trainer(Protocol):
     ) -> Score:
         """Fetch the champion (cached by its digest), check it and score it on the reference bytes now.
 
-        Raises NeverRetry when it cannot be loaded or trusted: the gate then says INCONCLUSIVE.
+        Raises ModelUnusable when it cannot be loaded or trusted: the gate then says INCONCLUSIVE.
         """
-
-    async def draw(self, run: OpenedRun, facts: Mapping[str, Any]) -> None:
-        """Draw the plots and the model card and upload them. Off the critical path; safe to repeat."""

@@ -1,0 +1,76 @@
+"""What is done for a run behind its end, when the worker has nothing else in hand."""
+
+import asyncio
+
+import structlog
+
+from domain.errors import LaurelError, TryLater
+from domain.lifecycle import State
+from domain.run import Run
+from service.heavy.pictures import Pictures
+from service.world import World
+
+log = structlog.get_logger()
+
+_CHORE = "pictures"
+_PAUSE_SECONDS = 15.0  # between two looks when no run has ended here
+
+
+class Aftercare:
+    """Draws the pictures of ended runs. A crash loses none: what is not done is found again."""
+
+    def __init__(self, world: World, pictures: Pictures) -> None:
+        self._world = world
+        self._pictures = pictures
+        self._wanted = asyncio.Event()
+        self._in_hand = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def run_began(self) -> None:
+        """A lifecycle is in hand: pictures wait."""
+        self._in_hand += 1
+        self._idle.clear()
+
+    def run_left(self) -> None:
+        """A lifecycle is out of hand; the last one lets the pictures begin."""
+        self._in_hand -= 1
+        self._wanted.set()
+        if not self._in_hand:
+            self._idle.set()
+
+    async def run_forever(self) -> None:
+        """Draw whatever is missing whenever the worker is idle."""
+        while True:
+            self._wanted.clear()
+            try:
+                await self._catch_up()
+            except LaurelError as error:
+                log.warning("pictures_put_off", reason=error.reason, message=error.message)
+            try:
+                async with asyncio.timeout(_PAUSE_SECONDS):
+                    await self._wanted.wait()
+            except TimeoutError:
+                continue
+
+    async def _catch_up(self) -> None:
+        while True:
+            await self._idle.wait()
+            runs = await self._world.store.ended_without(self._world.model_name, _CHORE, 1)
+            if not runs:
+                return
+            await self._draw(runs[0])
+            await self._world.store.chore_done(runs[0].run_id, _CHORE)
+
+    async def _draw(self, run: Run) -> None:
+        """Draw, unless the run has no verdict or its files are gone: then there is nothing to draw."""
+        if run.state not in {State.COMPLETED, State.DECLINED}:
+            return
+        try:
+            await self._pictures.draw(run, self._world.provenance)
+        except TryLater as error:
+            if error.waiting_on is not None:
+                raise
+            log.warning("pictures_given_up", run=run.run_id, reason=error.reason, message=error.message)
+        except LaurelError as error:
+            log.warning("pictures_given_up", run=run.run_id, reason=error.reason, message=error.message)

@@ -1,0 +1,124 @@
+"""Port `Trainer`: the fit in the training child, what does not depend on it in the side child."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domain.datasets import DatasetFile, SplitParts
+from domain.errors import ModelUnusable
+from domain.models import LoggedModel, ModelPackage, RegisteredVersion
+from domain.resolved_config import ResolvedConfig
+from domain.score import Score
+from service.adapters.mlflow.access import MlflowAccess
+from service.heavy.desk import Desk, Places
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A registered version's files on this machine; `foreign` when Laurel did not make it."""
+
+    folder: str
+    manifest: Mapping[str, str]
+    foreign: bool
+
+
+class ChildTrainer:
+    """Trains, uploads, fetches and scores in children."""
+
+    def __init__(
+        self, desk: Desk, places: Places, access: MlflowAccess, *, seed: int, allow_foreign: bool
+    ) -> None:
+        self._desk = desk
+        self._places = places
+        self._access = access
+        self._seed = seed
+        self._allow_foreign = allow_foreign
+
+    async def train(self, run_id: str, config: ResolvedConfig, parts: SplitParts) -> ModelPackage:
+        """Fit on the run's own train part."""
+        frozen = config.model_dump(mode="json")
+        answer = await self._desk.run(
+            "train",
+            "train",
+            train_path=parts.train.path,
+            train_sha256=parts.train.sha256,
+            contract=frozen["contract"],
+            features=config.features.model_dump(mode="json"),
+            model=frozen["model"],
+            run_folder=str(self._places.run(run_id)),
+            seed=self._seed,
+        )
+        return ModelPackage.model_validate(answer["package"])
+
+    async def upload(self, package: ModelPackage, model: LoggedModel) -> None:
+        """Upload in the side child, while the candidate is scored in the other."""
+        await self._desk.run(
+            "side",
+            "upload",
+            folder=package.folder,
+            artifact_uri=model.artifact_uri,
+            manifest=dict(package.manifest),
+            access=self._access,
+            cache_folder=str(self._places.champions),
+        )
+
+    async def score_candidate(
+        self, config: ResolvedConfig, package: ModelPackage, parts: SplitParts
+    ) -> Mapping[str, Score]:
+        """Score where the candidate was fitted: it is in that child's memory."""
+        datasets = {"reference": parts.reference, **parts.optional_tests}
+        answer = await self.score(
+            "train", Fetched(package.folder, package.manifest, foreign=False), config, datasets
+        )
+        return {name: Score.model_validate(score) for name, score in answer["scores"].items()}
+
+    async def score_champion(
+        self, version: RegisteredVersion, config: ResolvedConfig, parts: SplitParts
+    ) -> Score:
+        """Fetch what is not in the cache, and score on the run's reference."""
+        champion = await self.fetch("side", version)
+        answer = await self.score("side", champion, config, {"reference": parts.reference})
+        return Score.model_validate(answer["scores"]["reference"])
+
+    async def fetch(self, child: str, version: RegisteredVersion) -> Fetched:
+        """Bring a version's files here. Raises ModelUnusable for one that may not be loaded."""
+        recorded = version.tags.get("laurel.manifest")
+        if recorded is None and not self._allow_foreign:
+            raise ModelUnusable(
+                "foreign_champion",
+                f"version {version.version} was not made by Laurel, and loading it would run its code; "
+                "set MLFLOW__ALLOW_FOREIGN_CHAMPION=true if you trust it",
+                version=version.version,
+            )
+        answer = await self._desk.run(
+            child,
+            "fetch",
+            source=version.source,
+            manifest=None if recorded is None else json.loads(recorded),
+            access=self._access,
+            cache_folder=str(self._places.champions),
+        )
+        return Fetched(answer["folder"], answer["manifest"], foreign=recorded is None)
+
+    async def score(
+        self,
+        child: str,
+        model: Fetched,
+        config: ResolvedConfig,
+        datasets: Mapping[str, DatasetFile],
+        **more: Any,
+    ) -> dict[str, Any]:
+        """Run the task `score` in a child; `more` are its options."""
+        answer: dict[str, Any] = await self._desk.run(
+            child,
+            "score",
+            model_folder=model.folder,
+            manifest=dict(model.manifest),
+            datasets={name: file.model_dump(mode="json") for name, file in datasets.items()},
+            target=config.contract.target,
+            load_foreign=model.foreign,
+            foreign_columns=config.features.columns,
+            **more,
+        )
+        return answer
