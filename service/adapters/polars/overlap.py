@@ -11,7 +11,7 @@ from domain.split_rules import TRAIN
 from service.adapters.polars.columns import key_value_of, value_of
 from service.adapters.polars.contract_check import SAMPLES, sample_keys
 from service.adapters.polars.frames import Dataset, engine_errors
-from service.adapters.polars.splitting import Plan
+from service.adapters.polars.splitting import Plan, rows_of
 
 _TRAINS: Final = "__laurel_trains"
 
@@ -53,7 +53,9 @@ def _keys(dataset: Dataset, contract: DataContract) -> Iterator[pl.Expr]:
 
 def _rows_of_master(plan: Plan, keys: pl.DataFrame, contract: DataContract) -> pl.DataFrame:
     """Return the master's rows that have one of `keys`, and whether each trains."""
-    master = plan.dataset.frame.select(*_keys(plan.dataset, contract), plan.predicates[TRAIN].alias(_TRAINS))
+    master = plan.dataset.frame.select(
+        *_keys(plan.dataset, contract), pl.col(plan.masks[TRAIN]).alias(_TRAINS)
+    )
     names = list(contract.primary_key)
     return master.join(keys.lazy(), on=names, how="semi", nulls_equal=True).collect(engine="streaming")
 
@@ -67,7 +69,7 @@ def _training_under_another_key(
         return gone.clear()
     values = [value_of(name, reference.schema[name]) for name in content]
     rows = reference.frame.select(*_keys(reference, contract), *values)
-    train = plan.dataset.frame.filter(plan.predicates[TRAIN]).select(values)
+    train = rows_of(plan, TRAIN).select(values)
     lost = rows.join(gone.lazy(), on=names, how="semi", nulls_equal=True)
     seen = train.join(lost.select(content), on=content, how="semi", nulls_equal=True)
     return lost.join(seen, on=content, how="semi", nulls_equal=True).select(names).collect(engine="streaming")

@@ -18,17 +18,18 @@ from service.adapters.polars.key_hash import positions
 # Fixed, so that the same rows are the same bytes on any worker, however the master was laid out. Level 1
 # of zstd: hardly slower than snappy, and a third less to hash, copy and push afterwards.
 _ROW_GROUP: Final = 65_536
-_POSITION: Final = "__laurel_position"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which rows go where: a predicate and the number of rows for each part, in the rules' order."""
+    """Which rows go where: the master with one truth column per part, and the rows of each part in order.
+
+    `masks` names those columns by part: train, reference, then the moving tests.
+    """
 
     dataset: Dataset
-    predicates: Mapping[str, pl.Expr]
+    masks: Mapping[str, str]
     rows: Mapping[str, int]
-    helpers: tuple[str, ...]
 
 
 def plan_split(dataset: Dataset, rules: SplitRules) -> Plan:
@@ -37,12 +38,14 @@ def plan_split(dataset: Dataset, rules: SplitRules) -> Plan:
     Raises NeverRetry `unreadable_dataset`.
     """
     with engine_errors(dataset.path):
-        prepared = _prepared(dataset, rules)
-        predicates = dict(_predicates(prepared, rules, _latest(prepared, rules)))
-        counts = prepared.frame.select(**{name: part.sum() for name, part in predicates.items()})
+        predicates = dict(_predicates(dataset, rules, _latest(dataset, rules)))
+        masks = {part: _unused(f"__laurel_{part}", dataset) for part in predicates}
+        frame = dataset.frame.with_columns(**{masks[part]: rule for part, rule in predicates.items()})
+        if dataset.in_memory:  # asked once, instead of once for each part
+            frame = frame.collect(engine="streaming").lazy()
+        counts = frame.select(pl.col(mask).sum().alias(part) for part, mask in masks.items())
         rows = counts.collect(engine="streaming").row(0, named=True)
-    helpers = tuple(name for name in prepared.schema if name not in dataset.schema)
-    return Plan(prepared, predicates, rows, helpers)
+    return Plan(replace(dataset, frame=frame), masks, rows)
 
 
 def write_parts(plan: Plan, drafts: Mapping[str, Draft]) -> None:
@@ -50,11 +53,8 @@ def write_parts(plan: Plan, drafts: Mapping[str, Draft]) -> None:
 
     Raises NeverRetry `unreadable_dataset`; an error of the disk is kept in the draft that met it.
     """
-    frame = plan.dataset.frame
     sinks = [
-        frame.filter(plan.predicates[name])
-        .drop(plan.helpers)
-        .sink_parquet(
+        rows_of(plan, part).sink_parquet(
             cast("IO[bytes]", draft),
             compression="zstd",
             compression_level=1,
@@ -62,23 +62,21 @@ def write_parts(plan: Plan, drafts: Mapping[str, Draft]) -> None:
             row_group_size=_ROW_GROUP,
             lazy=True,
         )
-        for name, draft in drafts.items()
+        for part, draft in drafts.items()
     ]
     with engine_errors(plan.dataset.path):
         pl.collect_all(sinks, engine="streaming")
 
 
-def _prepared(dataset: Dataset, rules: SplitRules) -> Dataset:
-    """Give each row the position of its key, once, where a rule asks for it."""
-    if not isinstance(rules, HashSplit):
-        return dataset
-    helper = _POSITION
-    while helper in dataset.schema:
-        helper += "_"
-    frame = dataset.frame.with_columns(positions(rules, dataset.schema).alias(helper))
-    if dataset.in_memory:
-        frame = frame.collect(engine="streaming").lazy()
-    return replace(dataset, frame=frame, schema=frame.collect_schema())
+def rows_of(plan: Plan, part: str) -> pl.LazyFrame:
+    """The master's rows of one part, in its order, with its columns."""
+    return plan.dataset.frame.filter(pl.col(plan.masks[part])).select(plan.dataset.schema.names())
+
+
+def _unused(name: str, dataset: Dataset) -> str:
+    while name in dataset.schema:
+        name += "_"
+    return name
 
 
 def _latest(dataset: Dataset, rules: SplitRules) -> Number | None:
@@ -114,8 +112,7 @@ def _held_back(dataset: Dataset, rules: GeographicSplit | HashSplit) -> pl.Expr:
     if isinstance(rules, GeographicSplit):
         name = rules.geographic_column
         return is_among(name, dataset.schema[name], rules.test_localities).fill_null(value=False)
-    position = pl.col(list(dataset.schema)[-1])
-    return position < pl.lit(rules.threshold, dtype=pl.UInt64)
+    return positions(rules, dataset.schema) < pl.lit(rules.threshold, dtype=pl.UInt64)
 
 
 def _temporal(
