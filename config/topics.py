@@ -1,0 +1,23 @@
+"""The topics that Laurel uses, and how each is made where it does not exist yet."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from domain.events import DEAD_LETTER_TOPIC, OUTGOING, REQUEST_TOPIC
+
+# The broker's clock orders events of several workers, whatever their own clocks say; and a producer whose
+# clock is an hour wrong is not turned away.
+_STAMPED_BY_THE_BROKER: Final = {"message.timestamp.type": "LogAppendTime"}
+# A record at the limit of the topic it came from still fits, with our headers.
+_ROOM_FOR_THE_ORIGINAL: Final = {"max.message.bytes": str(4 << 20)}
+# Long enough for a person to come back from a holiday.
+_KEPT_FOR_90_DAYS: Final = {"retention.ms": str(90 * 24 * 3600 * 1000)}
+
+EVENT_TOPICS: Final = tuple(event.topic for event in OUTGOING)
+
+# What the worker needs; the reload listener reads `model.promoted` only.
+TOPICS: Final[Mapping[str, Mapping[str, str]]] = {
+    REQUEST_TOPIC: _STAMPED_BY_THE_BROKER,
+    DEAD_LETTER_TOPIC: _STAMPED_BY_THE_BROKER | _ROOM_FOR_THE_ORIGINAL | _KEPT_FOR_90_DAYS,
+    **dict.fromkeys(EVENT_TOPICS, _STAMPED_BY_THE_BROKER),
+}

@@ -1,0 +1,149 @@
+"""The envelope of a record: CloudEvents 1.0 in binary or structured mode, or none at all."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from domain.record import Record, Unreadable
+from handlers.strict_json import NotStrictJson, parse_object
+
+# A requeued record keeps the identity that its first coordinates gave it.
+FIRST_COORDINATES: Final = "laurel-first-coordinates"
+# What the consumer found wrong with a record before it could hand its bytes on: `reason: detail`.
+FETCH_PROBLEM: Final = "laurel-fetch-problem"
+
+MOST_HEADERS: Final = 100
+_LONGEST: Final = {"id": 256, "source": 512, "type": 256, "correlationid": 200, "causationid": 256}
+_PREFIX: Final = "ce_"
+_STRUCTURED: Final = "application/cloudevents"
+_COORDINATES: Final = re.compile(r"[\w.-]{1,249}/\d{1,10}/\d{1,19}@-?\d{1,19}", re.ASCII)
+
+
+class Refused(ValueError):
+    """Carries the Unreadable that the record comes to."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.why = Unreadable(reason=reason, detail=detail)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What an envelope held: the payload, and the CloudEvents attributes if there were any.
+
+    `first_coordinates` is set on a record that was requeued.
+    """
+
+    payload: dict[str, Any]
+    attributes: Mapping[str, str]
+    first_coordinates: str | None
+
+
+def open_record(record: Record, *, wire_type: str, max_bytes: int) -> Opened:
+    """Take a record out of its envelope. Raises Refused."""
+    value = record.value or b""
+    if len(value) > max_bytes:
+        raise Refused("too_large", f"{len(value)} bytes; {max_bytes} are allowed")
+    headers = _texts(record)
+    try:
+        if headers.get("content-type", "").lower().startswith(_STRUCTURED):
+            payload, attributes = _structured(headers["content-type"], value)
+        else:
+            payload, attributes = parse_object(value), _binary(headers)
+    except NotStrictJson as error:
+        raise Refused(error.reason, error.detail) from None
+    if attributes:
+        _check(attributes, wire_type)
+    return Opened(payload, attributes, _first_coordinates(headers))
+
+
+def _texts(record: Record) -> dict[str, str]:
+    """Headers as texts. A header that is null, twice there or not UTF-8 makes the envelope unreadable."""
+    for name, value in record.headers:
+        if name == FETCH_PROBLEM:
+            reason, _, detail = (value or b"").decode("utf-8", "replace").partition(": ")
+            raise Refused(reason or "bad_envelope", detail)
+    if len(record.headers) > MOST_HEADERS:
+        raise Refused("bad_envelope", f"{len(record.headers)} headers; {MOST_HEADERS} are allowed")
+    texts: dict[str, str] = {}
+    for name, value in record.headers:
+        if name in texts and name.startswith((_PREFIX, "content-type")):
+            raise Refused("bad_envelope", f"header {name[:100]!r} stands there twice")
+        texts[name] = _text(name, value)
+    return texts
+
+
+def _text(name: str, value: bytes | None) -> str:
+    if value is None:
+        raise Refused("bad_envelope", f"header {name[:100]!r} is null")
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused("bad_envelope", f"header {name[:100]!r} is not UTF-8") from None
+
+
+def _binary(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.removeprefix(_PREFIX): text for name, text in headers.items() if name.startswith(_PREFIX)}
+
+
+def _structured(content_type: str, value: bytes) -> tuple[dict[str, Any], dict[str, str]]:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type != "application/cloudevents+json":
+        raise Refused("bad_envelope", f"content type {media_type[:100]!r}: one event as JSON is asked for")
+    event = parse_object(value)
+    attributes = {name: text for name, text in event.items() if isinstance(text, str) and name in _READ}
+    wrong = sorted(name for name in _READ if name in event and name not in attributes)
+    if wrong:
+        raise Refused("bad_envelope", f"attribute {wrong[0]!r} is not a text")
+    return _data(event), attributes | {"specversion": attributes.get("specversion", "")}
+
+
+def _data(event: Mapping[str, Any]) -> dict[str, Any]:
+    if "data_base64" in event:
+        return parse_object(_base64(event["data_base64"]))
+    data = event.get("data")
+    if not isinstance(data, dict):
+        raise Refused("not_an_object", "the event's data is not a JSON object")
+    return data
+
+
+def _base64(text: object) -> bytes:
+    try:
+        return base64.b64decode(str(text), validate=True)
+    except (binascii.Error, ValueError):
+        raise Refused("bad_envelope", "data_base64 is not base64") from None
+
+
+def _check(attributes: Mapping[str, str], wire_type: str) -> None:
+    if attributes.get("specversion") != "1.0":
+        raise Refused("bad_envelope", f"specversion is {attributes.get('specversion', '')[:20]!r}, not '1.0'")
+    for name, longest in _LONGEST.items():
+        _check_text(name, attributes.get(name), longest)
+    if attributes["type"] != wire_type:
+        raise Refused("bad_envelope", f"type is {attributes['type'][:100]!r}, not {wire_type!r}")
+
+
+def _check_text(name: str, text: str | None, longest: int) -> None:
+    if text is None and name in {"correlationid", "causationid"}:
+        return
+    if not text:
+        raise Refused("bad_envelope", f"attribute {name!r} is missing")
+    if len(text) > longest or not text.isprintable():
+        raise Refused(
+            "bad_envelope", f"attribute {name!r} is not a printable text of at most {longest} characters"
+        )
+    if name == "source" and " " in text:
+        raise Refused("bad_envelope", "attribute 'source' holds a space, so it is no URI reference")
+
+
+def _first_coordinates(headers: Mapping[str, str]) -> str | None:
+    text = headers.get(FIRST_COORDINATES)
+    if text is not None and not _COORDINATES.fullmatch(text):
+        raise Refused("bad_envelope", f"header {FIRST_COORDINATES!r} holds no coordinates")
+    return text
+
+
+_READ: Final = frozenset({"specversion", *_LONGEST})

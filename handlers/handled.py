@@ -1,0 +1,15 @@
+"""What became of a record: one value for the log line, the counter and the commit."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from domain.values import Value
+
+Outcome = Literal["stored", "known", "skipped", "dead_lettered", "reloaded", "nobody_reloaded"]
+
+
+class Handled(Value):
+    """The outcome and the facts for its one log line; the record may be committed."""
+
+    outcome: Outcome
+    facts: Mapping[str, Any] = {}

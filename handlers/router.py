@@ -1,0 +1,75 @@
+"""Topic → handler, group, ack policy: the only file here that knows FastStream."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol
+
+from faststream import AckPolicy
+from faststream.kafka import KafkaRouter
+from faststream.kafka.message import KafkaMessage
+
+from domain.record import Record
+from handlers.handled import Handled
+
+Handle = Callable[[Record], Awaitable[Handled]]
+
+_FETCH_BYTES: Final = 1 << 20  # of one partition in one answer; a larger record still comes, alone
+
+
+class Delivery(Protocol):
+    """Brings a raw record to its handler; commits it afterwards, or lets its partition wait."""
+
+    listener: Any
+
+    async def deliver(self, consumer: Any, raw: Any, handle: Handle) -> None:
+        """Never raises for what a handler raises."""
+
+
+def requests_group(model_name: str) -> str:
+    """Name the consumer group of the workers of one model."""
+    return f"laurel.{model_name}.training-requested"
+
+
+def reloads_group(model_name: str) -> str:
+    """Name the consumer group of the reload listeners of one model."""
+    return f"laurel.{model_name}.reload-listener"
+
+
+def route(
+    topic: str, handle: Handle, *, group: str, member: str, delivery: Delivery, session_seconds: float = 10.0
+) -> KafkaRouter:
+    """Bring the records of `topic` to `handle`.
+
+    `member` is the stable name of this process in the group: with it a restarted worker gets its partitions
+    back at once instead of after the session of the dead one. Two living processes must not share it.
+    """
+    router = KafkaRouter()
+    subscriber = router.subscriber(
+        topic,
+        group_id=group,
+        group_instance_id=member,
+        ack_policy=AckPolicy.MANUAL,
+        auto_offset_reset="earliest",
+        no_reply=True,  # a `reply_to` header would otherwise send what the handler returns to a stranger
+        parser=_as_it_came,
+        decoder=_undecoded,
+        listener=delivery.listener,
+        session_timeout_ms=int(session_seconds * 1000),
+        heartbeat_interval_ms=int(session_seconds * 1000 / 4),
+        max_partition_fetch_bytes=_FETCH_BYTES,
+        fetch_max_bytes=8 * _FETCH_BYTES,
+    )
+
+    @subscriber
+    async def deliver(raw: Any) -> None:
+        await delivery.deliver(subscriber.consumer, raw, handle)
+
+    return router
+
+
+async def _as_it_came(raw: Any) -> KafkaMessage:
+    """Wrap a record unseen: FastStream's own parser fails on a bad header, outside of any handler."""
+    return KafkaMessage(body=raw, raw_message=raw, consumer=None)  # type: ignore[arg-type]
+
+
+async def _undecoded(message: KafkaMessage) -> Any:
+    return message.raw_message

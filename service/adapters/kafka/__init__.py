@@ -1,0 +1,1 @@
+"""Apache Kafka through aiokafka and FastStream: requests in, events out, dead letters aside."""

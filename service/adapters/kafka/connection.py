@@ -1,0 +1,43 @@
+"""How to reach the brokers: one value for every client."""
+
+import ssl
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+@dataclass(frozen=True)
+class KafkaConnection:
+    """Addresses as `host:port,host:port`; with SASL a user and a password, with SSL a CA (None: the usual).
+
+    `request_seconds` bounds every request; it is longer than a group's session, for a join waits that long.
+    """
+
+    bootstrap_servers: str
+    client_id: str = "laurel"
+    protocol: Protocol = "PLAINTEXT"
+    mechanism: Mechanism = "SCRAM-SHA-512"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    request_seconds: float = 15.0
+
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments for every aiokafka client. Certificates and host names are always checked."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers.split(","),
+            "client_id": self.client_id,
+            "security_protocol": self.protocol,
+            "request_timeout_ms": int(self.request_seconds * 1000),
+        }
+        if self.protocol.endswith("SSL"):
+            options["ssl_context"] = ssl.create_default_context(cafile=self.ca_file)
+        if self.protocol.startswith("SASL"):
+            options |= {
+                "sasl_mechanism": self.mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password,
+            }
+        return options

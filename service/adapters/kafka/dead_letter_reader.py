@@ -1,0 +1,49 @@
+"""For people: what was set aside, one of them whole, and back with it into the topic it came from."""
+
+from collections.abc import AsyncIterator
+
+from domain.errors import NeverRetry
+from domain.request import Coordinates
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.dead_letter_format import DeadLetter, read_dead_letter, requeue_headers
+from service.adapters.kafka.dead_letters import send_as_it_was
+from service.adapters.kafka.errors import kafka_errors
+from service.adapters.kafka.producers import start_producer, stop_producer
+from service.adapters.kafka.reading import read_one, read_to_the_end
+
+
+async def list_dead_letters(connection: KafkaConnection, topic: str) -> AsyncIterator[DeadLetter]:
+    """All dead letters there are now, oldest first within a partition. Raises TryLater."""
+    async for raw in read_to_the_end(connection, [topic]):
+        letter = read_dead_letter(raw)
+        if letter is not None:
+            yield letter
+
+
+async def show_dead_letter(
+    connection: KafkaConnection, topic: str, partition: int, offset: int
+) -> DeadLetter:
+    """One dead letter by where it stands itself. Raises NeverRetry `unknown_dead_letter`, TryLater."""
+    raw = await read_one(connection, topic, partition, offset)
+    letter = read_dead_letter(raw) if raw is not None else None
+    if letter is None:
+        raise NeverRetry(
+            "unknown_dead_letter",
+            f"no dead letter at {topic}/{partition}/{offset}; `laurel dead-letters list` shows all",
+        )
+    return letter
+
+
+async def requeue_dead_letter(connection: KafkaConnection, letter: DeadLetter) -> Coordinates:
+    """Send the record back to the topic it came from, as it was; return where it stands now.
+
+    Safe to repeat: its identity stays, so two of them are one request.
+    """
+    async with kafka_errors(f"requeueing to {letter.record.coordinates.topic}", within=20):
+        producer = await start_producer(connection, max_request_size=4 << 20)
+        try:
+            record = letter.record
+            topic = record.coordinates.topic
+            return await send_as_it_was(producer, topic, record.key, record.value, requeue_headers(letter))
+        finally:
+            await stop_producer(producer)

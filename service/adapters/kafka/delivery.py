@@ -1,0 +1,150 @@
+"""Between the consumer and a handler: the exact commit, and a partition that waits alone."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from domain.errors import LaurelError, Stop
+from domain.points import NO_POINTS, Point, Points
+from domain.record import Record
+from domain.request import Coordinates
+from handlers.handled import Handled
+from handlers.router import Handle
+from service.metrics import Metrics
+from service.patience import RetryPolicy
+
+RETRIES: Final = RetryPolicy(first_pause=0.2, longest_pause=5.0)
+_COMMIT_SECONDS: Final = 10.0
+
+log = structlog.get_logger("laurel.inbox")
+
+
+class Epochs(ConsumerRebalanceListener):  # type: ignore[misc] # the library ships no types
+    """Counts the assignments: what was read under an older one may not be committed under a newer one."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 - the library's signature
+        """A rebalance begins: partitions may be another's afterwards, and further on."""
+        self.now += 1
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        """Nothing changes by what is assigned."""
+
+
+class KafkaDelivery:
+    """Calls the handler of a record and commits `offset + 1` of its partition, or lets the partition wait.
+
+    After a transient fault the partition is paused and read again from the same record later, with growing
+    pauses and without end: nothing is skipped, other partitions go on and heartbeats do too.
+    """
+
+    def __init__(
+        self,
+        *,
+        metrics: Metrics,
+        points: Points = NO_POINTS,
+        after_commit: Point | None = None,
+        retries: RetryPolicy = RETRIES,
+        on_stop: Callable[[Stop], None] = lambda _: None,
+    ) -> None:
+        self.listener = Epochs()
+        self.on_stop = on_stop
+        self._metrics = metrics
+        self._points = points
+        self._after_commit = after_commit
+        self._retries = retries
+        self._failed: dict[TopicPartition, tuple[int, int]] = {}
+
+    async def deliver(self, consumer: AIOKafkaConsumer, raw: ConsumerRecord, handle: Handle) -> None:
+        """Handle one record to its end."""
+        place, epoch = TopicPartition(raw.topic, raw.partition), self.listener.now
+        try:
+            handled = await handle(as_record(raw))
+        except Stop as error:
+            self.on_stop(error)
+        except LaurelError as error:
+            self._wait(consumer, place, raw.offset, error.reason, error.message)
+        except Exception as defect:
+            log.exception("handler_failed", topic=raw.topic, partition=raw.partition, offset=raw.offset)
+            self._wait(consumer, place, raw.offset, "internal_error", type(defect).__name__)
+        else:
+            self._failed.pop(place, None)
+            self._tell(raw, handled)
+            await self._commit(consumer, place, raw.offset, epoch)
+
+    def _tell(self, raw: ConsumerRecord, handled: Handled) -> None:
+        say = log.warning if handled.outcome in {"dead_lettered", "nobody_reloaded"} else log.info
+        say(
+            f"record_{handled.outcome}",
+            topic=raw.topic,
+            partition=raw.partition,
+            offset=raw.offset,
+            **handled.facts,
+        )
+        self._metrics.count("laurel_records_total", topic=raw.topic, outcome=handled.outcome)
+
+    async def _commit(
+        self, consumer: AIOKafkaConsumer, place: TopicPartition, offset: int, epoch: int
+    ) -> None:
+        """Until it is certain, or a rebalance began: the record then comes again, here or elsewhere."""
+        for pause in self._retries.pauses():
+            if self.listener.now != epoch:
+                log.info("commit_left_out", partition=place.partition, offset=offset, why="a rebalance began")
+                return
+            try:
+                async with asyncio.timeout(_COMMIT_SECONDS):
+                    await consumer.commit({place: offset + 1})
+                break
+            except (CommitFailedError, IllegalStateError) as error:
+                log.info("commit_refused", partition=place.partition, offset=offset, why=str(error))
+                return
+            except (KafkaError, TimeoutError) as error:
+                log.warning(
+                    "commit_waits", partition=place.partition, offset=offset, why=type(error).__name__
+                )
+                await asyncio.sleep(pause)
+        if self._after_commit is not None:
+            await self._points.at(self._after_commit)
+
+    def _wait(
+        self, consumer: AIOKafkaConsumer, place: TopicPartition, offset: int, reason: str, message: str
+    ) -> None:
+        before, failures = self._failed.get(place, (offset, 0))
+        failures = failures + 1 if before == offset else 1
+        self._failed[place] = (offset, failures)
+        pause = self._retries.pause_after(failures)
+        log.warning(
+            "record_waits",
+            topic=place.topic,
+            partition=place.partition,
+            offset=offset,
+            reason=reason,
+            message=message,
+            seconds=pause,
+        )
+        self._metrics.count("laurel_record_waits_total", topic=place.topic)
+        try:
+            consumer.pause(place)
+            consumer.seek(place, offset)
+        except IllegalStateError:
+            return  # another member has it now, and reads it from the committed offset
+        asyncio.get_running_loop().call_later(pause, _resume, consumer, place)
+
+
+def _resume(consumer: AIOKafkaConsumer, place: TopicPartition) -> None:
+    if place in consumer.assignment():
+        consumer.resume(place)
+
+
+def as_record(raw: ConsumerRecord) -> Record:
+    """Say in the domain's words what the client library hands over."""
+    coordinates = Coordinates(
+        topic=raw.topic, partition=raw.partition, offset=raw.offset, timestamp_ms=raw.timestamp
+    )
+    return Record(coordinates=coordinates, key=raw.key, value=raw.value, headers=tuple(raw.headers))

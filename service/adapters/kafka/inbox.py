@@ -1,0 +1,165 @@
+"""Consumes one topic through FastStream for as long as the process lives, and is never alive and deaf."""
+
+import asyncio
+import logging
+import time
+from typing import Any, Final
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from faststream.kafka import KafkaBroker, KafkaRouter
+
+from domain.errors import Stop, TryLater
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.delivery import KafkaDelivery
+from service.adapters.kafka.errors import DENIED, kafka_errors, sort
+from service.adapters.kafka.guarded_consumer import guarded_consumer
+from service.adapters.kafka.record_batches import Limits
+from service.metrics import Metrics
+from service.patience import RetryPolicy
+
+_RESTARTS: Final = RetryPolicy(first_pause=0.5, longest_pause=10.0)
+_SETTLED_SECONDS: Final = 60.0  # a consumer that lived that long was well
+_GRACE_SECONDS: Final = 5.0
+
+log = structlog.get_logger("laurel.inbox")
+
+
+class _Broker(KafkaBroker):
+    """FastStream's broker with consumers that `build` makes; it has no producer and no admin client."""
+
+    def __init__(self, build: Any, router: KafkaRouter) -> None:
+        # FastStream tells of each record, and we do so in one line of our own.
+        quiet = logging.getLogger("laurel.faststream")
+        quiet.setLevel(logging.ERROR)
+        super().__init__(
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            apply_types=False,
+            graceful_timeout=_GRACE_SECONDS,
+            logger=quiet,
+            routers=(router,),
+        )
+        self._build = build
+
+    async def _connect(self) -> Any:
+        connection = await super()._connect()
+        self.config.broker_config.builder = self._build
+        return connection
+
+
+class KafkaInbox:
+    """Brings the records of one topic to their handler.
+
+    The library leaves a consumer whose loop, coordinator or fetcher has died running and deaf: `run` watches
+    these tasks and starts the consumer anew. Whatever was not committed then comes again.
+    """
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        router: KafkaRouter,
+        delivery: KafkaDelivery,
+        *,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> None:
+        self.started = asyncio.Event()
+        self._connection = connection
+        self._metrics = metrics
+        self._limits = limits
+        self._broker = _Broker(self._consumer, router)
+        self._fatal: asyncio.Future[None] | None = None
+        self._alarms: set[asyncio.Task[None]] = set()
+        delivery.on_stop = self._stop_for
+
+    async def run(self) -> None:
+        """Consume until cancelled. Raises Stop when the brokers deny it, or a handler says so."""
+        failures = 0
+        while True:
+            began = time.monotonic()
+            try:
+                await self._broker.start()
+                self.started.set()
+                why = await self._until_something_dies()
+                log.error("consumer_died", what=why)
+            except DENIED as error:
+                raise sort(error, "consuming") from error
+            except (KafkaError, OSError) as error:
+                log.warning("consumer_not_started", why=str(error), waiting_on="kafka")
+            finally:
+                self.started.clear()
+                await self._stop()
+            failures = 1 if time.monotonic() - began > _SETTLED_SECONDS else failures + 1
+            self._metrics.count("laurel_consumer_restarts_total")
+            await asyncio.sleep(_RESTARTS.pause_after(failures))
+
+    async def _stop(self) -> None:
+        """Stop the consumer; one whose tasks have died may refuse, and is then cut off."""
+        consumer = self._subscriber.consumer
+        try:
+            async with asyncio.timeout(2 * _GRACE_SECONDS):
+                await self._broker.stop()
+        except (ExceptionGroup, TimeoutError) as error:
+            log.warning("consumer_cut_off", why=repr(error))
+            if consumer is not None:
+                await consumer._client.close()  # noqa: SLF001 - its own stop() has not come that far
+
+    def alive(self) -> bool:
+        """True while nothing that the consumer is made of has ended; also while it waits for the brokers."""
+        return not self.started.is_set() or not any(task.done() for task in self._vital().values())
+
+    async def ping(self) -> None:
+        """Raise TryLater unless the consumer is in its group and the brokers answer."""
+        consumer = self._subscriber.consumer
+        if not self.started.is_set() or consumer is None:
+            raise TryLater("kafka_unavailable", "the consumer has not joined its group", waiting_on="kafka")
+        async with kafka_errors("asking for topics", within=5):
+            await consumer.topics()
+
+    @property
+    def _subscriber(self) -> Any:
+        return self._broker.subscribers[0]
+
+    def _vital(self) -> dict[str, asyncio.Future[Any]]:
+        consumer = self._subscriber.consumer
+        if consumer is None or not self._subscriber.tasks:
+            return {}
+        return {
+            "consume loop": self._subscriber.tasks[0],
+            "coordinator": consumer._coordinator._coordination_task,  # noqa: SLF001 - has no public name
+            "fetcher": consumer._fetcher.error_future,  # noqa: SLF001 - likewise
+        }
+
+    async def _until_something_dies(self) -> str:
+        self._fatal = asyncio.get_running_loop().create_future()
+        vital = self._vital()
+        await asyncio.wait({*vital.values(), self._fatal}, return_when=asyncio.FIRST_COMPLETED)
+        if self._fatal.done():
+            self._fatal.result()
+        return ", ".join(name for name, task in vital.items() if task.done())
+
+    def _stop_for(self, error: Stop) -> None:
+        if self._fatal is not None and not self._fatal.done():
+            self._fatal.set_exception(error)
+
+    def _consumer(self, **options: Any) -> Any:
+        return guarded_consumer(self._limits, self._lost, options | self._connection.options())
+
+    def _lost(self, place: TopicPartition, offset: int) -> None:
+        alarm = asyncio.get_running_loop().create_task(self._alarm(place, offset))
+        self._alarms.add(alarm)
+        alarm.add_done_callback(self._alarms.discard)
+
+    async def _alarm(self, place: TopicPartition, offset: int) -> None:
+        """Name what is gone: records that were deleted before anyone read them."""
+        facts: dict[str, Any] = {"topic": place.topic, "partition": place.partition, "first": offset}
+        try:
+            async with kafka_errors("asking for the earliest offset", within=10):
+                earliest = (await self._subscriber.consumer.beginning_offsets([place]))[place]
+            facts |= {"last": earliest - 1, "reads_on_at": earliest}
+        except TryLater as error:
+            facts["why_unknown"] = error.message
+        log.error("records_lost", **facts)
+        self._metrics.count("laurel_records_lost_total", topic=place.topic)

@@ -1,0 +1,102 @@
+"""Reading topics as any bare consumer does: no group, no commits."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Self
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.errors import kafka_errors
+from service.adapters.kafka.topic_provisioning import missing_topics
+
+_SECONDS = 15.0
+
+
+async def read_to_the_end(
+    connection: KafkaConnection, topics: Iterable[str], *, from_ms: int | None = None
+) -> AsyncIterator[ConsumerRecord]:
+    """Every record that the topics hold now. Raises TryLater."""
+    known = await _known(connection, topics)
+    if not known:
+        return
+    async with _Reader(connection, known, from_ms) as reader:
+        while left := await reader.unread():
+            async with kafka_errors("reading records", within=_SECONDS):
+                batches = await reader.consumer.getmany(*left, timeout_ms=1000)
+            for records in batches.values():
+                for record in records:
+                    yield record
+
+
+async def read_on(
+    connection: KafkaConnection, topics: Iterable[str], *, from_ms: int | None = None
+) -> AsyncIterator[ConsumerRecord]:
+    """Every record from the beginning, or from a time (milliseconds since 1970), and then as they come."""
+    async with _Reader(connection, await _known(connection, topics), from_ms) as reader:
+        while True:
+            yield await reader.consumer.getone()
+
+
+async def read_one(
+    connection: KafkaConnection, topic: str, partition: int, offset: int
+) -> ConsumerRecord | None:
+    """The record at this place, None when there is none. Raises TryLater."""
+    known = await _known(connection, [topic])
+    if not known:
+        return None
+    async with _Reader(connection, known, None) as reader, kafka_errors("reading a record", within=_SECONDS):
+        return await reader.one(TopicPartition(topic, partition), offset)
+
+
+async def _known(connection: KafkaConnection, topics: Iterable[str]) -> list[str]:
+    asked = tuple(topics)
+    missing = set(await missing_topics(connection, asked))
+    return [topic for topic in asked if topic not in missing]
+
+
+class _Reader:
+    """A consumer that stands at the start in every partition of the topics."""
+
+    def __init__(self, connection: KafkaConnection, topics: Iterable[str], from_ms: int | None) -> None:
+        self.consumer = AIOKafkaConsumer(
+            *topics, **connection.options(), enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        self._from_ms = from_ms
+        self._ends: dict[TopicPartition, int] = {}
+
+    async def __aenter__(self) -> Self:
+        try:
+            async with kafka_errors("opening topics", within=_SECONDS):
+                await self.consumer.start()
+                await self._stand()
+        except BaseException:
+            await self.consumer.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.consumer.stop()
+
+    async def unread(self) -> list[TopicPartition]:
+        """The partitions that held more when reading began than was read."""
+        return [place for place, end in self._ends.items() if await self.consumer.position(place) < end]
+
+    async def one(self, place: TopicPartition, offset: int) -> ConsumerRecord | None:
+        """The record at an offset; None where the log does not hold it."""
+        starts = await self.consumer.beginning_offsets([place]) if place in self._ends else {}
+        if not starts or not starts[place] <= offset < self._ends[place]:
+            return None
+        self.consumer.seek(place, offset)
+        record = await self.consumer.getone(place)
+        return record if record.offset == offset else None
+
+    async def _stand(self) -> None:
+        places = list(self.consumer.assignment())
+        ends = await self.consumer.end_offsets(places)
+        starts = await self.consumer.beginning_offsets(places)
+        if self._from_ms is not None:
+            found = await self.consumer.offsets_for_times(dict.fromkeys(places, self._from_ms))
+            starts = {place: spot.offset if spot else ends[place] for place, spot in found.items()}
+        for place in places:
+            self.consumer.seek(place, starts[place])
+        self._ends = {place: ends[place] for place in places if starts[place] < ends[place]}

@@ -1,0 +1,102 @@
+"""The other side of the wire: asking for a training, and reading what was announced."""
+
+import json
+import uuid
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import ConsumerRecord
+
+from domain.events import REQUEST_TYPE
+from domain.request import Coordinates
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.dead_letters import send_as_it_was
+from service.adapters.kafka.errors import kafka_errors
+from service.adapters.kafka.producers import start_producer, stop_producer
+from service.adapters.kafka.reading import read_on, read_to_the_end
+
+
+@dataclass(frozen=True)
+class SentRequest:
+    """A request that Kafka has acknowledged; `identity` finds its run."""
+
+    event_id: str
+    identity: str
+    correlation_id: str
+    coordinates: Coordinates
+
+
+@dataclass(frozen=True)
+class ReadEvent:
+    """An event as an ordinary consumer reads it; `data` is None when the body is no JSON object."""
+
+    coordinates: Coordinates
+    key: str | None
+    attributes: Mapping[str, str]
+    data: Mapping[str, Any] | None
+
+
+async def publish_request(
+    connection: KafkaConnection,
+    topic: str,
+    payload: Mapping[str, Any],
+    *,
+    model_name: str,
+    source: str,
+    event_id: str | None = None,
+    correlation_id: str | None = None,
+) -> SentRequest:
+    """Ask for a training in CloudEvents' binary mode; return once it is acknowledged.
+
+    The same `event_id` again is the same request. Raises TryLater, Stop `kafka_denied`.
+    """
+    event_id = event_id or str(uuid.uuid4())
+    correlation_id = correlation_id or event_id
+    attributes = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": source,
+        "type": REQUEST_TYPE,
+        "time": datetime.now(tz=UTC).isoformat(),
+        "correlationid": correlation_id,
+    }
+    headers = [(f"ce_{name}", text.encode()) for name, text in attributes.items()]
+    headers.append(("content-type", b"application/json"))
+    value = json.dumps(payload, ensure_ascii=False, allow_nan=False).encode()
+    async with kafka_errors(f"publishing to {topic}", within=20):
+        producer = await start_producer(connection, enable_idempotence=True)
+        try:
+            place = await send_as_it_was(producer, topic, model_name.encode(), value, headers)
+        finally:
+            await stop_producer(producer)
+    return SentRequest(event_id, f"event:{source} {event_id}", correlation_id, place)
+
+
+async def read_events(
+    connection: KafkaConnection, topics: Iterable[str], *, from_ms: int | None = None, follow: bool = False
+) -> AsyncIterator[ReadEvent]:
+    """Read event topics from the beginning or from a time, to the present end or (`follow`) without end.
+
+    In order within a partition; sort by `coordinates.timestamp_ms` for one order over topics.
+    """
+    read = read_on if follow else read_to_the_end
+    async for raw in read(connection, topics, from_ms=from_ms):
+        yield _event(raw)
+
+
+def _event(raw: ConsumerRecord) -> ReadEvent:
+    texts = {name: (value or b"").decode("utf-8", "replace") for name, value in raw.headers}
+    try:
+        data = json.loads(raw.value or b"")
+    except ValueError:
+        data = None
+    return ReadEvent(
+        coordinates=Coordinates(
+            topic=raw.topic, partition=raw.partition, offset=raw.offset, timestamp_ms=raw.timestamp
+        ),
+        key=None if raw.key is None else raw.key.decode("utf-8", "replace"),
+        attributes={name[3:]: text for name, text in texts.items() if name.startswith("ce_")},
+        data=data if isinstance(data, dict) else None,
+    )

@@ -1,0 +1,106 @@
+"""Topics: made with what they need, checked before the start, and how large a record they take."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from domain.errors import NeverRetry
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.errors import kafka_errors
+
+_SECONDS: Final = 20.0
+_MADE_SECONDS: Final = 15.0
+_SIZE: Final = "max.message.bytes"
+
+
+async def ensure_topics(
+    connection: KafkaConnection,
+    topics: Mapping[str, Mapping[str, str]],
+    *,
+    partitions: int = 3,
+    replication: int = 1,
+) -> list[str]:
+    """Make the topics that are missing, with their configuration; return their names once they can be used.
+
+    Existing ones stay as they are. Raises NeverRetry `topic_refused` naming the topic, TryLater, Stop.
+    """
+    async with _admin(connection, "making topics") as admin:
+        known = set(await admin.list_topics())
+        wanted = [
+            NewTopic(name, partitions, replication, topic_configs=dict(configs))
+            for name, configs in topics.items()
+            if name not in known
+        ]
+        made = await _create(admin, wanted) if wanted else []
+        await _until_led(admin, made)
+    return made
+
+
+async def missing_topics(connection: KafkaConnection, names: Iterable[str]) -> list[str]:
+    """Say which of these topics do not exist (or may not be seen). Raises TryLater, Stop."""
+    async with _admin(connection, "asking for the topics") as admin:
+        known = set(await admin.list_topics())
+    return [name for name in names if name not in known]
+
+
+async def smallest_event_limit(connection: KafkaConnection, names: Iterable[str]) -> int:
+    """The smallest `max.message.bytes` of these topics: no event may be larger. Raises TryLater, Stop."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, {_SIZE: None}) for name in names]
+    async with _admin(connection, "asking how large an event may be") as admin:
+        answers = await admin.describe_configs(resources)
+    sizes = []
+    for answer in answers:
+        for error, _, _, _, entries in answer.resources:
+            if error:
+                raise NeverRetry(
+                    "topic_refused", f"kafka: {for_code(error).__name__} for a topic's configuration"
+                )
+            sizes += [int(entry[1]) for entry in entries if entry[0] == _SIZE]
+    return min(sizes)
+
+
+async def _create(admin: AIOKafkaAdminClient, wanted: list[Any]) -> list[str]:
+    answer = await admin.create_topics(wanted)
+    made = []
+    for name, code, message in answer.topic_errors:
+        error = for_code(code)
+        if code == 0:
+            made.append(name)
+        elif error is not TopicAlreadyExistsError:  # somebody else was first: as good
+            raise NeverRetry(
+                "topic_refused", f"topic {name} cannot be made: {error.__name__}: {message}", topic=name
+            )
+    return made
+
+
+async def _until_led(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    """Wait until every partition of the new topics has its leader: before that the first use may fail."""
+    async with asyncio.timeout(_MADE_SECONDS):
+        while names and not _all_led(await admin.describe_topics(names)):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # the brokers tell nobody when they are ready
+
+
+def _all_led(topics: Any) -> bool:
+    return all(
+        topic["error_code"] == 0
+        and topic["partitions"]
+        and all(p["leader"] >= 0 for p in topic["partitions"])
+        for topic in topics
+    )
+
+
+@asynccontextmanager
+async def _admin(connection: KafkaConnection, doing: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**connection.options())
+    async with kafka_errors(doing, within=_SECONDS):
+        try:
+            await admin.start()
+            yield admin
+        finally:
+            with suppress(KafkaError):
+                await admin.close()

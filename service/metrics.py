@@ -1,0 +1,103 @@
+"""What Prometheus reads: a closed vocabulary of names, so that a slip is a type error.
+
+A metric is emitted where its fact becomes true. Labels come from closed sets, never a run id. The comment
+beside a name says what it means; units stand in the name.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CounterName = Literal[
+    "laurel_records_total",  # records that came in, by what became of them
+    "laurel_record_waits_total",  # times a partition had to wait because a service was away
+    "laurel_records_lost_total",  # alarms: records deleted from the topic before they were read
+    "laurel_dead_letters_total",  # records set aside, by reason
+    "laurel_consumer_restarts_total",  # times the consumer died or could not start, and was started anew
+    "laurel_events_sent_total",  # announcements that Kafka acknowledged, by topic
+    "laurel_event_failures_total",  # announcements that could not be sent yet, by reason
+    "laurel_runs_ended_total",  # runs by end: COMPLETED, DECLINED, REJECTED, FAILED
+    "laurel_step_failures_total",  # attempts that failed, by step and reason
+    "laurel_leases_lost_total",  # claims that another worker took over
+    "laurel_overrides_total",  # alias changes by hand that were recorded
+    "laurel_reload_answers_total",  # answers of inference servers: reloaded or failed
+]
+HistogramName = Literal[
+    "laurel_step_duration_seconds",  # one attempt of a step, start to end
+    "laurel_run_duration_seconds",  # from the request's coming to the run's end
+    "laurel_publish_duration_seconds",  # one announcement, from the call to Kafka's acknowledgement
+]
+GaugeName = Literal[
+    "laurel_outbox_age_seconds",  # how long the oldest unsent announcement has waited
+    "laurel_relay",  # 1 in the one process that sends
+    "laurel_runs_in_flight",  # lifecycles that this worker carries now
+    "laurel_ledger_generation",  # the head of the promotion ledger, as this process saw it last
+    "laurel_waiting",  # 1 while a run waits for the service
+]
+
+_COUNTERS: Final[Mapping[CounterName, tuple[str, ...]]] = {
+    "laurel_records_total": ("topic", "outcome"),
+    "laurel_record_waits_total": ("topic",),
+    "laurel_records_lost_total": ("topic",),
+    "laurel_dead_letters_total": ("reason",),
+    "laurel_consumer_restarts_total": (),
+    "laurel_events_sent_total": ("topic",),
+    "laurel_event_failures_total": ("reason",),
+    "laurel_runs_ended_total": ("state",),
+    "laurel_step_failures_total": ("step", "reason"),
+    "laurel_leases_lost_total": (),
+    "laurel_overrides_total": (),
+    "laurel_reload_answers_total": ("result",),
+}
+_HISTOGRAMS: Final[Mapping[HistogramName, tuple[str, ...]]] = {
+    "laurel_step_duration_seconds": ("step",),
+    "laurel_run_duration_seconds": ("state",),
+    "laurel_publish_duration_seconds": (),
+}
+_GAUGES: Final[Mapping[GaugeName, tuple[str, ...]]] = {
+    "laurel_outbox_age_seconds": (),
+    "laurel_relay": (),
+    "laurel_runs_in_flight": (),
+    "laurel_ledger_generation": (),
+    "laurel_waiting": ("service",),
+}
+# From an acknowledgement of a millisecond to a fit of hours.
+_BUCKETS: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 36000)
+
+
+class Metrics:
+    """One process's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        self._registry = registry
+        self._counters = {
+            name: Counter(name, name, labels, registry=registry) for name, labels in _COUNTERS.items()
+        }
+        self._gauges = {
+            name: Gauge(name, name, labels, registry=registry) for name, labels in _GAUGES.items()
+        }
+        self._histograms = {
+            name: Histogram(name, name, labels, buckets=_BUCKETS, registry=registry)
+            for name, labels in _HISTOGRAMS.items()
+        }
+
+    def count(self, name: CounterName, amount: float = 1, **labels: str) -> None:
+        """Add to a counter."""
+        counter = self._counters[name]
+        (counter.labels(**labels) if labels else counter).inc(amount)
+
+    def observe(self, name: HistogramName, value: float, **labels: str) -> None:
+        """Add one observation to a histogram."""
+        histogram = self._histograms[name]
+        (histogram.labels(**labels) if labels else histogram).observe(value)
+
+    def set(self, name: GaugeName, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        gauge = self._gauges[name]
+        (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def render(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self._registry)
