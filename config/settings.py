@@ -266,6 +266,11 @@ class Settings(BaseSettings):
             else url
         )
 
+    @property
+    def database_password(self) -> str | None:
+        """The password in the database address, to be kept out of every output."""
+        return urlsplit(self.database_url.get_secret_value()).password
+
     @model_validator(mode="after")
     def _database_is_postgresql(self) -> Self:
         if not self.sqlalchemy_url.startswith("postgresql+psycopg://"):

@@ -1,9 +1,11 @@
 """The announcements of a run, each made from what its steps left."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from domain.announcement import Announcement, announce, run_event_id
 from domain.datasets import DatasetFile, DatasetHashes, SplitParts
+from domain.errors import NeverRetry
 from domain.events import (
     DatasetPart,
     ModelDeclined,
@@ -20,21 +22,29 @@ from domain.promotion_checks import Champion, UnreadableChampion
 from domain.resolved_config import ResolvedConfig
 from domain.run import Failure, Run
 from domain.version_triple import VersionTriple
+from service.event_size import refuse_too_large
 from service.steps.outputs import ChampionOutlook, Decided, Evaluated, Trained
 from service.world import World
+
+_LONGEST_MESSAGE: Final = 2000
 
 
 def report(
     run: Run, to: State, event: RunEvent, cause: tuple[State, State] | None, world: World
 ) -> Announcement:
-    """Make the event of a transition ready; its id follows from the run and the transition alone."""
-    return announce(
+    """Make the event of a transition ready; its id follows from the run and the transition alone.
+
+    Raises NeverRetry `event_too_large` for one that Kafka would refuse: it would hold up all that follows.
+    """
+    announcement = announce(
         event,
         event_id=run_event_id(run.run_id, f"{run.state}-{to}"),
         at=world.clock.now(),
         correlation_id=run.correlation_id,
         causation_id=run_event_id(run.run_id, f"{cause[0]}-{cause[1]}") if cause else run.causation_id,
     )
+    refuse_too_large(announcement, world.max_event_bytes)
+    return announcement
 
 
 def rejected(run: Run, faults: tuple[Fault, ...], world: World) -> Announcement:
@@ -137,7 +147,11 @@ def failed(run: Run, versions: VersionTriple | None, failure: Failure, world: Wo
         facts=failure.facts,
         attempts=run.attempts,
     )
-    return report(run, State.FAILED, event, None, world)
+    try:
+        return report(run, State.FAILED, event, None, world)
+    except NeverRetry:  # the facts are in the run's row; the announcement must go out
+        brief = event.model_copy(update={"facts": {}, "message": failure.message[:_LONGEST_MESSAGE]})
+        return report(run, State.FAILED, brief, None, world)
 
 
 def _champion_fields(champion: ChampionOutlook) -> dict[str, object]:

@@ -23,8 +23,8 @@ from service.provenance import Provenance
 class Heavy:
     """The ports whose work runs in child processes: one set for each lifecycle that a worker carries.
 
-    `hold_until` says until when (`time.monotonic()`) the lease is certain: what then still runs is killed, even
-    while this process is stopped. None: for ever.
+    `hold_until` says until when (`time.monotonic()`) the lease is certain: what then still runs is killed,
+    even while this process is stopped. None: for ever.
     """
 
     files: DatasetFiles
@@ -50,3 +50,4 @@ class World:
     registry: ModelRegistry
     clock: Clock
     points: Points
+    max_event_bytes: int

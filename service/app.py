@@ -1,0 +1,335 @@
+"""THE composition root: every adapter is made here, and nowhere else.
+
+`open_worker` and `open_listener` give the parts of the two roles. What a proof wants to break it replaces in
+`Makers`; the product uses the defaults.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from config.settings import Settings
+from config.topics import EVENT_TOPICS, TOPICS
+from domain.errors import Stop
+from domain.events import DEAD_LETTER_TOPIC, REQUEST_TOPIC, ModelPromoted
+from domain.faults import Fault
+from domain.model_definition import Estimator
+from domain.points import NO_POINTS, Point, Points
+from domain.ports.alias_writes import AliasWrites
+from domain.ports.experiment_tracker import ExperimentTracker
+from domain.ports.first_uses import FirstUses
+from domain.ports.model_registry import ModelRegistry
+from domain.ports.outbox import Outbox
+from domain.ports.promotion_ledger import PromotionLedger
+from domain.ports.run_store import RunStore
+from handlers.model_promoted import on_model_promoted
+from handlers.router import Handle, reloads_group, requests_group, route
+from handlers.training_requested import on_training_requested
+from service.adapters.files.atomic import AtomicFiles
+from service.adapters.files.config_families import FileConfigFamilies
+from service.adapters.http.inference_servers import HttpInferenceServers
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.dead_letters import KafkaDeadLetters
+from service.adapters.kafka.delivery import KafkaDelivery
+from service.adapters.kafka.inbox import KafkaInbox
+from service.adapters.kafka.publisher import KafkaPublisher
+from service.adapters.kafka.topic_provisioning import missing_topics
+from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
+from service.adapters.mlflow.model_registry import MlflowModelRegistry
+from service.adapters.mlflow.rest import MlflowRest
+from service.adapters.postgres.alias_writes import PostgresAliasWrites
+from service.adapters.postgres.database import Database, open_database
+from service.adapters.postgres.first_uses import PostgresFirstUses
+from service.adapters.postgres.outbox import PostgresOutbox
+from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
+from service.adapters.postgres.run_store import PostgresRunStore
+from service.adapters.postgres.schema import upgrade
+from service.adapters.postgres.worker_identity import WorkerIdentity, hold_worker_identity
+from service.aftercare import Aftercare
+from service.children.pool import Children, ChildSet
+from service.clock import SystemClock
+from service.heavy.dataset_files import ChildDatasetFiles
+from service.heavy.dataset_versions import ChildDatasetVersions
+from service.heavy.desk import TASKS, Desk, Places
+from service.heavy.pictures import CHILD as PICTURES
+from service.heavy.pictures import Pictures
+from service.heavy.trainer import ChildTrainer
+from service.ledger_projector import LedgerProjector
+from service.metrics import Metrics
+from service.outbox_relay import OutboxRelay
+from service.provenance import provenance
+from service.reconciler import Reconciler
+from service.role import Parts
+from service.runner import Runner
+from service.settings_values import (
+    children_settings,
+    database_seconds,
+    kafka_connection,
+    kafka_limits,
+    mlflow_access,
+    promotion_policy,
+    retry_policy,
+    worker_name,
+)
+from service.world import Heavy, World
+
+_CHILDREN = ("train", "side", PICTURES)
+
+
+@dataclass(frozen=True)
+class Makers:
+    """How the replaceable parts are made."""
+
+    handle: Callable[..., Any] = on_training_requested
+    run_store: Callable[[Database], RunStore] = PostgresRunStore
+    outbox: Callable[[Database, str], Outbox] = PostgresOutbox
+    ledger: Callable[[Database], PromotionLedger] = PostgresPromotionLedger
+    alias_writes: Callable[[Database], AliasWrites] = PostgresAliasWrites
+    first_uses: Callable[[Database, str], FirstUses] = PostgresFirstUses
+    tracker: Callable[..., ExperimentTracker] = MlflowExperimentTracker
+    registry: Callable[..., ModelRegistry] = MlflowModelRegistry
+    files: Callable[[], AtomicFiles] = AtomicFiles
+    projector: Callable[[World], LedgerProjector] = LedgerProjector
+    relay: Callable[..., OutboxRelay] = OutboxRelay
+    tasks: Mapping[str, str] = TASKS
+
+
+PRODUCT = Makers()
+
+
+@asynccontextmanager
+async def open_worker(
+    settings: Settings, metrics: Metrics, *, points: Points = NO_POINTS, makers: Makers = PRODUCT
+) -> AsyncIterator[Parts]:
+    """Open a worker's parts. Raises TryLater while a service is away, Stop for what can never work."""
+    async with AsyncExitStack() as stack:
+        children = Children(
+            children_settings(settings), sets=settings.worker.lifecycles_at_once, names=_CHILDREN
+        )
+        stack.push_async_callback(children.stop)
+        warming = asyncio.create_task(children.start())  # 2 s that nothing else has to wait for
+        stack.callback(warming.cancel)
+        database, identity = await _open_store(settings, stack)
+        rest = MlflowRest(mlflow_access(settings))
+        stack.push_async_callback(rest.close)
+        sets = [
+            await stack.enter_async_context(children.lease())
+            for _ in range(settings.worker.lifecycles_at_once)
+        ]
+        world = _world(settings, database, identity, rest, _desk(settings, sets[0], makers), points, makers)
+        await world.store.release_all(identity.name)
+        await world.alias_writes.close_all_of(identity.name)
+        parts = _worker_parts(settings, world, sets, makers)
+        await _open_kafka(settings, parts, world, database, metrics, stack, makers)
+        await warming
+        parts.tasks["identity"] = identity.keep
+        parts.pings |= {"postgres": database.ping, "mlflow": rest.ping, "children": _ping(children)}
+        yield parts
+
+
+@asynccontextmanager
+async def open_listener(
+    settings: Settings, metrics: Metrics, *, points: Points = NO_POINTS
+) -> AsyncIterator[Parts]:
+    """Open the reload listener's parts."""
+    async with AsyncExitStack() as stack:
+        connection = kafka_connection(settings)
+        await _refuse_missing_topics(connection, [ModelPromoted.topic])
+        token = settings.inference_internal_token
+        servers = HttpInferenceServers(
+            settings.inference_servers, token.get_secret_value() if token else None
+        )
+        stack.push_async_callback(servers.stop)
+        handle = partial(
+            on_model_promoted,
+            servers=servers,
+            model_name=settings.mlflow_model_name,
+            max_bytes=settings.kafka.max_event_bytes,
+            points=points,
+        )
+        group = reloads_group(settings.mlflow_model_name)
+        member = f"{worker_name(settings)}-listener"
+        delivery = KafkaDelivery(metrics=metrics, points=points)
+        inbox = _inbox(settings, ModelPromoted.topic, handle, group, member, delivery, metrics)
+        yield Parts(tasks={"inbox": inbox.run}, signs={"consumer": inbox.alive}, pings={"kafka": inbox.ping})
+
+
+async def _open_store(settings: Settings, stack: AsyncExitStack) -> tuple[Database, WorkerIdentity]:
+    await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
+    database = await stack.enter_async_context(
+        open_database(
+            settings.sqlalchemy_url, application="laurel-worker", timeout_seconds=database_seconds(settings)
+        )
+    )
+    identity = await stack.enter_async_context(hold_worker_identity(database, worker_name(settings)))
+    return database, identity
+
+
+def _desk(settings: Settings, children: ChildSet, makers: Makers) -> Desk:
+    return Desk(
+        children,
+        timeout_seconds=settings.child.step_timeout_seconds,
+        memory_bytes=settings.child.memory_megabytes << 20,
+        tasks=makers.tasks,
+    )
+
+
+def _world(
+    settings: Settings,
+    database: Database,
+    identity: WorkerIdentity,
+    rest: MlflowRest,
+    desk: Desk,
+    points: Points,
+    makers: Makers,
+) -> World:
+    clock = SystemClock()
+    return World(
+        model_name=settings.mlflow_model_name,
+        worker=identity.name,
+        policy=promotion_policy(settings),
+        provenance=provenance(),
+        store=makers.run_store(database),
+        first_uses=makers.first_uses(database, settings.mlflow_model_name),
+        ledger=makers.ledger(database),
+        alias_writes=makers.alias_writes(database),
+        config=FileConfigFamilies(
+            settings.config_root,
+            estimator_faults=_estimator_faults(desk),
+            files=makers.files(),
+            points=points,
+        ),
+        tracker=makers.tracker(rest, settings.mlflow_experiment, clock),
+        registry=makers.registry(rest, settings.mlflow.alias),
+        clock=clock,
+        points=points,
+        max_event_bytes=settings.kafka.max_event_bytes,
+    )
+
+
+def _estimator_faults(desk: Desk) -> Callable[[Estimator], Any]:
+    async def ask(estimator: Estimator) -> Sequence[Fault]:
+        found = await desk.run("train", "check_model", model=estimator.model_dump(mode="json"))
+        return [Fault.model_validate(fault) for fault in found]
+
+    return ask
+
+
+def _worker_parts(
+    settings: Settings,
+    world: World,
+    sets: Sequence[ChildSet],
+    makers: Makers,
+) -> Parts:
+    projector = makers.projector(world)
+    desks = [_desk(settings, children, makers) for children in sets]
+    heavies = [_heavy(settings, desk, children) for desk, children in zip(desks, sets, strict=True)]
+    places, access = Places(settings.data_root), mlflow_access(settings)
+    pictures = Pictures(desks[0], places, access, _trainer(settings, desks[0]), world.registry)
+    aftercare = Aftercare(world, pictures)
+    parts = Parts(tasks={"pictures": aftercare.run_forever})
+    for number, heavy in enumerate(heavies):
+        runner = Runner(
+            world, heavy, projector, retry_policy(settings), settings.worker.lease_seconds, aftercare
+        )
+        parts.tasks[f"runner-{number}"] = runner.run_forever
+    reconciler = Reconciler(world, projector, settings.worker.reconcile_seconds)
+    parts.tasks["reconciler"] = reconciler.run_forever
+    return parts
+
+
+def _trainer(settings: Settings, desk: Desk) -> ChildTrainer:
+    return ChildTrainer(
+        desk,
+        Places(settings.data_root),
+        mlflow_access(settings),
+        seed=settings.child.seed,
+        allow_foreign=settings.mlflow.allow_foreign_champion,
+    )
+
+
+def _heavy(settings: Settings, desk: Desk, children: ChildSet) -> Heavy:
+    places = Places(settings.data_root)
+    dvc = settings.data_root / "dvc"
+    return Heavy(
+        files=ChildDatasetFiles(desk, places),
+        versions=ChildDatasetVersions(
+            desk,
+            places,
+            cache_folder=str(settings.dvc.cache_folder or dvc / "cache"),
+            remote_url=settings.dvc.remote_url or str(dvc / "remote"),
+        ),
+        trainer=_trainer(settings, desk),
+        hold_until=children.hold_until,
+    )
+
+
+async def _open_kafka(
+    settings: Settings,
+    parts: Parts,
+    world: World,
+    database: Database,
+    metrics: Metrics,
+    stack: AsyncExitStack,
+    makers: Makers,
+) -> None:
+    connection = kafka_connection(settings)
+    await _refuse_missing_topics(connection, TOPICS)
+    publisher = KafkaPublisher(connection, metrics=metrics, max_event_bytes=settings.kafka.max_event_bytes)
+    stack.push_async_callback(publisher.stop)
+    await publisher.start(EVENT_TOPICS)
+    outbox = makers.outbox(database, world.model_name)
+    relay = makers.relay(outbox, publisher, metrics=metrics, clock=world.clock, points=world.points)
+    dead_letters = KafkaDeadLetters(connection, DEAD_LETTER_TOPIC, metrics=metrics)
+    stack.push_async_callback(dead_letters.stop)
+    handle = partial(
+        makers.handle,
+        store=world.store,
+        dead_letters=dead_letters,
+        model_name=world.model_name,
+        max_bytes=settings.kafka.max_request_bytes,
+        points=world.points,
+    )
+    delivery = KafkaDelivery(metrics=metrics, points=world.points, after_commit=Point.INBOX_AFTER_COMMIT)
+    group = requests_group(world.model_name)
+    inbox = _inbox(settings, REQUEST_TOPIC, handle, group, world.worker, delivery, metrics)
+    parts.tasks |= {"relay": relay.run, "inbox": inbox.run}
+    parts.signs["consumer"] = inbox.alive
+    parts.pings |= {"kafka": inbox.ping, "publisher": publisher.ping}
+
+
+def _inbox(
+    settings: Settings,
+    topic: str,
+    handle: Handle,
+    group: str,
+    member: str,
+    delivery: KafkaDelivery,
+    metrics: Metrics,
+) -> KafkaInbox:
+    session = settings.kafka.session_timeout_seconds
+    router = route(topic, handle, group=group, member=member, delivery=delivery, session_seconds=session)
+    limits = kafka_limits(settings)
+    return KafkaInbox(kafka_connection(settings), router, delivery, metrics=metrics, limits=limits)
+
+
+async def _refuse_missing_topics(
+    connection: KafkaConnection, names: Sequence[str] | Mapping[str, Any]
+) -> None:
+    missing = await missing_topics(connection, names)
+    if missing:
+        raise Stop(
+            "topics_missing",
+            f"topics that do not exist, or may not be seen: {', '.join(missing)}; run `laurel topics ensure`",
+            topics=missing,
+        )
+
+
+def _ping(children: Children) -> Callable[[], Any]:
+    async def ping() -> None:
+        await children.ping()
+
+    return ping

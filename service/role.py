@@ -1,0 +1,142 @@
+"""A long-lived process: it answers from its first moment, waits for what is away, and ends in order."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from domain.errors import LaurelError, Stop, TryLater
+from service.health import HealthServer, Ping, Readiness, Vitals
+from service.metrics import Metrics
+from service.patience import RetryPolicy
+
+log = structlog.get_logger("laurel.role")
+
+_START_RETRIES = RetryPolicy(first_pause=0.5, longest_pause=5.0)
+_STARTING = "start"
+
+
+@dataclass
+class Parts:
+    """What a role is made of: tasks by name, other signs of life, services that it cannot be without."""
+
+    tasks: dict[str, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)
+    signs: dict[str, Callable[[], bool]] = field(default_factory=dict)
+    pings: dict[str, Ping] = field(default_factory=dict)
+
+
+OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]
+
+
+class Role:
+    """Opens its parts as soon as their services answer, and ends when asked, or when a part dies."""
+
+    def __init__(self, name: str, open_parts: OpenParts, metrics: Metrics, *, grace_seconds: float) -> None:
+        self.name = name
+        self.stopping = asyncio.Event()
+        self.ready = asyncio.Event()
+        self._open_parts = open_parts
+        self._grace_seconds = grace_seconds
+        self._problem = "starting"
+        self._pings: dict[str, Ping] = {_STARTING: self._started}
+        self._vitals = Vitals()
+        self._health = HealthServer(self._vitals, Readiness(self._pings), metrics)
+
+    async def run(self, host: str, port: int) -> None:
+        """Serve health on `host`:`port` and live until `stop`. Raises Stop when the role cannot go on."""
+        try:
+            bound = await self._health.start(host, port)
+        except OSError as error:
+            raise Stop(
+                "port_taken", f"{host}:{port} is taken; set another port for {self.name}, or 0"
+            ) from error
+        log.info("listening", role=self.name, host=host, port=bound)
+        try:
+            await self._live()
+        finally:
+            await self._health.stop()
+            log.info("ended", role=self.name)
+
+    def stop(self) -> None:
+        """End within the grace: what is in hand is given back."""
+        self.stopping.set()
+
+    def stop_on_signals(self) -> None:
+        """End in order on SIGTERM and on Ctrl-C."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+
+    async def _live(self) -> None:
+        async with AsyncExitStack() as stack:
+            parts = await self._opened(stack)
+            if parts is not None:
+                await self._supervise(parts)
+
+    async def _opened(self, stack: AsyncExitStack) -> Parts | None:
+        """Open the parts, waiting visibly for services that are away; None when asked to end meanwhile."""
+        for pause in _START_RETRIES.pauses():
+            opening = asyncio.create_task(stack.enter_async_context(self._open_parts()))
+            await self._first_of(opening, asyncio.create_task(self.stopping.wait()))
+            if not opening.done():
+                opening.cancel()
+                await asyncio.gather(opening, return_exceptions=True)
+                return None
+            try:
+                return opening.result()
+            except TryLater as error:
+                self._problem = error.message
+                log.warning("waiting_to_start", role=self.name, reason=error.reason, message=error.message)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), pause)
+                return None
+        return None
+
+    async def _supervise(self, parts: Parts) -> None:
+        tasks = {asyncio.create_task(make(), name=name) for name, make in parts.tasks.items()}
+        for task in tasks:
+            self._vitals.watch_task(task.get_name(), task)
+        for name, alive in parts.signs.items():
+            self._vitals.watch(name, alive)
+        self._pings.update(parts.pings)
+        self._problem = ""
+        self.ready.set()
+        log.info("running", role=self.name, parts=sorted(parts.tasks))
+        try:
+            await self._first_of(*tasks, asyncio.create_task(self.stopping.wait()))
+            _raise_for_the_dead(tasks)
+        finally:
+            await self._end(tasks)
+
+    async def _end(self, tasks: set[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        _, late = await asyncio.wait(tasks, timeout=self._grace_seconds)
+        if late:
+            log.error("grace_over", role=self.name, late=sorted(task.get_name() for task in late))
+
+    async def _first_of(self, *tasks: asyncio.Task[Any]) -> None:
+        waiting = tasks[-1]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+
+    async def _started(self) -> None:
+        if self._problem:
+            raise TryLater("starting", self._problem)
+
+
+def _raise_for_the_dead(tasks: set[asyncio.Task[None]]) -> None:
+    """A task of a role never ends by itself: if one did, the process must end too, and be started anew."""
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            error = task.exception()
+            if isinstance(error, LaurelError):
+                raise Stop(error.reason, f"{task.get_name()}: {error.message}") from error
+            raise Stop("part_died", f"{task.get_name()} ended: {type(error).__name__}") from error

@@ -1,0 +1,94 @@
+"""Settings turned into the values that adapters take: they know the values, never the settings."""
+
+import socket
+
+from config.settings import Settings
+from domain.promotion_policy import PromotionPolicy
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.record_batches import Limits
+from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.environment import library_environment
+from service.children.settings import ChildSettings
+from service.patience import RetryPolicy
+from service.telemetry import Mask
+
+
+def kafka_connection(settings: Settings) -> KafkaConnection:
+    """Say how to reach the brokers."""
+    kafka = settings.kafka
+    return KafkaConnection(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        protocol=kafka.security_protocol,
+        mechanism=kafka.sasl_mechanism or "SCRAM-SHA-512",
+        username=kafka.sasl_username,
+        password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
+        ca_file=str(kafka.ca_file) if kafka.ca_file else None,
+        request_seconds=max(15.0, 1.5 * kafka.session_timeout_seconds),
+    )
+
+
+def kafka_limits(settings: Settings) -> Limits:
+    """Bound what a fetch may become in memory; a request just over its limit still comes whole."""
+    return Limits(record=2 * settings.kafka.max_request_bytes)
+
+
+def mlflow_access(settings: Settings) -> MlflowAccess:
+    """Say how to reach MLflow."""
+    mlflow = settings.mlflow
+    return MlflowAccess(
+        url=settings.mlflow_tracking_uri,
+        username=mlflow.username,
+        password=mlflow.password.get_secret_value() if mlflow.password else None,
+        token=mlflow.token.get_secret_value() if mlflow.token else None,
+        timeout_seconds=mlflow.timeout_seconds,
+    )
+
+
+def promotion_policy(settings: Settings) -> PromotionPolicy:
+    """Give the policy that the gate applies."""
+    return PromotionPolicy(metric=settings.gate.metric, minimum_effect=settings.gate.minimum_effect)
+
+
+def retry_policy(settings: Settings) -> RetryPolicy:
+    """Say how long to wait for what is away."""
+    worker = settings.worker
+    return RetryPolicy(
+        first_pause=worker.retry_seconds,
+        longest_pause=worker.retry_seconds_max,
+        budget=worker.wait_budget_seconds,
+        max_attempts=worker.max_attempts,
+    )
+
+
+def children_settings(settings: Settings) -> ChildSettings:
+    """Say how children start: with the threads that this worker was given, and warm."""
+    child = settings.child
+    return ChildSettings(
+        warm_up="service.tasks.warm_up:warm_up",
+        omp_threads=child.threads,
+        polars_threads=child.polars_threads,
+        environment=library_environment(mlflow_access(settings)),
+    )
+
+
+def database_seconds(settings: Settings) -> float:
+    """Bound every call to the run store well below the lease."""
+    return min(5.0, settings.worker.lease_seconds / 4)
+
+
+def worker_name(settings: Settings) -> str:
+    """The name that a worker wants: a stable one gets its own lease back at once after a restart."""
+    return settings.worker.id or socket.gethostname()
+
+
+def mask_of(settings: Settings) -> Mask:
+    """Know every secret, so that none is written anywhere."""
+    held = (
+        settings.inference_internal_token,
+        settings.kafka.sasl_password,
+        settings.mlflow.password,
+        settings.mlflow.token,
+    )
+    secrets = [secret.get_secret_value() for secret in held if secret is not None]
+    password = settings.database_password
+    return Mask([*secrets, *([password] if password else [])])
