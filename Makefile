@@ -15,7 +15,8 @@ UV_STAMP := $(VENV)/uv-$(shell cksum < $(LOCKS)/uv.txt | tr ' ' -)
 LOCAL_STAMP := $(VENV)/local-$(call digest,local)
 DEV_STAMP := $(VENV)/dev-$(call digest,dev)
 
-UV := $(BIN)/uv --quiet
+# Progress for a person, silence for a log.
+UV := $(BIN)/uv $(shell [ -t 2 ] || echo --quiet)
 INSTALL := $(UV) pip install --python $(BIN)/python --compile-bytecode
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header
 
@@ -59,15 +60,19 @@ $(UV_STAMP): $(LOCKS)/uv.txt
 	@echo 'making the environment in $(VENV)'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(LOCKS)/uv.txt
+	@rm -f $(VENV)/uv-*
 	@touch $@
 
 # What is built from source is built by the hashed setuptools that stands in the environment, not by a fetched one.
-$(VENV)/local-% $(VENV)/dev-%: $(UV_STAMP)
+$(LOCAL_STAMP) $(DEV_STAMP): $(UV_STAMP)
 	@echo 'installing what $(LOCKS)/$(LOCK) names'
 	@$(INSTALL) --require-hashes -r $(LOCKS)/build.txt
 	@$(INSTALL) --require-hashes --no-build-isolation -r $(LOCKS)/$(LOCK)
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
-	@touch $@
+	@rm -f $(VENV)/local-* $(VENV)/dev-*
+	@touch $(STAMPS)
 
 $(LOCAL_STAMP): LOCK := local.txt
+$(LOCAL_STAMP): STAMPS := $(LOCAL_STAMP)
 $(DEV_STAMP): LOCK := dev.txt
+$(DEV_STAMP): STAMPS := $(DEV_STAMP) $(LOCAL_STAMP) # it holds the other
