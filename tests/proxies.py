@@ -157,6 +157,7 @@ class FaultProxy:
 
     async def cut_connections(self) -> None:
         """End every connection as it stands."""
+        await asyncio.sleep(0)  # connections that have just been made become links
         links = list(self._links)
         for link in links:
             link.cancel()
@@ -170,9 +171,9 @@ class FaultProxy:
         if fault := next((f for f in self._faults if f.mode is Mode.REFUSE and not f.spent), None):
             fault.hits += 1
             _reset(writer)
-            return
-        with contextlib.suppress(asyncio.CancelledError, *_GONE):
-            await self._relay(reader, writer)
+        else:
+            with contextlib.suppress(asyncio.CancelledError, *_GONE):
+                await self._relay(reader, writer)
         writer.close()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -184,10 +185,10 @@ class FaultProxy:
             if link.mute:  # a hole stays open until the client gives up
                 await pumps[0]
         finally:
+            twin.close()  # first of all: being cancelled while the pumps end must not leave it open
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            twin.close()
 
     async def _up(self, link: _Link) -> None:
         """Carry requests to the server."""
@@ -246,7 +247,6 @@ async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close with RST instead of FIN."""
+    """Have it closed with RST instead of FIN."""
     raw = writer.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.close()

@@ -23,14 +23,22 @@ class WireFormat(Protocol):
 
 
 class Http:
-    """HTTP/1.1. Not for upgrades, and not for answers to HEAD."""
+    """HTTP/1.1. Not for upgrades, and not for answers to HEAD.
+
+    `host` replaces the client's Host header, for servers that know only their own names.
+    """
 
     answers_each = True
+
+    def __init__(self, host: str | None = None) -> None:
+        self._host = rf"\g<1>{host}".encode() if host else None
 
     async def requests(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         """Head and body together."""
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
+            if self._host:
+                head = re.sub(rb"(\r\nhost: *)[^\r]*", self._host, head, count=1, flags=re.IGNORECASE)
             yield head + await _http_body(reader, head, until_close=False)
 
     async def answers(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:

@@ -1,6 +1,5 @@
 """Port `ExperimentTracker` on MLflow tracking."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from service.adapters.mlflow.errors import INVALID, code_of, well_formed
 from service.adapters.mlflow.experiments import Experiments
 from service.adapters.mlflow.logged_models import LoggedModels
 from service.adapters.mlflow.read_back import ORPHAN_TAG, find_or_create, quoted
-from service.adapters.mlflow.rest import MlflowRest
+from service.adapters.mlflow.rest import MlflowRest, side_by_side
 
 RUN_ID_TAG: Final = "laurel.run_id"
 
@@ -99,7 +98,7 @@ class MlflowExperimentTracker:
 
     async def finish(self, mlflow_run_id: str, status: str, tags: Mapping[str, str]) -> None:
         """Set tags and the closing status, FINISHED or FAILED. Safe to repeat."""
-        await asyncio.gather(self.log(mlflow_run_id, tags=tags), self._close(mlflow_run_id, status))
+        await side_by_side(self.log(mlflow_run_id, tags=tags), self._close(mlflow_run_id, status))
 
     async def mark_orphans(self, run: OpenedRun, run_id: str, model: LoggedModel | None) -> None:
         """Mark what a request of ours made after we had stopped waiting for it. Safe to repeat."""

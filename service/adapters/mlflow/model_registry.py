@@ -1,6 +1,5 @@
 """Port `ModelRegistry` on MLflow's model registry."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -8,7 +7,7 @@ from domain.errors import NeverRetry
 from domain.models import LoggedModel, RegisteredVersion
 from service.adapters.mlflow.errors import ABSENT, EXISTS, code_of, says_absent, unavailable, well_formed
 from service.adapters.mlflow.read_back import ORPHAN_TAG, create_or_adopt, quoted
-from service.adapters.mlflow.rest import MlflowRest
+from service.adapters.mlflow.rest import MlflowRest, side_by_side
 
 _SEARCH: Final = "model-versions/search"
 _MODEL: Final = "registered-models/get"
@@ -83,7 +82,7 @@ class MlflowModelRegistry:
         bodies = [
             {"name": model_name, "version": str(version), **_tag(key, value)} for key, value in tags.items()
         ]
-        await asyncio.gather(*(self._rest.post("model-versions/set-tag", body) for body in bodies))
+        await side_by_side(*(self._rest.post("model-versions/set-tag", body) for body in bodies))
 
     async def set_alias(self, model_name: str, version: int) -> None:
         """Point the alias at a version. Last writer wins: only the ledger's projector calls this."""

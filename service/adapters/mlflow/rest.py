@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -19,6 +19,13 @@ _IDLE_SECONDS: Final = 3.0
 # Told after each call: endpoint, "answered" or "failed", seconds.
 Observer = Callable[[str, str, float], None]
 ReadAnswer = Callable[[str, int, bytes], dict[str, Any]]
+
+
+async def side_by_side(*calls: Coroutine[Any, Any, Any]) -> None:
+    """Make calls at the same time; raise the first error when all have ended, so that none goes on alone."""
+    for outcome in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 class MlflowRest:
