@@ -1,0 +1,21 @@
+"""Poll to a deadline: no test sleeps for luck."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(look: Callable[[], T | Awaitable[T]], *, within: float = 20.0) -> T:
+    """Return the first true value of `look`; raise with the last one seen when the time is over."""
+    deadline = time.monotonic() + within
+    while True:
+        seen = look()
+        value: T = await seen if isinstance(seen, Awaitable) else seen
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within:g} s; last seen: {value!r}")
+        await asyncio.sleep(0.01)

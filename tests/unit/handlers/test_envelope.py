@@ -1,0 +1,101 @@
+"""The envelope of a record: what is read from headers, and what is refused."""
+
+import base64
+
+import pytest
+
+from domain.record import Record
+from handlers.envelope import FETCH_PROBLEM, FIRST_COORDINATES, MOST_HEADERS, Refused, open_record
+from tests.records import EVENT, binary, record, structured
+
+LIMIT = 1000
+
+
+def why(bad: Record) -> tuple[str, str]:
+    with pytest.raises(Refused) as refused:
+        open_record(bad, wire_type=EVENT["type"], max_bytes=LIMIT)
+    return refused.value.why.reason, refused.value.why.detail
+
+
+def test_binary_and_structured_mode_say_the_same() -> None:
+    payload = {"split_version": 3}
+    in_headers = open_record(binary(payload, correlationid="c"), wire_type=EVENT["type"], max_bytes=LIMIT)
+    in_body = open_record(structured(payload, correlationid="c"), wire_type=EVENT["type"], max_bytes=LIMIT)
+    assert in_headers == in_body
+    assert in_headers.payload == payload
+    assert in_headers.attributes["correlationid"] == "c"
+
+
+def test_plain_json_has_no_attributes_whatever_its_content_type() -> None:
+    plain = record(b'{"reason": "x"}', (("content-type", b"text/plain"), ("reply_to", b"elsewhere")))
+    opened = open_record(plain, wire_type=EVENT["type"], max_bytes=LIMIT)
+    assert (opened.payload, opened.attributes) == ({"reason": "x"}, {})
+
+
+def test_base64_data_is_read() -> None:
+    event = structured(data_base64=base64.b64encode(b'{"reason": "y"}').decode())
+    assert open_record(event, wire_type=EVENT["type"], max_bytes=LIMIT).payload == {"reason": "y"}
+
+
+def test_a_value_at_the_limit_is_read_and_one_byte_more_is_not() -> None:
+    value = b'{"reason": "' + b"x" * (LIMIT - 14) + b'"}'
+    assert open_record(record(value), wire_type=EVENT["type"], max_bytes=LIMIT).payload
+    assert why(record(value + b" "))[0] == "too_large"
+
+
+@pytest.mark.parametrize("value", [None, b""])
+def test_no_content_is_empty(value: bytes | None) -> None:
+    assert why(record(value))[0] == "empty"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        record(headers=(("x", None),)),
+        record(headers=(("x", b"\xff\xfe"),)),
+        record(headers=tuple((f"x{n}", b"1") for n in range(10_000))),
+        record(headers=(("ce_id", b"1"), ("ce_id", b"2"))),
+        record(headers=((FIRST_COORDINATES, b"somewhere"),)),
+        binary(specversion="0.3"),
+        binary(specversion=None),
+        binary(type="laurel.model.promoted.v1"),
+        binary(type=None),
+        binary(id=None),
+        binary(id=""),
+        binary(source=None),
+        binary(source="a b"),
+        binary(id="x" * 300),
+        binary(correlationid="a\r\nset-cookie: b"),
+        binary(correlationid="a\x00"),
+        binary(correlationid="\u202eabc"),
+        binary(correlationid=""),
+        binary(correlationid="c" * 201),
+        structured(specversion="2.0"),
+        structured(specversion=None),
+        structured(id=7),
+        structured(type=["x"]),
+        structured(data_base64="%%%"),
+        record(b"[]", (("content-type", b"application/cloudevents-batch+json"),)),
+    ],
+)
+def test_an_envelope_that_cannot_be_trusted_is_refused(bad: Record) -> None:
+    assert why(bad)[0] == "bad_envelope"
+
+
+@pytest.mark.parametrize("data", [[], "text", 3])
+def test_structured_data_must_be_an_object(data: object) -> None:
+    assert why(structured(data))[0] == "not_an_object"
+
+
+def test_the_number_of_headers_is_bounded() -> None:
+    most = tuple((f"x{n}", b"1") for n in range(MOST_HEADERS))
+    assert open_record(record(headers=most), wire_type=EVENT["type"], max_bytes=LIMIT).payload == {}
+
+
+def test_what_the_consumer_found_wrong_is_the_reason() -> None:
+    cut = record(b"{}", ((FETCH_PROBLEM, b"too_large: a record of 300 MB"),))
+    assert why(cut) == ("too_large", "a record of 300 MB")
+
+
+def test_a_refusal_does_not_repeat_long_input() -> None:
+    assert len(why(binary(type="t" * 256))[1]) < 200
