@@ -1,0 +1,56 @@
+"""Our own writes of the registry's alias, from before they are sent until they were read back."""
+
+import uuid
+from typing import Final
+
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects import postgresql
+
+from service.adapters.postgres.database import Database
+from service.adapters.postgres.tables import alias_writes
+
+_open: Final = alias_writes.c.closed_at.is_(None)
+
+_OPEN: Final = postgresql.insert(alias_writes).on_conflict_do_nothing().returning(alias_writes.c.number)
+_OPENED: Final = select(alias_writes.c.number).where(alias_writes.c.token == bindparam("token"))
+_IS_OPEN: Final = (
+    select(alias_writes.c.number)
+    .where(
+        _open, alias_writes.c.model_name == bindparam("model"), alias_writes.c.version == bindparam("shown")
+    )
+    .limit(1)
+)
+_CLOSING: Final = update(alias_writes).where(_open).values(closed_at=func.clock_timestamp())
+_CLOSE: Final = _CLOSING.where(alias_writes.c.number == bindparam("which"))
+_CLOSE_ALL_OF: Final = _CLOSING.where(alias_writes.c.writer == bindparam("whose"))
+
+
+class PostgresAliasWrites:
+    """`domain.ports.alias_writes.AliasWrites`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self, model_name: str, version: int, writer: str) -> int:
+        """Record a write that is about to be sent."""
+        record = {
+            "token": str(uuid.uuid4()),  # a second record, left open for ever, would hide a person's doing
+            "model_name": model_name,
+            "version": version,
+            "writer": writer,
+        }
+        rows = await self._database.rows("record an alias write", _OPEN, record, unless_found=_OPENED)
+        return int(rows[0]["number"])
+
+    async def close(self, number: int) -> None:
+        """Close the record of a write that was read back."""
+        await self._database.rows("close an alias write", _CLOSE, {"which": number})
+
+    async def is_open(self, model_name: str, version: int) -> bool:
+        """Look for an open record of a write to this version."""
+        shown = {"model": model_name, "shown": version}
+        return bool(await self._database.rows("look for alias writes", _IS_OPEN, shown))
+
+    async def close_all_of(self, writer: str) -> None:
+        """Close what an earlier life of this writer left open."""
+        await self._database.rows("close alias writes", _CLOSE_ALL_OF, {"whose": writer})

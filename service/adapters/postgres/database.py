@@ -1,0 +1,195 @@
+"""One process's way to PostgreSQL: a pool for statements, and connections that listen or hold a lock."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, event, literal, select
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.sql.base import Executable
+
+from service.adapters.postgres.connections import PromptConnection, connect_arguments, parse_url
+from service.adapters.postgres.errors import is_passing, translate, unavailable
+from service.adapters.postgres.listener import OUTBOX, WORK, Bell, Listener
+
+# Seconds between tries: the second mends a connection that was cut while idle, the last a server's restart.
+_PAUSES: Final = (0.0, 0.05, 0.15, 0.3, 0.5)
+_PING: Final = select(literal(1))
+_NONE: Final[Mapping[str, Any]] = {}
+
+
+class Database:
+    """What the stores speak through. Made by `open_database`.
+
+    Each statement commits by itself, in one round trip. Every one is written so that it may run twice: it
+    compares before it sets, or names what it inserts. So a statement whose connection was lost, and of which
+    nobody knows whether it was committed, is simply said again, and the store looks at what it finds.
+    """
+
+    def __init__(self, engine: AsyncEngine, arguments: Mapping[str, Any], timeout_seconds: float) -> None:
+        self._engine = engine
+        self._arguments = arguments
+        self._timeout = timeout_seconds
+        self.work = Bell()
+        self.outbox = Bell()
+        self._listening: asyncio.Task[None] | None = None
+
+    async def ping(self) -> None:
+        """Ask once whether the database answers. Raises TryLater with the reason when it does not."""
+        async with self._within_limits("answer a ping"):
+            await self._once(_PING, _NONE)
+        if self._listening is None or self._listening.done():
+            raise unavailable("announce new work", "the listening task of this process has ended")
+
+    async def rows(
+        self,
+        doing: str,
+        statement: Executable,
+        parameters: Mapping[str, Any] = _NONE,
+        *,
+        unless_found: Executable | None = None,
+    ) -> Sequence[RowMapping]:
+        """Run a statement and return its rows; `doing` is a verb phrase for errors.
+
+        It may run twice. One that must not gives, in `unless_found`, the query that is asked before a repeat:
+        what it finds is the answer that was lost.
+        Raises TryLater `postgres_unavailable` when there is no answer in time, NeverRetry for what the
+        database cannot hold or refuses, Stop when the schema is not ours.
+        """
+        async with self._within_limits(doing):
+            return await self._insist(statement, parameters, unless_found)
+
+    async def row(
+        self,
+        doing: str,
+        statement: Executable,
+        parameters: Mapping[str, Any] = _NONE,
+        *,
+        unless_found: Executable | None = None,
+    ) -> RowMapping | None:
+        """Give the first row of `rows`, None without one."""
+        found = await self.rows(doing, statement, parameters, unless_found=unless_found)
+        return found[0] if found else None
+
+    @asynccontextmanager
+    async def stage(self) -> AsyncIterator["Database"]:
+        """Give a database on which whatever is done is undone at the end, on one connection of this one."""
+        async with self._within_limits("rehearse"), self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="READ COMMITTED")
+            yield _Stage(self, connection)
+            await connection.rollback()
+
+    async def connect_alone(self, *settings: str) -> PromptConnection:
+        """Open a connection beside the pool, with server settings such as `idle_session_timeout=5000`.
+
+        Raises psycopg's errors.
+        """
+        options = " ".join([self._arguments["options"], *(f"-c {setting}" for setting in settings)])
+        return await PromptConnection.connect(**{**self._arguments, "options": options}, autocommit=True)
+
+    def listen(self) -> asyncio.Task[None]:
+        """Start the listening task."""
+        listener = Listener(self.connect_alone, {WORK: self.work, OUTBOX: self.outbox})
+        self._listening = asyncio.create_task(listener.run(), name="postgres-listener")
+        return self._listening
+
+    @asynccontextmanager
+    async def _within_limits(self, doing: str) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._timeout):
+                yield
+        except TimeoutError:
+            raise unavailable(doing, f"no answer within {self._timeout:g} s") from None
+        except (DBAPIError, NoFreeConnection, UnicodeEncodeError) as error:
+            raise translate(error, doing) from error
+
+    async def _insist(
+        self, statement: Executable, parameters: Mapping[str, Any], unless_found: Executable | None
+    ) -> Sequence[RowMapping]:
+        attempt = partial(self._once, statement, parameters)
+        for pause in _PAUSES:
+            try:
+                return await attempt()
+            except DBAPIError as error:
+                if not is_passing(error):
+                    raise
+            if unless_found is not None:
+                attempt = partial(self._repeat, statement, parameters, unless_found)
+            await asyncio.sleep(pause)
+        return await attempt()
+
+    async def _repeat(
+        self, statement: Executable, parameters: Mapping[str, Any], unless_found: Executable
+    ) -> Sequence[RowMapping]:
+        found = await self._once(unless_found, parameters)
+        return found or await self._once(statement, parameters)
+
+    async def _once(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[RowMapping]:
+        async with self._engine.connect() as connection:
+            return await _answer(connection, statement, parameters)
+
+
+class _Stage(Database):
+    """Runs every statement in one transaction."""
+
+    def __init__(self, database: Database, connection: AsyncConnection) -> None:
+        super().__init__(database._engine, database._arguments, database._timeout)  # noqa: SLF001 - the same class
+        self._connection = connection
+
+    async def _once(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[RowMapping]:
+        return await _answer(self._connection, statement, parameters)
+
+
+async def _answer(
+    connection: AsyncConnection, statement: Executable, parameters: Mapping[str, Any]
+) -> Sequence[RowMapping]:
+    result = await connection.execute(statement, parameters)
+    return result.mappings().all() if result.returns_rows else ()
+
+
+def _distrust_the_pool(context: ExceptionContext) -> None:
+    """What swallowed the connection of a call that was given up may have swallowed the idle ones too."""
+    if isinstance(context.original_exception, asyncio.CancelledError):
+        context.invalidate_pool_on_disconnect = True
+
+
+@asynccontextmanager
+async def open_database(
+    url: str, *, application: str = "laurel", timeout_seconds: float = 5.0, connections: int = 4
+) -> AsyncIterator[Database]:
+    """Give a process its `Database`; leaving the block closes every connection.
+
+    Nothing has to answer yet: whoever calls first hears that PostgreSQL is away. `timeout_seconds` bounds
+    every call, tries and waiting for a free connection included; choose it well below the lease.
+    `connections` is how many stay open in the pool; as many again may come for a moment, and one listens.
+    Raises Stop for a URL that cannot be one of PostgreSQL.
+    """
+    parsed = parse_url(url)
+    given = connect_arguments(parsed, application=application, statement_seconds=timeout_seconds)
+    engine = create_async_engine(
+        parsed,
+        connect_args={**given, "async_creator_fn": PromptConnection.connect},
+        hide_parameters=True,  # they hold what requests said, and errors are logged
+        isolation_level="AUTOCOMMIT",
+        pool_size=connections,
+        max_overflow=connections,
+        pool_timeout=timeout_seconds,
+        pool_use_lifo=True,  # the connection that has the statements prepared is used first
+        pool_reset_on_return=None,  # there is never an open transaction to roll back
+    )
+    event.listen(engine.sync_engine, "handle_error", _distrust_the_pool)
+    alone = {**engine.dialect.create_connect_args(parsed)[1], **given}
+    database = Database(engine, alone, timeout_seconds)
+    listening = database.listen()
+    try:
+        yield database
+    finally:
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+        await engine.dispose()

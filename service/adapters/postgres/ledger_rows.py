@@ -1,0 +1,40 @@
+"""The promotion ledger's entries as rows: the canonical text is sealed, the columns are for people."""
+
+import json
+from typing import Any, Final
+
+from sqlalchemy import Insert, RowMapping, bindparam, insert, select
+from sqlalchemy.sql.selectable import FromClause
+
+from domain.ledger import LedgerEntry
+from service.adapters.postgres.tables import promotion_ledger
+
+_ENTERED: Final = ("model_name", "generation", "version", "cause", "previous_hash", "hash", "content")
+
+
+def insert_entry(source: FromClause | None = None) -> Insert:
+    """Insert the entry of `entry_parameters`, once for each row of `source` if given.
+
+    Triggers refuse one that does not continue the chain, and one whose hash is not that of its text.
+    """
+    columns = [promotion_ledger.c[name] for name in _ENTERED]
+    row = select(*(bindparam(f"entered_{column.name}", type_=column.type) for column in columns))
+    return insert(promotion_ledger).from_select(columns, row if source is None else row.select_from(source))
+
+
+def entry_parameters(entry: LedgerEntry) -> dict[str, Any]:
+    """What `insert_entry` reads."""
+    fields = {name: getattr(entry, name) for name in _ENTERED if name not in {"content", "cause"}}
+    fields |= {"cause": entry.cause.value, "content": canonical_text(entry)}
+    return {f"entered_{name}": value for name, value in fields.items()}
+
+
+def canonical_text(entry: LedgerEntry) -> str:
+    """The text whose sha256 is `entry.hash`; the database refuses an entry where it is not."""
+    content = entry.model_dump(mode="json")
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def entry_of(row: RowMapping) -> LedgerEntry:
+    """Read an entry back from its sealed text."""
+    return LedgerEntry.model_validate_json(row["content"])

@@ -1,0 +1,1 @@
+"""The schema, step by step; `service.adapters.postgres.schema` walks the steps."""

@@ -1,0 +1,126 @@
+r"""The tables as the queries see them; the migrations make them, and a test holds both together.
+
+JSON is kept as text: jsonb would reorder keys, respell numbers, and refuse \u0000, which a request may hold.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, MetaData, Table, Text
+
+# A schema of our own: MLflow, often in the same database, has tables of the same names.
+SCHEMA: Final = "laurel"
+metadata = MetaData(schema=SCHEMA)
+
+_ID: Final = Text(collation="C")  # so that a prefix of an id is found by the index
+_TIME: Final = DateTime(timezone=True)
+
+
+def _must(name: str, kind: Any = Text) -> Column[Any]:
+    return Column(name, kind, nullable=False)
+
+
+def _may(name: str, kind: Any = Text) -> Column[Any]:
+    return Column(name, kind, nullable=True)
+
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", _ID, primary_key=True),
+    _must("number", BigInteger),  # the order of arrival
+    _must("model_name"),
+    _must("identity"),
+    _must("identity_digest"),  # sha256, for an identity may be longer than an index takes
+    _must("payload"),
+    _must("correlation_id"),
+    _may("causation_id"),
+    _may("coordinates"),
+    _must("state"),
+    _must("ended", Boolean),  # the database derives it from the state
+    _must("transitions", Integer),  # how many rows of history there are
+    _must("fence", BigInteger),
+    _may("owner"),
+    _may("claim_id"),
+    _may("lease_until", _TIME),
+    _must("attempts", Integer),
+    _may("not_before", _TIME),
+    _may("mlflow_run_id"),
+    _may("failure"),
+    _may("waiting_on"),
+    _may("waiting_since", _TIME),
+    _must("requested_at", _TIME),
+    _must("updated_at", _TIME),
+    _may("pictures_done_at", _TIME),
+    _may("status_done_at", _TIME),
+)
+
+run_outputs = Table(
+    "run_outputs",
+    metadata,
+    Column("run_id", _ID, primary_key=True),
+    Column("name", Text, primary_key=True),
+    _must("output"),
+)
+
+run_transitions = Table(
+    "run_transitions",
+    metadata,
+    Column("run_id", _ID, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    _must("from_state"),
+    _must("to_state"),
+    _must("outcome"),
+    _must("fence", BigInteger),
+    _must("at", _TIME),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", BigInteger, primary_key=True),
+    _must("event_id"),
+    _may("run_id", _ID),
+    _must("topic"),
+    _must("key"),
+    _may("generation", BigInteger),  # of a `model.promoted`: what is here is announced
+    _must("headers"),
+    _must("body"),
+    _must("created_at", _TIME),
+    _may("sent_at", _TIME),
+)
+
+promotion_ledger = Table(
+    "promotion_ledger",
+    metadata,
+    Column("model_name", Text, primary_key=True),
+    Column("generation", BigInteger, primary_key=True),
+    _must("version", BigInteger),
+    _must("cause"),
+    _must("previous_hash"),
+    _must("hash"),
+    _must("content"),  # the entry's canonical JSON: sha256 over these very bytes is the hash
+    _must("recorded_at", _TIME),
+)
+
+first_uses = Table(
+    "first_uses",
+    metadata,
+    Column("model_name", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    _must("digest"),
+    _must("run_id", _ID),
+    _must("used_at", _TIME),
+)
+
+alias_writes = Table(
+    "alias_writes",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    _must("token"),  # the caller's own name for the record, by which a repeat finds it
+    _must("model_name"),
+    _must("version", BigInteger),
+    _must("writer"),
+    _must("opened_at", _TIME),
+    _may("closed_at", _TIME),
+)
