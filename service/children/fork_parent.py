@@ -42,8 +42,12 @@ class ForkParent:
     async def start(cls, settings: ChildSettings) -> Self:
         """Start one and wait for its preload. Raises Stop `preload_failed`, TryLater `child_not_ready`."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            parent = cls(await _launch(settings, theirs.fileno()), ours)
+        try:
+            with theirs:
+                parent = cls(await _launch(settings, theirs.fileno()), ours)
+        except BaseException:
+            ours.close()
+            raise
         try:
             outcome, told = await parent._answer(next(parent._numbers), settings.ready_seconds)
         except BaseException:
@@ -61,10 +65,8 @@ class ForkParent:
             with theirs:
                 number = next(self._numbers)
                 self._tell(("fork", number), theirs.fileno())
-                outcome, told = await self._fork_answer(number, seconds)
-            if outcome == "unforked":
-                raise _not_ready(told)  # noqa: TRY301 - the socket is closed below either way
-            return WarmChild(told, self, self._deaths[told], await asyncio.open_unix_connection(sock=ours))
+                pid, died = await self._fork_answer(number, seconds)
+            return WarmChild(pid, self, died, await asyncio.open_unix_connection(sock=ours))
         except BaseException:
             ours.close()  # a child that was made all the same sees this end closed, and ends
             raise
@@ -99,12 +101,16 @@ class ForkParent:
             self._process.kill()
         await self._process.wait()
 
-    async def _fork_answer(self, number: int, seconds: float) -> tuple[Any, ...]:
+    async def _fork_answer(self, number: int, seconds: float) -> tuple[int, asyncio.Future[Death]]:
         try:
-            return await self._answer(number, seconds)
+            outcome, *told = await self._answer(number, seconds)
         except TryLater:
-            await self._give_up()  # one that does not fork is of no use
+            await self._give_up()  # one that does not answer is of no use
             raise
+        if outcome == "unforked":
+            raise _not_ready(told[0])
+        pid, died = told
+        return pid, died
 
     def _tell(self, message: tuple[Any, ...], *descriptors: int) -> None:
         with contextlib.suppress(OSError):  # a fork parent that is gone is noticed where we hear it
@@ -137,8 +143,9 @@ class ForkParent:
         if kind == "died":
             _settle(self._deaths.pop(number), Death(*details))
             return
-        if kind == "forked":
-            self._deaths[details[0]] = self._loop.create_future()
+        if kind == "forked":  # it may be dead before whoever asked for it is awake
+            self._deaths[details[0]] = died = self._loop.create_future()
+            details = (*details, died)
         if answer := self._asked.get(number):
             _settle(answer, (kind, *details))
 

@@ -33,12 +33,13 @@ PRELOAD: Final = (
     "ruamel.yaml",
 )
 
-# What would make an import start threads, or keep a thread busy that no child has.
+# Nothing may start a thread when it is imported, and what a task has freed goes back to the kernel.
 _FORK_SAFE: Final = {
     "OPENBLAS_NUM_THREADS": "1",  # its pool starts when numpy is imported
     "MKL_NUM_THREADS": "1",
     "_RJEM_MALLOC_CONF": "background_thread:false",  # polars' allocator
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # pyarrow's
+    "MIMALLOC_PURGE_DELAY": "0",  # pyarrow's other one, which keeps what was freed
     # Polars would spill to disk, and the thread that deletes spilled files is not there after a fork.
     "POLARS_OOC_MEMORY_BUDGET_MB": "1000000000",
 }
@@ -56,7 +57,7 @@ class ChildSettings:
     preload: tuple[str, ...] = PRELOAD
     warm_up: str | None = None
     warm_up_arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    spares: int = 1
+    spares: int = 0  # each costs about 70 MB, and what dies is replaced in the background anyway
     recycle_bytes: int = 1 << 30
     ready_seconds: float = 60.0
     omp_threads: int = 1

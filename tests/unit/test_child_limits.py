@@ -11,18 +11,18 @@ def test_a_task_within_its_limits_goes_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "held", "reason"),
+    ("now", "lease_end", "held", "reason"),
     [
-        (10.0, 0, "step_timeout"),
-        (7.0, 0, "lease_expired"),
-        (12.0, 999, "lease_expired"),
-        (1.0, 101, "out_of_memory"),
+        (10.0, 11.0, 0, "step_timeout"),
+        (7.0, 7.0, 0, "lease_expired"),
+        (12.0, 7.0, 999, "lease_expired"),
+        (1.0, 7.0, 101, "out_of_memory"),
     ],
 )
-def test_the_first_limit_that_was_passed_is_the_reason(now: float, held: int, reason: str) -> None:
-    watch = Watch(1, {"step_timeout": 10.0, "lease_expired": 7.0}, memory_bytes=100)
-    if now == 10.0:
-        watch = Watch(1, {"step_timeout": 10.0, "lease_expired": 11.0}, memory_bytes=100)
+def test_the_first_limit_that_was_passed_is_the_reason(
+    now: float, lease_end: float, held: int, reason: str
+) -> None:
+    watch = Watch(1, {"step_timeout": 10.0, "lease_expired": lease_end}, memory_bytes=100)
     assert watch.verdict(now, held) == reason
 
 
