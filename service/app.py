@@ -7,7 +7,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -46,7 +46,7 @@ from service.adapters.postgres.first_uses import PostgresFirstUses
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.run_store import PostgresRunStore
-from service.adapters.postgres.schema import upgrade
+from service.adapters.postgres.schema import require_current, upgrade
 from service.adapters.postgres.worker_identity import WorkerIdentity, hold_worker_identity
 from service.aftercare import Aftercare
 from service.children.pool import Children, ChildSet
@@ -94,7 +94,7 @@ class Makers:
     files: Callable[[], AtomicFiles] = AtomicFiles
     projector: Callable[[World], LedgerProjector] = LedgerProjector
     relay: Callable[..., OutboxRelay] = OutboxRelay
-    tasks: Mapping[str, str] = TASKS
+    tasks: Mapping[str, str] = field(default_factory=lambda: TASKS)
 
 
 PRODUCT = Makers()
@@ -155,6 +155,37 @@ async def open_listener(
         delivery = KafkaDelivery(metrics=metrics, points=points)
         inbox = _inbox(settings, ModelPromoted.topic, handle, group, member, delivery, metrics)
         yield Parts(tasks={"inbox": inbox.run}, signs={"consumer": inbox.alive}, pings={"kafka": inbox.ping})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What commands look into; nothing here is changed by looking."""
+
+    store: RunStore
+    ledger: PromotionLedger
+    outbox: Outbox
+    registry: ModelRegistry
+    database: Database
+    rest: MlflowRest
+
+
+@asynccontextmanager
+async def open_reading(settings: Settings) -> AsyncIterator[Reading]:
+    """Open what commands read from. Raises Stop when the schema is not this version's."""
+    await asyncio.to_thread(require_current, settings.sqlalchemy_url)
+    rest = MlflowRest(mlflow_access(settings))
+    try:
+        async with open_database(settings.sqlalchemy_url, application="laurel-cli") as database:
+            yield Reading(
+                store=PostgresRunStore(database),
+                ledger=PostgresPromotionLedger(database),
+                outbox=PostgresOutbox(database, settings.mlflow_model_name),
+                registry=MlflowModelRegistry(rest, settings.mlflow.alias),
+                database=database,
+                rest=rest,
+            )
+    finally:
+        await rest.close()
 
 
 async def _open_store(settings: Settings, stack: AsyncExitStack) -> tuple[Database, WorkerIdentity]:

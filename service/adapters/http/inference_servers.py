@@ -89,3 +89,13 @@ def _read(url: str, status: int, body: bytes | None) -> ReloadAnswer:
 
 def _failed(url: str, problem: str) -> ReloadAnswer:
     return ReloadAnswer(server=url, reloaded=False, problem=problem)
+
+
+async def answers_at(url: str, seconds: float = 3.0) -> str | None:
+    """Say why nothing answers at an inference server's address; None when something does."""
+    try:
+        async with httpx.AsyncClient(timeout=seconds, trust_env=False) as client:
+            await client.get(f"{url.rstrip('/')}/health")
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        return f"does not answer ({type(error).__name__})"
+    return None

@@ -1,0 +1,5 @@
+"""The command line: `laurel`."""
+
+from service.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,132 @@
+"""`laurel request` and `laurel watch`: ask for a training, and follow what happens."""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+import typer
+
+from config.settings import Settings
+from config.topics import EVENT_TOPICS
+from domain.events import REQUEST_TOPIC
+from domain.lifecycle import ENDS, State
+from domain.run import Run
+from service.adapters.kafka.requests import ReadEvent, SentRequest, publish_request, read_events
+from service.app import open_reading
+from service.cli.console import AsJson, Exit, fail, out, print_json, read_settings, run
+from service.cli.shown import EVENT_COLOURS, event_line, run_facts
+from service.settings_values import kafka_connection
+
+_SOURCE: Final = "/laurel/cli"
+_STORED_SECONDS: Final = 30.0
+
+Version = Annotated[str | None, typer.Option(help="Default: what production uses.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("request", rich_help_panel="Ask and follow")(request)
+    app.command("watch", rich_help_panel="Ask and follow")(watch)
+
+
+def request(
+    *,
+    split_version: Version = None,
+    feature_version: Version = None,
+    model_version: Version = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for whoever asks later.")] = None,
+    requested_by: Annotated[str | None, typer.Option(help="Who asks; default: the user's name.")] = None,
+    request_id: Annotated[str | None, typer.Option(help="The same id again is the same request.")] = None,
+    follow: Annotated[bool, typer.Option("--watch", help="Follow the run to its end.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a training request, and return once Kafka has acknowledged it.
+
+    With --watch the exit code says how the run ended: 0 COMPLETED or DECLINED, 1 REJECTED or FAILED.
+    """
+    settings = read_settings()
+    payload = {
+        "split_version": split_version,
+        "feature_version": feature_version,
+        "model_version": model_version,
+        "reason": reason,
+        "requested_by": requested_by or os.environ.get("USER"),
+    }
+    given = {name: value for name, value in payload.items() if value is not None}
+    ended = run(_ask(settings, given, request_id, follow=follow, as_json=as_json), settings)
+    if ended is not None and ended.state in {State.REJECTED, State.FAILED}:
+        raise typer.Exit(Exit.NO)
+
+
+async def _ask(
+    settings: Settings, payload: Mapping[str, Any], request_id: str | None, *, follow: bool, as_json: bool
+) -> Run | None:
+    sent = await publish_request(
+        kafka_connection(settings),
+        REQUEST_TOPIC,
+        payload,
+        model_name=settings.mlflow_model_name,
+        source=_SOURCE,
+        event_id=request_id,
+    )
+    if not as_json:
+        out.print(f"asked for: {sent.event_id} at {sent.coordinates}")
+    ended = await _followed(settings, sent, quiet=as_json) if follow else None
+    if as_json:
+        facts = {"request_id": sent.event_id, "identity": sent.identity, "coordinates": str(sent.coordinates)}
+        print_json(facts | ({"run": run_facts(ended)} if ended else {}))
+    return ended
+
+
+async def _followed(settings: Settings, sent: SentRequest, *, quiet: bool) -> Run:
+    async with open_reading(settings) as reading:
+        shown: State | None = None
+        waited = 0.0
+        while True:
+            found = await reading.store.find(sent.identity)
+            if found and found[0].state is not shown:
+                shown = found[0].state
+                if not quiet:
+                    out.print(_state_line(found[0]))
+            if found and found[0].state in ENDS:
+                return found[0]
+            if not found and waited > _STORED_SECONDS:
+                fail(Exit.AWAY, "the request is in Kafka, but no worker has stored it yet; is one running?")
+            await asyncio.sleep(0.1)
+            waited += 0.1
+
+
+def _state_line(found: Run) -> str:
+    why = f"  {found.failure.message}" if found.failure else ""
+    return f"[bold]{found.run_id[:8]}[/]  {found.state.value}{why}"
+
+
+def watch(
+    *,
+    from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest event.")] = False,
+    follow: Annotated[bool, typer.Option(help="Wait for more, until Ctrl-C.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Print what Laurel announces, as any consumer would read it."""
+    settings = read_settings()
+    run(_watch(settings, from_start=from_start, follow=follow, as_json=as_json), settings)
+
+
+async def _watch(settings: Settings, *, from_start: bool, follow: bool, as_json: bool) -> None:
+    from_ms = None if from_start else int(time.time() * 1000)
+    events = read_events(kafka_connection(settings), EVENT_TOPICS, from_ms=from_ms, follow=follow)
+    async for event in events:
+        if event.key == settings.mlflow_model_name:
+            _print_event(event, as_json=as_json)
+
+
+def _print_event(event: ReadEvent, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {"topic": event.coordinates.topic, "attributes": dict(event.attributes), "data": event.data}
+        )
+    else:
+        colour = EVENT_COLOURS.get(event.coordinates.topic, "white")
+        out.print(f"[{colour}]{event_line(event)}[/]", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""The story that `laurel demo` plays on the Ames house sales."""

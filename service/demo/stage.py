@@ -1,0 +1,52 @@
+"""The demo's stage: config and data of its own in a folder, and the two deliveries of sales."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+EXAMPLE = Path(__file__).parents[2] / "config" / "example"
+_SALES = EXAMPLE / "data" / "ames.parquet"
+_PERIOD = "Year_Sold"
+LAST_YEAR_OF_THE_FIRST_DELIVERY = 2008
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the demo's configuration and data are."""
+
+    folder: Path
+
+    @property
+    def config_root(self) -> Path:
+        """A copy of the example's configuration: the story changes it."""
+        return self.folder / "config"
+
+    @property
+    def data_root(self) -> Path:
+        """The data that the story grows."""
+        return self.folder / "data"
+
+    @property
+    def master(self) -> Path:
+        """The dataset that a data pipeline would append to."""
+        return self.data_root / "processed" / "master.parquet"
+
+    def set_up(self) -> None:
+        """Make the folder anew."""
+        shutil.copytree(
+            EXAMPLE, self.config_root, ignore=shutil.ignore_patterns("data", "*.py", "__pycache__")
+        )
+        self.master.parent.mkdir(parents=True)
+
+    def deliver_first_sales(self) -> int:
+        """Bring the sales up to 2008; return the rows."""
+        return self._deliver(LAST_YEAR_OF_THE_FIRST_DELIVERY)
+
+    def deliver_all_sales(self) -> int:
+        """Bring all of them, as a pipeline that appends would; return the rows."""
+        return self._deliver(None)
+
+    def _deliver(self, last_year: int | None) -> int:
+        from service.adapters.polars.deliveries import write_delivery  # noqa: PLC0415 - slow to import
+
+        return write_delivery(_SALES, self.master, _PERIOD, last_year)

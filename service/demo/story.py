@@ -1,0 +1,130 @@
+"""The story in five chapters, each a request over Kafka and what became of it."""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from config.settings import Settings
+from domain.errors import NeverRetry
+from domain.events import REQUEST_TOPIC
+from domain.lifecycle import ENDS, State, Step
+from domain.run import Run
+from service.adapters.kafka.requests import publish_request
+from service.app import Reading
+from service.demo.stage import LAST_YEAR_OF_THE_FIRST_DELIVERY, Stage
+from service.settings_values import kafka_connection
+
+Say = Callable[[str], None]
+
+_SOURCE: Final = "/laurel/demo"
+_SECONDS: Final = 90.0
+
+
+class Story:
+    """Plays the chapters on a running Laurel. Raises NeverRetry when one does not end as it should."""
+
+    def __init__(self, stage: Stage, settings: Settings, reading: Reading, say: Say) -> None:
+        self._stage = stage
+        self._settings = settings
+        self._reading = reading
+        self._say = say
+
+    async def play(self) -> None:
+        """Play all of it."""
+        await self._first_champion()
+        await self._weaker_candidate()
+        await self._new_sales()
+        await self._bad_requests()
+        await self._same_event_twice()
+
+    async def _first_champion(self) -> None:
+        rows = self._stage.deliver_first_sales()
+        year = LAST_YEAR_OF_THE_FIRST_DELIVERY
+        self._chapter(1, f"{rows:,} sales up to {year}; no champion yet; a request without versions")
+        run = await self._asked({"reason": "the first training"}, State.COMPLETED)
+        self._say(f"   defaults → {self._verdict(run)}")
+
+    async def _weaker_candidate(self) -> None:
+        self._chapter(
+            2, "a weaker model definition (model 2) is judged against the champion on the same bytes"
+        )
+        run = await self._asked({"model_version": 2, "reason": "fewer trees"}, State.DECLINED)
+        self._say(f"   {self._verdict(run)}")
+
+    async def _new_sales(self) -> None:
+        reference, defaults = self._reference_digest(), self._defaults()
+        rows = self._stage.deliver_all_sales()
+        self._chapter(3, f"new sales arrive: the master grows to {rows:,} rows; a better model (model 3)")
+        run = await self._asked({"model_version": 3, "reason": "new sales"}, State.COMPLETED)
+        self._say(f"   {self._verdict(run)}")
+        self._say(f"   active_config.yaml: model {defaults} → {self._defaults()}")
+        same = "untouched" if self._reference_digest() == reference else "CHANGED"
+        self._say(f"   reference {same}: sha256 {reference[:16]}…")
+        if same == "CHANGED":
+            raise NeverRetry("reference_digest_mismatch", "the reference changed while the master grew")
+
+    async def _bad_requests(self) -> None:
+        self._chapter(4, "a version that does not exist, and a typo")
+        for payload in ({"feature_version": 99}, {"model_versoin": 3}):
+            run = await self._asked(payload, State.REJECTED)
+            for fault in (run.failure.facts if run.failure else {}).get("faults", ()):
+                self._say(f"   rejected: {fault['message']}; allowed: {fault['allowed']}")
+
+    async def _same_event_twice(self) -> None:
+        self._chapter(5, "the same event, delivered twice")
+        before = await self._runs()
+        payload, event_id = {"model_version": 2, "reason": "told twice"}, str(uuid.uuid4())
+        await self._publish(payload, event_id)
+        await self._asked(payload, State.DECLINED, event_id)
+        made = await self._runs() - before
+        self._say(f"   two deliveries, {made} run")
+        if made != 1:
+            raise NeverRetry("doubled", f"the same event made {made} runs")
+
+    async def _asked(self, payload: Mapping[str, Any], end: State, event_id: str | None = None) -> Run:
+        identity = await self._publish(payload, event_id or str(uuid.uuid4()))
+        async with asyncio.timeout(_SECONDS):
+            run = await self._ended(identity)
+        if run.state is not end:
+            why = run.failure.message if run.failure else self._verdict(run)
+            raise NeverRetry("demo", f"run {run.run_id} ended {run.state} and not {end}: {why}")
+        return run
+
+    async def _publish(self, payload: Mapping[str, Any], event_id: str) -> str:
+        sent = await publish_request(
+            kafka_connection(self._settings),
+            REQUEST_TOPIC,
+            {"requested_by": "demo", **payload},
+            model_name=self._settings.mlflow_model_name,
+            source=_SOURCE,
+            event_id=event_id,
+        )
+        return sent.identity
+
+    async def _ended(self, identity: str) -> Run:
+        while True:
+            found = await self._reading.store.find(identity)
+            if found and found[0].state in ENDS:
+                return found[0]
+            await asyncio.sleep(0.05)
+
+    async def _runs(self) -> int:
+        return len(await self._reading.store.recent(self._settings.mlflow_model_name, 1000))
+
+    def _verdict(self, run: Run) -> str:
+        decided = run.outputs[Step.DECIDE]
+        what = f"promoted (generation {decided['generation']})" if decided["version"] else "declined"
+        return f"{what}: {decided['verdict']['reasons'][0]}"
+
+    def _reference_digest(self) -> str:
+        path = self._stage.data_root / "reference" / "tests" / "v1" / "test_reference.parquet"
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def _defaults(self) -> str:
+        text = (self._stage.config_root / "active_config.yaml").read_text(encoding="utf-8")
+        return next(line.split(":")[1].strip() for line in text.splitlines() if "model_version:" in line)
+
+    def _chapter(self, number: int, title: str) -> None:
+        self._say(f"[bold cyan]{number}.[/] [bold]{title}[/]")

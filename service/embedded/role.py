@@ -1,0 +1,42 @@
+"""One of Laurel's own roles as a process beside the embedded servers."""
+
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from service.embedded import ports
+from service.embedded.process import Command
+from service.embedded.server import EmbeddedServer
+
+_PROJECT = Path(__file__).parents[2]
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class EmbeddedRole(EmbeddedServer):
+    """`laurel worker` or `laurel reload-listener`; ready when its own readiness says so."""
+
+    def __init__(self, name: str, folder: Path, port: int, environment: Mapping[str, str]) -> None:
+        self.name = name  # type: ignore[misc] # each role is a server of its own name
+        super().__init__(folder, port)
+        self._environment = environment
+
+    def _prepare(self) -> None:
+        """A role has nothing of its own on disk."""
+
+    def _command(self) -> Command:
+        return Command(
+            (sys.executable, "-m", "service.cli", self.name),
+            self.log,
+            environment={"PYTHONPATH": str(_PROJECT), **self._environment},
+            death_signal=self.polite_signal,
+            keep_open=(self._lock.descriptor,),
+        )
+
+    def _answers(self) -> bool:
+        try:
+            with _OPENER.open(f"http://{ports.LOOPBACK}:{self.port}/health/ready", timeout=5) as response:
+                return bool(response.status == 200)  # noqa: PLR2004 - HTTP's own number
+        except (OSError, urllib.error.HTTPError):
+            return False
