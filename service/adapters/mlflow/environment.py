@@ -22,6 +22,5 @@ def library_environment(access: MlflowAccess) -> dict[str, str]:
         "MLFLOW_UV_AUTO_DETECT": "false",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         **{name: value for name, value in credentials.items() if value is not None},
     }

@@ -14,7 +14,7 @@ from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.artifact_store import ArtifactStore, open_store
 from service.adapters.mlflow.artifact_uri import is_another_server
 from service.adapters.mlflow.door import Door
-from service.adapters.mlflow.errors import ABSENT, code_of, well_formed
+from service.adapters.mlflow.errors import ABSENT, code_of, unavailable, well_formed
 from service.adapters.mlflow.model_cache import ModelCache, require_digest, require_same_files
 
 LARGEST_MODEL: Final = 4 * 1024**3  # bytes
@@ -147,10 +147,8 @@ def _download(store: ArtifactStore, path: str, size: int, to: Path) -> str:
             draft.write(block)
             if draft.size > size:
                 break
-        if draft.size != size:
-            raise ModelUnusable(
-                "model_files_differ", f"{path} has not the listed size", path=path, bytes=size
-            )
+        if draft.size != size:  # the listing was made just now: the transfer is at fault, not the model
+            raise unavailable("GET artifacts", f"{path} has {size} bytes, {draft.size} came")
         draft.replace()
         return draft.sha256
 
