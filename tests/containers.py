@@ -15,6 +15,7 @@ from docker.errors import DockerException, ImageNotFound
 from testcontainers.core.container import DockerContainer
 
 from service.embedded import ports
+from service.embedded.broker_probe import known_brokers
 from service.embedded.databases import connect
 from service.embedded.errors import EmbeddedServerError
 from service.embedded.kafka import BROKER_PROPERTIES, STARTED
@@ -118,7 +119,7 @@ class ContainerKafka(_ContainerServer):
         super().__init__(DockerContainer(_KAFKA_IMAGE, env=_kafka_environment(port)), 9092, port)
 
     def _answers(self) -> bool:
-        return self._logs().count(STARTED) == self._starts and ports.is_open(self.port)
+        return self._logs().count(STARTED) == self._starts and known_brokers(self.port) > 0
 
 
 class ContainerPostgres(_ContainerServer):

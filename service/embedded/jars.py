@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jgo.maven import MavenContext, PythonResolver
-
+from service.embedded import wheels
 from service.embedded.errors import EmbeddedServerError
 
 LIST = Path(__file__).with_name("kafka_jars.txt")
@@ -43,6 +42,7 @@ def ensure(jars: tuple[Jar, ...], folder: Path) -> list[Path]:
     Raises:
         EmbeddedServerError: a jar cannot be had, or what was fetched has another digest.
     """
+    wheels.folder("jgo")
     folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(_PARALLEL) as pool:
         return list(pool.map(partial(_ensure, folder=folder), jars))
@@ -72,6 +72,8 @@ def _fetch(jar: Jar, path: Path) -> None:
 
 
 def _download(jar: Jar, scratch: Path) -> Path:
+    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - only the first start needs it
+
     context = MavenContext(resolver=PythonResolver(), repo_cache=scratch, timeout=_TIMEOUT_SECONDS)
     group, artifact, version = jar.coordinate.split(":")
     fetched: Path = context.project(group, artifact).at_version(version).artifact().resolve()

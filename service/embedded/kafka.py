@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
 from service.embedded import broker_runtime, ports
+from service.embedded.broker_probe import known_brokers
 from service.embedded.broker_runtime import HIDDEN, Runtime, Say, write_properties
 from service.embedded.errors import EmbeddedServerError
 from service.embedded.process import Command
@@ -124,7 +125,7 @@ class EmbeddedKafka(EmbeddedServer):
         return Command(arguments, self.log, hide=HIDDEN, keep_open=(self._lock.descriptor,))
 
     def _answers(self) -> bool:
-        return STARTED in self._logged() and ports.is_open(self.port)
+        return STARTED in self._logged() and known_brokers(self.port) > 0
 
 
 class _TrainingKafka(EmbeddedKafka):

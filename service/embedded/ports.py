@@ -32,13 +32,6 @@ def require_free(server: str, port: int) -> None:
         raise EmbeddedServerError(message)
 
 
-def is_open(port: int) -> bool:
-    """Whether something accepts connections on ``port`` now."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((LOOPBACK, port)) == 0
-
-
 def free_port(count: int = 1) -> int:
     """The first of ``count`` neighbouring free ports, taken at random so that parallel runs seldom meet."""
     for _ in range(1000):

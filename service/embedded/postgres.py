@@ -11,13 +11,12 @@ import shutil
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
 import psycopg
 
-from service.embedded import databases, ports
+from service.embedded import databases, ports, wheels
 from service.embedded.errors import EmbeddedServerError
 from service.embedded.process import Command, run
 from service.embedded.server import EmbeddedServer
@@ -119,10 +118,4 @@ def _server_user() -> tuple[int, int]:
 
 
 def _binary(program: str) -> Path:
-    spec = find_spec(_WHEEL)
-    if spec is None or spec.origin is None:
-        message = (
-            "PostgreSQL's wheel is not installed; install the extra: pip install 'laurel-lifecycle[local]'"
-        )
-        raise EmbeddedServerError(message)
-    return Path(spec.origin).parent / "pginstall18" / "bin" / program
+    return wheels.folder(_WHEEL) / "pginstall18" / "bin" / program

@@ -56,7 +56,7 @@ def test_postgres_keeps_what_was_committed(
         connection.execute("CREATE TABLE sale (price int)")
         connection.execute("INSERT INTO sale VALUES (215000)")
     end(postgres)
-    assert not ports.is_open(postgres.port)
+    assert ports.is_free(postgres.port)
     postgres.start()
     postgres.wait_ready()
     with databases.connect(url) as connection:
