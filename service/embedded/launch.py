@@ -9,24 +9,25 @@ import os
 import sys
 
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
+SECBIT_NO_SETUID_FIXUP = 4
 CAP_DAC_OVERRIDE = 1
 CAPABILITY_VERSION_3 = 0x20080522
 
 
 def drop_root(libc: ctypes.CDLL, user: int, group: int) -> None:
     """Become ``user``, but keep reaching what only root may: the checkout may lie in a closed home folder."""
-    libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    # else the change of user takes the capability away, and access(2), by which PostgreSQL looks for its own
+    # programs, does not count it
+    libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setgid(group)
     os.setuid(user)
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     mask = 1 << CAP_DAC_OVERRIDE
-    sets = (ctypes.c_uint32 * 6)(
-        mask, mask, mask, 0, 0, 0
-    )  # effective, permitted, inheritable; low words, then high
+    sets = (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0)  # effective, permitted, inheritable
     libc.capset(header, sets)
     libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
 

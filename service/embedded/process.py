@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 _LAUNCH = Path(__file__).with_name("launch.py")
-_SAME_USER = (-1, -1)
+SAME_USER = (-1, -1)
 
 Child = subprocess.Popen[bytes]
 
@@ -31,7 +31,7 @@ class Command:
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     hide: tuple[str, ...] = ()
-    user: tuple[int, int] = _SAME_USER
+    user: tuple[int, int] = SAME_USER
     death_signal: int = signal.SIGKILL
     keep_open: tuple[int, ...] = ()
 
