@@ -53,9 +53,8 @@ from service.children.pool import Children, ChildSet
 from service.clock import SystemClock
 from service.heavy.dataset_files import ChildDatasetFiles
 from service.heavy.dataset_versions import ChildDatasetVersions
-from service.heavy.desk import TASKS, Desk, Places
-from service.heavy.pictures import CHILD as PICTURES
-from service.heavy.pictures import Pictures
+from service.heavy.desk import TASKS, Desk, Places, RunsTasks
+from service.heavy.pictures import Bench, Pictures
 from service.heavy.trainer import ChildTrainer
 from service.ledger_projector import LedgerProjector
 from service.metrics import Metrics
@@ -75,8 +74,6 @@ from service.settings_values import (
     worker_name,
 )
 from service.world import Heavy, World
-
-_CHILDREN = ("train", "side", PICTURES)
 
 
 @dataclass(frozen=True)
@@ -106,9 +103,7 @@ async def open_worker(
 ) -> AsyncIterator[Parts]:
     """Open a worker's parts. Raises TryLater while a service is away, Stop for what can never work."""
     async with AsyncExitStack() as stack:
-        children = Children(
-            children_settings(settings), sets=settings.worker.lifecycles_at_once, names=_CHILDREN
-        )
+        children = Children(children_settings(settings), sets=settings.worker.lifecycles_at_once)
         stack.push_async_callback(children.stop)
         warming = asyncio.create_task(children.start())  # 2 s that nothing else has to wait for
         stack.callback(warming.cancel)
@@ -122,7 +117,7 @@ async def open_worker(
         world = _world(settings, database, identity, rest, _desk(settings, sets[0], makers), points, makers)
         await world.store.release_all(identity.name)
         await world.alias_writes.close_all_of(identity.name)
-        parts = _worker_parts(settings, world, sets, makers)
+        parts = _worker_parts(settings, world, children, sets, makers)
         await _open_kafka(settings, parts, world, database, metrics, stack, makers)
         await warming
         parts.tasks["identity"] = identity.keep
@@ -199,7 +194,14 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> tuple[Databa
     return database, identity
 
 
-def _desk(settings: Settings, children: ChildSet, makers: Makers) -> Desk:
+@asynccontextmanager
+async def _open_bench(settings: Settings, children: Children, makers: Makers) -> AsyncIterator[Bench]:
+    async with children.apart() as child:
+        desk = _desk(settings, child, makers)
+        yield Bench(desk, _trainer(settings, desk))
+
+
+def _desk(settings: Settings, children: RunsTasks, makers: Makers) -> Desk:
     return Desk(
         children,
         timeout_seconds=settings.child.step_timeout_seconds,
@@ -252,14 +254,15 @@ def _estimator_faults(desk: Desk) -> Callable[[Estimator], Any]:
 def _worker_parts(
     settings: Settings,
     world: World,
+    children: Children,
     sets: Sequence[ChildSet],
     makers: Makers,
 ) -> Parts:
     projector = makers.projector(world)
-    desks = [_desk(settings, children, makers) for children in sets]
-    heavies = [_heavy(settings, desk, children) for desk, children in zip(desks, sets, strict=True)]
-    places, access = Places(settings.data_root), mlflow_access(settings)
-    pictures = Pictures(desks[0], places, access, _trainer(settings, desks[0]), world.registry)
+    desks = [_desk(settings, own, makers) for own in sets]
+    heavies = [_heavy(settings, desk, own) for desk, own in zip(desks, sets, strict=True)]
+    open_bench = partial(_open_bench, settings, children, makers)
+    pictures = Pictures(open_bench, Places(settings.data_root), mlflow_access(settings), world.registry)
     aftercare = Aftercare(world, pictures)
     parts = Parts(tasks={"pictures": aftercare.run_forever})
     for number, heavy in enumerate(heavies):

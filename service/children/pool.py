@@ -171,6 +171,26 @@ class ChildSet:
         return {name: place.pid() for name, place in self._places.items()}
 
 
+class ChildApart:
+    """One child with the `run` of a set; whatever name is asked for, it is this one."""
+
+    def __init__(self, child: WarmChild) -> None:
+        self._child = child
+
+    async def run(
+        self,
+        _name: str,
+        task: str,
+        /,
+        *,
+        timeout_seconds: float | None = None,
+        memory_bytes: int | None = None,
+        **arguments: Any,
+    ) -> Any:
+        """Run a task, as `ChildSet.run` does, without a lease that could end."""
+        return await self._child.run(Order(task, arguments, timeout_seconds, memory_bytes))
+
+
 class Children:
     """All children of this worker: `sets` of them, one for each lifecycle at once, above one fork parent."""
 
@@ -209,6 +229,15 @@ class Children:
         finally:
             await children.give_back()
             self._free.put_nowait(children)
+
+    @asynccontextmanager
+    async def apart(self) -> AsyncIterator["ChildApart"]:
+        """Make a child for what no lifecycle waits for; it ends with the block."""
+        child = await self._supply.take()
+        try:
+            yield ChildApart(child)
+        finally:
+            await child.end("done")
 
     async def ping(self, seconds: float = 1.0) -> float:
         """Say how many seconds the fork parent takes to answer. Raises TryLater `child_not_ready`."""

@@ -1,6 +1,8 @@
 """The pictures and the model card of an ended run: drawn when nobody waits for them."""
 
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any
 
 from domain.datasets import DatasetHashes, SplitParts
@@ -21,39 +23,52 @@ from service.steps.outputs import Decided, Evaluated, Trained
 CHILD = "pictures"
 
 
+@dataclass(frozen=True)
+class Bench:
+    """A child that is not a lifecycle's, and what works in it."""
+
+    desk: Desk
+    trainer: ChildTrainer
+
+
+OpenBench = Callable[[], AbstractAsyncContextManager[Bench]]
+
+
 class Pictures:
     """Scores both models once more for their rows, draws, and uploads to the run of record."""
 
     def __init__(
-        self, desk: Desk, places: Places, access: MlflowAccess, trainer: ChildTrainer, registry: ModelRegistry
+        self, open_bench: OpenBench, places: Places, access: MlflowAccess, registry: ModelRegistry
     ) -> None:
-        self._desk = desk
+        self._open_bench = open_bench
         self._places = places
         self._access = access
-        self._trainer = trainer
         self._registry = registry
 
     async def draw(self, run: Run, provenance: Provenance) -> None:
         """Draw for a run that has a verdict. Safe to repeat."""
+        async with self._open_bench() as bench:
+            await self._draw(run, provenance, bench)
+
+    async def _draw(self, run: Run, provenance: Provenance, bench: Bench) -> None:
         folder = self._places.run(run.run_id) / "pictures"
         config = ResolvedConfig.model_validate(run.outputs[Step.RESOLVE])
         trained = Trained.model_validate(run.outputs[Step.TRAIN])
         decided = Decided.model_validate(run.outputs[Step.DECIDE])
         package = trained.package
-        candidate = await self._predictions(
-            Fetched(package.folder, package.manifest, foreign=False), config, run, folder
-        )
-        answer = await self._desk.run(
+        own = Fetched(package.folder, package.manifest, foreign=False)
+        candidate = await self._predictions(bench, own, config, run)
+        answer = await bench.desk.run(
             CHILD,
             "draw",
             candidate=candidate,
-            champion=await self._champion_predictions(run, config, decided, folder),
+            champion=await self._champion_predictions(bench, run, config, decided),
             target=config.contract.target,
             folder=str(folder),
             card=model_card(run, config, provenance).model_dump(mode="json"),
         )
         opened = OpenedRun.model_validate(run.outputs["open_run"])
-        await self._desk.run(
+        await bench.desk.run(
             CHILD,
             "upload_files",
             artifact_uri=f"{opened.artifact_uri}/evaluation",
@@ -63,24 +78,24 @@ class Pictures:
         )
 
     async def _champion_predictions(
-        self, run: Run, config: ResolvedConfig, decided: Decided, folder: Path
+        self, bench: Bench, run: Run, config: ResolvedConfig, decided: Decided
     ) -> str | None:
         if not isinstance(decided.champion, Champion):
             return None
         version = await self._registry.version(run.model_name, decided.champion.version)
         if version is None:
             return None
-        return await self._predictions(await self._trainer.fetch(CHILD, version), config, run, folder)
+        return await self._predictions(bench, await bench.trainer.fetch(CHILD, version), config, run)
 
-    async def _predictions(self, model: Fetched, config: ResolvedConfig, run: Run, folder: Path) -> str:
+    async def _predictions(self, bench: Bench, model: Fetched, config: ResolvedConfig, run: Run) -> str:
         parts = SplitParts.model_validate(run.outputs[Step.SPLIT])
         locality = config.split.geographic_column if isinstance(config.split, GeographicSplit) else None
-        answer = await self._trainer.score(
+        answer = await bench.trainer.score(
             CHILD,
             model,
             config,
             {"reference": parts.reference},
-            predictions_folder=str(folder),
+            predictions_folder=str(self._places.run(run.run_id) / "pictures"),
             locality_column=locality,
         )
         return str(answer["predictions"]["reference"])
