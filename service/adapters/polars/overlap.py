@@ -53,9 +53,7 @@ def _keys(dataset: Dataset, contract: DataContract) -> Iterator[pl.Expr]:
 
 def _rows_of_master(plan: Plan, keys: pl.DataFrame, contract: DataContract) -> pl.DataFrame:
     """Return the master's rows that have one of `keys`, and whether each trains."""
-    master = plan.dataset.frame.select(
-        *_keys(plan.dataset, contract), pl.col(plan.masks[TRAIN]).alias(_TRAINS)
-    )
+    master = plan.dataset.frame.select(*_keys(plan.dataset, contract), plan.predicates[TRAIN].alias(_TRAINS))
     names = list(contract.primary_key)
     return master.join(keys.lazy(), on=names, how="semi", nulls_equal=True).collect(engine="streaming")
 

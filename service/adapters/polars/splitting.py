@@ -3,7 +3,7 @@
 `domain.split_rules` says what each rule means; a property test holds both against each other.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any, Final, cast
 
@@ -22,14 +22,15 @@ _ROW_GROUP: Final = 65_536
 
 @dataclass(frozen=True)
 class Plan:
-    """Which rows go where: the master with one truth column per part, and the rows of each part in order.
+    """Which rows go where: a predicate and the number of rows of each part, in the rules' order.
 
-    `masks` names those columns by part: train, reference, then the moving tests.
+    The parts are train, reference, and the moving tests. `columns` are the master's own.
     """
 
     dataset: Dataset
-    masks: Mapping[str, str]
+    predicates: Mapping[str, pl.Expr]
     rows: Mapping[str, int]
+    columns: Sequence[str]
 
 
 def plan_split(dataset: Dataset, rules: SplitRules) -> Plan:
@@ -37,21 +38,30 @@ def plan_split(dataset: Dataset, rules: SplitRules) -> Plan:
 
     Raises NeverRetry `unreadable_dataset`.
     """
+    columns = dataset.schema.names()
     with engine_errors(dataset.path):
         predicates = dict(_predicates(dataset, rules, _latest(dataset, rules)))
-        masks = {part: _unused(f"__laurel_{part}", dataset) for part in predicates}
-        frame = dataset.frame.with_columns(**{masks[part]: rule for part, rule in predicates.items()})
-        if dataset.in_memory:  # asked once, instead of once for each part
-            frame = frame.collect(engine="streaming").lazy()
-        counts = frame.select(pl.col(mask).sum().alias(part) for part, mask in masks.items())
+        if dataset.in_memory:
+            dataset, predicates = _answered(dataset, predicates)
+        counts = dataset.frame.select(rule.sum().alias(part) for part, rule in predicates.items())
         rows = counts.collect(engine="streaming").row(0, named=True)
-    return Plan(replace(dataset, frame=frame), masks, rows)
+    return Plan(dataset, predicates, rows, columns)
+
+
+def _answered(dataset: Dataset, predicates: Mapping[str, pl.Expr]) -> tuple[Dataset, dict[str, pl.Expr]]:
+    """Put the answers into columns of the frame in memory: each question is asked once."""
+    masks = {part: _unused(f"__laurel_{part}", dataset) for part in predicates}
+    asked = dataset.frame.with_columns(**{masks[part]: rule for part, rule in predicates.items()})
+    frame = asked.collect(engine="streaming").lazy()
+    return replace(dataset, frame=frame), {part: pl.col(mask) for part, mask in masks.items()}
 
 
 def write_parts(plan: Plan, drafts: Mapping[str, Draft]) -> None:
-    """Write the parts, side by side in one pass over the master; each keeps its columns and its row order.
+    """Write the parts; each keeps the master's columns and row order.
 
-    Raises NeverRetry `unreadable_dataset`; an error of the disk is kept in the draft that met it.
+    From memory they are written side by side; from a file one after the other, since sinks that share a scan
+    make the engine keep what the slower of them has not taken yet. Raises NeverRetry `unreadable_dataset`;
+    an error of the disk is kept in the draft that met it.
     """
     sinks = [
         rows_of(plan, part).sink_parquet(
@@ -65,12 +75,13 @@ def write_parts(plan: Plan, drafts: Mapping[str, Draft]) -> None:
         for part, draft in drafts.items()
     ]
     with engine_errors(plan.dataset.path):
-        pl.collect_all(sinks, engine="streaming")
+        for batch in [sinks] if plan.dataset.in_memory else [[sink] for sink in sinks]:
+            pl.collect_all(batch, engine="streaming")
 
 
 def rows_of(plan: Plan, part: str) -> pl.LazyFrame:
     """The master's rows of one part, in its order, with its columns."""
-    return plan.dataset.frame.filter(pl.col(plan.masks[part])).select(plan.dataset.schema.names())
+    return plan.dataset.frame.filter(plan.predicates[part]).select(plan.columns)
 
 
 def _unused(name: str, dataset: Dataset) -> str:
