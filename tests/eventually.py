@@ -3,17 +3,21 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
-async def eventually(look: Callable[[], T | Awaitable[T]], *, within: float = 20.0) -> T:
+@overload
+async def eventually(look: Callable[[], Awaitable[T]], *, within: float = ...) -> T: ...
+@overload
+async def eventually(look: Callable[[], T], *, within: float = ...) -> T: ...
+async def eventually(look: Callable[[], Any], *, within: float = 20.0) -> Any:
     """Return the first true value of `look`; raise with the last one seen when the time is over."""
     deadline = time.monotonic() + within
     while True:
         seen = look()
-        value: T = await seen if isinstance(seen, Awaitable) else seen
+        value = await seen if isinstance(seen, Awaitable) else seen
         if value:
             return value
         if time.monotonic() > deadline:

@@ -1,6 +1,6 @@
 """For people: what was set aside, one of them whole, and back with it into the topic it came from."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from domain.errors import NeverRetry
 from domain.request import Coordinates
@@ -12,7 +12,7 @@ from service.adapters.kafka.producers import start_producer, stop_producer
 from service.adapters.kafka.reading import read_one, read_to_the_end
 
 
-async def list_dead_letters(connection: KafkaConnection, topic: str) -> AsyncIterator[DeadLetter]:
+async def list_dead_letters(connection: KafkaConnection, topic: str) -> AsyncGenerator[DeadLetter, None]:
     """All dead letters there are now, oldest first within a partition. Raises TryLater."""
     async for raw in read_to_the_end(connection, [topic]):
         letter = read_dead_letter(raw)

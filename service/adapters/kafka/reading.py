@@ -1,6 +1,6 @@
 """Reading topics as any bare consumer does: no group, no commits."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -14,7 +14,7 @@ _SECONDS = 15.0
 
 async def read_to_the_end(
     connection: KafkaConnection, topics: Iterable[str], *, from_ms: int | None = None
-) -> AsyncIterator[ConsumerRecord]:
+) -> AsyncGenerator[ConsumerRecord, None]:
     """Every record that the topics hold now. Raises TryLater."""
     known = await _known(connection, topics)
     if not known:
@@ -30,7 +30,7 @@ async def read_to_the_end(
 
 async def read_on(
     connection: KafkaConnection, topics: Iterable[str], *, from_ms: int | None = None
-) -> AsyncIterator[ConsumerRecord]:
+) -> AsyncGenerator[ConsumerRecord, None]:
     """Every record from the beginning, or from a time (milliseconds since 1970), and then as they come."""
     async with _Reader(connection, await _known(connection, topics), from_ms) as reader:
         while True:

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -76,7 +76,7 @@ async def publish_request(
 
 async def read_events(
     connection: KafkaConnection, topics: Iterable[str], *, from_ms: int | None = None, follow: bool = False
-) -> AsyncIterator[ReadEvent]:
+) -> AsyncGenerator[ReadEvent, None]:
     """Read event topics from the beginning or from a time, to the present end or (`follow`) without end.
 
     In order within a partition; sort by `coordinates.timestamp_ms` for one order over topics.
