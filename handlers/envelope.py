@@ -44,6 +44,7 @@ class Opened:
 
 def open_record(record: Record, *, wire_type: str, max_bytes: int) -> Opened:
     """Take a record out of its envelope. Raises Refused."""
+    _refuse_marked(record)
     value = record.value or b""
     if len(value) > max_bytes:
         raise Refused("too_large", f"{len(value)} bytes; {max_bytes} are allowed")
@@ -60,12 +61,15 @@ def open_record(record: Record, *, wire_type: str, max_bytes: int) -> Opened:
     return Opened(payload, attributes, _first_coordinates(headers))
 
 
-def _texts(record: Record) -> dict[str, str]:
-    """Headers as texts. A header that is null, twice there or not UTF-8 makes the envelope unreadable."""
+def _refuse_marked(record: Record) -> None:
     for name, value in record.headers:
         if name == FETCH_PROBLEM:
             reason, _, detail = (value or b"").decode("utf-8", "replace").partition(": ")
             raise Refused(reason or "bad_envelope", detail)
+
+
+def _texts(record: Record) -> dict[str, str]:
+    """Headers as texts. A header that is null, twice there or not UTF-8 makes the envelope unreadable."""
     if len(record.headers) > MOST_HEADERS:
         raise Refused("bad_envelope", f"{len(record.headers)} headers; {MOST_HEADERS} are allowed")
     texts: dict[str, str] = {}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domain.events import ModelPromoted
 from domain.points import NO_POINTS, Point, Points
@@ -11,6 +11,16 @@ from domain.ports.inference_servers import InferenceServers, ReloadAnswer
 from domain.record import Record, Unreadable
 from handlers.envelope import Refused, open_record
 from handlers.handled import Handled
+
+
+class Promotion(BaseModel):
+    """What a reload needs of `ModelPromoted`; all else may change without this reader noticing."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, protected_namespaces=())
+
+    model_name: str
+    generation: int = Field(ge=1)
+    version: int = Field(ge=1)
 
 
 async def on_model_promoted(
@@ -33,11 +43,11 @@ async def on_model_promoted(
     return _report(event, answers)
 
 
-def read_promotion(record: Record, *, max_bytes: int) -> ModelPromoted | Unreadable:
-    """Read the event; fields that this version does not know are ignored."""
+def read_promotion(record: Record, *, max_bytes: int) -> Promotion | Unreadable:
+    """Read the event in either mode of CloudEvents."""
     try:
         opened = open_record(record, wire_type=ModelPromoted.wire_type, max_bytes=max_bytes)
-        return ModelPromoted.model_validate(opened.payload)
+        return Promotion.model_validate(opened.payload)
     except Refused as refused:
         return refused.why
     except ValidationError as error:
@@ -47,7 +57,7 @@ def read_promotion(record: Record, *, max_bytes: int) -> ModelPromoted | Unreada
         )
 
 
-def _report(event: ModelPromoted, answers: Sequence[ReloadAnswer]) -> Handled:
+def _report(event: Promotion, answers: Sequence[ReloadAnswer]) -> Handled:
     facts: dict[str, Any] = {
         "generation": event.generation,
         "version": event.version,

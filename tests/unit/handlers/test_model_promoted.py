@@ -56,7 +56,8 @@ async def test_if_nobody_answers_that_is_all_that_happens() -> None:
 
 
 async def test_fields_of_a_later_version_are_ignored() -> None:
-    assert (await take(promoted(colour="green"), FakeInferenceServers("a"))).outcome == "reloaded"
+    later = promoted(colour="green", versions={"split_version": 1, "colour": 2}, cause="a new one")
+    assert (await take(later, FakeInferenceServers("a"))).outcome == "reloaded"
 
 
 async def test_another_models_promotion_concerns_nobody_here() -> None:
