@@ -19,11 +19,18 @@ async def settled_head(world: World) -> tuple[LedgerEntry | None, int | None]:
     while True:
         head = await world.ledger.head(world.model_name)
         alias = await world.registry.alias_version(world.model_name)
-        if alias is None or (head is not None and await _is_ours(world, head, alias)):
-            if head is not None and alias is None:
-                log.warning("alias_missing", model=world.model_name, head=head.version)
+        if alias is None:
+            await _tell_if_missing(world, head)
+            return head, alias
+        if head is not None and await _is_ours(world, head, alias):
             return head, alias
         await _record(world, head, alias)
+
+
+async def _tell_if_missing(world: World, head: LedgerEntry | None) -> None:
+    """An alias that was shown before and is gone was deleted: it comes back, but not in silence."""
+    if head is not None and not await world.ledger.unannounced(world.model_name):
+        log.warning("alias_missing", model=world.model_name, head=head.version)
 
 
 async def _is_ours(world: World, head: LedgerEntry, alias: int) -> bool:

@@ -17,7 +17,7 @@ from config.topics import EVENT_TOPICS
 from domain.errors import LaurelError
 from service.adapters.files.atomic import AtomicFiles
 from service.adapters.kafka.requests import ReadEvent, read_events
-from service.app import open_reading
+from service.app import Reading, open_reading
 from service.cli.console import Exit, err, fail, out, print_table
 from service.cli.shown import RUN_COLUMNS, event_line, run_row
 from service.demo.stage import Stage
@@ -28,6 +28,7 @@ from service.settings_values import kafka_connection
 
 _HOME: Final = Path(".laurel")
 _LOOK_SECONDS: Final = 0.2
+_PICTURE_SECONDS: Final = 60.0
 
 Home = Annotated[Path, typer.Option(help="Where servers, data and logs are kept.")]
 
@@ -132,11 +133,20 @@ def _settings(laurel: LocalLaurel) -> Settings:
 async def _play(stage: Stage, settings: Settings) -> None:
     async with open_reading(settings) as reading:
         await Story(stage, settings, reading, out.print).play()
+        await _pictures_drawn(reading, settings)
         events = read_events(kafka_connection(settings), EVENT_TOPICS)
         ours = [event async for event in events if event.key == settings.mlflow_model_name]
         _print_events(ours)
         runs = await reading.store.recent(settings.mlflow_model_name, 100)
         print_table("runs, newest first", RUN_COLUMNS, map(run_row, runs))
+
+
+async def _pictures_drawn(reading: Reading, settings: Settings) -> None:
+    """Wait for the pictures, which no promotion waits for."""
+    out.print("[dim]the pictures are being drawn, now that the worker is idle[/]")
+    async with asyncio.timeout(_PICTURE_SECONDS):
+        while await reading.store.ended_without(settings.mlflow_model_name, "pictures", 1):
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _print_events(events: list[ReadEvent]) -> None:
