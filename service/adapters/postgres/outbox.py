@@ -39,14 +39,14 @@ _AGE: Final = select(
 class PostgresOutbox:
     """`domain.ports.outbox.Outbox` of one model.
 
-    `relay_idle_seconds`: the server takes the relay's lock from a process that was silent for so long (it
-    hangs); whoever is the relay calls `try_to_be_the_relay` again at least three times as often.
+    The server takes the relay's lock from a process that was silent for `relay_idle_seconds`: it hangs. So
+    whoever is the relay calls `try_to_be_the_relay` again and again, at least three times in that span.
     """
 
     def __init__(self, database: Database, model_name: str, *, relay_idle_seconds: float = 15.0) -> None:
         self._database = database
         self._model = model_name
-        self._seen_rings = -1  # of the bell for the outbox, before the newest look at it
+        self._seen_rings = -1  # of the bell for the outbox, at the newest look or waking
         self._relay = SessionLock(database, f"idle_session_timeout={round(relay_idle_seconds * 1000)}")
 
     async def unsent(self, limit: int) -> Sequence[OutboxRow]:
@@ -70,8 +70,9 @@ class PostgresOutbox:
         await self._relay.give_back()
 
     async def wait_for_rows(self, timeout_seconds: float) -> None:
-        """Return when a row was committed since the newest `unsent`, or when the time is over."""
+        """Return when a row was committed since the newest look, or when the time is over."""
         await self._database.outbox.beyond(self._seen_rings, timeout_seconds)
+        self._seen_rings = self._database.outbox.rings
 
     async def add(self, announcement: Announcement) -> None:
         """Add one that belongs to no run's transition."""

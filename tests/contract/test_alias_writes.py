@@ -1,0 +1,50 @@
+"""What every AliasWrites promises."""
+
+from tests.contract.stores import OnFakes, OnPostgres, Stores
+
+
+class AliasWritesContract:
+    async def test_a_write_is_open_from_its_record_to_its_end(
+        self, stores: Stores, others: Stores, model: str
+    ) -> None:
+        assert not await stores.alias_writes.is_open(model, 7)
+        number = await stores.alias_writes.open(model, 7, "w")
+        assert await others.alias_writes.is_open(model, 7)
+        assert not await others.alias_writes.is_open(model, 8)
+        assert not await others.alias_writes.is_open(f"{model}, another", 7)
+        for _ in range(2):
+            await stores.alias_writes.close(number)
+        assert not await others.alias_writes.is_open(model, 7)
+
+    async def test_a_version_is_open_until_its_last_write_is_closed(
+        self, stores: Stores, others: Stores, model: str
+    ) -> None:
+        first = await stores.alias_writes.open(model, 7, "w")
+        second = await others.alias_writes.open(model, 7, "v")
+        assert first != second
+        await stores.alias_writes.close(first)
+        assert await stores.alias_writes.is_open(model, 7)
+        await stores.alias_writes.close(second)
+        assert not await stores.alias_writes.is_open(model, 7)
+
+    async def test_a_writer_closes_what_its_earlier_life_left_open(
+        self, stores: Stores, others: Stores, model: str
+    ) -> None:
+        writer = f"host of {model}"
+        for version in (1, 2):
+            await stores.alias_writes.open(model, version, writer)
+        await stores.alias_writes.open(model, 3, "another host")
+        await others.alias_writes.close_all_of(writer)
+        assert [await stores.alias_writes.is_open(model, version) for version in (1, 2, 3)] == [
+            False,
+            False,
+            True,
+        ]
+
+
+class TestFakeAliasWrites(OnFakes, AliasWritesContract):
+    """In memory."""
+
+
+class TestPostgresAliasWrites(OnPostgres, AliasWritesContract):
+    """On PostgreSQL."""

@@ -1,0 +1,26 @@
+"""The port `AliasWrites` in memory."""
+
+from tests.fakes.memory import Memory
+
+
+class FakeAliasWrites:
+    """Open records by number."""
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self.memory = memory or Memory()
+
+    async def open(self, model_name: str, version: int, writer: str) -> int:
+        self.memory.alias_writes_made += 1
+        self.memory.alias_writes[self.memory.alias_writes_made] = (model_name, version, writer)
+        return self.memory.alias_writes_made
+
+    async def close(self, number: int) -> None:
+        self.memory.alias_writes.pop(number, None)
+
+    async def is_open(self, model_name: str, version: int) -> bool:
+        return any(record[:2] == (model_name, version) for record in self.memory.alias_writes.values())
+
+    async def close_all_of(self, writer: str) -> None:
+        for number, record in list(self.memory.alias_writes.items()):
+            if record[2] == writer:
+                del self.memory.alias_writes[number]
