@@ -1,0 +1,85 @@
+"""Version a split's files: into the cache, to the remote, and pointers for people."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domain.datasets import DatasetHashes, SplitParts
+from domain.manifest import manifest_of, named_files
+from domain.points import NO_POINTS, Point, Points
+from service.adapters.dvc.cache import DvcCache
+from service.adapters.dvc.objects import FileObject, FolderObject, folder_of
+from service.adapters.dvc.pointers import write_pointers
+from service.adapters.dvc.remote import DvcRemote
+
+
+@dataclass(frozen=True)
+class Versioning:
+    """One run's versioning: what, and where to. The workspace is the run's own, the rest is shared."""
+
+    parts: SplitParts
+    workspace: Path
+    cache: Path
+    remote_url: str
+    remote_options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Versioned:
+    """The objects of a split: each file by part name, and the two folders that users know."""
+
+    files: dict[str, FileObject]
+    split: FolderObject
+    reference: FolderObject
+
+    @property
+    def all(self) -> list[FileObject | FolderObject]:
+        """Files first: a folder is there only when its files are."""
+        return [*dict.fromkeys(self.files.values()), self.split, self.reference]
+
+
+def version_parts(job: Versioning, points: Points = NO_POINTS) -> DatasetHashes:
+    """Add every part, push what the remote lacks, and see every object there. Safe to repeat.
+
+    Raises TryLater `dvc_remote_unavailable`, `disk_full`, `file_error`; NeverRetry `split_digest_mismatch`
+    when a part is not what was split, `dvc_remote_unusable`.
+    """
+    started = time.perf_counter()
+    cache = DvcCache(job.cache)
+    cache.sweep()
+    versioned = _add(job.parts, cache)
+    points.passed(Point.VERSION_AFTER_ADD)
+    notes = job.cache / "laurel" / "remotes-used"
+    DvcRemote(job.remote_url, notes, job.remote_options).push(versioned.all, cache)
+    points.passed(Point.VERSION_AFTER_PUSH)
+    write_pointers(job.workspace, job.remote_url, _pointers(job.parts, versioned))
+    return DatasetHashes(
+        dvc_master_hash=versioned.files["master"].oid,
+        dvc_split_hash=versioned.split.oid,
+        dvc_reference_hash=versioned.reference.oid,
+        files={name: file.oid for name, file in versioned.files.items()},
+        manifest=manifest_of(job.parts),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _add(parts: SplitParts, cache: DvcCache) -> _Versioned:
+    """Add the files, and the folders as users know them: `splits/vN` and `reference/tests/vN`."""
+    files = {name: cache.add(file) for name, file in named_files(parts).items()}
+    tests = {f"optional_tests/{name}.parquet": files[name] for name in parts.optional_tests}
+    split = folder_of({"train.parquet": files["train"], **tests})
+    reference = folder_of({Path(parts.reference.path).name: files["reference"]})
+    for folder in (split, reference):
+        cache.add_folder(folder)
+    return _Versioned(files, split, reference)
+
+
+def _pointers(parts: SplitParts, versioned: _Versioned) -> dict[str, FileObject | FolderObject]:
+    """Pointers where the data root has the data; the split's version is the reference's folder."""
+    name = Path(parts.reference.path).parent.name
+    return {
+        "processed/master.parquet": versioned.files["master"],
+        f"splits/{name}": versioned.split,
+        f"reference/tests/{name}": versioned.reference,
+    }
