@@ -144,9 +144,11 @@ async def _play(stage: Stage, settings: Settings) -> None:
 async def _pictures_drawn(reading: Reading, settings: Settings) -> None:
     """Wait for the pictures, which no promotion waits for."""
     out.print("[dim]the pictures are being drawn, now that the worker is idle[/]")
-    async with asyncio.timeout(_PICTURE_SECONDS):
-        while await reading.store.ended_without(settings.mlflow_model_name, "pictures", 1):
-            await asyncio.sleep(_LOOK_SECONDS)
+    until = time.monotonic() + _PICTURE_SECONDS
+    while await reading.store.ended_without(settings.mlflow_model_name, "pictures", 1):
+        await asyncio.sleep(_LOOK_SECONDS)
+        if time.monotonic() > until:
+            raise TimeoutError
 
 
 def _print_events(events: list[ReadEvent]) -> None:

@@ -48,6 +48,7 @@ def request(
     """
     settings = read_settings()
     payload = {
+        "model_name": settings.mlflow_model_name,
         "split_version": split_version,
         "feature_version": feature_version,
         "model_version": model_version,

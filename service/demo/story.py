@@ -96,7 +96,7 @@ class Story:
         sent = await publish_request(
             kafka_connection(self._settings),
             REQUEST_TOPIC,
-            {"requested_by": "demo", **payload},
+            {"model_name": self._settings.mlflow_model_name, "requested_by": "demo", **payload},
             model_name=self._settings.mlflow_model_name,
             source=_SOURCE,
             event_id=event_id,
