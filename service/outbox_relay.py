@@ -15,7 +15,8 @@ from domain.ports.outbox import Outbox, OutboxRow
 from service.metrics import Metrics
 from service.patience import RetryPolicy
 
-_RETRIES: Final = RetryPolicy(first_pause=0.2, longest_pause=5.0)
+_RETRIES: Final = RetryPolicy(first_pause=0.2, longest_pause=3.0)
+_HOLD_SECONDS: Final = 3.0  # the store takes the lock from a relay that it has not heard of for a while
 _ROWS: Final = 100
 _SIDE_BY_SIDE: Final = 8
 
@@ -78,10 +79,21 @@ class OutboxRelay:
         if not rows:
             await self._outbox.wait_for_rows(self._idle_seconds)
             return True
-        all_sent = await self._send(rows)
+        all_sent = await self._send_and_stay(rows)
         age = 0.0 if all_sent and len(rows) < _ROWS else await self._outbox.oldest_age_seconds()
         self._metrics.set("laurel_outbox_age_seconds", age)
         return all_sent
+
+    async def _send_and_stay(self, rows: Sequence[OutboxRow]) -> bool:
+        """Send the rows, and go on being the relay while Kafka takes its time."""
+        sending = asyncio.create_task(self._send(rows))
+        try:
+            while not (await asyncio.wait({sending}, timeout=_HOLD_SECONDS))[0]:
+                await self._outbox.try_to_be_the_relay()
+            return await sending
+        finally:
+            sending.cancel()
+            await asyncio.wait({sending})
 
     async def _send(self, rows: Sequence[OutboxRow]) -> bool:
         last: dict[str, asyncio.Task[bool]] = {}

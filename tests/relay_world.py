@@ -23,6 +23,7 @@ class RowsInMemory:
         self.rows = {one.seq: one for one in rows}
         self.sent: list[int] = []
         self.relay = True
+        self.asked = 0
         self._committed = asyncio.Event()
 
     def commit(self, *rows: OutboxRow) -> None:
@@ -40,6 +41,7 @@ class RowsInMemory:
 
     async def try_to_be_the_relay(self) -> bool:
         """Say whether this one sends."""
+        self.asked += 1
         return self.relay
 
     async def wait_for_rows(self, timeout_seconds: float) -> None:

@@ -114,6 +114,28 @@ async def test_one_that_is_not_the_relay_sends_nothing_until_it_is() -> None:
     assert outbox.sent == [1]
 
 
+async def test_it_stays_the_relay_while_kafka_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store gives the lock to another process when it hears nothing of the one that holds it."""
+    monkeypatch.setattr("service.outbox_relay._HOLD_SECONDS", 0.01)
+    outbox, wire = RowsInMemory(row(1, "a")), Wire()
+    wire.held["e1"] = asyncio.Event()
+    async with running(relay(outbox, wire)):
+        await eventually(lambda: outbox.asked > 5)
+        assert wire.attempts == ["e1"]
+        wire.held["e1"].set()
+        await eventually(lambda: outbox.sent == [1])
+
+
+async def test_a_relay_that_is_stopped_leaves_nothing_running() -> None:
+    outbox, wire = RowsInMemory(row(1, "a")), Wire()
+    wire.held["e1"] = asyncio.Event()
+    async with running(relay(outbox, wire)):
+        await eventually(lambda: wire.attempts)
+    wire.held["e1"].set()
+    await asyncio.sleep(0)
+    assert not outbox.sent
+
+
 class Killed(BaseException):
     """What no handler catches."""
 

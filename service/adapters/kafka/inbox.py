@@ -11,8 +11,6 @@ from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker, KafkaRouter
 
 from domain.errors import Stop, TryLater
-from domain.points import NO_POINTS, Point, Points
-from handlers.router import Handle, route
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.errors import DENIED, kafka_errors, sort
@@ -165,29 +163,3 @@ class KafkaInbox:
             facts["why_unknown"] = error.message
         log.error("records_lost", **facts)
         self._metrics.count("laurel_records_lost_total", topic=place.topic)
-
-
-def build_inbox(
-    connection: KafkaConnection,
-    topic: str,
-    handle: Handle,
-    *,
-    group: str,
-    member: str,
-    metrics: Metrics,
-    max_bytes: int,
-    points: Points = NO_POINTS,
-    after_commit: Point | None = None,
-    session_seconds: float = 10.0,
-) -> KafkaInbox:
-    """Plug a topic, its handler and its group together; `run()` of what comes out is a process's task.
-
-    `member` is stable over restarts and unlike any other living member's. A record of more than twice
-    `max_bytes` (but at least 1 MiB) is not even held whole.
-    """
-    delivery = KafkaDelivery(metrics=metrics, points=points, after_commit=after_commit)
-    router = route(
-        topic, handle, group=group, member=member, delivery=delivery, session_seconds=session_seconds
-    )
-    limits = Limits(record=max(2 * max_bytes, 1 << 20))
-    return KafkaInbox(connection, router, delivery, metrics=metrics, limits=limits)

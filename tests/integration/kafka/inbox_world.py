@@ -11,14 +11,17 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from domain.points import NO_POINTS, Point, Points
 from domain.ports.run_store import RunStore
+from handlers.router import Handle, route
 from handlers.training_requested import on_training_requested
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letter_format import DeadLetter
 from service.adapters.kafka.dead_letter_reader import list_dead_letters
 from service.adapters.kafka.dead_letters import KafkaDeadLetters
-from service.adapters.kafka.inbox import KafkaInbox, build_inbox
+from service.adapters.kafka.delivery import KafkaDelivery
+from service.adapters.kafka.inbox import KafkaInbox
 from service.adapters.kafka.producers import start_producer, stop_producer
 from service.adapters.kafka.reading import read_to_the_end
+from service.adapters.kafka.record_batches import Limits
 from service.adapters.kafka.topic_provisioning import ensure_topics
 from service.metrics import Metrics
 from tests.eventually import eventually
@@ -97,22 +100,32 @@ class InboxWorld:
             max_bytes=max_bytes,
             points=points,
         )
-        inbox = build_inbox(
-            connection,
-            self.topic,
-            handle,
-            group=self.group,
-            member=member,
-            metrics=metrics,
-            max_bytes=max_bytes,
-            points=points,
-            after_commit=Point.INBOX_AFTER_COMMIT,
-            session_seconds=session_seconds,
-        )
+        inbox = self.inbox(handle, member, metrics, points, session_seconds, connection)
         worker = Worker(inbox, letters, metrics)
         self.workers.append(worker)
         await asyncio.wait_for(inbox.started.wait(), 30)
         return worker
+
+    def inbox(
+        self,
+        handle: Handle,
+        member: str,
+        metrics: Metrics,
+        points: Points = NO_POINTS,
+        session_seconds: float = 3.0,
+        connection: KafkaConnection | None = None,
+    ) -> KafkaInbox:
+        """Plug the topic and a handler together, as the composition root does."""
+        delivery = KafkaDelivery(metrics=metrics, points=points, after_commit=Point.INBOX_AFTER_COMMIT)
+        router = route(
+            self.topic,
+            handle,
+            group=self.group,
+            member=member,
+            delivery=delivery,
+            session_seconds=session_seconds,
+        )
+        return KafkaInbox(connection or self.connection, router, delivery, metrics=metrics, limits=Limits())
 
     async def put(
         self,

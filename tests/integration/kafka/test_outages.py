@@ -8,7 +8,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from domain.errors import TryLater
-from service.adapters.kafka.inbox import build_inbox
 from service.metrics import Metrics
 from tests.eventually import eventually
 from tests.integration.kafka.conftest import Behind
@@ -72,9 +71,7 @@ async def test_a_worker_that_starts_without_a_broker_waits_and_then_consumes(beh
         seen.append(record)
         raise TryLater("postgres_unavailable", "not asked here", waiting_on="postgres")
 
-    inbox = build_inbox(
-        behind.past, world.topic, keep, group=world.group, member="w", metrics=metrics, max_bytes=1000
-    )
+    inbox = world.inbox(keep, "worker-1", metrics)
     with capture_logs() as said:
         task = asyncio.create_task(inbox.run())
         await eventually(lambda: [line for line in said if line["event"] == "consumer_not_started"])
