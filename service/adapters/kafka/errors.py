@@ -1,6 +1,7 @@
 """Kafka's errors, sorted once by the reaction that they ask for."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -28,6 +29,7 @@ DENIED = (
     SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
     UnsupportedSaslMechanismError,
+    ssl.SSLError,
 )
 
 

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
-from domain.errors import NeverRetry
+from domain.errors import NeverRetry, Stop
 from service.adapters.kafka.connection import KafkaConnection
-from service.adapters.kafka.errors import kafka_errors
+from service.adapters.kafka.errors import DENIED, kafka_errors
 
 _SECONDS: Final = 20.0
 _MADE_SECONDS: Final = 15.0
@@ -94,12 +95,35 @@ def _all_led(topics: Any) -> bool:
     )
 
 
+async def _start(admin: AIOKafkaAdminClient, connection: KafkaConnection) -> None:
+    """Start it; where nobody can be reached, raise what stands in the way, which the library only logs."""
+    try:
+        await admin.start()
+    except KafkaConnectionError as error:
+        obstacle = await _obstacle(connection)
+        if isinstance(obstacle, DENIED):
+            who = f"{connection.protocol} as {connection.username or 'nobody'}"
+            raise Stop("kafka_denied", f"kafka: {who}: {type(obstacle).__name__}: {obstacle}") from obstacle
+        raise (obstacle or error) from error
+
+
+async def _obstacle(connection: KafkaConnection) -> Exception | None:
+    options = connection.options()
+    for address in options.pop("bootstrap_servers"):
+        host, _, port = address.rpartition(":")
+        try:
+            (await create_conn(host, int(port), **options)).close()
+        except (KafkaError, OSError, TimeoutError) as error:
+            return error
+    return None
+
+
 @asynccontextmanager
 async def _admin(connection: KafkaConnection, doing: str) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**connection.options())
     async with kafka_errors(doing, within=_SECONDS):
         try:
-            await admin.start()
+            await _start(admin, connection)
             yield admin
         finally:
             with suppress(KafkaError):
