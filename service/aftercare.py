@@ -5,7 +5,6 @@ import asyncio
 import structlog
 
 from domain.errors import LaurelError, TryLater
-from domain.lifecycle import State
 from domain.run import Run
 from service.heavy.pictures import Pictures
 from service.world import World
@@ -63,8 +62,8 @@ class Aftercare:
             await self._world.store.chore_done(runs[0].run_id, _CHORE)
 
     async def _draw(self, run: Run) -> None:
-        """Draw, unless the run has no verdict or its files are gone: then there is nothing to draw."""
-        if run.state not in {State.COMPLETED, State.DECLINED}:
+        """Draw, unless the run has no record, or its files are gone: then there is nothing to draw."""
+        if run.mlflow_run_id is None:
             return
         try:
             await self._pictures.draw(run, self._world.provenance)

@@ -27,6 +27,7 @@ TASKS: Mapping[str, str] = MappingProxyType(
         "fetch": "service.tasks.fetch_model:fetch",
         "upload": "service.tasks.upload_model:upload",
         "upload_files": "service.tasks.upload_model:upload_files",
+        "upload_texts": "service.tasks.upload_model:upload_texts",
         "draw": "service.tasks.pictures:draw",
     }
 )

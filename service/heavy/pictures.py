@@ -1,4 +1,4 @@
-"""The pictures and the model card of an ended run: drawn when nobody waits for them."""
+"""The record's files, the pictures and the model card of an ended run: made when nobody waits for them."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.datasets import DatasetHashes, SplitParts
-from domain.lifecycle import Step
+from domain.lifecycle import State, Step
 from domain.model_card import ModelCard
 from domain.models import OpenedRun
 from domain.ports.model_registry import ModelRegistry
@@ -18,6 +18,7 @@ from service.adapters.mlflow.access import MlflowAccess
 from service.heavy.desk import Desk, Places
 from service.heavy.trainer import ChildTrainer, Fetched
 from service.provenance import Provenance
+from service.record_files import record_texts
 from service.steps.outputs import Decided, Evaluated, Trained
 
 CHILD = "pictures"
@@ -46,9 +47,21 @@ class Pictures:
         self._registry = registry
 
     async def draw(self, run: Run, provenance: Provenance) -> None:
-        """Draw for a run that has a verdict. Safe to repeat."""
+        """Put the record's files and, behind a verdict, the pictures to an ended run. Safe to repeat."""
         async with self._open_bench() as bench:
-            await self._draw(run, provenance, bench)
+            await self._keep_texts(run, bench)
+            if run.state in {State.COMPLETED, State.DECLINED}:
+                await self._draw(run, provenance, bench)
+
+    async def _keep_texts(self, run: Run, bench: Bench) -> None:
+        opened = OpenedRun.model_validate(run.outputs["open_run"])
+        await bench.desk.run(
+            CHILD,
+            "upload_texts",
+            artifact_uri=opened.artifact_uri,
+            files=record_texts(run),
+            access=self._access,
+        )
 
     async def _draw(self, run: Run, provenance: Provenance, bench: Bench) -> None:
         folder = self._places.run(run.run_id) / "pictures"
