@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -46,28 +46,41 @@ def score(
         raise ModelUnusable(
             "other_target", f"the model predicts {model.schema.target!r}, asked for is {target!r}"
         )
-    answer: dict[str, Any] = {"scores": {}, "not_finite": {}, "predictions": {}}
+    scored: dict[str, _Scored] = {}
     for name, dataset in datasets.items():
         columns = [*model.columns, target, *([locality_column] if locality_column else [])]
         table = read_dataset(dataset["path"], dataset["sha256"], name, columns)
-        truth, predictions = _predict(model, table, target, name)
-        measured = measure(truth, predictions)
-        metrics = finite_metrics(measured)
-        answer["scores"][name] = {
-            "metrics": metrics,
-            "dataset_digest": dataset["sha256"],
-            "rows": table.num_rows,
-        }
-        answer["not_finite"][name] = sorted(measured.keys() - metrics.keys())
-        if predictions_folder is not None:
-            path = Path(predictions_folder) / f"{name}-{folder.digest[:12]}.parquet"
-            write_predictions(path, truth, predictions, _column(table, locality_column))
-            answer["predictions"][name] = str(path)
-    return answer | {
+        scored[name] = _Scored(table, *_predict(model, table, target, name), dataset["sha256"])
+    files = {
+        name: _keep(one, Path(predictions_folder) / f"{name}-{folder.digest[:12]}.parquet", locality_column)
+        for name, one in scored.items()
+        if predictions_folder is not None
+    }
+    outcomes = {name: one.outcome() for name, one in scored.items()}
+    return {
+        "scores": {name: score for name, (score, _) in outcomes.items()},
+        "not_finite": {name: names for name, (_, names) in outcomes.items()},
+        "predictions": files,
         "model_digest": folder.digest,
         "from_memory": from_memory,
         "seconds": time.perf_counter() - started,
     }
+
+
+class _Scored(NamedTuple):
+    """One dataset with what the model said about its rows."""
+
+    table: pa.Table
+    truth: Floats
+    predictions: Floats
+    sha256: str
+
+    def outcome(self) -> tuple[dict[str, Any], list[str]]:
+        """The JSON of a Score, and the metrics that have no number."""
+        measured = measure(self.truth, self.predictions)
+        metrics = finite_metrics(measured)
+        score = {"metrics": metrics, "dataset_digest": self.sha256, "rows": self.table.num_rows}
+        return score, sorted(measured.keys() - metrics.keys())
 
 
 def _predict(model: LoadedModel, table: pa.Table, target: str, name: str) -> tuple[Floats, Floats]:
@@ -86,5 +99,7 @@ def _predict(model: LoadedModel, table: pa.Table, target: str, name: str) -> tup
     return floats_of(table, target), model.predict(frame_of(table, model.columns))
 
 
-def _column(table: pa.Table, name: str | None) -> pa.ChunkedArray | None:
-    return table.column(name) if name in table.column_names else None
+def _keep(one: _Scored, path: Path, locality_column: str | None) -> str:
+    known = locality_column in one.table.column_names
+    write_predictions(path, one.truth, one.predictions, one.table.column(locality_column) if known else None)
+    return str(path)

@@ -24,7 +24,7 @@ from service.adapters.pyarrow.datasets import floats_of, frame_of, read_dataset
 from service.adapters.pyarrow.frame_rules import FitNeeds, frame_faults
 from service.adapters.sklearn.estimators import takes_nulls
 from service.adapters.sklearn.fitting import Fitted, fit, predict
-from service.adapters.sklearn.loading import trusted_types
+from service.adapters.sklearn.loading import listed_types
 from service.adapters.sklearn.saving import skops_bytes
 from service.children.progress import report
 from service.tasks.documents import parse
@@ -144,7 +144,7 @@ def _files(
             skops=skops_bytes(fitted.pipeline),
             model_type=model.type,
             columns=schema.features.columns,
-            trusted_types=trusted_types(model.type),
+            listed_types=listed_types(model.type),
             travelling=travelling,
             metadata=metadata,
         )

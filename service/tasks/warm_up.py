@@ -16,13 +16,11 @@ from service.tasks.score import score
 from service.tasks.train import train
 from service.tasks.verify import verify
 
-_TABLE: Final = pa.table(
-    {
-        "number": [float(place % 7) for place in range(60)],
-        "text": ["abc"[place % 3] for place in range(60)],
-        "target": [float(place) for place in range(60)],
-    }
-)
+_COLUMNS: Final[dict[str, list[Any]]] = {
+    "number": [float(place % 7) for place in range(60)],
+    "text": ["abc"[place % 3] for place in range(60)],
+    "target": [float(place) for place in range(60)],
+}
 _CONTRACT: Final[dict[str, Any]] = {
     "version": 1,
     "columns": {"number": {"type": "float"}, "text": {"type": "string"}, "target": {"type": "float"}},
@@ -59,7 +57,7 @@ def warm_up(*, also: Sequence[str] = ()) -> dict[str, float]:
 
 def _lifecycle(folder: Path) -> None:
     path = folder / "train.parquet"
-    pq.write_table(_TABLE, path)
+    pq.write_table(pa.table(_COLUMNS), path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     package = train(
         train_path=str(path),

@@ -4,11 +4,11 @@ Such a model may run any code while it loads (pickle, models from code): only a 
 only when the operator has said that the registry is trusted.
 """
 
-from collections.abc import Callable, Sequence
+import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 from mlflow.types.schema import DataType, Schema
@@ -51,12 +51,9 @@ class ForeignModel:
 
 def load_foreign(folder: Path, columns: Sequence[str]) -> ForeignModel:
     """Load whatever model stands in the folder. Raises ModelUnusable `unloadable_model`."""
-    return _guarded(lambda: ForeignModel(mlflow.pyfunc.load_model(str(folder)), columns))
-
-
-def _guarded(load: Callable[[], ForeignModel]) -> ForeignModel:
     try:
-        return load()
+        pyfunc = importlib.import_module("mlflow.pyfunc")  # large, and hardly ever needed
+        return ForeignModel(pyfunc.load_model(str(folder)), columns)
     except Exception as error:  # foreign code raises what it likes
         raise ModelUnusable(
             "unloadable_model", f"the foreign model cannot be loaded ({type(error).__name__}: {error})"

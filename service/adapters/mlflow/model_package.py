@@ -32,12 +32,15 @@ _BOOSTERS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 class PackagedModel(NamedTuple):
-    """What goes into a package. `travelling` holds JSON values by name, without `.json`."""
+    """What goes into a package. `travelling` holds JSON values by name, without `.json`.
+
+    `listed_types` is what MLflow is told to trust when it loads the model.
+    """
 
     skops: bytes
     model_type: ModelType
     columns: Sequence[str]
-    trusted_types: Sequence[str]
+    listed_types: Sequence[str]
     travelling: Mapping[str, Any]
     metadata: Mapping[str, Any]
 
@@ -113,7 +116,7 @@ def _mlmodel(model: PackagedModel) -> bytes:
         pickled_model=MODEL_FILE,
         serialization_format="skops",
         sklearn_version=version("scikit-learn"),
-        skops_trusted_types=list(model.trusted_types),
+        skops_trusted_types=list(model.listed_types),
     )
     return str(description.to_yaml()).encode()
 

@@ -26,7 +26,7 @@ class Fitted(NamedTuple):
     def predictions(self, places: Sequence[int] | None = None) -> Floats:
         """What it predicts for those rows, or for a few of them by their places."""
         rows = self.prepared if places is None else self.prepared[list(places)]
-        return _floats(self.pipeline[-1].predict(rows))
+        return _predicted(self.pipeline[-1], rows)
 
 
 def fit(
@@ -59,7 +59,7 @@ def fit(
 def predict(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
     """Predict one raw target per row. Raises ModelUnusable `cannot_predict`, naming the column at fault."""
     try:
-        return _floats(pipeline.predict(frame))
+        return _predicted(pipeline, frame)
     except (ValueError, TypeError) as error:
         prepared = pipeline[0].transformers_
         column = _column_at_fault(prepared, lambda steps, rows: steps.transform(rows), frame)
@@ -89,8 +89,10 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _floats(predictions: Any) -> Floats:
-    return np.asarray(predictions, dtype=np.float64).reshape(-1)
+def _predicted(model: Any, rows: Any) -> Floats:
+    """A target that was fitted as a logarithm may come back as infinity, which the metrics deal with."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(model.predict(rows), dtype=np.float64).reshape(-1)
 
 
 def _column_at_fault(

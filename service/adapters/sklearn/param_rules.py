@@ -5,6 +5,7 @@ in native code, so the ranges of what people set stand here. Both get a ceiling 
 of them are valid to the library, and would occupy the worker for years.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -116,10 +117,15 @@ def _objections(estimator: type, name: str, value: object, rule: _Range | None) 
     try:
         validate_parameter_constraints(constraints, {name: value}, estimator.__name__)
     except InvalidParameterError as error:
-        yield str(error).partition(" must be ")[2].rpartition(". Got ")[0]
+        yield _sorted_choices(str(error).partition(" must be ")[2].rpartition(". Got ")[0])
         return
     if rule is not None and value is not None and not rule.allows(value):
         yield str(rule)
+
+
+def _sorted_choices(sentence: str) -> str:
+    """scikit-learn prints a set, in another order in each process."""
+    return re.sub(r"\{(.*?)\}", lambda found: f"{{{', '.join(sorted(found[1].split(', ')))}}}", sentence)
 
 
 def _unknown(model_type: ModelType, name: str, known: set[str]) -> Fault:

@@ -51,8 +51,11 @@ def _numeric_steps(spec: NumericSpec) -> _Steps:
         ("number", _calling(pd.DataFrame, dtype="Float64")),
         ("array", _calling(np.asarray, dtype="float64")),
     ]
-    if spec.impute is not None:
-        steps.append(("impute", _imputer(spec.impute, NUMBER_FILL)))
+    if spec.impute == "constant":
+        # Not SimpleImputer: the one of scikit-learn 1.9 keeps this fill in a form that 1.7 refuses.
+        steps.append(("impute", _calling(np.nan_to_num, nan=NUMBER_FILL, posinf=np.inf, neginf=-np.inf)))
+    elif spec.impute is not None:
+        steps.append(("impute", _imputer(spec.impute)))
     if spec.clip is not None:
         steps.append(("clip", _calling(np.clip, a_min=spec.clip[0], a_max=spec.clip[1])))
     if spec.scaler is not None:
@@ -68,7 +71,7 @@ def _categorical_steps(spec: CategoricalSpec, fill: str | int) -> _Steps:
         ("array", _calling(np.asarray, dtype="object")),
     ]
     if spec.impute is not None:
-        steps.append(("impute", _imputer(spec.impute, fill)))
+        steps.append(("impute", _imputer(spec.impute, fill if spec.impute == "constant" else None)))
     return [*steps, ("encode", _encoder(spec, fill))]
 
 
@@ -83,11 +86,9 @@ def _encoder(spec: CategoricalSpec, fill: str | int) -> OneHotEncoder | OrdinalE
     return OrdinalEncoder(categories=[sorted(allowed)])
 
 
-def _imputer(strategy: str, fill: str | int) -> SimpleImputer:
+def _imputer(strategy: str, fill: str | int | None = None) -> SimpleImputer:
     """A column that was empty in training keeps its place, whatever version of scikit-learn loads it."""
-    return SimpleImputer(
-        strategy=strategy, fill_value=fill if strategy == "constant" else None, keep_empty_features=True
-    )
+    return SimpleImputer(strategy=strategy, fill_value=fill, keep_empty_features=True)
 
 
 def _calling(function: Any, **arguments: Any) -> FunctionTransformer:
