@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from domain.errors import TryLater
 from service.adapters.files.errors import disk_errors, sorted_error
 from service.adapters.files.operations import TEMPORARY_SUFFIX, FileOperations
 
@@ -125,7 +126,7 @@ class AtomicFiles:
             with disk_errors(path):
                 yield draft
         except Exception as error:
-            if draft.error is not None and error.__cause__ is not draft.error:
+            if draft.error is not None and not isinstance(error, TryLater):
                 raise sorted_error(draft.error, path) from error
             raise
         finally:

@@ -1,0 +1,1 @@
+"""Files under kills and full disks."""
