@@ -18,6 +18,7 @@ from service.metrics import Metrics
 
 _SECONDS: Final = 5.0
 _LARGEST: Final = 4 << 20
+_KEPT_WHEN_CUT: Final = 1 << 14
 _UNAVAILABLE: Final = "dead_letters_unavailable"
 
 log = structlog.get_logger("laurel.dead_letters")
@@ -35,19 +36,21 @@ class KafkaDeadLetters:
 
     async def add(self, record: Record, why: Unreadable) -> None:
         """Return once the dead letter is acknowledged by all in-sync replicas."""
-        headers = dead_letter_headers(record, why)
         try:
             producer = await self._started()
             async with asyncio.timeout(_SECONDS):
-                try:
-                    await send_as_it_was(producer, self._topic, record.key, record.value, headers)
-                except TOO_LARGE:
-                    cut, note = _cut(record.value or b"", why)
-                    headers = dead_letter_headers(record.model_copy(update={"headers": ()}), note)
-                    await send_as_it_was(producer, self._topic, None, cut, headers)
+                await self._send(producer, record, why)
         except (KafkaError, TimeoutError, OSError) as error:
             raise sort(error, f"setting a record aside in {self._topic}", _UNAVAILABLE) from error
         self._metrics.count("laurel_dead_letters_total", reason=why.reason)
+
+    async def _send(self, producer: AIOKafkaProducer, record: Record, why: Unreadable) -> None:
+        headers = dead_letter_headers(record, why)
+        try:
+            await send_as_it_was(producer, self._topic, record.key, record.value, headers)
+        except TOO_LARGE:
+            cut, note = _cut(record, why)
+            await send_as_it_was(producer, self._topic, None, cut.value, dead_letter_headers(cut, note))
 
     async def stop(self) -> None:
         """End the producer."""
@@ -79,9 +82,12 @@ async def send_as_it_was(
     return Coordinates(topic=topic, partition=partition, offset=sent.offset, timestamp_ms=sent.timestamp)
 
 
-def _cut(value: bytes, why: Unreadable) -> tuple[bytes, Unreadable]:
-    """What still fits when the topic does not take the whole record: its start, its length and its digest."""
-    kept = value[: 1 << 18]
-    digest = hashlib.sha256(value).hexdigest()
+def _cut(record: Record, why: Unreadable) -> tuple[Record, Unreadable]:
+    """What fits into any topic: the start of the value, its length and its digest."""
+    value = record.value or b""
+    kept, digest = value[:_KEPT_WHEN_CUT], hashlib.sha256(value).hexdigest()
     note = f"{why.detail}; kept {len(kept)} of {len(value)} bytes without headers, sha256 of all {digest}"
-    return kept, Unreadable(reason=why.reason, detail=note)
+    return (
+        record.model_copy(update={"value": kept, "key": None, "headers": ()}),
+        Unreadable(reason=why.reason, detail=note),
+    )
