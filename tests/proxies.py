@@ -19,6 +19,7 @@ from typing import Final, Self
 from tests.wire_formats import Match, WireFormat, every
 
 _BUFFER: Final = 1 << 22
+_BEGINNING: Final = 16  # bytes of a request that tell what its answer looks like
 _GONE: Final = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 
 
@@ -105,6 +106,7 @@ class _Link:
     server_reader: asyncio.StreamReader
     server: asyncio.StreamWriter
     due: deque[Fault | None] = field(default_factory=deque)
+    asked: deque[bytes] = field(default_factory=lambda: deque(maxlen=1000))
     mute: bool = False
 
 
@@ -199,6 +201,7 @@ class FaultProxy:
                 continue
             if self._wire.answers_each or fault is not None:
                 link.due.append(fault)
+                link.asked.append(request[:_BEGINNING])
             await _send(link.server, request)
 
     def _strike(self, request: bytes) -> Fault | None:
@@ -229,7 +232,7 @@ class FaultProxy:
 
     async def _down(self, link: _Link) -> None:
         """Carry answers to the client."""
-        async for answer in self._wire.answers(link.server_reader):
+        async for answer in self._wire.answers(link.server_reader, link.asked):
             fault = link.due.popleft() if link.due else None
             if link.mute:
                 continue

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Final, Protocol
 
@@ -18,12 +19,15 @@ class WireFormat(Protocol):
     def requests(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         """Each message of the client, whole."""
 
-    def answers(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-        """Each answer of the server, whole; or whatever has arrived where answers are not told apart."""
+    def answers(self, reader: asyncio.StreamReader, asked: deque[bytes]) -> AsyncIterator[bytes]:
+        """Each answer of the server, whole; or whatever has arrived where answers are not told apart.
+
+        `asked` holds the beginnings of the requests that it answers, in order.
+        """
 
 
 class Http:
-    """HTTP/1.1. Not for upgrades, and not for answers to HEAD.
+    """HTTP/1.1. Not for upgrades.
 
     `host` replaces the client's Host header, for servers that know only their own names.
     """
@@ -41,11 +45,12 @@ class Http:
                 head = re.sub(rb"(\r\nhost: *)[^\r]*", self._host, head, count=1, flags=re.IGNORECASE)
             yield head + await _http_body(reader, head, until_close=False)
 
-    async def answers(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    async def answers(self, reader: asyncio.StreamReader, asked: deque[bytes]) -> AsyncIterator[bytes]:
         """Head and body together."""
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
-            bodiless = re.match(rb"HTTP/1\.\d (1\d\d|204|304)", head) is not None
+            to_head = asked.popleft().startswith(b"HEAD ")
+            bodiless = to_head or re.match(rb"HTTP/1\.\d (204|304)", head) is not None
             yield head if bodiless else head + await _http_body(reader, head, until_close=True)
 
 
@@ -60,8 +65,9 @@ class Kafka:
             length = await reader.readexactly(4)
             yield length + await reader.readexactly(int.from_bytes(length, "big"))
 
-    async def answers(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    async def answers(self, reader: asyncio.StreamReader, asked: deque[bytes]) -> AsyncIterator[bytes]:
         """Frames with their length."""
+        del asked
         async for frame in self.requests(reader):
             yield frame
 
@@ -83,8 +89,9 @@ class Postgres:
             head = await reader.readexactly(5)
             yield head + await reader.readexactly(int.from_bytes(head[1:], "big") - 4)
 
-    async def answers(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    async def answers(self, reader: asyncio.StreamReader, asked: deque[bytes]) -> AsyncIterator[bytes]:
         """Whatever has arrived."""
+        del asked
         while chunk := await reader.read(_CHUNK):
             yield chunk
 

@@ -24,7 +24,7 @@ from service.adapters.files.operations import FileOperations
 
 _MD5 = re.compile("[0-9a-f]{32}")
 _ABANDONED_SECONDS = 3600.0  # longest time that one copy may take
-_READ_ONLY = 0o444  # DVC takes an object of this mode for whole without looking
+READ_ONLY = 0o444  # DVC takes an object of this mode for whole without looking
 
 
 class DvcCache:
@@ -67,13 +67,14 @@ class DvcCache:
 
     def add_folder(self, folder: FolderObject) -> None:
         """Have a folder's list in the cache."""
-        with disk_errors(self._folder):
-            self._objects.add(folder.tree.path, folder.tree.fs, folder.oid, check_exists=False)
+        with self._writer.draft(self._incoming / "folder") as draft:
+            draft.write(folder.tree.as_bytes())
+            self._place(draft.temporary, folder.oid)
 
     def _place(self, temporary: Path, oid: str) -> None:
         path = Path(self.path(oid))
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.chmod(_READ_ONLY)
+        temporary.chmod(READ_ONLY)
         os.replace(temporary, path)  # noqa: PTH105 - the draft's own rename would wait for the disk
 
     def _known(self, file: DatasetFile) -> FileObject | None:

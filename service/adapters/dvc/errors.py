@@ -37,9 +37,17 @@ def remote_errors(url: str) -> Iterator[None]:
     """Translate whatever a remote's file system raises; the original stays the cause."""
     try:
         yield
-    except LaurelError:
+    except LaurelError as error:
+        if error.reason == "file_error":
+            raise unavailable(url, error.message) from error
         raise
-    except (RemoteMissingDepsError, ConfigError, RemoteConfigError, NotImplementedError) as error:
+    except (
+        ImportError,
+        RemoteMissingDepsError,
+        ConfigError,
+        RemoteConfigError,
+        NotImplementedError,
+    ) as error:
         raise NeverRetry(
             "dvc_remote_unusable",
             f"the DVC remote {shown(url)} cannot be used: {_first_line(error)}",

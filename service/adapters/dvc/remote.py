@@ -1,25 +1,25 @@
 """The remote: a folder, or a URL that DVC can push to. What it is said to hold is looked at, every time."""
 
 import hashlib
-import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from dvc.fs import LocalFileSystem, get_cloud_fs, localfs
 from dvc_data.hashfile.db import get_odb
 
-from service.adapters.dvc.cache import DvcCache
+from service.adapters.dvc.cache import READ_ONLY, DvcCache
 from service.adapters.dvc.errors import remote_errors, unavailable
 from service.adapters.dvc.objects import FileObject, FolderObject
-from service.adapters.files.atomic import AtomicFiles, sha256_of
+from service.adapters.files.atomic import AtomicFiles, sha256_of, sweep
 
 Object = FileObject | FolderObject
 
 _ABANDONED_SECONDS: Final = 3600.0  # longest time that one upload may take
-# Waits for one answer; DVC's clients try up to five times, so silence ends within half a minute.
+_ABSENT: Final = 404
+# Waits for one answer.
 _SECONDS: Final = 5
 _TIMEOUTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "http": {"connect_timeout": _SECONDS, "read_timeout": _SECONDS},
@@ -41,29 +41,25 @@ class DvcRemote:
         self.url = url
         self._note = notes / hashlib.sha256(url.encode()).hexdigest()[:32]
         with remote_errors(url):
-            scheme = url.partition("://")[0] if "://" in url else ""
-            kind, config, path = get_cloud_fs(None, url=url, **_TIMEOUTS.get(scheme, {}), **(options or {}))
-            self._fs: Any = kind(**config)
+            self._fs, path = _file_system(url, tuple((options or {}).items()))
             self._objects: Any = get_odb(self._fs, self._fs.join(path, "files", "md5"), hash_name="md5")
 
-    def push(self, objects: Sequence[Object], cache: DvcCache) -> None:
+    def push(self, objects: Sequence[Object], source: DvcCache) -> None:
         """Upload what is not there, byte for byte as recorded, and see that everything is there then."""
         with remote_errors(self.url):
             self._require_not_vanished()
             missing = [thing for thing in objects if not self._holds(thing)]
             if missing:
-                self._upload([thing.oid for thing in missing], cache)
+                self._upload([thing.oid for thing in missing], source)
                 self._require_held(missing)
             self._remember()
 
-    def _upload(self, oids: list[str], cache: DvcCache) -> None:
-        paths = [cache.path(oid) for oid in oids]
-        self._objects.add(paths, localfs, oids, check_exists=False)
+    def _upload(self, oids: list[str], source: DvcCache) -> None:
         if self._is_local:
-            files = {Path(self._objects.oid_to_path(oid)) for oid in oids}
-            folders = {path.parent for path in files}
-            _to_disk(files | folders)
-            _sweep(folders)
+            for oid in oids:
+                _copy(Path(source.path(oid)), Path(self._objects.oid_to_path(oid)))
+        else:
+            self._objects.add([source.path(oid) for oid in oids], localfs, oids, check_exists=False)
 
     def _require_held(self, objects: Iterable[Object]) -> None:
         """Believe no upload that is said to have succeeded."""
@@ -82,7 +78,9 @@ class DvcRemote:
             if self._is_local:
                 return _is_whole(Path(path), thing)
             size = self._fs.info(path).get("size")
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if _is_an_outage(error.__cause__):
+                raise unavailable(self.url, f"it does not say what it holds ({error.__cause__!r})") from error
             return False
         expected = thing.size if isinstance(thing, FileObject) else len(thing.tree.as_bytes())
         return size in {None, expected}
@@ -104,25 +102,31 @@ class DvcRemote:
             AtomicFiles().replace(self._note, b"")
 
 
+@cache
+def _file_system(url: str, options: tuple[tuple[str, Any], ...]) -> tuple[Any, str]:
+    """Open DVC's file system of a remote, once per process: it keeps connections."""
+    wanted = {**_TIMEOUTS.get(urlsplit(url).scheme, {}), **dict(options)}
+    kind, config, path = get_cloud_fs(None, url=url, **wanted)
+    opened = kind(**config)
+    opened.SESSION_RETRIES = 1  # DVC's http client would try five times, a 404 too; the runner tries again
+    return opened, path
+
+
+def _is_an_outage(cause: BaseException | None) -> bool:
+    """Say whether "not found" is only what DVC's http client makes of a time-out, a 403 or a 500."""
+    if isinstance(cause, FileNotFoundError):
+        return False
+    return isinstance(cause, OSError) or getattr(cause, "status", _ABSENT) != _ABSENT
+
+
 def _is_whole(path: Path, thing: Object) -> bool:
     if isinstance(thing, FolderObject):
         return bool(path.read_bytes() == thing.tree.as_bytes())
     return path.stat().st_size == thing.size and sha256_of(path) == thing.sha256
 
 
-def _sweep(folders: set[Path]) -> None:
-    """Remove uploads of DVC's that a crash left half made, where we have just been."""
-    for path in (path for folder in folders for path in folder.glob(".*.tmp")):
-        with suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
-                path.unlink()
-
-
-def _to_disk(paths: set[Path]) -> None:
-    """Make new objects outlive a power cut: they may be the only copy of these bytes."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _copy(source: Path, target: Path) -> None:
+    """Copy an object into a folder to stay there: DVC's own copy would not wait for the disk, nor tidy up."""
+    AtomicFiles().copy(source, target)
+    target.chmod(READ_ONLY)
+    sweep(target.parent, older_than_seconds=_ABANDONED_SECONDS)

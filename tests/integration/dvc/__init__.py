@@ -1,0 +1,1 @@
+"""DVC on real caches and remotes, amid faults."""
