@@ -127,8 +127,8 @@ class FeatureSchema(Value):
     The target never stands here; it comes from the data contract.
     """
 
-    version: ConfigVersion
-    data_contract: ConfigVersion
+    version: Annotated[ConfigVersion, Field(strict=True)]
+    data_contract: Annotated[ConfigVersion, Field(strict=True)]
     tabular_features: Mapping[str, FeatureSpec] = Field(min_length=1)
     image_features: None = None
     split_columns: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ The file is `models/vN.yaml`:
 """
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, JsonValue, field_validator
 
@@ -42,5 +42,5 @@ class Estimator(Value):
 class ModelDefinition(Value):
     """One version of the model definition."""
 
-    version: ConfigVersion
+    version: Annotated[ConfigVersion, Field(strict=True)]
     model: Estimator

@@ -11,7 +11,7 @@ import pyarrow as pa
 from domain.metrics import Floats
 
 _ROWS: Final = 5
-# One row at a time, a linear model's sum of products may be added up in another order than in bulk.
+# A few rows at a time, a linear model's sums of products may be added up in another order than in bulk.
 _TOLERANCE: Final = 1e-9
 
 
@@ -34,13 +34,15 @@ def golden_rows(
 
 
 def disagreements(golden: Mapping[str, Any], predict: Callable[[pd.DataFrame], Floats]) -> list[str]:
-    """Ask a model for its golden rows one by one, and say where it answers something else."""
-    found = []
-    for place, (row, said) in enumerate(zip(golden["rows"], golden["predictions"], strict=True)):
-        (now,) = predict(pd.DataFrame([row]))
-        if not isclose(now, said, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
-            found.append(f"row {place}: {said!r} was recorded, {now!r} is said")
-    return found
+    """Ask a model for its golden rows, and say where it answers something else."""
+    if not golden["rows"]:
+        return []
+    pairs = zip(golden["predictions"], predict(pd.DataFrame(golden["rows"])), strict=True)
+    return [
+        f"row {place}: {said!r} was recorded, {float(now)!r} is said"
+        for place, (said, now) in enumerate(pairs)
+        if not isclose(now, said, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
+    ]
 
 
 def _json_value(value: Any) -> Any:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.feature_schema import FeatureSchema
@@ -28,6 +28,7 @@ categorical = st.fixed_dictionaries(
 features = st.dictionaries(st.text(), numeric | categorical, min_size=1, max_size=8)
 
 
+@settings(deadline=None)
 @given(features)
 def test_a_schema_survives_json_with_its_order(specs: dict[str, Any]) -> None:
     schema = FeatureSchema.model_validate({"version": 1, "data_contract": 1, "tabular_features": specs})

@@ -114,3 +114,10 @@ def test_image_features_are_refused() -> None:
 def test_a_schema_without_features_is_refused() -> None:
     with pytest.raises(ValidationError, match="at least 1 item"):
         schema()
+
+
+@pytest.mark.parametrize("version", [True, "1", 1.0, 0, None])
+def test_a_version_is_a_whole_number_from_one_on(version: Any) -> None:
+    document = {"version": version, "data_contract": 1, "tabular_features": {"x": {"type": "numeric"}}}
+    with pytest.raises(ValidationError):
+        FeatureSchema.model_validate(document)
