@@ -5,10 +5,9 @@ from math import isclose, isfinite
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 
 from domain.metrics import Floats
+from service.adapters.pyarrow.datasets import Frame, Table, frame_of_rows, rows_at
 
 _ROWS: Final = 5
 # A few rows at a time, a linear model's sums of products may be added up in another order than in bulk.
@@ -16,14 +15,14 @@ _TOLERANCE: Final = 1e-9
 
 
 def golden_rows(
-    table: pa.Table, columns: Sequence[str], predictions: Callable[[Sequence[int]], Floats]
+    table: Table, columns: Sequence[str], predictions: Callable[[Sequence[int]], Floats]
 ) -> dict[str, Any]:
     """Pick rows over the whole table, as a request would bring them; `predictions` are by their places.
 
     A row for which the model has no number is left out.
     """
     places = np.unique(np.linspace(0, table.num_rows - 1, _ROWS, dtype=np.int64)).tolist()
-    rows = table.select(list(columns)).take(pa.array(places, pa.int64())).to_pylist()
+    rows = rows_at(table, columns, places)
     pairs = [
         (row, float(said)) for row, said in zip(rows, predictions(places), strict=True) if isfinite(said)
     ]
@@ -33,11 +32,11 @@ def golden_rows(
     }
 
 
-def disagreements(golden: Mapping[str, Any], predict: Callable[[pd.DataFrame], Floats]) -> list[str]:
+def disagreements(golden: Mapping[str, Any], predict: Callable[[Frame], Floats]) -> list[str]:
     """Ask a model for its golden rows, and say where it answers something else."""
     if not golden["rows"]:
         return []
-    pairs = zip(golden["predictions"], predict(pd.DataFrame(golden["rows"])), strict=True)
+    pairs = zip(golden["predictions"], predict(frame_of_rows(golden["rows"])), strict=True)
     return [
         f"row {place}: {said!r} was recorded, {float(now)!r} is said"
         for place, (said, now) in enumerate(pairs)

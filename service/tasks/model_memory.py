@@ -4,12 +4,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-import pandas as pd
-
 from domain.data_contract import DataContract
 from domain.feature_schema import FeatureSchema
 from domain.metrics import Floats
 from domain.values import Sha256
+from service.adapters.pyarrow.datasets import Frame
 
 
 class Schema(NamedTuple):
@@ -23,7 +22,7 @@ class Schema(NamedTuple):
 class LoadedModel(NamedTuple):
     """A model ready to predict. `schema` is None for a foreign one, of which only the columns are known."""
 
-    predict: Callable[[pd.DataFrame], Floats]
+    predict: Callable[[Frame], Floats]
     columns: tuple[str, ...]
     schema: Schema | None
 

@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-
 from domain.errors import ModelUnusable
 from domain.metrics import Floats, finite_metrics, measure
-from service.adapters.pyarrow.datasets import floats_of, frame_of, read_dataset
+from service.adapters.pyarrow.datasets import Table, floats_of, frame_of, read_dataset
 from service.adapters.pyarrow.frame_rules import frame_faults, target_faults
 from service.adapters.pyarrow.predictions import write_predictions
 from service.tasks.model_folder import ModelFolder, open_model
@@ -70,7 +68,7 @@ def score(
 class _Scored(NamedTuple):
     """One dataset with what the model said about its rows."""
 
-    table: pa.Table
+    table: Table
     truth: Floats
     predictions: Floats
     sha256: str
@@ -83,7 +81,7 @@ class _Scored(NamedTuple):
         return score, sorted(measured.keys() - metrics.keys())
 
 
-def _predict(model: LoadedModel, table: pa.Table, target: str, name: str) -> tuple[Floats, Floats]:
+def _predict(model: LoadedModel, table: Table, target: str, name: str) -> tuple[Floats, Floats]:
     if model.schema is None:
         faults = list(target_faults(table, target))
     else:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 
 from domain.data_contract import DataContract
 from domain.errors import NeverRetry
@@ -20,7 +19,7 @@ from domain.model_definition import ModelDefinition
 from domain.points import Point
 from service.adapters.files.folders import publish_folder
 from service.adapters.mlflow.model_package import PackagedModel, package_files
-from service.adapters.pyarrow.datasets import floats_of, frame_of, read_dataset
+from service.adapters.pyarrow.datasets import Table, floats_of, frame_of, read_dataset
 from service.adapters.pyarrow.frame_rules import FitNeeds, frame_faults
 from service.adapters.sklearn.estimators import takes_nulls
 from service.adapters.sklearn.fitting import Fitted, fit, predict
@@ -93,7 +92,7 @@ def _schema(features: Mapping[str, Any], contract: Mapping[str, Any]) -> Schema:
     return Schema(parse(FeatureSchema, features), checked, checked.target)
 
 
-def _checked_target(table: pa.Table, schema: Schema, definition: ModelDefinition) -> Floats:
+def _checked_target(table: Table, schema: Schema, definition: ModelDefinition) -> Floats:
     """The target of a table that is fit to be learned from. Raises NeverRetry `frame_invalid`."""
     fit_needs = FitNeeds(takes_nulls=takes_nulls(definition.model.type))
     faults = frame_faults(table, schema.features, schema.contract, schema.target, fit_needs)
@@ -121,7 +120,7 @@ def _publish(folder: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def _files(
-    table: pa.Table, schema: Schema, definition: ModelDefinition, fitted: Fitted, train_sha256: str
+    table: Table, schema: Schema, definition: ModelDefinition, fitted: Fitted, train_sha256: str
 ) -> dict[str, bytes]:
     model = definition.model
     travelling = {

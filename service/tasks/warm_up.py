@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from service.adapters.pyarrow.datasets import write_columns
 from service.children.tasks import resolve
 from service.tasks.model_memory import MEMORY
 from service.tasks.score import score
@@ -57,7 +55,7 @@ def warm_up(*, also: Sequence[str] = ()) -> dict[str, float]:
 
 def _lifecycle(folder: Path) -> None:
     path = folder / "train.parquet"
-    pq.write_table(pa.table(_COLUMNS), path)
+    write_columns(path, _COLUMNS)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     package = train(
         train_path=str(path),

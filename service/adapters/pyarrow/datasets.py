@@ -1,9 +1,10 @@
-"""Read a dataset from the very bytes that were checked."""
+"""Read a dataset from the very bytes that were checked, and hand it on in the forms that a model wants."""
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,11 @@ import pyarrow.parquet as pq
 from domain.errors import NeverRetry
 from domain.metrics import Floats
 
+Table: TypeAlias = pa.Table
+Frame: TypeAlias = pd.DataFrame
 
-def read_dataset(path: str, sha256: str, name: str, columns: Iterable[str]) -> pa.Table:
+
+def read_dataset(path: str, sha256: str, name: str, columns: Iterable[str]) -> Table:
     """Read those of `columns` that a Parquet file has; `name` is the part that it plays.
 
     The file is read once, so nobody can change it between the check and the use. Raises NeverRetry:
@@ -31,15 +35,31 @@ def read_dataset(path: str, sha256: str, name: str, columns: Iterable[str]) -> p
         raise NeverRetry("unreadable_dataset", f"{name}: {path} is no readable Parquet ({error})") from error
 
 
-def frame_of(table: pa.Table, columns: Iterable[str]) -> pd.DataFrame:
+def frame_of(table: Table, columns: Iterable[str]) -> Frame:
     """The columns as a pandas frame, in their order; nulls become pandas' own."""
-    frame: pd.DataFrame = table.select(list(columns)).to_pandas(use_threads=False, ignore_metadata=True)
+    frame: Frame = table.select(list(columns)).to_pandas(use_threads=False, ignore_metadata=True)
     return frame
 
 
-def floats_of(table: pa.Table, column: str) -> Floats:
+def floats_of(table: Table, column: str) -> Floats:
     """One column of numbers as float64; a null is NaN."""
     return np.asarray(table.column(column).to_numpy(), dtype=np.float64)
+
+
+def rows_at(table: Table, columns: Iterable[str], places: Sequence[int]) -> list[dict[str, Any]]:
+    """A few rows as Python values, by their places."""
+    rows: list[dict[str, Any]] = table.select(list(columns)).take(pa.array(places, pa.int64())).to_pylist()
+    return rows
+
+
+def frame_of_rows(rows: Sequence[Mapping[str, Any]]) -> Frame:
+    """Rows of Python values as a pandas frame, as a server makes one of a request."""
+    return pd.DataFrame(rows)
+
+
+def write_columns(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write a small table as Parquet, for a use of this process alone. Raises OSError."""
+    pq.write_table(pa.table(dict(columns)), path)
 
 
 def _checked_bytes(path: Path, sha256: str, name: str) -> bytes:
