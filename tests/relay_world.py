@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from domain.announcement import Announcement
 from domain.errors import LaurelError
 from domain.ports.outbox import OutboxRow
+from tests.fakes.memory import OutboxEntry
+from tests.fakes.outbox import FakeOutbox
 
 
 def row(seq: int, run_id: str | None, topic: str = "split.completed") -> OutboxRow:
@@ -16,51 +18,34 @@ def row(seq: int, run_id: str | None, topic: str = "split.completed") -> OutboxR
     return OutboxRow(seq=seq, run_id=run_id, announcement=event)
 
 
-class RowsInMemory:
-    """Port `Outbox` for one relay; `relay` says whether it is the one that sends."""
+class RowsInMemory(FakeOutbox):
+    """The outbox in memory for one relay; `relay` says whether it is the one that sends."""
 
     def __init__(self, *rows: OutboxRow) -> None:
-        self.rows = {one.seq: one for one in rows}
+        super().__init__()
+        self.rows: dict[int, OutboxRow] = {}
         self.sent: list[int] = []
         self.relay = True
         self.asked = 0
-        self._committed = asyncio.Event()
+        self.commit(*rows)
 
     def commit(self, *rows: OutboxRow) -> None:
         """Put rows in, as a transaction that was committed does."""
         self.rows |= {one.seq: one for one in rows}
-        self._committed.set()
-
-    async def unsent(self, limit: int) -> Sequence[OutboxRow]:
-        """The oldest rows that are not marked."""
-        return [self.rows[seq] for seq in sorted(self.rows) if seq not in self.sent][:limit]
+        self.memory.outbox += [
+            OutboxEntry(one.seq, one.run_id, one.announcement, None, self.memory.now()) for one in rows
+        ]
+        self.memory.rows.ring()
 
     async def mark_sent(self, seqs: Sequence[int]) -> None:
-        """Mark rows."""
+        """Mark rows, and remember in which order."""
+        await super().mark_sent(seqs)
         self.sent.extend(seqs)
 
     async def try_to_be_the_relay(self) -> bool:
         """Say whether this one sends."""
         self.asked += 1
         return self.relay
-
-    async def wait_for_rows(self, timeout_seconds: float) -> None:
-        """Return when a row was committed, or when the time is over."""
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await self._committed.wait()
-        except TimeoutError:
-            return
-        self._committed.clear()
-
-    async def add(self, announcement: Announcement) -> None:
-        """Put one in that belongs to no run."""
-        seq = max(self.rows, default=0) + 1
-        self.commit(OutboxRow(seq=seq, run_id=None, announcement=announcement))
-
-    async def oldest_age_seconds(self) -> float:
-        """Not measured here."""
-        return 1.0 if len(self.sent) < len(self.rows) else 0.0
 
 
 class Wire:

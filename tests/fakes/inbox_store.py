@@ -1,24 +1,30 @@
-"""The one call of the run store that an inbox makes, in memory."""
+"""The run store in memory, as an inbox sees it."""
+
+from collections.abc import Mapping
 
 from domain.errors import TryLater
 from domain.ports.run_store import Added
 from domain.request import ReceivedRequest
+from domain.run import Run
+from tests.fakes.run_store import FakeRunStore
 
 
-class FakeInboxStore:
-    """`RunStore.add` alone, by identity; `away` makes it answer as a store whose database is gone does."""
+class FakeInboxStore(FakeRunStore):
+    """Counts what is offered; `away` makes it answer as a store whose database is gone does."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, ReceivedRequest] = {}
+        super().__init__()
         self.calls = 0
         self.away = False
+
+    @property
+    def rows(self) -> Mapping[str, Run]:
+        """What is stored, by identity."""
+        return {row.run.identity: row.run for row in self.memory.runs.values()}
 
     async def add(self, request: ReceivedRequest) -> Added:
         """Store a request unless its identity is there already."""
         self.calls += 1
         if self.away:
             raise TryLater("postgres_unavailable", "the database is away", waiting_on="postgres")
-        first = self.rows.setdefault(request.identity, request)
-        if first is request:
-            return Added.NEW
-        return Added.KNOWN if first.payload == request.payload else Added.CONFLICT
+        return await super().add(request)

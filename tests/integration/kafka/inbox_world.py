@@ -4,13 +4,11 @@ import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from domain.points import NO_POINTS, Point, Points
-from domain.ports.run_store import RunStore
 from handlers.router import Handle, route
 from handlers.training_requested import on_training_requested
 from service.adapters.kafka.connection import KafkaConnection
@@ -94,7 +92,7 @@ class InboxWorld:
         letters = KafkaDeadLetters(connection, self.dead_topic, metrics=metrics)
         handle = partial(
             on_training_requested,
-            store=cast("RunStore", self.store),
+            store=self.store,
             dead_letters=letters,
             model_name=MODEL,
             max_bytes=max_bytes,

@@ -1,12 +1,10 @@
 """A training was requested: who is it, is it stored once, is nothing lost."""
 
-from typing import cast
-
 import pytest
 
 from domain.errors import NeverRetry, TryLater
 from domain.faults import Fault
-from domain.ports.run_store import Added, RunStore
+from domain.ports.run_store import Added
 from domain.record import Record
 from domain.request import ReceivedRequest, read_payload
 from handlers.envelope import FIRST_COORDINATES
@@ -35,7 +33,7 @@ class Inbox:
     async def take(self, asked: Record) -> Handled:
         return await on_training_requested(
             asked,
-            store=cast("RunStore", self.store),
+            store=self.store,
             dead_letters=self.letters,
             model_name=MODEL,
             max_bytes=10_000,
