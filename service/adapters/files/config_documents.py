@@ -1,6 +1,7 @@
 """One versioned file → a value of the domain, or its faults with file and line."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,10 @@ T = TypeVar("T")
 CONTRACTS: Final = TypeAdapter(DataContract)
 FEATURES: Final = TypeAdapter(FeatureSchema)
 MODELS: Final = TypeAdapter(ModelDefinition)
+
+_NAME: Final = re.compile(
+    r"v[1-9][0-9]{0,6}\.yaml"
+)  # one name for each version: not v01, not v1 in other digits
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,8 @@ class ConfigReader(Generic[T]):
 
     def valid_versions(self) -> list[int]:
         """The versions whose file can be used by itself, smallest first."""
-        numbers = [path.name[1:-5] for path in self._folder.glob("v*.yaml")]
-        versions = sorted(int(text) for text in numbers if text.isascii() and text.isdigit())
+        names = [path.name for path in self._folder.glob("v*.yaml")]
+        versions = sorted(int(name[1:-5]) for name in names if _NAME.fullmatch(name))
         read = {version: self.read(version) for version in versions}
         return [version for version, file in read.items() if file is not None and not file.faults]
 

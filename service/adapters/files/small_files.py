@@ -17,10 +17,10 @@ def read_small(path: Path, limit: int) -> bytes | None:
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would block for ever
         except (FileNotFoundError, NotADirectoryError):
             return None
-        with os.fdopen(fd, "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                return None
-            return _read(file.fileno(), limit + 1)
+        try:
+            return _read(fd, limit + 1) if stat.S_ISREG(os.fstat(fd).st_mode) else None
+        finally:
+            os.close(fd)
 
 
 def _read(fd: int, limit: int) -> bytes:
