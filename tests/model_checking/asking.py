@@ -1,0 +1,131 @@
+"""Ports that do nothing but say what is asked of them, so that a search decides when and how it is answered.
+
+A coroutine of the product that uses them stops at each question. Questions whose answer depends on nobody
+else (a log line, a tag, the clock) are answered at once.
+"""
+
+from collections.abc import Generator, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, cast
+
+from domain.announcement import Announcement
+from domain.ledger import LedgerEntry
+from domain.models import LoggedModel, RegisteredVersion
+from domain.points import Point
+from domain.promotion_policy import PromotionPolicy
+from domain.version_triple import VersionTriple
+from service.provenance import Provenance
+from service.world import World
+
+MODEL = "price"
+
+
+class Question(NamedTuple):
+    """One atomic access to what processes share; `about` is hashable."""
+
+    name: str
+    about: Any = None
+
+
+class Ask:
+    """Awaiting it hands the question to whoever drives the coroutine, and returns the answer."""
+
+    def __init__(self, name: str, about: Any = None) -> None:
+        self.question = Question(name, about)
+
+    def __await__(self) -> Generator[Question, Any, Any]:
+        return (yield self.question)
+
+
+class AskingPort:
+    """Holds nothing, so one is as good as another."""
+
+
+class AskingLedger(AskingPort):
+    async def head(self, _model: str) -> LedgerEntry | None:
+        return cast("LedgerEntry | None", await Ask("head"))
+
+    async def append(self, entry: LedgerEntry) -> None:
+        await Ask("append", entry)
+
+    async def entries(self, _model: str) -> Sequence[LedgerEntry]:
+        return cast("Sequence[LedgerEntry]", await Ask("entries"))
+
+    async def unannounced(self, _model: str) -> Sequence[LedgerEntry]:
+        return cast("Sequence[LedgerEntry]", await Ask("unannounced"))
+
+    async def announce(self, entry: LedgerEntry, _announcement: Announcement) -> None:
+        await Ask("announce", entry.generation)
+
+
+class AskingAliasWrites(AskingPort):
+    async def open(self, _model: str, version: int, writer: str) -> int:
+        return cast("int", await Ask("open_record", (version, writer)))
+
+    async def close(self, number: int) -> None:
+        await Ask("close_record", number)
+
+    async def is_open(self, _model: str, version: int) -> bool:
+        return cast("bool", await Ask("is_open", version))
+
+    async def close_all_of(self, writer: str) -> None:
+        await Ask("close_records_of", writer)
+
+
+class AskingRegistry(AskingPort):
+    async def alias_version(self, _model: str) -> int | None:
+        return cast("int | None", await Ask("read_alias"))
+
+    async def set_alias(self, _model: str, version: int) -> None:
+        await Ask("set_alias", version)
+
+    async def tag_version(self, _model: str, _version: int, _tags: object) -> None:
+        """A tag is nobody else's business."""
+
+    async def register(self, _model: str, model: LoggedModel, _run: str, _tags: object) -> RegisteredVersion:
+        """One version for one source, whoever asks."""
+        number = int(model.model_id)
+        return RegisteredVersion(version=number, source="", mlflow_run_id=None, tags={})
+
+
+class AskingConfig(AskingPort):
+    async def defaults(self) -> VersionTriple:
+        return cast("VersionTriple", await Ask("read_defaults"))
+
+    async def write_defaults(self, triple: VersionTriple) -> None:
+        await Ask("write_defaults", triple.model_version)
+
+
+class StoppedClock(AskingPort):
+    """Time is no part of the protocol."""
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class NotingPoints:
+    """A crash between two questions is the same crash wherever it is; which points lie there is noted."""
+
+    def __init__(self) -> None:
+        self.passed_points: set[Point] = set()
+
+    async def at(self, point: Point) -> None:
+        self.passed_points.add(point)
+
+
+def asking_world(worker: str, points: NotingPoints) -> World:
+    """A world of one worker in which every port only asks."""
+    ports: dict[str, Any] = dict.fromkeys(World.__dataclass_fields__)
+    ports.update(
+        model_name=MODEL,
+        worker=worker,
+        policy=PromotionPolicy(),
+        provenance=Provenance(code_version="0", python_version="3", packages={}),
+        ledger=AskingLedger(),
+        alias_writes=AskingAliasWrites(),
+        registry=AskingRegistry(),
+        config=AskingConfig(),
+        clock=StoppedClock(),
+        points=points,
+    )
+    return World(**ports)

@@ -1,0 +1,154 @@
+"""What the processes run: the product's own coroutines, held together as the runner and the app do it."""
+
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any, Final, cast
+
+from domain.errors import GenerationTaken, LeaseLost, TryLater
+from domain.ledger import Cause, LedgerEntry, next_entry
+from domain.models import LoggedModel, ModelPackage, OpenedRun
+from domain.points import Point
+from domain.promotion_checks import Champion, NoChampion
+from domain.score import Score
+from domain.version_triple import VersionTriple
+from service.ledger_projector import LedgerProjector
+from service.reconciler import Reconciler
+from service.steps.decide import Inputs, decide
+from service.steps.outputs import ChampionOutlook, Evaluated, Trained
+from service.world import World
+from tests.model_checking.asking import MODEL, Ask, StoppedClock
+
+DIGEST: Final = "a" * 64
+# rmsle by version: 1 and 2 were champions before, 3 and 4 are candidates, 9 is a person's choice
+ERRORS: Final = {1: 0.9, 2: 0.8, 3: 0.5, 4: 0.4, 9: 0.7}
+Program = Coroutine[Any, Any, None]
+
+
+def score_of(version: int) -> Score:
+    """The score of a version on the one reference."""
+    return Score(metrics={"rmsle": ERRORS[version]}, dataset_digest=DIGEST, rows=10)
+
+
+def triple_of(version: int) -> VersionTriple:
+    """The triple that a version was made from: its own model version."""
+    return VersionTriple(split_version=1, feature_version=1, model_version=version)
+
+
+def earlier_entries(*versions: int) -> list[LedgerEntry]:
+    """A ledger as it stands before anything runs."""
+    entries: list[LedgerEntry] = []
+    for version in versions:
+        facts = {"triple": triple_of(version), "actor": "before", "at": StoppedClock().now()}
+        reasons, head = ("before",), entries[-1] if entries else None
+        entries.append(next_entry(MODEL, head, version=version, cause=Cause.GATE, reasons=reasons, **facts))
+    return entries
+
+
+def outlook_on(head: LedgerEntry | None) -> ChampionOutlook:
+    """What scoring the head gives."""
+    if head is None:
+        return NoChampion()
+    return Champion(version=head.version, generation=head.generation, score=score_of(head.version))
+
+
+async def carry(
+    version: int, evaluated_against: LedgerEntry | None, world: World, projector: LedgerProjector
+) -> None:
+    """Take over the run that makes `version` where its row says, and carry it to its end as a runner does."""
+    fence, state = await Ask("claim", version)
+    if state == "EVALUATED":
+        state = await _decide(version, fence, evaluated_against, world)
+    if state == "PROMOTED":
+        await persist(version, fence, world, projector)
+
+
+async def _decide(version: int, fence: int, evaluated_against: LedgerEntry | None, world: World) -> str:
+    inputs = _inputs(version, evaluated_against)
+    while True:
+        await world.points.at(Point.DECIDE_BEFORE_EFFECT)
+        _, entry = await decide(inputs, world, _score_head)
+        await world.points.at(Point.DECIDE_AFTER_EFFECT)
+        await world.points.at(Point.DECIDE_BEFORE_COMMIT)
+        try:
+            await Ask("commit_verdict", (version, fence, entry))
+        except GenerationTaken:
+            continue
+        except LeaseLost:
+            return "another's"
+        await world.points.at(Point.DECIDE_AFTER_COMMIT)
+        return "DECLINED" if entry is None else "PROMOTED"
+
+
+async def persist(version: int, fence: int, world: World, projector: LedgerProjector) -> None:
+    await world.points.at(Point.PERSIST_BEFORE_EFFECT)
+    while not await _shown(version, projector):
+        pass
+    await world.points.at(Point.PERSIST_AFTER_EFFECT)
+    await world.points.at(Point.PERSIST_BEFORE_COMMIT)
+    try:
+        await Ask("commit_persisted", (version, fence))
+    except LeaseLost:
+        return
+    await world.points.at(Point.PERSIST_AFTER_COMMIT)
+
+
+async def _shown(version: int, projector: LedgerProjector) -> bool:
+    """One try of the persist step; what is missing is waited for."""
+    try:
+        shown = await projector.follow()
+        if shown is None or shown.generation < await Ask("generation_of", version):
+            return False
+        await projector.announce_up_to(shown)
+    except TryLater:
+        return False
+    return True
+
+
+def restarted(carry: Callable[..., Program]) -> Callable[..., Program]:
+    """A worker that is started again under the name that it had, and then carries on."""
+
+    async def start_again(
+        version: int, evaluated_against: LedgerEntry | None, world: World, projector: LedgerProjector
+    ) -> None:
+        await world.alias_writes.close_all_of(world.worker)
+        await carry(version, evaluated_against, world, projector)
+
+    return start_again
+
+
+async def reconcile(world: World, projector: LedgerProjector) -> None:
+    """Take one look."""
+    reconciler = Reconciler(_without_chores(world), projector, pause_seconds=0)
+    try:
+        await reconciler.look()
+    except TryLater:
+        return
+
+
+def _without_chores(world: World) -> World:
+    return World(**{**vars(world), "store": cast("Any", _NoChores())})
+
+
+class _NoChores:
+    async def ended_without(self, _model: str, _chore: str, _limit: int) -> list[object]:
+        return []
+
+
+async def _score_head(head: LedgerEntry | None) -> ChampionOutlook:
+    return outlook_on(head)
+
+
+def _inputs(version: int, evaluated_against: LedgerEntry | None) -> Inputs:
+    """What the steps before have left; of a run, only what a decision reads."""
+    package = SimpleNamespace(digest=DIGEST, manifest={})
+    model = SimpleNamespace(model_id=str(version), uri=f"models:/m-{version}")
+    trained = SimpleNamespace(package=cast("ModelPackage", package), model=cast("LoggedModel", model))
+    return Inputs(
+        run=cast("Any", SimpleNamespace(run_id=f"run-{version}", correlation_id=f"run-{version}")),
+        config=cast("Any", SimpleNamespace(triple=triple_of(version))),
+        opened=OpenedRun(mlflow_run_id=f"mlflow-{version}", experiment_id="1", artifact_uri="x"),
+        trained=cast("Trained", trained),
+        evaluated=Evaluated(
+            candidate={"reference": score_of(version)}, champion=outlook_on(evaluated_against), seconds=1.0
+        ),
+    )

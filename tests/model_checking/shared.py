@@ -1,0 +1,268 @@
+"""What processes share, as one hashable value, and what each question does to it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from domain.errors import GenerationTaken, IllegalTransition, LeaseLost, TryLater
+from domain.ledger import Cause, LedgerEntry
+from tests.model_checking.asking import Question
+from tests.model_checking.programs import ERRORS, triple_of
+
+BY_HAND: Final = frozenset({Cause.OVERRIDE, Cause.ADOPTED})
+
+
+class RunRow(NamedTuple):
+    """A run of the run store: who may write, how far it is, which generation it made."""
+
+    fence: int = 0
+    state: str = "EVALUATED"
+    generation: int = 0
+
+
+class Shared(NamedTuple):
+    """Everything outside of the processes.
+
+    `ledger` holds numbers of entries (see `Entries`), `announced` how many generations were announced,
+    `records` the open alias writes as (number, version, writer), `opened` how many there ever were,
+    `on_the_way` versions of alias writes whose sender no longer waits for the answer. `chosen` is a person's
+    version while it stands and was a clear choice, `moves` all that persons have set.
+    """
+
+    ledger: tuple[int, ...] = ()
+    announced: int = 0
+    alias: int | None = None
+    defaults: int = 0
+    records: tuple[tuple[int, int, str], ...] = ()
+    opened: int = 0
+    on_the_way: tuple[int, ...] = ()
+    runs: tuple[tuple[int, RunRow], ...] = ()
+    chosen: int | None = None
+    moves: tuple[int, ...] = ()
+
+
+class Answer(NamedTuple):
+    """How a question is answered: what the process gets, and what is then shared.
+
+    `given` is hashable; `Entries.value` turns it into what the code expects. `wrong` says which promise is
+    broken by this very step.
+    """
+
+    given: Any
+    shared: Shared
+    note: str = ""
+    wrong: str = ""
+
+
+class Entries:
+    """Ledger entries by number, so that states stay small and hashable."""
+
+    def __init__(self) -> None:
+        self._entries: list[LedgerEntry] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, entry: LedgerEntry) -> int:
+        """The number of an entry, the same for equal ones."""
+        found = self._numbers.setdefault(entry.hash, len(self._entries))
+        if found == len(self._entries):
+            self._entries.append(entry)
+        return found
+
+    def __getitem__(self, number: int) -> LedgerEntry:
+        return self._entries[number]
+
+    def value(self, given: Any) -> Any:
+        """What a process gets for a hashable answer."""
+        match given:
+            case ("entry", number):
+                return self._entries[number]
+            case ("entries", numbers):
+                return [self._entries[number] for number in numbers]
+            case ("triple", version):
+                return triple_of(version)
+            case _:
+                return given
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An answer that is an error of the product."""
+
+    name: str
+
+    def error(self) -> Exception:
+        """The error itself."""
+        kinds = {
+            "taken": GenerationTaken("generation_taken", "another was first"),
+            "lost": LeaseLost("lease_lost", "another worker owns the run"),
+            "away": TryLater("mlflow_unavailable", "no answer", waiting_on="mlflow"),
+            "out_of_turn": IllegalTransition("generation_out_of_turn", "the one before is not announced"),
+        }
+        return kinds[self.name]
+
+
+Effect = Callable[[Shared, Any, Entries], Answer]
+EFFECTS: Final[dict[str, Effect]] = {}
+
+
+def effect(name: str) -> Callable[[Effect], Effect]:
+    """Register what a question does."""
+
+    def keep(how: Effect) -> Effect:
+        EFFECTS[name] = how
+        return how
+
+    return keep
+
+
+def answer(shared: Shared, question: Question, entries: Entries) -> Answer:
+    """Answer a question as an honest server would."""
+    return EFFECTS[question.name](shared, question.about, entries)
+
+
+@effect("head")
+def _head(shared: Shared, _about: object, _entries: Entries) -> Answer:
+    return Answer(("entry", shared.ledger[-1]) if shared.ledger else None, shared)
+
+
+@effect("entries")
+def _all_entries(shared: Shared, _about: object, _entries: Entries) -> Answer:
+    return Answer(("entries", shared.ledger), shared)
+
+
+@effect("unannounced")
+def _unannounced(shared: Shared, _about: object, _entries: Entries) -> Answer:
+    return Answer(("entries", shared.ledger[shared.announced :]), shared)
+
+
+@effect("announce")
+def _announce(shared: Shared, generation: int, _entries: Entries) -> Answer:
+    if generation <= shared.announced:
+        return Answer(None, shared)
+    if generation > shared.announced + 1:
+        return Answer(Raised("out_of_turn"), shared, wrong="a generation was announced out of turn")
+    return Answer(None, shared._replace(announced=generation))
+
+
+@effect("append")
+def _append(shared: Shared, number: int, entries: Entries) -> Answer:
+    entry = entries[number]
+    if entry.generation != len(shared.ledger) + 1:
+        return Answer(Raised("taken"), shared)
+    chosen = None if shared.chosen == entry.version else shared.chosen
+    after = shared._replace(ledger=(*shared.ledger, number), chosen=chosen)
+    note = f"generation {entry.generation} ({entry.cause})"
+    return Answer(None, after, note, _wrong_entry(shared, entry, entries))
+
+
+def _wrong_entry(shared: Shared, entry: LedgerEntry, entries: Entries) -> str:
+    if entry.cause in BY_HAND:
+        recorded = Counter(entries[old].version for old in shared.ledger if entries[old].cause in BY_HAND)
+        if recorded[entry.version] >= Counter(shared.moves)[entry.version]:
+            return f"an override to version {entry.version} was recorded that no person made"
+    elif shared.ledger and ERRORS[entry.version] >= ERRORS[entries[shared.ledger[-1]].version]:
+        return f"version {entry.version} was promoted over a better one"
+    return ""
+
+
+@effect("open_record")
+def _open(shared: Shared, about: tuple[int, str], _entries: Entries) -> Answer:
+    number = shared.opened
+    return Answer(number, shared._replace(records=(*shared.records, (number, *about)), opened=number + 1))
+
+
+@effect("close_record")
+def _close(shared: Shared, number: int, _entries: Entries) -> Answer:
+    return Answer(None, shared._replace(records=tuple(one for one in shared.records if one[0] != number)))
+
+
+@effect("close_records_of")
+def _close_all(shared: Shared, writer: str, _entries: Entries) -> Answer:
+    return Answer(None, shared._replace(records=tuple(one for one in shared.records if one[2] != writer)))
+
+
+@effect("is_open")
+def _is_open(shared: Shared, version: int, _entries: Entries) -> Answer:
+    return Answer(any(one[1] == version for one in shared.records), shared)
+
+
+@effect("read_alias")
+def _read_alias(shared: Shared, _about: object, _entries: Entries) -> Answer:
+    return Answer(shared.alias, shared)
+
+
+@effect("set_alias")
+def _set_alias(shared: Shared, version: int, _entries: Entries) -> Answer:
+    return Answer(None, written(shared, version))
+
+
+def written(shared: Shared, version: int) -> Shared:
+    """The alias behind a write of ours; what a person had set is gone."""
+    return shared._replace(alias=version, chosen=None)
+
+
+def sent(shared: Shared, version: int) -> Shared:
+    """An alias write goes its way without its sender."""
+    return shared._replace(on_the_way=tuple(sorted((*shared.on_the_way, version))))
+
+
+@effect("read_defaults")
+def _read_defaults(shared: Shared, _about: object, _entries: Entries) -> Answer:
+    return Answer(("triple", shared.defaults), shared)
+
+
+@effect("write_defaults")
+def _write_defaults(shared: Shared, version: int, _entries: Entries) -> Answer:
+    return Answer(None, shared._replace(defaults=version))
+
+
+@effect("claim")
+def _claim(shared: Shared, version: int, _entries: Entries) -> Answer:
+    row = run_of(shared, version)
+    row = row._replace(fence=row.fence + 1)
+    return Answer((row.fence, row.state), _with_run(shared, version, row))
+
+
+@effect("holds")
+def _holds(shared: Shared, fence: int, _entries: Entries) -> Answer:
+    return Answer(run_of(shared, 1).fence == fence, shared)
+
+
+@effect("generation_of")
+def _generation_of(shared: Shared, version: int, _entries: Entries) -> Answer:
+    return Answer(run_of(shared, version).generation, shared)
+
+
+@effect("commit_verdict")
+def _commit_verdict(shared: Shared, about: tuple[int, int, int | None], entries: Entries) -> Answer:
+    version, fence, number = about
+    row = run_of(shared, version)
+    if row.fence != fence or row.state != "EVALUATED":
+        return Answer(Raised("lost"), shared)
+    if number is None:
+        return Answer(None, _with_run(shared, version, row._replace(state="DECLINED")), note="declined")
+    added = _append(shared, number, entries)
+    if isinstance(added.given, Raised):
+        return added
+    promoted = row._replace(state="PROMOTED", generation=len(added.shared.ledger))
+    return added._replace(shared=_with_run(added.shared, version, promoted))
+
+
+@effect("commit_persisted")
+def _commit_persisted(shared: Shared, about: tuple[int, int], _entries: Entries) -> Answer:
+    version, fence = about
+    row = run_of(shared, version)
+    if row.fence != fence or row.state != "PROMOTED":
+        return Answer(Raised("lost"), shared)
+    return Answer(None, _with_run(shared, version, row._replace(state="COMPLETED")))
+
+
+def run_of(shared: Shared, version: int) -> RunRow:
+    """The row of the run that makes a version."""
+    return dict(shared.runs)[version]
+
+
+def _with_run(shared: Shared, version: int, row: RunRow) -> Shared:
+    runs: Mapping[int, RunRow] = {**dict(shared.runs), version: row}
+    return shared._replace(runs=tuple(sorted(runs.items())))

@@ -1,0 +1,83 @@
+"""The stories that the search goes through, each small enough to be gone through whole."""
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
+
+from service.ledger_projector import LedgerProjector
+from service.world import World
+from tests.model_checking import programs
+from tests.model_checking.asking import NotingPoints, asking_world
+from tests.model_checking.explore import Story
+from tests.model_checking.local_states import Start
+from tests.model_checking.shared import Entries, RunRow, Shared
+
+MakeProjector = Callable[[World], LedgerProjector]
+Carry = Callable[..., Coroutine[Any, Any, None]]
+
+
+def story(
+    name: str,
+    *processes: str,
+    history: Iterable[int] = (1,),
+    alias: int | None = None,
+    projector: MakeProjector = LedgerProjector,
+    carry: Carry = programs.carry,
+    points: NotingPoints | None = None,
+    **what_may_happen: Any,
+) -> Story:
+    """Tell a story.
+
+    A process is `carry 3 @w1` (worker w1 carries the run that makes version 3) or `reconcile @w2`. `history`
+    are the versions that were champions before; `alias` is what the alias shows if that is not the last of
+    them. A killed worker comes back under its name. A broken `projector` is a promoter's, never the
+    reconciler's.
+    """
+    entries, noted = Entries(), points or NotingPoints()
+    before = programs.earlier_entries(*history)
+    head = before[-1] if before else None
+    made: dict[str, Start] = {}
+    reborn: dict[str, str] = {}
+    versions: set[int] = set()
+    for process in (*processes, "reconcile @end"):
+        doing, _, worker = process.partition(" @")
+        world = asking_world(worker, noted)
+        if doing == "reconcile":
+            made[process] = _reconcile(world)
+            continue
+        version = int(doing.split()[1])
+        again = f"{process} again"
+        versions.add(version)
+        made[process] = _carry(carry, version, head, world, projector)
+        made[again] = _carry(programs.restarted(carry), version, head, world, projector)
+        reborn |= {process: again, again: again}
+    shared = Shared(
+        ledger=tuple(entries.number(entry) for entry in before),
+        announced=len(before),
+        alias=head.version if head else alias,
+        defaults=head.version if head else 0,
+        runs=tuple((version, RunRow()) for version in sorted(versions)),
+        moves=(alias,) if alias is not None else (),
+    )
+    return Story(
+        name, processes, made, shared, entries, reborn, reconciler="reconcile @end", **what_may_happen
+    )
+
+
+def bare_story(name: str, promote: Callable[[int], Coroutine[Any, Any, None]]) -> Story:
+    """Two promoters without a ledger: 3 and 4 against the champion 1."""
+    made: Mapping[str, Start] = {f"promote {version}": _promote(promote, version) for version in (3, 4)}
+    runs = tuple((version, RunRow(state="COMPLETED")) for version in (1, 3, 4))
+    before = Shared(alias=1, defaults=1, runs=runs)
+    return Story(name, tuple(made), made, before, Entries(), reconciler=None)
+
+
+def _promote(promote: Callable[[int], Coroutine[Any, Any, None]], version: int) -> Start:
+    return lambda: promote(version)
+
+
+def _carry(carry: Carry, version: int, head: object, world: World, projector: MakeProjector) -> Start:
+    return lambda: carry(version, head, world, projector(world))
+
+
+def _reconcile(world: World) -> Start:
+    return lambda: programs.reconcile(world, LedgerProjector(world))

@@ -1,0 +1,76 @@
+"""No order of promoters, reconcilers, crashes, lost answers and persons loses or stales a promotion."""
+
+from collections.abc import Callable
+
+import pytest
+
+from domain.points import Point
+from tests.chaos.figures import FIGURES
+from tests.model_checking import broken_protocols as broken
+from tests.model_checking.asking import NotingPoints
+from tests.model_checking.explore import Found, Story, search
+from tests.model_checking.stories import bare_story, story
+
+ONE, OTHER, LOOK = "carry 3 @w1", "carry 4 @w2", "reconcile @w3"
+
+STORIES: tuple[Callable[[], Story], ...] = (
+    lambda: story("two promoters", ONE, OTHER),
+    lambda: story("two promoters, the first champion ever", ONE, OTHER, history=()),
+    lambda: story("two reconcilers beside a promoter", ONE, LOOK, "reconcile @w4"),
+    lambda: story("a promoter and a person", ONE, LOOK, choices=(9,)),
+    lambda: story("a person who goes back to an earlier version", ONE, LOOK, history=(1, 2), choices=(1,)),
+    lambda: story("two promoters and a person", ONE, OTHER, choices=(9,)),
+    lambda: story("a registry that is taken over", ONE, LOOK, history=(), alias=9),
+    lambda: story("a stopped worker that wakes behind its successor", ONE, "carry 3 @w2", LOOK),
+    lambda: story("two crashes beside a reconciler", ONE, LOOK, crashes=2),
+    lambda: story("an answer lost beside a reconciler", ONE, LOOK, lost_answers=1),
+    lambda: story("an answer lost, and a person", ONE, LOOK, lost_answers=1, choices=(3,), history=(1, 2)),
+    lambda: story("a crash, and a person", ONE, LOOK, crashes=1, choices=(9,)),
+    lambda: story("two promoters and a lost answer", ONE, OTHER, lost_answers=1),
+    lambda: story("two promoters and a crash", ONE, OTHER, crashes=1),
+)
+
+BROKEN: tuple[Callable[[], Story], ...] = (
+    lambda: bare_story("compare and set on the alias, no ledger", broken.compare_and_set_alias),
+    lambda: bare_story("a lease alone", broken.set_alias_under_lease),
+    lambda: story("the head is never read again", ONE, OTHER, projector=broken.NeverLooksAgain),
+    lambda: story("each projects its own version", ONE, OTHER, projector=broken.ProjectsItsOwn),
+    lambda: story("the old verdict is used again", ONE, OTHER, carry=broken.carry_with_the_old_verdict),
+)
+
+
+def _told(found: Found) -> str:
+    return "\n    ".join((f"{found.wrong}:", *found.trace))
+
+
+@pytest.mark.parametrize("tell", STORIES, ids=lambda tell: tell().name)
+def test_no_order_of_steps_breaks_a_promise(tell: Callable[[], Story]) -> None:
+    """Case P02: the product's own code, every interleaving."""
+    found = search(tell())
+    assert not found.wrong, _told(found)
+    assert found.quiet
+    FIGURES.add("model checker: states", found.states)
+
+
+@pytest.mark.parametrize("tell", BROKEN, ids=lambda tell: tell().name)
+def test_a_broken_protocol_is_found_out(tell: Callable[[], Story]) -> None:
+    """A search that finds nothing wrong with these would find nothing at all."""
+    found = search(tell())
+    assert found.wrong
+    FIGURES.add("model checker: broken protocols found out", 1)
+
+
+def test_a_search_that_is_cut_off_does_not_pass() -> None:
+    with pytest.raises(OverflowError, match="more than 100 states"):
+        search(story("two promoters", ONE, OTHER), limit=100)
+
+
+def test_every_crash_point_of_the_protocol_is_passed() -> None:
+    """A step that the search does not know would go unchecked."""
+    points = NotingPoints()
+    search(story("two promoters and a reconciler's look", ONE, OTHER, points=points))
+    search(story("a look", ONE, LOOK, points=points))
+    within = ("decide.", "project.", "persist.", "reconcile.")
+    atomic = {Point.PERSIST_AFTER_TEMP, Point.PERSIST_AFTER_REPLACE}  # inside of one file's replacement
+    wanted = {point for point in Point if point.startswith(within)} - atomic
+    assert wanted - points.passed_points == set()
