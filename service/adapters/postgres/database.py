@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
+import psycopg
 from sqlalchemy import RowMapping, event, literal, select
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
@@ -38,6 +39,7 @@ class Database:
         self.work = Bell()
         self.outbox = Bell()
         self._listening: asyncio.Task[None] | None = None
+        self._alone: list[PromptConnection] = []
 
     async def ping(self) -> None:
         """Ask once whether the database answers. Raises TryLater with the reason when it does not."""
@@ -87,16 +89,28 @@ class Database:
     async def connect_alone(self, *settings: str) -> PromptConnection:
         """Open a connection beside the pool, with server settings such as `idle_session_timeout=5000`.
 
-        Raises psycopg's errors.
+        It ends with this database at the latest. Raises psycopg's errors.
         """
         options = " ".join([self._arguments["options"], *(f"-c {setting}" for setting in settings)])
-        return await PromptConnection.connect(**{**self._arguments, "options": options}, autocommit=True)
+        connection = await PromptConnection.connect(
+            **{**self._arguments, "options": options}, autocommit=True
+        )
+        self._alone = [known for known in self._alone if not known.closed] + [connection]
+        return connection
 
-    def listen(self) -> asyncio.Task[None]:
+    async def close(self) -> None:
+        """End the listening task and every connection."""
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait({self._listening})
+        for connection in self._alone:
+            await connection.close()
+        await self._engine.dispose()
+
+    def listen(self) -> None:
         """Start the listening task."""
         listener = Listener(self.connect_alone, {WORK: self.work, OUTBOX: self.outbox})
         self._listening = asyncio.create_task(listener.run(), name="postgres-listener")
-        return self._listening
 
     @asynccontextmanager
     async def _within_limits(self, doing: str) -> AsyncIterator[None]:
@@ -153,9 +167,16 @@ async def _answer(
 
 
 def _distrust_the_pool(context: ExceptionContext) -> None:
-    """What swallowed the connection of a call that was given up may have swallowed the idle ones too."""
-    if isinstance(context.original_exception, asyncio.CancelledError):
+    """Open new connections, where the idle ones may be as bad as the one that failed.
+
+    What swallowed a call that was given up may have swallowed them too; and a session that began on a
+    read-only server stays read-only.
+    """
+    error = context.original_exception
+    if isinstance(error, asyncio.CancelledError):
         context.invalidate_pool_on_disconnect = True
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        context.is_disconnect = True
 
 
 @asynccontextmanager
@@ -185,11 +206,8 @@ async def open_database(
     event.listen(engine.sync_engine, "handle_error", _distrust_the_pool)
     alone = {**engine.dialect.create_connect_args(parsed)[1], **given}
     database = Database(engine, alone, timeout_seconds)
-    listening = database.listen()
+    database.listen()
     try:
         yield database
     finally:
-        listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
-        await engine.dispose()
+        await database.close()

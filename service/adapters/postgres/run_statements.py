@@ -88,7 +88,12 @@ def _claim() -> Executable:
 CLAIM: Final = _claim()
 RENEW: Final = update(runs).where(*HELD).values(lease_until=_LEASE_END).returning(runs.c.run_id)
 
-RELEASE: Final = update(runs).where(*HELD[:3]).values(**_FREE).returning(_WAKE_WORKERS)
+_ATTEMPT_GIVEN_BACK: Final = func.greatest(runs.c.attempts - 1, 0)
+
+# Who gives a run back was asked to end: that is no failed attempt.
+RELEASE: Final = (
+    update(runs).where(*HELD[:3]).values(**_FREE, attempts=_ATTEMPT_GIVEN_BACK).returning(_WAKE_WORKERS)
+)
 RELEASE_ALL: Final = (
     update(runs)
     .where(runs.c.owner == bindparam("worker"), ~runs.c.ended)
@@ -115,9 +120,7 @@ POSTPONE: Final = (
         waiting_since=case(
             (_WAITING_ON.is_not(None), func.coalesce(runs.c.waiting_since, NOW)), else_=runs.c.waiting_since
         ),
-        attempts=case(
-            (_WAITING_ON.is_not(None), func.greatest(runs.c.attempts - 1, 0)), else_=runs.c.attempts
-        ),
+        attempts=case((_WAITING_ON.is_not(None), _ATTEMPT_GIVEN_BACK), else_=runs.c.attempts),
         updated_at=NOW,
     )
     .returning(_WAKE_WORKERS)  # so that those who sleep learn when it comes due
@@ -197,6 +200,13 @@ def _history(moved: CTE) -> Insert:
         moved.c.updated_at,
     )
     return insert(run_transitions).from_select([column.name for column in run_transitions.c], row)
+
+
+RECORDED_AS: Final = (
+    update(runs)
+    .where(runs.c.run_id == bindparam("run"), runs.c.ended, runs.c.mlflow_run_id.is_(None))
+    .values(mlflow_run_id=bindparam("opened", type_=Text))
+)
 
 
 def chore_done(chore: str) -> Executable:

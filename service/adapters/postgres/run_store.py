@@ -184,6 +184,11 @@ class PostgresRunStore:
         """Record that a chore is done."""
         await self._database.rows("note a chore", statements.chore_done(chore), {"run": run_id})
 
+    async def recorded_as(self, run_id: str, mlflow_run_id: str) -> None:
+        """Note the MLflow run of an ended run that has none."""
+        parameters = {"run": run_id, "opened": mlflow_run_id}
+        await self._database.rows("note a record", statements.RECORDED_AS, parameters)
+
     async def _changed(
         self,
         run: Run,

@@ -1,26 +1,19 @@
 """Bringing the schema to the version that this code needs, and refusing one that it does not know."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, text
 
 from domain.errors import Stop
-from service.adapters.postgres.connections import connect_arguments, parse_url
-from service.adapters.postgres.errors import translate
 from service.adapters.postgres.tables import SCHEMA
+from service.adapters.postgres.transactions import transaction
 
 _SCRIPTS: Final = Path(__file__).with_name("migrations")
-_MIGRATION_SECONDS: Final = 120.0
 
 # Held to the end of the transaction: of several processes that start on an empty database, one migrates.
 _ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('laurel/schema', 0))")
@@ -31,7 +24,7 @@ def upgrade(url: str) -> None:
 
     Raises Stop when the schema is newer than this code, TryLater when the database does not answer.
     """
-    with _connection(url, "upgrade the schema") as connection:
+    with transaction(url, "upgrade the schema") as connection:
         if _found(connection) == _newest():
             return
         connection.execute(_ONE_AT_A_TIME)
@@ -44,7 +37,7 @@ def upgrade(url: str) -> None:
 
 def require_current(url: str) -> None:
     """Raise Stop, saying which is which, unless the schema is exactly what this code needs. Blocks."""
-    with _connection(url, "read the schema's version") as connection:
+    with transaction(url, "read the schema's version") as connection:
         found = _found(connection)
     _refuse_newer(found)
     if found != _newest():
@@ -67,18 +60,6 @@ def _refuse_newer(found: str | None) -> None:
             found=found,
             needed=_newest(),
         )
-
-
-@contextmanager
-def _connection(url: str, doing: str) -> Iterator[Connection]:
-    parsed = parse_url(url)
-    given = connect_arguments(parsed, application="laurel-schema", statement_seconds=_MIGRATION_SECONDS)
-    engine = create_engine(parsed, connect_args=given, poolclass=NullPool, hide_parameters=True)
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except (DBAPIError, psycopg.Error) as error:
-        raise translate(error, doing) from error
 
 
 def _found(connection: Connection) -> str | None:

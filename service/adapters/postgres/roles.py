@@ -1,0 +1,44 @@
+"""Rights for a worker that does not own the schema: it may add to the ledger and read it, never change it.
+
+The ledger's triggers refuse a change to everybody; but whoever owns a table can switch its triggers off. So
+let one role own the schema and run `laurel db upgrade`, and let workers and listener connect as another.
+"""
+
+from typing import Final
+
+from sqlalchemy import text
+
+from service.adapters.postgres.tables import (
+    SCHEMA,
+    alias_writes,
+    first_uses,
+    outbox,
+    promotion_ledger,
+    run_outputs,
+    run_transitions,
+    runs,
+)
+from service.adapters.postgres.transactions import transaction
+
+_ONLY_ADDED_TO: Final = (promotion_ledger, run_transitions, first_uses)
+_CHANGED: Final = (runs, run_outputs, outbox, alias_writes)
+
+
+def grant_to_worker(url: str, role: str) -> None:
+    """Let an existing role do what workers and the reload listener do; safe to repeat. Blocks.
+
+    `url` is that of the schema's owner. Only the owner can upgrade the schema.
+    """
+    with transaction(url, f"grant rights to {role!r}") as connection:
+        names = connection.dialect.identifier_preparer
+        worker = names.quote(role)
+        added_to, changed = (
+            ", ".join(names.format_table(table) for table in tables) for tables in (_ONLY_ADDED_TO, _CHANGED)
+        )
+        for rights in (
+            f"USAGE ON SCHEMA {SCHEMA}",
+            f"SELECT ON {SCHEMA}.alembic_version",
+            f"SELECT, INSERT ON {added_to}",
+            f"SELECT, INSERT, UPDATE ON {changed}",
+        ):
+            connection.execute(text(f"GRANT {rights} TO {worker}"))

@@ -1,0 +1,115 @@
+"""The schema: made once, by one process, and refused by code that does not know it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from domain.errors import Stop, TryLater
+from service.adapters.postgres.database import open_database
+from service.adapters.postgres.run_store import PostgresRunStore
+from service.adapters.postgres.schema import require_current, upgrade
+from service.adapters.postgres.tables import metadata
+from service.adapters.postgres.transactions import transaction
+from service.embedded import ports
+from tests.integration.postgres_admin import plain
+
+
+def test_four_workers_that_start_on_an_empty_database_all_find_the_schema(database_url: str) -> None:
+    together = Barrier(4)
+
+    def start() -> None:
+        together.wait()
+        upgrade(database_url)
+        require_current(database_url)
+
+    with ThreadPoolExecutor(4) as workers:
+        for started in [workers.submit(start) for _ in range(4)]:
+            started.result()
+    with plain(database_url) as connection:
+        assert connection.execute("SELECT version_num FROM laurel.alembic_version").fetchall() == [("0001",)]
+
+
+def test_upgrading_again_changes_nothing(database_url: str) -> None:
+    upgrade(database_url)
+    with plain(database_url) as connection:
+        before = connection.execute("SELECT oid FROM pg_class ORDER BY oid").fetchall()
+        upgrade(database_url)
+        assert connection.execute("SELECT oid FROM pg_class ORDER BY oid").fetchall() == before
+
+
+def test_the_tables_of_the_code_are_those_that_the_migrations_make(database_url: str) -> None:
+    upgrade(database_url)
+
+    def ours(_: object, name: str | None, kind: str, __: bool, ___: object) -> bool:  # noqa: FBT001 - Alembic's
+        return kind in {"table", "column"} and name != "alembic_version"
+
+    with transaction(database_url, "compare") as connection:
+        options = {"include_schemas": True, "include_object": ours, "compare_type": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_what_others_keep_in_the_same_database_is_left_alone(database_url: str) -> None:
+    """MLflow has tables of the same names."""
+    with plain(database_url) as connection:
+        connection.execute(
+            "CREATE TABLE runs (run_uuid text); CREATE TABLE alembic_version (version_num text)"
+        )
+        connection.execute("INSERT INTO alembic_version VALUES ('of MLflow')")
+        upgrade(database_url)
+        assert connection.execute("SELECT * FROM public.alembic_version").fetchall() == [("of MLflow",)]
+    require_current(database_url)
+
+
+def test_code_refuses_a_schema_that_is_newer_and_says_which(database_url: str) -> None:
+    upgrade(database_url)
+    with plain(database_url) as connection:
+        connection.execute("UPDATE laurel.alembic_version SET version_num = '0999'")
+    for refuse in (upgrade, require_current):
+        with pytest.raises(Stop, match=r"version 0999.*newest is 0001") as refused:
+            refuse(database_url)
+        assert refused.value.reason == "schema_newer"
+
+
+def test_code_refuses_a_database_without_our_schema_and_says_the_mend(database_url: str) -> None:
+    with pytest.raises(Stop, match="laurel db upgrade") as refused:
+        require_current(database_url)
+    assert refused.value.reason == "schema_older"
+
+
+async def test_a_store_stops_when_the_schema_is_not_there(database_url: str) -> None:
+    async with open_database(database_url) as database:
+        with pytest.raises(Stop, match="laurel db upgrade"):
+            await PostgresRunStore(database).recent("price", 1)
+
+
+def test_an_upgrade_that_fails_leaves_nothing_behind(database_url: str) -> None:
+    with plain(database_url) as connection:
+        connection.execute("CREATE SCHEMA laurel; CREATE TABLE laurel.first_uses (somebodys text)")
+        with pytest.raises(Exception, match="first_uses"):
+            upgrade(database_url)
+        names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'laurel'").fetchall()
+        assert names == [("first_uses",)]
+
+
+@pytest.mark.parametrize("call", [upgrade, require_current])
+def test_a_database_that_is_away_is_waited_for(call: Any) -> None:
+    with pytest.raises(TryLater) as away:
+        call(f"postgresql://laurel:s3cret@127.0.0.1:{ports.free_port()}/laurel")
+    assert away.value.waiting_on == "postgres"
+    assert "s3cret" not in str(away.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "not a url", "mysql://laurel:s3cret@host/x", "postgresql://u:s3cret@host:port/x"]
+)
+async def test_a_url_that_is_not_postgresqls_stops_the_process_without_being_printed(url: str) -> None:
+    with pytest.raises(Stop) as refused:
+        async with open_database(url):
+            pass
+    assert refused.value.reason == "bad_database_url"
+    assert "s3cret" not in str(refused.value)
