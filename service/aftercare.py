@@ -63,7 +63,7 @@ class Aftercare:
 
     async def _draw(self, run: Run) -> None:
         """Draw, unless the run has no record, or its files are gone: then there is nothing to draw."""
-        if run.mlflow_run_id is None:
+        if "open_run" not in run.outputs:
             return
         try:
             await self._pictures.draw(run, self._world.provenance)

@@ -5,9 +5,11 @@ import structlog
 from domain.errors import NeverRetry, TryLater
 from domain.lifecycle import State, Step
 from domain.points import Point
+from domain.resolved_config import ResolvedConfig
 from domain.run import Failure, Run
 from service.ledger_projector import LedgerProjector
 from service.steps import record
+from service.steps.open_run import open_run
 from service.steps.outputs import Decided
 from service.world import World
 
@@ -49,12 +51,21 @@ class Reconciler:
             await self._world.store.chore_done(run.run_id, STATUS_CHORE)
 
     async def _close_record(self, run: Run) -> None:
-        if run.mlflow_run_id is None:
+        mlflow_run_id = await self._record_of(run)
+        if mlflow_run_id is None:
             return
         if run.state is State.FAILED:
             failure = run.failure or Failure(reason="unknown", message="no reason was kept")
-            await record.close_as_failed(run.mlflow_run_id, failure, self._world)
+            await record.close_as_failed(mlflow_run_id, failure, self._world)
             return
-        decided = Decided.model_validate(run.outputs[Step.DECIDE])
-        tags = record.verdict_tags(decided)
-        await self._world.tracker.finish(run.mlflow_run_id, "FINISHED", tags)
+        tags = record.verdict_tags(Decided.model_validate(run.outputs[Step.DECIDE]))
+        await self._world.tracker.finish(mlflow_run_id, "FINISHED", tags)
+
+    async def _record_of(self, run: Run) -> str | None:
+        """The MLflow run of an accepted request; made now if MLflow was away when the run failed."""
+        if run.mlflow_run_id is not None or Step.RESOLVE not in run.outputs:
+            return run.mlflow_run_id
+        config = ResolvedConfig.model_validate(run.outputs[Step.RESOLVE])
+        opened = await open_run(run, config, self._world)
+        await self._world.store.recorded_as(run.run_id, opened.mlflow_run_id)
+        return opened.mlflow_run_id

@@ -8,6 +8,7 @@ import structlog
 
 from domain.errors import GenerationTaken, LaurelError, LeaseLost, NeverRetry, TryLater
 from domain.lifecycle import State, Step
+from domain.models import OpenedRun
 from domain.points import Point
 from domain.run import Failure, Run
 from service.aftercare import Aftercare
@@ -149,20 +150,24 @@ class Runner:
     async def _give_up(self, work: Work, step: Step, failure: Failure) -> bool:
         if work.run.state is State.PROMOTED:
             return await self._put_off(work, failure, waiting_on=failure.reason)
+        opened = await work.opened_already()
         await work.close()
         log.error("run_failed", reason=failure.reason, message=failure.message)
-        await self._close_record(work, failure)
+        await self._close_record(work, opened, failure)
         await self._commit(work, step, commit_of_failure(work.run, failure, self._world))
         return True
 
-    async def _close_record(self, work: Work, failure: Failure) -> None:
+    async def _close_record(self, work: Work, opened: OpenedRun | None, failure: Failure) -> None:
         """Set the MLflow status; if MLflow is away, the reconciler sets it later."""
-        if work.run.mlflow_run_id is not None:
-            try:
-                await record.close_as_failed(work.run.mlflow_run_id, failure, self._world)
-            except (TryLater, NeverRetry) as error:
-                work.record_closed = False
-                log.warning("status_left_for_later", reason=error.reason)
+        work.record_closed = False
+        if opened is None:
+            return
+        work.run = work.run.model_copy(update={"mlflow_run_id": opened.mlflow_run_id})
+        try:
+            await record.close_as_failed(opened.mlflow_run_id, failure, self._world)
+            work.record_closed = True
+        except (TryLater, NeverRetry) as error:
+            log.warning("status_left_for_later", reason=error.reason)
 
     async def _try_again(self, work: Work, step: Step, error: TryLater) -> bool:
         spent = error.waiting_on is None and work.run.attempts >= self._retry.max_attempts

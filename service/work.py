@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
 from domain.datasets import DatasetHashes, SplitParts
-from domain.errors import TryLater
+from domain.errors import NeverRetry, TryLater
 from domain.ledger import LedgerEntry
 from domain.lifecycle import Step
 from domain.models import LoggedModel, ModelPackage, OpenedRun
@@ -28,7 +28,7 @@ from service.steps.open_run import open_run
 from service.steps.outputs import ChampionOutlook, Decided, Evaluated, Persisted, Trained
 from service.steps.resolve import Refused, resolve
 from service.steps.split import split
-from service.steps.train import create_model, log_model
+from service.steps.train import create_model
 from service.steps.version import record_datasets
 from service.world import Heavy, World
 
@@ -36,6 +36,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 V = TypeVar("V", bound=Value)
 V2 = TypeVar("V2")
+
+_OPENING_SECONDS = 10.0  # that a failure waits for its record to be made
 
 
 class Work:
@@ -103,7 +105,7 @@ class Work:
         score = partial(self._score_head, await self.parts())
         deciding = self._patient_step(Step.DECIDE, decide_step.decide, inputs, self._world, score)
         recording = self._patiently(record.record_scores, inputs.opened, trained, evaluated, self._world)
-        decision, _ = await both(deciding, recording)
+        decision, _ = await both(deciding, both(recording, self._start("verified", self._verify)))
         return decision
 
     async def close_declined(self, opened: OpenedRun, decided: Decided) -> None:
@@ -120,7 +122,18 @@ class Work:
     async def _open(self) -> OpenedRun:
         opened = await self._patiently(open_run, self.run, self.config(), self._world)
         await self._world.points.at(Point.OPEN_RUN_AFTER_CREATE)
+        await self._world.store.keep(self.run, "open_run", opened.model_dump(mode="json"))
         return opened
+
+    async def opened_already(self) -> OpenedRun | None:
+        """Give the MLflow run of record of a run that fails, unless MLflow keeps it waiting."""
+        if Step.RESOLVE not in self.run.outputs:
+            return None
+        try:
+            async with asyncio.timeout(_OPENING_SECONDS):
+                return await self.opened()
+        except (TimeoutError, NeverRetry, TryLater):
+            return None
 
     async def _split(self) -> SplitParts:
         return await self._patient_step(
@@ -147,8 +160,15 @@ class Work:
         creating = self._start("logged_model", self._create_model)
         package = await self.package()
         model = await creating
-        await self._patiently(log_model, package, model, self._world, self._heavy.trainer)
+        await self._patiently(self._heavy.trainer.upload, package, model)
+        self._start("verified", self._verify)
+        await self._patiently(self._world.tracker.finalize_model, model)
+        await self._world.points.at(Point.TRAIN_AFTER_LOG_MODEL)
         return Trained(package=package, model=model)
+
+    async def _verify(self) -> None:
+        """See that what would be promoted loads; the upload goes first, since registering waits for it."""
+        await self._heavy.trainer.verify(await self.package())
 
     async def _create_model(self) -> LoggedModel:
         return await self._patiently(create_model, await self.opened(), self.config(), self._world)

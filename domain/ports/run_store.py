@@ -39,7 +39,10 @@ class RunStore(Protocol):
         """Prolong the lease by the database's clock. Raises LeaseLost."""
 
     async def release(self, run: Run) -> None:
-        """Give the lease back so that another worker may go on at once. A lost lease is no error."""
+        """Give the lease and the attempt back so that another worker may go on at once.
+
+        A lost lease is no error.
+        """
 
     async def release_all(self, worker: str) -> int:
         """Give back every lease that an earlier life of this worker held; return how many."""
@@ -100,3 +103,6 @@ class RunStore(Protocol):
 
     async def chore_done(self, run_id: str, chore: str) -> None:
         """Record that a chore is done. Safe to repeat."""
+
+    async def recorded_as(self, run_id: str, mlflow_run_id: str) -> None:
+        """Set the MLflow run of an ended run that has none: its record was made late. Safe to repeat."""

@@ -18,6 +18,12 @@ class Trainer(Protocol):
     async def upload(self, package: ModelPackage, model: LoggedModel) -> None:
         """Upload the package's files as the logged model's artifacts. Safe to repeat."""
 
+    async def verify(self, package: ModelPackage) -> None:
+        """Load the package from its files alone and ask for the predictions that were recorded with it.
+
+        Raises ModelUnusable for one that would not load, or that says something else: it may not be promoted.
+        """
+
     async def score_candidate(
         self, config: ResolvedConfig, package: ModelPackage, parts: SplitParts
     ) -> Mapping[str, Score]:

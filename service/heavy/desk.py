@@ -23,6 +23,7 @@ TASKS: Mapping[str, str] = MappingProxyType(
         "publish": "service.tasks.split_parts:publish_split",
         "version": "service.tasks.version:version",
         "train": "service.tasks.train:train",
+        "verify": "service.tasks.verify:verify",
         "score": "service.tasks.score:score",
         "fetch": "service.tasks.fetch_model:fetch",
         "upload": "service.tasks.upload_model:upload",

@@ -63,6 +63,10 @@ class ChildTrainer:
             cache_folder=str(self._places.champions),
         )
 
+    async def verify(self, package: ModelPackage) -> None:
+        """Verify where the next champion is then in memory: in the side child."""
+        await self._desk.run("side", "verify", model_folder=package.folder, manifest=dict(package.manifest))
+
     async def score_candidate(
         self, config: ResolvedConfig, package: ModelPackage, parts: SplitParts
     ) -> Mapping[str, Score]:

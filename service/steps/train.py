@@ -1,7 +1,6 @@
-"""Train: the fitted pipeline becomes the run's logged model."""
+"""Train: the logged model that the fitted pipeline becomes."""
 
-from domain.models import LoggedModel, ModelPackage, OpenedRun
-from domain.ports.trainer import Trainer
+from domain.models import LoggedModel, OpenedRun
 from domain.resolved_config import ResolvedConfig
 from service.world import World
 
@@ -12,9 +11,3 @@ async def create_model(opened: OpenedRun, config: ResolvedConfig, world: World) 
     return await world.tracker.create_model(
         opened, params, {"laurel.feature_version": f"{config.features.version}"}
     )
-
-
-async def log_model(package: ModelPackage, model: LoggedModel, world: World, trainer: Trainer) -> None:
-    """Upload the package's files and mark the model ready."""
-    await trainer.upload(package, model)
-    await world.tracker.finalize_model(model)

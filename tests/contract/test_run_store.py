@@ -172,6 +172,15 @@ class LeaseContract:
         with pytest.raises(LeaseLost):
             await stores.runs.renew(run, LONG)
 
+    async def test_a_run_that_is_given_back_has_not_spent_its_attempt(
+        self, stores: Stores, others: Stores, model: str
+    ) -> None:
+        """A worker that was asked to end is no crash of the run."""
+        begun = await stores.runs.begin(await claimed(stores, model))
+        assert begun.attempts == 1
+        await stores.runs.release(begun)
+        assert (await claim(others, model)).attempts == 0
+
     async def test_releasing_what_another_holds_changes_nothing(
         self, stores: Stores, others: Stores, model: str
     ) -> None:

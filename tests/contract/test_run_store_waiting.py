@@ -238,6 +238,13 @@ class ChoreContract:
         assert await stores.runs.ended_without(model, "status", 10) == [first, second]
         assert await stores.runs.ended_without(model, "status", 1) == [first]
 
+    async def test_a_record_that_was_made_late_is_noted_once(self, stores: Stores, model: str) -> None:
+        ended = await brought_to(stores, await claimed(stores, model), Outcome.RESOLVED, Outcome.GAVE_UP)
+        for mlflow_run_id in ("first", "second"):
+            await stores.runs.recorded_as(ended.run_id, mlflow_run_id)
+        noted = await stores.runs.get(ended.run_id)
+        assert noted == ended.model_copy(update={"mlflow_run_id": "first"})
+
     async def test_a_chore_changes_nothing_else_of_a_run(self, stores: Stores, model: str) -> None:
         ended = await brought_to(stores, await claimed(stores, model), Outcome.RESOLVED, Outcome.GAVE_UP)
         await stores.runs.chore_done(ended.run_id, "status")

@@ -51,6 +51,7 @@ class FakeRunStore:
     async def release(self, run: Run) -> None:
         row = self.memory.runs[run.run_id]
         if row.run.owner is not None and (row.run.fence, row.run.owner) == (run.fence, run.owner):
+            self._update(row, attempts=max(row.run.attempts - 1, 0))
             self._free(row)
 
     async def release_all(self, worker: str) -> int:
@@ -140,6 +141,11 @@ class FakeRunStore:
             return run.model_name == model_name and in_states and not (unfinished and run.ended)
 
         return [run for run in self._newest_first() if wanted(run)][:limit]
+
+    async def recorded_as(self, run_id: str, mlflow_run_id: str) -> None:
+        row = self.memory.runs[run_id]
+        if row.run.ended and row.run.mlflow_run_id is None:
+            self._update(row, mlflow_run_id=mlflow_run_id)
 
     async def history(self, run_id: str) -> Sequence[TransitionRecord]:
         row = self.memory.runs.get(run_id)
