@@ -36,7 +36,7 @@ from service.adapters.kafka.dead_letters import KafkaDeadLetters
 from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.inbox import KafkaInbox
 from service.adapters.kafka.publisher import KafkaPublisher
-from service.adapters.kafka.topic_provisioning import missing_topics
+from service.adapters.kafka.topic_provisioning import missing_topics, smallest_event_limit
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from service.adapters.mlflow.rest import MlflowRest
@@ -315,7 +315,9 @@ async def _open_kafka(
     publisher = KafkaPublisher(connection, metrics=metrics, max_event_bytes=settings.kafka.max_event_bytes)
     stack.push_async_callback(publisher.stop)
     await publisher.start(EVENT_TOPICS)
+    await _refuse_small_topics(connection, settings.kafka.max_event_bytes)
     outbox = makers.outbox(database, world.model_name)
+    stack.push_async_callback(outbox.close)
     relay = makers.relay(outbox, publisher, metrics=metrics, clock=world.clock, points=world.points)
     dead_letters = KafkaDeadLetters(connection, DEAD_LETTER_TOPIC, metrics=metrics)
     stack.push_async_callback(dead_letters.stop)
@@ -344,8 +346,15 @@ def _inbox(
     delivery: KafkaDelivery,
     metrics: Metrics,
 ) -> KafkaInbox:
-    session = settings.kafka.session_timeout_seconds
-    router = route(topic, handle, group=group, member=member, delivery=delivery, session_seconds=session)
+    router = route(
+        topic,
+        handle,
+        group=group,
+        member=member,
+        delivery=delivery,
+        session_seconds=settings.kafka.session_timeout_seconds,
+        poll_seconds=settings.kafka.max_poll_interval_seconds,
+    )
     limits = kafka_limits(settings)
     return KafkaInbox(kafka_connection(settings), router, delivery, metrics=metrics, limits=limits)
 
@@ -357,8 +366,21 @@ async def _refuse_missing_topics(
     if missing:
         raise Stop(
             "topics_missing",
-            f"topics that do not exist, or may not be seen: {', '.join(missing)}; run `laurel topics ensure`",
+            f"topics do not exist, or may not be seen: {', '.join(missing)}; run `laurel topics ensure`",
             topics=missing,
+        )
+
+
+async def _refuse_small_topics(connection: KafkaConnection, max_event_bytes: int) -> None:
+    """An event that its topic refuses would hold up its run for ever."""
+    limit = await smallest_event_limit(connection, EVENT_TOPICS)
+    if limit < max_event_bytes:
+        raise Stop(
+            "topics_too_small",
+            f"a topic takes events of {limit} bytes at most, and KAFKA__MAX_EVENT_BYTES is {max_event_bytes}; "
+            "lower the setting, or raise max.message.bytes of the topic",
+            limit=limit,
+            allowed=max_event_bytes,
         )
 
 

@@ -35,3 +35,6 @@ class Outbox(Protocol):
 
     async def oldest_age_seconds(self) -> float:
         """How long the oldest unsent row has waited; 0 when none waits."""
+
+    async def close(self) -> None:
+        """Let another process be the relay at once. Safe to repeat."""
