@@ -35,7 +35,14 @@ def reloads_group(model_name: str) -> str:
 
 
 def route(
-    topic: str, handle: Handle, *, group: str, member: str, delivery: Delivery, session_seconds: float = 10.0
+    topic: str,
+    handle: Handle,
+    *,
+    group: str,
+    member: str,
+    delivery: Delivery,
+    session_seconds: float = 10.0,
+    poll_seconds: float = 300.0,
 ) -> KafkaRouter:
     """Bring the records of `topic` to `handle`.
 
@@ -55,6 +62,7 @@ def route(
         listener=delivery.listener,
         session_timeout_ms=int(session_seconds * 1000),
         heartbeat_interval_ms=int(session_seconds * 1000 / 4),
+        max_poll_interval_ms=int(poll_seconds * 1000),
         max_partition_fetch_bytes=_FETCH_BYTES,
         fetch_max_bytes=8 * _FETCH_BYTES,
     )

@@ -1,0 +1,124 @@
+"""Addresses in settings: read strictly, and never repeated in a message, since one may hold a password."""
+
+import ipaddress
+import json
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic_settings import NoDecode
+
+# Where clouds tell a machine its own credentials; besides these, every link-local address.
+_METADATA_HOSTS: Final = frozenset({"metadata.google.internal", "metadata.goog", "metadata"})
+_METADATA_ADDRESSES: Final = frozenset({"fd00:ec2::254", "100.100.100.200", "168.63.129.16"})
+_POSTGRESQL: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
+_LARGEST_PORT: Final = 65535
+
+
+def _parts_of(url: str) -> SplitResult:
+    """Take a URL apart. The library's own message would quote it."""
+    try:
+        parts = urlsplit(url)
+        readable = url.isprintable() and " " not in url and parts.port != 0
+    except ValueError:
+        readable = False
+    if not readable:
+        raise ValueError("cannot be read as an address; percent-encode what is special in it")
+    return parts
+
+
+def _http_url(value: str) -> str:
+    parts = _parts_of(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an http:// or https:// address")
+    if "@" in parts.netloc:
+        raise ValueError("must not carry credentials; give them in their own settings")
+    if parts.query or parts.fragment:
+        raise ValueError("must end with its path, without '?' and '#'")
+    _refuse_metadata(parts.hostname)
+    return value.rstrip("/")
+
+
+def _refuse_metadata(host: str) -> None:
+    name = host.rstrip(".").lower()
+    address = _literal_address(name)
+    if name in _METADATA_HOSTS or (
+        address is not None and (address.is_link_local or str(address) in _METADATA_ADDRESSES)
+    ):
+        raise ValueError("must not be a cloud's metadata address")
+
+
+def _literal_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address in every spelling that the system's resolver takes, such as one decimal number."""
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        pass
+    try:
+        address = ipaddress.IPv6Address(host)
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address
+
+
+def _one_or_many(value: Any) -> Any:
+    """Read one address, or a JSON list of them."""
+    if not isinstance(value, str):
+        return value
+    if not value.lstrip().startswith("["):
+        return (value,)
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("must be one address, or a JSON list of addresses") from None
+
+
+def _bootstrap_servers(value: str) -> str:
+    servers = [server.strip() for server in value.split(",")]
+    for server in servers:
+        host, _, port = server.rpartition(":")
+        plain = host.isprintable() and not any(sign in host for sign in "@/ ")
+        if not (host and plain and port.isascii() and port.isdigit() and 0 < int(port) <= _LARGEST_PORT):
+            raise ValueError("must be host:port, several separated by commas")
+    return ",".join(servers)
+
+
+def _database_url(secret: SecretStr) -> SecretStr:
+    parts = _parts_of(secret.get_secret_value())
+    if parts.scheme not in _POSTGRESQL:
+        raise ValueError("must be a postgresql:// address; Laurel has no other run store")
+    if not parts.path.strip("/"):
+        raise ValueError("must name a database: postgresql://user:password@host:5432/database")
+    return secret
+
+
+def _remote_url(value: str) -> str:
+    if "://" not in value:
+        return str(Path(value).absolute())
+    parts = _parts_of(value)
+    if parts.scheme == "file":
+        raise ValueError("is a folder: write its path, without file://")
+    if parts.password is not None or (parts.username and parts.scheme != "ssh"):
+        raise ValueError("must not carry credentials; the remote's own environment variables hold them")
+    if parts.hostname:
+        _refuse_metadata(parts.hostname)
+    return value
+
+
+# Runs remember where their files are, and another process may stand elsewhere.
+Folder = Annotated[Path, AfterValidator(Path.absolute)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrls = Annotated[tuple[HttpUrl, ...], NoDecode, BeforeValidator(_one_or_many)]
+BootstrapServers = Annotated[str, AfterValidator(_bootstrap_servers)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
+RemoteUrl = Annotated[str, AfterValidator(_remote_url)]
+
+
+def password_in(url: str) -> str | None:
+    """The password that a database URL holds, as it is sent: before the host, or among the parameters."""
+    parts = urlsplit(url)
+    if parts.password is not None:
+        return unquote(parts.password)
+    return next(iter(parse_qs(parts.query).get("password", ())), None)

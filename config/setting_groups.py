@@ -1,0 +1,210 @@
+"""The nested settings, group by group: what a role may do, and how it speaks to its services."""
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+
+from config.addresses import Folder, RemoteUrl
+
+# What two fields contradict each other in is judged at the later one: no fault hides another.
+_GROUP = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+T = TypeVar("T")
+
+
+class WorkerSettings(BaseModel):
+    """How a worker claims, works and gives up."""
+
+    model_config = _GROUP
+
+    id: str | None = Field(
+        default=None,
+        max_length=100,
+        pattern=r"^[A-Za-z0-9._-]+$",  # Kafka takes it as a member's name
+        description="stable name of this worker; default: host name",
+    )
+    lifecycles_at_once: PositiveInt = Field(
+        default=1, le=64, description="runs that one worker carries side by side"
+    )
+    lease_seconds: PositiveFloat = Field(
+        default=30.0, le=3600, description="a silent worker's runs are taken over after this"
+    )
+    max_attempts: PositiveInt = Field(
+        default=3, le=100, description="starts of one step before the run fails"
+    )
+    retry_seconds: PositiveFloat = Field(
+        default=2.0, le=3600, description="first pause before a step is tried again; doubles"
+    )
+    retry_seconds_max: PositiveFloat = Field(
+        default=60.0, le=86400, validate_default=True, description="longest pause between two tries"
+    )
+    wait_budget_seconds: PositiveFloat = Field(
+        default=21600.0, description="how long a run waits for a service before it fails"
+    )
+    grace_seconds: PositiveFloat = Field(default=20.0, le=600, description="time to end in after SIGTERM")
+    reconcile_seconds: PositiveFloat = Field(
+        default=10.0, le=3600, description="pause between two looks at alias and defaults"
+    )
+
+    @field_validator("retry_seconds_max")
+    @classmethod
+    def _pauses_grow(cls, longest: float, info: ValidationInfo) -> float:
+        if longest < info.data.get("retry_seconds", longest):
+            raise ValueError("must not be less than WORKER__RETRY_SECONDS")
+        return longest
+
+
+class ChildSettings(BaseModel):
+    """What a warm child process may use."""
+
+    model_config = _GROUP
+
+    threads: PositiveInt = Field(default=1, le=256, description="OpenMP and BLAS threads of a fit")
+    polars_threads: PositiveInt = Field(default=2, le=256, description="threads of a split")
+    step_timeout_seconds: PositiveFloat = Field(default=3600.0, description="longest time of one heavy task")
+    memory_megabytes: PositiveInt = Field(
+        default=8192, description="most memory of one child and its descendants"
+    )
+    seed: int = Field(
+        default=42, ge=0, le=2**32 - 1, description="seed of every fit that does not set its own"
+    )
+
+
+class KafkaSettings(BaseModel):
+    """How to speak to the broker."""
+
+    model_config = _GROUP
+
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="as the broker's listener asks for"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        default=None, validate_default=True, description="with SASL_…"
+    )
+    sasl_username: str | None = Field(default=None, validate_default=True, description="with SASL_…")
+    sasl_password: SecretStr | None = Field(default=None, validate_default=True, description="with SASL_…")
+    ca_file: Path | None = Field(default=None, description="certificates to trust, with …SSL")
+    partitions: PositiveInt = Field(
+        default=3, le=1000, description="of topics that `laurel topics ensure` makes"
+    )
+    replication_factor: PositiveInt = Field(default=1, le=9, description="likewise; 3 in production")
+    session_timeout_seconds: PositiveFloat = Field(
+        default=10.0, description="a silent consumer leaves its group after this"
+    )
+    max_poll_interval_seconds: PositiveFloat = Field(
+        default=300.0, validate_default=True, description="longest pause between two polls"
+    )
+    max_request_bytes: PositiveInt = Field(default=262_144, description="largest request that is read")
+    max_event_bytes: PositiveInt = Field(default=900_000, description="largest event that is announced")
+
+    @field_validator("sasl_mechanism", "sasl_username", "sasl_password")
+    @classmethod
+    def _sasl_is_whole(cls, given: T, info: ValidationInfo) -> T:
+        protocol = info.data.get("security_protocol")
+        if protocol is None:
+            return given
+        wanted = protocol.startswith("SASL")
+        if wanted and given is None:
+            raise ValueError(f"is needed: KAFKA__SECURITY_PROTOCOL is {protocol}")
+        if not wanted and given is not None:
+            raise ValueError(f"is set, but KAFKA__SECURITY_PROTOCOL is {protocol}, which does not use it")
+        return given
+
+    @field_validator("max_poll_interval_seconds")
+    @classmethod
+    def _polls_outlast_the_session(cls, interval: float, info: ValidationInfo) -> float:
+        if interval < info.data.get("session_timeout_seconds", interval):
+            raise ValueError("must not be less than KAFKA__SESSION_TIMEOUT_SECONDS")
+        return interval
+
+
+class MlflowSettings(BaseModel):
+    """How to speak to MLflow."""
+
+    model_config = _GROUP
+
+    username: str | None = Field(default=None, description="HTTP Basic user, if the server asks for one")
+    password: SecretStr | None = Field(default=None, validate_default=True, description="HTTP Basic password")
+    token: SecretStr | None = Field(default=None, description="bearer token, instead of user and password")
+    timeout_seconds: PositiveFloat = Field(default=8.0, le=20, description="longest wait for one answer")
+    alias: str = Field(
+        default="prod", min_length=1, max_length=100, description="the alias that production reads"
+    )
+    allow_foreign_champion: bool = Field(
+        default=False, description="score a champion that Laurel did not make; loading it runs its code"
+    )
+
+    @field_validator("password")
+    @classmethod
+    def _user_and_password(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if "username" in info.data and (info.data["username"] is None) != (password is None):
+            raise ValueError("MLFLOW__USERNAME and MLFLOW__PASSWORD belong together")
+        return password
+
+    @field_validator("token")
+    @classmethod
+    def _one_way_in(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if token is not None and info.data.get("username") is not None:
+            raise ValueError("is set beside MLFLOW__USERNAME: give one of the two")
+        return token
+
+
+class DvcSettings(BaseModel):
+    """Where DVC keeps the bytes."""
+
+    model_config = _GROUP
+
+    remote_url: RemoteUrl | None = Field(
+        default=None, description="folder or URL; default: DATA_ROOT/dvc/remote"
+    )
+    cache_folder: Folder | None = Field(default=None, description="default: DATA_ROOT/dvc/cache")
+
+
+class GateSettings(BaseModel):
+    """The promotion policy."""
+
+    model_config = _GROUP
+
+    metric: Literal["rmsle", "mae"] = Field(
+        default="rmsle", description="judged on the reference set; lower is better"
+    )
+    minimum_effect: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="gain that is not enough yet"
+    )
+
+
+class HttpSettings(BaseModel):
+    """Where health and metrics answer."""
+
+    model_config = _GROUP
+
+    host: str = Field(default="127.0.0.1", description="address to bind to")
+    worker_port: int = Field(
+        default=18080, ge=0, le=65535, description="worker's /health and /metrics; 0: any free port"
+    )
+    listener_port: int = Field(
+        default=18081, ge=0, le=65535, description="reload listener's; 0: any free port"
+    )
+
+
+class LogSettings(BaseModel):
+    """How the roles log."""
+
+    model_config = _GROUP
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="least level that is written"
+    )
+    format: Literal["json", "console"] = Field(
+        default="json", description="json for machines, console for people"
+    )
