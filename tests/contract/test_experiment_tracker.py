@@ -219,14 +219,26 @@ class TestMlflow(ExperimentTrackerContract):
             await tracker.log(opened.mlflow_run_id, params={"order": "x" * 6001})
         assert refusal.value.reason == "mlflow_value_too_long"
 
-    async def test_a_deleted_experiment_is_named_with_its_mend(
+    async def test_what_no_database_keeps_is_replaced(
+        self, tracker: MlflowExperimentTracker, reader: MlflowReader, run_id: str
+    ) -> None:
+        """A request's reason is a person's text: NUL and half a surrogate pair come through JSON."""
+        opened = await tracker.open_run(run_id, "price-1", {"laurel.reason": "a\0b\ud800c"})
+        assert (await reader.run(opened.mlflow_run_id)).tags["laurel.reason"] == "a\ufffdb?c"
+
+    async def test_a_deleted_experiment_is_named_with_its_mend_and_found_when_it_is_restored(
         self, mlflow_server: MlflowServer, reader: MlflowReader, run_id: str
     ) -> None:
-        name = f"deleted-{run_id}"
-        made = await reader.post("experiments/create", {"name": name})
-        await reader.post("experiments/delete", {"experiment_id": made["experiment_id"]})
         rest = MlflowRest(MlflowAccess(mlflow_server.tracking_uri))
-        with pytest.raises(NeverRetry) as refusal:
-            await MlflowExperimentTracker(rest, name, SystemClock()).open_run(run_id, "price-1", {})
+        tracker = MlflowExperimentTracker(rest, f"deleted-{run_id}", SystemClock())
+        experiment = {"experiment_id": (await tracker.open_run(run_id, "price-1", {})).experiment_id}
+        await reader.post("experiments/delete", experiment)
+        reasons = []
+        for number in range(2):
+            with pytest.raises(NeverRetry) as refusal:
+                await tracker.open_run(f"{run_id}-{number}", "price-2", {})
+            reasons.append(refusal.value.reason)
+        assert reasons == ["mlflow_refused", "mlflow_experiment_deleted"]
+        await reader.post("experiments/restore", experiment)
+        assert await tracker.open_run(f"{run_id}-2", "price-2", {})
         await rest.close()
-        assert refusal.value.reason == "mlflow_experiment_deleted"

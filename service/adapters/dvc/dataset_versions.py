@@ -50,10 +50,10 @@ def version_parts(job: Versioning, points: Points = NO_POINTS) -> DatasetHashes:
     cache.sweep()
     versioned = _add(job.parts, cache)
     points.passed(Point.VERSION_AFTER_ADD)
-    notes = job.cache / "laurel" / "remotes-used"
-    DvcRemote(job.remote_url, notes, job.remote_options).push(versioned.all, cache)
+    remote = DvcRemote(job.remote_url, job.cache / "laurel" / "remotes-used", job.remote_options)
+    remote.push(versioned.all, cache)
     points.passed(Point.VERSION_AFTER_PUSH)
-    write_pointers(job.workspace, job.remote_url, _pointers(job.parts, versioned))
+    write_pointers(job.workspace, remote.url, _pointers(job.parts, versioned))
     return DatasetHashes(
         dvc_master_hash=versioned.files["master"].oid,
         dvc_split_hash=versioned.split.oid,

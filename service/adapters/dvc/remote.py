@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dvc.fs import LocalFileSystem, get_cloud_fs, localfs
 from dvc_data.hashfile.db import get_odb
@@ -38,10 +38,10 @@ class DvcRemote:
     """
 
     def __init__(self, url: str, notes: Path, options: Mapping[str, Any] | None = None) -> None:
-        self.url = url
-        self._note = notes / hashlib.sha256(url.encode()).hexdigest()[:32]
-        with remote_errors(url):
-            self._fs, path = _file_system(url, tuple((options or {}).items()))
+        self.url = _absolute(url)
+        self._note = notes / hashlib.sha256(self.url.encode()).hexdigest()[:32]
+        with remote_errors(self.url):
+            self._fs, path = _file_system(self.url, tuple((options or {}).items()))
             self._objects: Any = get_odb(self._fs, self._fs.join(path, "files", "md5"), hash_name="md5")
 
     def push(self, objects: Sequence[Object], source: DvcCache) -> None:
@@ -100,6 +100,14 @@ class DvcRemote:
     def _remember(self) -> None:
         if not self._note.exists():
             AtomicFiles().replace(self._note, b"")
+
+
+def _absolute(url: str) -> str:
+    """Write a folder down so that it means the same in every process; DVC itself misreads `file://`."""
+    parts = urlsplit(url)
+    if parts.scheme in {"", "file"}:
+        return str(Path(unquote(parts.path) if parts.scheme else url).absolute())
+    return url
 
 
 @cache

@@ -20,7 +20,7 @@ def param_list(params: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _param(key: str, value: Any) -> str:
-    text = str(value)
+    text = _storable(str(value))
     if len(text) > _LARGEST_PARAM:
         raise NeverRetry(
             "mlflow_value_too_long",
@@ -38,10 +38,16 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _tag(value: str) -> str:
+    value = _storable(value)
     if len(value) <= _LARGEST_TAG:
         return value
     note = f" … (cut: {len(value)} characters)"
     return value[: _LARGEST_TAG - len(note)] + note
+
+
+def _storable(text: str) -> str:
+    """Replace what a person may have sent and no database keeps: NUL and halves of surrogate pairs."""
+    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def metric_list(metrics: Mapping[str, float], timestamp_ms: int) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ _NOT_NOW: Final = frozenset(
 _OK: Final = 200
 _BUSY: Final = 429
 _BROKEN: Final = 500
-_LONGEST_DETAIL: Final = 300
+_LONGEST_DETAIL: Final = 1000  # holds the longest name that MLflow takes
 
 
 def unavailable(doing: str, detail: str, *, unclear: bool = True) -> TryLater:

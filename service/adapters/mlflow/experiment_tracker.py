@@ -51,7 +51,11 @@ class MlflowExperimentTracker:
             with well_formed("runs/create"):
                 return _opened(answer["run"])
 
-        return await find_or_create(lambda: self._run_of_record(experiment_id, run_id), create)
+        try:
+            return await find_or_create(lambda: self._run_of_record(experiment_id, run_id), create)
+        except NeverRetry:
+            self._experiments.forget()  # it may have been deleted since
+            raise
 
     async def log(
         self,

@@ -102,6 +102,18 @@ def test_every_object_is_at_the_remote_under_its_md5(versioned: Version, tmp_pat
         assert hashlib.md5(content, usedforsecurity=False).hexdigest() == oid.removesuffix(".dir")
 
 
+def test_a_folder_may_be_named_by_a_relative_path_or_a_file_url(
+    versioned: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pointers' configuration names it in a way that holds from anywhere."""
+    monkeypatch.chdir(tmp_path)
+    for url in ("remote a", f"file://{tmp_path}/remote%20a"):
+        versioned(url)
+        config = (tmp_path / "runs" / "a" / "dvc" / ".dvc" / "config").read_text()
+        assert f'url = "{tmp_path}/remote a"' in config
+    assert len(objects(tmp_path / "remote a")) == 6
+
+
 def test_no_file_of_the_user_is_linked_changed_or_made_read_only(
     versioned: Version, parts: SplitParts
 ) -> None:
