@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import xxhash
 from numpy.typing import NDArray
+
+from tests.straight_xxh64 import xxh64
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -53,7 +54,7 @@ def key_position(salt: str, key: tuple[Any, ...]) -> int:
     """XXH64, seed 0, of netstrings: the salt, then each value as UTF-8 text or decimal digits."""
     texts = [salt, *(value if isinstance(value, str) else str(int(value)) for value in key)]
     encoded = [text.encode() for text in texts]
-    return int(xxhash.xxh64(b"".join(b"%d:%s," % (len(text), text) for text in encoded), seed=0).intdigest())
+    return xxh64(b"".join(b"%d:%s," % (len(text), text) for text in encoded))
 
 
 def _temporal(master: pd.DataFrame, rules: Mapping[str, Any]) -> dict[str, Mask]:

@@ -13,7 +13,7 @@ import polars as pl
 from service.adapters.polars.columns import value_of
 from service.adapters.polars.frames import Dataset
 
-_ROWS_PER_PASS: Final = 8_000_000  # of 8 bytes each, and as much again for the table that finds repeats
+_ROWS_PER_PASS: Final = 2_000_000  # of 8 bytes each, and as much again for the table that finds repeats
 _RANGE: Final = 1 << 64
 
 

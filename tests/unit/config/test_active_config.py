@@ -30,6 +30,10 @@ training_defaults:
 dashboard: {model_version: 9, "training_defaults": {feature_version: 8}}
 """
 
+FLOW = b"""data_contract_version: 1
+training_defaults: {feature_version: +2, model_version: 1,
+ split_version: 3}"""
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
@@ -106,7 +110,7 @@ def edited(data: bytes, triple: VersionTriple) -> bytes:
         b"\xef\xbb\xbf" + ACTIVE.encode(),
         ACTIVE.rstrip("\n").encode(),
         b'{"training_defaults":{"split_version":3,"model_version":1,"feature_version":2},"data_contract_version":1}',
-        b"data_contract_version: 1\ntraining_defaults: {feature_version: +2, model_version: 1,\n split_version: 3}",
+        FLOW,
     ],
 )
 def test_only_the_three_numbers_change(data: bytes) -> None:
