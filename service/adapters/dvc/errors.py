@@ -1,10 +1,10 @@
 """What goes wrong at a DVC remote, sorted by the reaction that it asks for."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from dvc.config import ConfigError as RemoteConfigError
 from dvc.fs import AuthError, ConfigError, RemoteMissingDepsError
@@ -12,12 +12,13 @@ from dvc.fs import AuthError, ConfigError, RemoteMissingDepsError
 from domain.errors import LaurelError, NeverRetry, TryLater
 from service.adapters.files.errors import NO_ROOM, sorted_error
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
-
 
 def shown(url: str) -> str:
-    """The remote's address for people: without user and password."""
-    return _CREDENTIALS.sub("", url)
+    """The remote's address for people: without user, password and what may be a signature."""
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def unavailable(url: str, detail: str, **facts: Any) -> TryLater:
@@ -50,7 +51,7 @@ def remote_errors(url: str) -> Iterator[None]:
     ) as error:
         raise NeverRetry(
             "dvc_remote_unusable",
-            f"the DVC remote {shown(url)} cannot be used: {_first_line(error)}",
+            f"the DVC remote {shown(url)} cannot be used: {_first_line(error).replace(url, shown(url))}",
             remote=shown(url),
         ) from error
     except OSError as error:
@@ -64,5 +65,5 @@ def remote_errors(url: str) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    lines = _CREDENTIALS.sub("", str(error)).splitlines()
+    lines = str(error).splitlines()
     return lines[0][:300] if lines else type(error).__name__

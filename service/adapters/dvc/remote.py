@@ -80,7 +80,8 @@ class DvcRemote:
             size = self._fs.info(path).get("size")
         except FileNotFoundError as error:
             if _is_an_outage(error.__cause__):
-                raise unavailable(self.url, f"it does not say what it holds ({error.__cause__!r})") from error
+                why = type(error.__cause__).__name__
+                raise unavailable(self.url, f"it does not say what it holds ({why})") from error
             return False
         expected = thing.size if isinstance(thing, FileObject) else len(thing.tree.as_bytes())
         return size in {None, expected}
