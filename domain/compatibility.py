@@ -34,17 +34,6 @@ def compatibility_faults(
     return faults
 
 
-def needed_columns(config: ResolvedConfig) -> tuple[str, ...]:
-    """The columns that a run cannot do without: key, target, features, and what the split rule reads."""
-    names = (
-        *config.contract.primary_key,
-        config.contract.target,
-        *config.features.columns,
-        *config.split.columns,
-    )
-    return tuple(dict.fromkeys(names))
-
-
 def master_faults(config: ResolvedConfig, master: MasterColumns) -> list[Fault]:
     """Which contract columns the master lacks, or holds as another type.
 

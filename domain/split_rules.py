@@ -114,11 +114,6 @@ class GeographicSplit(_Rules):
     test_localities: Annotated[tuple[Locality, ...], Field(min_length=1)]
     reference_test_period: ReferencePeriod
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that the rule reads."""
-        return (self.geographic_column, self.periodic_column)
-
     def parts_of(self, locality: str | int | None, period: Period, latest: Period) -> frozenset[str]:
         """Name the parts of a row; `latest` is the largest period of the whole master."""
         if locality not in self.test_localities:
@@ -142,11 +137,6 @@ class HashSplit(_Rules):
     salt: StrictStr = ""
     test_fraction: Annotated[float, Field(gt=0.0, lt=1.0, strict=True)]
     reference_test_period: ReferencePeriod | None = None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that the rule reads."""
-        return self.key_columns if self.periodic_column is None else (*self.key_columns, self.periodic_column)
 
     @property
     def threshold(self) -> int:
@@ -180,11 +170,6 @@ class TemporalSplit(_Rules):
     periodic_column: StrictStr
     reference_test_period: OpenReferencePeriod
     rows_after: Literal["unused", "train"] = "unused"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that the rule reads."""
-        return (self.periodic_column,)
 
     @model_validator(mode="after")
     def _later_rows_train_or_test(self) -> Self:

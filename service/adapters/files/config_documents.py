@@ -31,8 +31,9 @@ _NAME: Final = re.compile(
 
 @dataclass(frozen=True)
 class ConfigFile(Generic[T]):
-    """A file that was read: its name below the root, its digest, and its value or its faults."""
+    """A file that was read: its version, its name below the root, its digest, its value or its faults."""
 
+    version: int
     name: str
     sha256: str
     document: Document | None
@@ -59,19 +60,24 @@ class ConfigReader(Generic[T]):
             self._parsed[key] = self._parse(version, data, key[1])
         return self._parsed[key]
 
+    def files(self) -> Iterator[ConfigFile[T]]:
+        """Read every version that there is, smallest first."""
+        names = [path.name for path in self._folder.glob("v*.yaml")]
+        for version in sorted(int(name[1:-5]) for name in names if _NAME.fullmatch(name)):
+            file = self.read(version)
+            if file is not None:
+                yield file
+
     def valid_versions(self) -> list[int]:
         """The versions whose file can be used by itself, smallest first."""
-        names = [path.name for path in self._folder.glob("v*.yaml")]
-        versions = sorted(int(name[1:-5]) for name in names if _NAME.fullmatch(name))
-        read = {version: self.read(version) for version in versions}
-        return [version for version, file in read.items() if file is not None and not file.faults]
+        return [file.version for file in self.files() if not file.faults]
 
     def _parse(self, version: int, data: bytes, digest: str) -> ConfigFile[T]:
         name = f"{self.family}/v{version}.yaml"
         document = read_document(name, data)
         if isinstance(document, Fault):
-            return ConfigFile(name, digest, None, None, (document,))
-        read = ConfigFile[T](name, digest, document, None, ())
+            return ConfigFile(version, name, digest, None, None, (document,))
+        read = ConfigFile[T](version, name, digest, document, None, ())
         faults = list(_version_faults(document, version))
         try:
             value = self._adapter.validate_python(document.values)

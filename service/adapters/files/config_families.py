@@ -75,13 +75,23 @@ class FileConfigFamilies:
 
     def versions(self) -> dict[str, list[int]]:
         """The versions of each family that exist and can be read."""
-        readers: tuple[ConfigReader[Any], ...] = (
-            self._contracts,
-            self._splits,
-            self._features,
-            self._models,
-        )
-        return {reader.family: reader.valid_versions() for reader in readers}
+        return {reader.family: reader.valid_versions() for reader in self._readers()}
+
+    async def faults(self) -> list[Fault]:
+        """Every fault in every file of the four families, each against the contract that it names."""
+        faults = [fault for reader in self._readers() for file in reader.files() for fault in file.faults]
+        naming: list[ConfigFile[Any]] = [*self._splits.files(), *self._features.files()]
+        for file in naming:
+            contract, contract_faults = self._contract_of(file)
+            faults += [fault for fault in contract_faults if fault.file == file.name]
+            if contract is not None and contract.value is not None:
+                faults += _fit(contract.value, file)
+        for model in self._models.files():
+            faults += await self._model_faults(model)
+        return faults
+
+    def _readers(self) -> tuple[ConfigReader[Any], ...]:
+        return self._contracts, self._splits, self._features, self._models
 
     async def resolve(self, asked: AskedVersions) -> ResolvedConfig | Sequence[Fault]:
         """Fill, read and check everything that the files alone can tell: all faults at once.
@@ -96,7 +106,7 @@ class FileConfigFamilies:
         contract, contract_faults = self._contract_of(split, features)
         faults = [*split_faults, *feature_faults, *model_faults, *contract_faults]
         if contract is not None and contract.value is not None:
-            faults += _fit(contract.value, split, features)
+            faults += _fit(contract.value, *(file for file in (split, features) if file is not None))
         if model is not None:
             faults += await self._model_faults(model)
         if faults or contract is None or split is None or features is None or model is None:
@@ -177,10 +187,11 @@ def _named_by(fault: Fault, file: ConfigFile[Any]) -> Fault:
     return located(fault, file.document)
 
 
-def _fit(contract: DataContract, *files: ConfigFile[Any] | None) -> Iterator[Fault]:
-    split, features = (file.value if file is not None else None for file in files)
-    documents = {file.name: file.document for file in files if file is not None and file.document is not None}
-    for fault in compatibility_faults(contract, split, features):
+def _fit(contract: DataContract, *files: ConfigFile[Any]) -> Iterator[Fault]:
+    """Hold a split file, a features file, or both against their contract."""
+    documents = {file.name: file.document for file in files}
+    values = {file.name.partition("/")[0]: file.value for file in files}
+    for fault in compatibility_faults(contract, values.get("splits"), values.get("features")):
         document = documents.get(fault.file or "")
         yield fault if document is None else located(fault, document)
 

@@ -259,6 +259,22 @@ async def test_all_faults_of_all_files_come_at_once(root: Path) -> None:
     }
 
 
+async def test_every_file_can_be_checked_whether_it_is_used_or_not(root: Path) -> None:
+    """Each against the contract that it names, for the person who writes the next version."""
+    assert await FileConfigFamilies(root).faults() == []
+    edit(root, "splits/v3.yaml", replace("data_contract: 1", "data_contract: 6"))
+    edit(root, "splits/v2.yaml", replace("[project_id]", "[area]"))
+    edit(root, "features/v2.yaml", replace("  rooms:", "  romms:"))
+    edit(root, "models/v4.yaml", replace("log1p", "sqrt"))
+    found = await FileConfigFamilies(root).faults()
+    assert {(fault.file, fault.line) for fault in found} == {
+        ("splits/v3.yaml", 2),
+        ("splits/v2.yaml", 4),
+        ("features/v2.yaml", 4),
+        ("models/v4.yaml", 5),
+    }
+
+
 async def test_params_are_asked_about_once_for_each_content_of_a_file(root: Path) -> None:
     """The estimator's answer gets file and line; a child process is not bothered twice."""
     asked: list[Estimator] = []
