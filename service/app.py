@@ -377,8 +377,8 @@ async def _refuse_small_topics(connection: KafkaConnection, max_event_bytes: int
     if limit < max_event_bytes:
         raise Stop(
             "topics_too_small",
-            f"a topic takes events of {limit} bytes, and KAFKA__MAX_EVENT_BYTES is {max_event_bytes}; lower the "
-            "setting, or raise max.message.bytes of the topic",
+            f"a topic takes events of {limit} bytes, and KAFKA__MAX_EVENT_BYTES is {max_event_bytes}; "
+            "lower the setting, or raise max.message.bytes of the topic",
             limit=limit,
             allowed=max_event_bytes,
         )

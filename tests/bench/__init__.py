@@ -1,0 +1,1 @@
+"""`make bench`: Laurel beside a bare script in one run, as ratios; nothing here is a test."""
