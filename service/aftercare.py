@@ -5,8 +5,11 @@ import asyncio
 import structlog
 
 from domain.errors import LaurelError, TryLater
+from domain.lifecycle import Step
+from domain.models import OpenedRun
 from domain.run import Run
 from service.heavy.pictures import Pictures
+from service.steps.outputs import Trained
 from service.world import World
 
 log = structlog.get_logger()
@@ -66,6 +69,7 @@ class Aftercare:
         if "open_run" not in run.outputs:
             return
         try:
+            await self._mark_orphans(run)
             await self._pictures.draw(run, self._world.provenance)
         except TryLater as error:
             if error.waiting_on is not None:
@@ -73,3 +77,14 @@ class Aftercare:
             log.warning("pictures_given_up", run=run.run_id, reason=error.reason, message=error.message)
         except LaurelError as error:
             log.warning("pictures_given_up", run=run.run_id, reason=error.reason, message=error.message)
+
+    async def _mark_orphans(self, run: Run) -> None:
+        """Mark what a slow MLflow made of this run after we had stopped waiting for its answer."""
+        world, opened = self._world, OpenedRun.model_validate(run.outputs["open_run"])
+        trained = run.outputs.get(Step.TRAIN)
+        model = Trained.model_validate(trained).model if trained else None
+        await world.tracker.mark_orphans(opened, run.run_id, model)
+        number = run.outputs.get(Step.DECIDE, {}).get("version")
+        version = await world.registry.version(run.model_name, number) if number else None
+        if version is not None:
+            await world.registry.mark_orphans(run.model_name, version)

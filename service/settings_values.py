@@ -65,6 +65,7 @@ def children_settings(settings: Settings) -> ChildSettings:
     child = settings.child
     return ChildSettings(
         warm_up="service.tasks.warm_up:warm_up",
+        warm_up_arguments={"also": ["service.tasks.version:warm_up"]},
         omp_threads=child.threads,
         polars_threads=child.polars_threads,
         environment=library_environment(mlflow_access(settings)),
