@@ -232,8 +232,8 @@ class Children:
 
     @asynccontextmanager
     async def apart(self) -> AsyncIterator["ChildApart"]:
-        """Make a child for what no lifecycle waits for; it ends with the block."""
-        child = await self._supply.take()
+        """Make a child for what nobody waits for, which takes no time from others; it ends with the block."""
+        child = await self._supply.make_patient()
         try:
             yield ChildApart(child)
         finally:

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import os
 from collections import deque
 from collections.abc import Coroutine
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from domain.errors import LaurelError, TryLater
 from service.children import failures
@@ -14,6 +16,7 @@ from service.children.fork_parent import ForkParent
 from service.children.settings import ChildSettings
 from service.children.warm_child import Order, WarmChild
 
+_MOST_PATIENT: Final = 19
 _log = logging.getLogger("laurel.children")
 
 
@@ -37,6 +40,10 @@ class Supply:
                 self.restock()
                 return child
         return await self._make()
+
+    async def make_patient(self) -> WarmChild:
+        """Make a child that works only while nobody else wants the processor."""
+        return await self._make(niceness=_MOST_PATIENT)
 
     def restock(self) -> None:
         """Make the spares that are missing, in the background."""
@@ -67,9 +74,12 @@ class Supply:
             raise TryLater(failures.CHILD_NOT_READY, "the fork parent has not been started")
         return await self.parent.ping(seconds)
 
-    async def _make(self) -> WarmChild:
+    async def _make(self, niceness: int = 0) -> WarmChild:
         parent = await self._living_parent()
         child = await parent.fork(self.settings.ready_seconds)
+        if niceness:
+            with suppress(ProcessLookupError):  # whoever is dead already is noticed by the warm-up
+                os.setpriority(os.PRIO_PROCESS, child.pid, niceness)  # its threads, made later, inherit it
         if self.settings.warm_up:
             await self._warm_up(child, self.settings.warm_up)
         return child

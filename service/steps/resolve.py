@@ -1,5 +1,6 @@
 """Resolve: from what was asked to one consistent, frozen configuration, or every reason why not."""
 
+import asyncio
 from collections.abc import Sequence
 
 from domain.faults import Fault
@@ -25,19 +26,29 @@ async def resolve(run: Run, world: World, files: DatasetFiles) -> ResolvedConfig
     config = await world.config.resolve(read.asked)
     if not isinstance(config, ResolvedConfig):
         return Refused(faults=tuple(config))
-    faults = [*await files.check(config), *await _edited_since(config, world)]
-    return Refused(faults=tuple(faults)) if faults else await _freeze(config, world, run.run_id)
+    used = await _first_digests(config, world)
+    faults = [*await files.check(config), *_edited_since(used)]
+    if faults:
+        return Refused(faults=tuple(faults))
+    return await _freeze(config, [use for use, first in used if first is None], world, run.run_id)
 
 
-async def _edited_since(config: ResolvedConfig, world: World) -> Sequence[Fault]:
-    first_digests = [await world.first_uses.known(use.family, use.name) for use in config.uses()]
-    pairs = zip(config.uses(), first_digests, strict=True)
-    return [_changed(use, first) for use, first in pairs if first is not None and first != use.sha256]
+async def _first_digests(config: ResolvedConfig, world: World) -> Sequence[tuple[ConfigUse, str | None]]:
+    """Each file with the digest of its first use, all asked for at once; a first use never changes."""
+    uses = config.uses()
+    digests = await asyncio.gather(*(world.first_uses.known(use.family, use.name) for use in uses))
+    return list(zip(uses, digests, strict=True))
 
 
-async def _freeze(config: ResolvedConfig, world: World, run_id: str) -> ResolvedConfig | Refused:
-    """Record the digests of a first use; of two first users with different bytes, one is refused."""
-    for use in config.uses():
+def _edited_since(used: Sequence[tuple[ConfigUse, str | None]]) -> Sequence[Fault]:
+    return [_changed(use, first) for use, first in used if first is not None and first != use.sha256]
+
+
+async def _freeze(
+    config: ResolvedConfig, new: Sequence[ConfigUse], world: World, run_id: str
+) -> ResolvedConfig | Refused:
+    """Record the digests of first uses; of two first users with different bytes, one is refused."""
+    for use in new:
         first = await world.first_uses.record(use.family, use.name, use.sha256, run_id)
         if first != use.sha256:
             return Refused(faults=(_changed(use, first),))
