@@ -6,14 +6,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from config.settings import Settings
 from config.topics import EVENT_TOPICS, TOPICS
-from domain.errors import Stop
+from domain.errors import Stop, TryLater
 from domain.events import DEAD_LETTER_TOPIC, REQUEST_TOPIC, ModelPromoted
 from domain.faults import Fault
 from domain.model_definition import Estimator
@@ -45,6 +45,7 @@ from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.first_uses import PostgresFirstUses
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
+from service.adapters.postgres.rehearsal import rehearse
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import require_current, upgrade
 from service.adapters.postgres.worker_identity import WorkerIdentity, hold_worker_identity
@@ -119,6 +120,8 @@ async def open_worker(
         await world.alias_writes.close_all_of(identity.name)
         parts = _worker_parts(settings, world, children, sets, makers)
         await _open_kafka(settings, parts, world, database, metrics, stack, makers)
+        with suppress(TryLater):  # it only makes the first request as fast as the others
+            await rehearse(database)
         await warming
         parts.tasks["identity"] = identity.keep
         parts.pings |= {"postgres": database.ping, "mlflow": rest.ping, "children": _ping(children)}

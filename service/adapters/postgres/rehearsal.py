@@ -6,7 +6,9 @@ from domain.announcement import Announcement
 from domain.ledger import Cause, next_entry
 from domain.lifecycle import Outcome
 from domain.request import ReceivedRequest
+from service.adapters.postgres.alias_writes import PostgresAliasWrites
 from service.adapters.postgres.database import Database
+from service.adapters.postgres.first_uses import PostgresFirstUses
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.run_store import PostgresRunStore
@@ -30,6 +32,8 @@ async def rehearse(database: Database) -> None:
     async with database.stage() as stage:
         store, outbox = PostgresRunStore(stage), PostgresOutbox(stage, _NOBODY)
         await store.add(_REQUEST)
+        await store.wait_for_work(0)
+        await _use_and_promote(stage)
         run = await store.claim(_NOBODY, _NOBODY, 60)
         if run is None:
             return
@@ -45,7 +49,18 @@ async def rehearse(database: Database) -> None:
         run = await store.advance(run, Outcome.WON, output={}, entry=entry)
         await store.advance(run, Outcome.PERSISTED, output={})
         await PostgresPromotionLedger(stage).unannounced(_NOBODY)
+        await store.chore_done(run.run_id, "status")
         await outbox.mark_sent([row.seq for row in await outbox.unsent(100)])
+
+
+async def _use_and_promote(stage: Database) -> None:
+    await PostgresFirstUses(stage, _NOBODY).record("models", "v1", "digest", "none")
+    await PostgresFirstUses(stage, _NOBODY).known("models", "v1")
+    await PostgresPromotionLedger(stage).head(_NOBODY)
+    writes = PostgresAliasWrites(stage)
+    number = await writes.open(_NOBODY, 1, _NOBODY)
+    await writes.is_open(_NOBODY, 1)
+    await writes.close(number)
 
 
 def _announcement(outcome: Outcome) -> Announcement:
