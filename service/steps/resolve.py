@@ -35,7 +35,7 @@ async def resolve(run: Run, world: World, files: DatasetFiles) -> ResolvedConfig
 
 async def _first_digests(config: ResolvedConfig, world: World) -> Sequence[tuple[ConfigUse, str | None]]:
     """Each file with the digest of its first use, all asked for at once; a first use never changes."""
-    uses = config.uses()
+    uses = list(config.uses())
     digests = await asyncio.gather(*(world.first_uses.known(use.family, use.name) for use in uses))
     return list(zip(uses, digests, strict=True))
 
