@@ -16,7 +16,14 @@ from domain.points import NO_POINTS, Point, Points
 from domain.resolved_config import read_features
 from domain.split_rules import REFERENCE, SPLIT_RULES, TRAIN, SplitRules, TemporalSplit
 from service.adapters.files.atomic import AtomicFiles, Draft
-from service.adapters.files.split_parts import MASTER, OPTIONAL_TESTS, SPLIT, TRAIN_FILE, remove_other_tests
+from service.adapters.files.split_parts import (
+    MASTER,
+    OPTIONAL_TESTS,
+    SPLIT,
+    TRAIN_FILE,
+    owner_of,
+    remove_other_tests,
+)
 from service.adapters.files.steady_copy import copy_steady
 from service.adapters.polars.contract_check import Observation, observe
 from service.adapters.polars.frames import Dataset, open_dataset
@@ -79,7 +86,7 @@ def run_split(job: SplitJob, files: AtomicFiles | None = None, points: Points = 
     started = time.perf_counter()
     writer = files or AtomicFiles()
     check_header(job.master, job.limits)
-    with writer.draft(job.run_folder / MASTER) as snapshot:
+    with writer.draft(job.run_folder / MASTER, owner_of(job.run_folder)) as snapshot:
         copy_steady(job.master, snapshot)
         dataset = open_dataset(snapshot.temporary, job.limits, called=job.master)
         observation = observe(dataset, job.contract)
@@ -132,7 +139,8 @@ def _written(
     _refuse_empty(plan, (TRAIN,) if adopt else (TRAIN, REFERENCE))
     with ExitStack() as stack:
         paths = _paths(job, plan) | ({} if adopt else {REFERENCE: job.reference})
-        drafts = {name: stack.enter_context(files.draft(path)) for name, path in paths.items()}
+        owner = owner_of(job.run_folder)
+        drafts = {name: stack.enter_context(files.draft(path, owner)) for name, path in paths.items()}
         write_parts(plan, drafts)
         points.passed(Point.SPLIT_AFTER_TEMP)
         made = drafts.pop(REFERENCE, None)

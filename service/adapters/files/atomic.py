@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from domain.errors import TryLater
@@ -28,11 +29,9 @@ class Draft:
     that writes here may hide it behind its own.
     """
 
-    def __init__(self, path: Path, operations: FileOperations) -> None:
+    def __init__(self, path: Path, operations: FileOperations, owner: str = "") -> None:
         self.path = path
-        self.temporary = path.with_name(
-            f".{path.name[:_LONGEST_STEM]}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
-        )
+        self.temporary = path.with_name(f"{_stem(path, owner)}{secrets.token_hex(6)}{TEMPORARY_SUFFIX}")
         self.size = 0
         self.error: OSError | None = None
         self._operations = operations
@@ -117,11 +116,17 @@ class AtomicFiles:
         self.operations = operations or FileOperations()
 
     @contextmanager
-    def draft(self, path: Path) -> Iterator[Draft]:
-        """Lend a draft; unless it was made to `replace` or `create_once`, nothing remains of it."""
+    def draft(self, path: Path, owner: str = "") -> Iterator[Draft]:
+        """Lend a draft; unless it was made to `replace` or `create_once`, nothing remains of it.
+
+        An `owner` (a short word) who drafts the same file again removes what a crash left of the time before.
+        If that time was not over after all, it fails at its rename, and the file is this time's.
+        """
         with disk_errors(path):
             self.make_folder(path.parent)
-            draft = Draft(path, self.operations)
+            if owner:
+                _remove_leftovers(path, owner)
+            draft = Draft(path, self.operations, owner)
         try:
             with disk_errors(path):
                 yield draft
@@ -159,6 +164,15 @@ class AtomicFiles:
         for parent in reversed(missing):
             parent.mkdir(exist_ok=True)
             sync_folder(parent.parent, self.operations)
+
+
+def _stem(path: Path, owner: str) -> str:
+    return f".{path.name[:_LONGEST_STEM]}.{owner}{'-' if owner else ''}"
+
+
+def _remove_leftovers(path: Path, owner: str) -> None:
+    for leftover in path.parent.glob(f"{escape(_stem(path, owner))}*{TEMPORARY_SUFFIX}"):
+        leftover.unlink(missing_ok=True)
 
 
 def copy_into(source: Path, draft: Draft) -> None:

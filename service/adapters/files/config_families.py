@@ -16,7 +16,7 @@ from domain.resolved_config import ConfigDigests, ResolvedConfig
 from domain.split_rules import SPLIT_RULES
 from domain.version_triple import AskedVersions, VersionTriple
 from service.adapters.files.active_config import FILE_NAME, ActiveConfig, fresh, read_active, with_defaults
-from service.adapters.files.atomic import AtomicFiles
+from service.adapters.files.atomic import AtomicFiles, sweep
 from service.adapters.files.config_documents import (
     CONTRACTS,
     FEATURES,
@@ -29,6 +29,7 @@ from service.adapters.files.small_files import read_small
 from service.adapters.files.yaml_documents import MAX_BYTES
 
 EstimatorCheck = Callable[[Estimator], Awaitable[Sequence[Fault]]]
+_ABANDONED_SECONDS: Final = 5.0  # the file is a few hundred bytes: nobody writes at it for that long
 _log: Final = logging.getLogger("laurel.config")
 
 
@@ -135,10 +136,12 @@ class FileConfigFamilies:
     async def write_defaults(self, triple: VersionTriple) -> None:
         """Replace the three defaults in one atomic replace; every other byte stays. Safe to repeat.
 
-        A file that cannot be read is made anew, and what stood there is kept beside it. Raises TryLater
-        `disk_full` and `file_error`.
+        A file that cannot be read is made anew, and what stood there is kept beside it. What a killed writer
+        left is removed; a slow one that loses its draft so fails, and may repeat. Raises TryLater `disk_full`
+        and `file_error`.
         """
         path = self._active_path.resolve()  # through a symbolic link, which is to stay one
+        sweep(path.parent, older_than_seconds=_ABANDONED_SECONDS)
         data = read_small(path, MAX_BYTES)
         new = self._with_defaults(data, triple)
         if new == data:

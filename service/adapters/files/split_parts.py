@@ -1,5 +1,6 @@
 """The parts of a split on disk: checked before every use, and published for others to look at."""
 
+import hashlib
 import stat
 from collections.abc import Collection
 from contextlib import suppress
@@ -11,6 +12,7 @@ from domain.errors import NeverRetry
 from domain.manifest import named_files
 from service.adapters.files.atomic import AtomicFiles, copy_into, sha256_of
 from service.adapters.files.errors import disk_errors
+from service.adapters.files.operations import TEMPORARY_SUFFIX
 
 MASTER: Final = "master.parquet"
 SPLIT: Final = "split"  # the folder in a run's own that mirrors `splits/vN/`
@@ -52,9 +54,19 @@ def verify_parts(parts: SplitParts, only: Collection[str] | None = None) -> None
     own = {Path(file.path) for file in (parts.train, *parts.optional_tests.values())}
     folder = Path(parts.train.path).parent
     with disk_errors(folder):
-        added = sorted(path for path in folder.rglob("*") if not path.is_dir() and path not in own)
+        added = sorted(path for path in folder.rglob("*") if path not in own and _counts(path))
     if added:
         raise mismatch("split", added[0], "it does not belong to the split", count=len(added))
+
+
+def _counts(path: Path) -> bool:
+    """A draft, be it of a writer who lives or was killed, is not a file yet."""
+    return not path.is_dir() and path.suffix != TEMPORARY_SUFFIX
+
+
+def owner_of(run_folder: Path) -> str:
+    """Name the drafts of one run, so that its repeat finds them, in shared folders too."""
+    return hashlib.sha256(str(run_folder).encode()).hexdigest()[:12]
 
 
 def publish_split(parts: SplitParts, folder: Path, files: AtomicFiles | None = None) -> None:
@@ -62,15 +74,15 @@ def publish_split(parts: SplitParts, folder: Path, files: AtomicFiles | None = N
 
     Nothing is trained from there. Safe to repeat. Raises NeverRetry `split_digest_mismatch`, TryLater.
     """
-    writer = files or AtomicFiles()
-    _publish(parts.train, "train", folder / TRAIN_FILE, writer)
+    writer, owner = files or AtomicFiles(), owner_of(Path(parts.master.path).parent)
+    _publish(parts.train, "train", folder / TRAIN_FILE, owner, writer)
     for name, file in parts.optional_tests.items():
-        _publish(file, name, folder / OPTIONAL_TESTS / f"{name}.parquet", writer)
+        _publish(file, name, folder / OPTIONAL_TESTS / f"{name}.parquet", owner, writer)
     remove_other_tests(folder, parts.optional_tests, writer)
 
 
-def _publish(file: DatasetFile, role: str, path: Path, files: AtomicFiles) -> None:
-    with files.draft(path) as draft:
+def _publish(file: DatasetFile, role: str, path: Path, owner: str, files: AtomicFiles) -> None:
+    with files.draft(path, owner) as draft:
         copy_into(Path(file.path), draft)
         if draft.sha256 != file.sha256:
             why = "its bytes are not those that were split"

@@ -1,6 +1,7 @@
 """active_config.yaml changes by its three numbers alone, in one atomic replace."""
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from domain.version_triple import VersionTriple
 from service.adapters.files.active_config import fresh, read_active, with_defaults
 from service.adapters.files.atomic import AtomicFiles, sha256_of
 from service.adapters.files.config_families import FileConfigFamilies
+from service.adapters.files.operations import TEMPORARY_SUFFIX
 from tests.faulty_operations import EIO, ENOSPC, Fault, NthFault
 from tests.synthetic_world import write_world
 
@@ -170,6 +172,17 @@ async def test_a_missing_file_is_made_anew(root: Path) -> None:
     triple = VersionTriple(split_version=2, feature_version=1, model_version=3)
     await FileConfigFamilies(root).write_defaults(triple)
     assert (root / "active_config.yaml").read_bytes() == fresh(triple, 1)
+
+
+async def test_what_a_killed_writer_left_is_removed_at_the_next_write(root: Path) -> None:
+    """Even when there is nothing to change; a young draft may still have its writer."""
+    old, young = root / f".active_config.yaml.old{TEMPORARY_SUFFIX}", root / f".new{TEMPORARY_SUFFIX}"
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (1000, 1000))
+    config = FileConfigFamilies(root)
+    await config.write_defaults(await config.defaults())
+    assert [path.exists() for path in (old, young)] == [False, True]
 
 
 async def test_without_file_and_split_the_contract_is_unknown(root: Path) -> None:

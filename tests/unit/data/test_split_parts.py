@@ -10,6 +10,7 @@ from domain.datasets import SplitParts
 from domain.errors import NeverRetry
 from domain.manifest import manifest_of, seal
 from service.adapters.files.atomic import sha256_of
+from service.adapters.files.operations import TEMPORARY_SUFFIX
 from service.tasks.split_parts import publish_split, verify_parts
 from tests.split_jobs import SMALL_SPLIT, split_small
 
@@ -75,6 +76,13 @@ def test_an_extra_file_beside_the_parts_is_refused(tmp_path: Path, name: str) ->
         verify(parts)
     assert caught.value.reason == "split_digest_mismatch"
     assert caught.value.facts["path"].endswith(name)
+
+
+def test_a_draft_beside_the_parts_is_no_extra_file(tmp_path: Path) -> None:
+    """A kill may leave one; nothing reads it."""
+    parts = split_small(tmp_path)
+    (tmp_path / "run" / "split" / f".train.parquet.x{TEMPORARY_SUFFIX}").write_bytes(b"half")
+    verify(parts)
 
 
 def test_only_the_parts_that_are_asked_about_are_read(tmp_path: Path) -> None:

@@ -223,6 +223,26 @@ def test_a_copy_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert sha256_of(tmp_path / "copy") == sha256_of(tmp_path / "source")
 
 
+def test_an_owner_who_begins_again_removes_what_the_time_before_left(tmp_path: Path) -> None:
+    """Others' drafts stay; a writer who was only slow loses his, and does not spoil the file."""
+    files, path = AtomicFiles(), tmp_path / "a [1]*"
+    with files.draft(path, "other") as other:
+        with pytest.raises(TryLater):
+            _overtaken(files, path)
+        assert other.temporary.exists()
+    assert path.read_bytes() == b"again"
+    assert names_in(tmp_path) == [path.name]
+
+
+def _overtaken(files: AtomicFiles, path: Path) -> None:
+    with files.draft(path, "run") as slow:
+        slow.write(b"slow")
+        with files.draft(path, "run") as again:
+            again.write(b"again")
+            again.replace()
+        slow.replace()
+
+
 def test_sweeping_takes_old_leftovers_and_nothing_else(tmp_path: Path) -> None:
     """A young one may have a writer; any other file is somebody's."""
     (tmp_path / "below").mkdir()
