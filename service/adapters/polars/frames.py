@@ -66,7 +66,8 @@ def open_dataset(path: Path, limits: DatasetLimits, *, called: Path | None = Non
         rows = int(frame.select(pl.len()).collect().item())
         if rows > limits.max_rows:
             raise unreadable(name, f"{rows} rows; at most {limits.max_rows} are taken")
-        in_memory = rows * len(schema) <= limits.in_memory_cells
+        small = path.stat().st_size <= limits.in_memory_bytes
+        in_memory = small and rows * len(schema) <= limits.in_memory_cells
         if in_memory:
             frame = frame.collect(engine="streaming").lazy()
     return Dataset(name, frame, schema, rows, in_memory)

@@ -10,6 +10,7 @@ import pytest
 
 from domain.dataset_limits import DatasetLimits
 from domain.errors import NeverRetry
+from service.adapters.polars.frames import open_dataset
 from service.tasks.inspect_master import inspect_master
 from service.tasks.split import run_split
 from tests.split_jobs import small_job, small_table
@@ -112,6 +113,23 @@ def test_a_path_is_a_name_and_no_pattern(tmp_path: Path) -> None:
     found = inspect_master(master=str(folder / "m.parquet"))
     assert found["rows"] == 5
     assert "env" not in found["columns"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "in_memory"),
+    [
+        (DatasetLimits(), True),
+        (DatasetLimits(in_memory_cells=30), True),
+        (DatasetLimits(in_memory_cells=29), False),
+        (DatasetLimits(in_memory_bytes=100), False),
+    ],
+)
+def test_a_dataset_of_many_cells_or_bytes_is_streamed(
+    tmp_path: Path, limits: DatasetLimits, *, in_memory: bool
+) -> None:
+    """Six rows of five columns: 30 cells."""
+    job = small_job(tmp_path, small_table())
+    assert open_dataset(job.master, limits).in_memory is in_memory
 
 
 def test_limits_have_sane_defaults() -> None:
