@@ -20,7 +20,7 @@ UV := $(BIN)/uv $(shell [ -t 2 ] || echo --quiet)
 INSTALL := $(UV) pip install --python $(BIN)/python --compile-bytecode
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help demo test bench lint lock clean
+.PHONY: help demo test bench compose lint lock clean
 
 help: ## show this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
@@ -33,6 +33,9 @@ test: lint ## lint, then every test, on the real servers
 
 bench: $(DEV_STAMP) ## measure, side by side with a bare script
 	@$(BIN)/python -m tests.bench
+
+compose: $(DEV_STAMP) ## build the image and prove the whole path in containers (needs a Docker engine)
+	@$(BIN)/pytest --timeout=1800 tests/compose/whole_path.py
 
 lint: $(DEV_STAMP) ## ruff, mypy and the import contracts
 	@$(BIN)/ruff check

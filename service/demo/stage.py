@@ -32,11 +32,14 @@ class Stage:
         return self.data_root / "processed" / "master.parquet"
 
     def set_up(self) -> None:
-        """Make the folder anew."""
+        """Copy the example's configuration; the data is still to be delivered."""
         shutil.copytree(
-            EXAMPLE, self.config_root, ignore=shutil.ignore_patterns("data", "*.py", "__pycache__")
+            EXAMPLE,
+            self.config_root,
+            ignore=shutil.ignore_patterns("data", "*.py", "__pycache__"),
+            dirs_exist_ok=True,  # an empty volume is there already
         )
-        self.master.parent.mkdir(parents=True)
+        self.master.parent.mkdir(parents=True, exist_ok=True)
 
     def deliver_first_sales(self) -> int:
         """Bring the sales up to 2008; return the rows."""

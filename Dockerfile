@@ -1,0 +1,68 @@
+# syntax=docker/dockerfile:1
+# One image for the worker, the reload listener, the command line and the MLflow server.
+# A release names the base by its digest: --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+
+FROM ${PYTHON_IMAGE} AS build
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_ROOT_USER_ACTION=ignore \
+    PATH=/opt/laurel/bin:$PATH
+
+RUN python -m venv /opt/laurel
+WORKDIR /src
+
+# The libraries first: they change seldom and are most of the image. What has no wheel is built by the hashed
+# setuptools of the lock, not by a fetched one. pip compiles all that it installs to bytecode.
+COPY requirements/build.txt requirements/runtime.txt requirements/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --require-hashes -r requirements/build.txt \
+ && pip install --require-hashes --no-build-isolation -r requirements/runtime.txt
+
+COPY pyproject.toml README.md LICENSE ./
+COPY config config
+COPY domain domain
+COPY handlers handlers
+COPY service service
+RUN pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist . \
+ && pip install --no-deps --no-index dist/*.whl \
+ && pip check \
+ && pip uninstall --yes pip
+
+
+FROM ${PYTHON_IMAGE}
+
+# libgomp1: LightGBM's OpenMP. tini: hands signals on and collects orphans, as process 1.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends libgomp1 tini \
+ && rm -rf /var/lib/apt/lists/* \
+ && groupadd --gid 65532 laurel \
+ && useradd --uid 65532 --gid 65532 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin laurel \
+ && install --directory --owner=65532 --group=65532 /srv/laurel/config /srv/laurel/data /srv/mlflow
+
+COPY --from=build /opt/laurel /opt/laurel
+
+# The root is read-only when it runs; what libraries want to keep for themselves goes to /tmp, which is memory.
+# A container has an address of its own, so both roles can answer health on one port.
+ENV PATH=/opt/laurel/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HOME=/tmp \
+    CONFIG_ROOT=/srv/laurel/config \
+    DATA_ROOT=/srv/laurel/data \
+    HTTP__WORKER_PORT=18080 \
+    HTTP__LISTENER_PORT=18080 \
+    OMP_NUM_THREADS=1 \
+    OPENBLAS_NUM_THREADS=1 \
+    MKL_NUM_THREADS=1 \
+    POLARS_MAX_THREADS=2
+
+WORKDIR /srv/laurel
+USER 65532:65532
+
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+  CMD ["python", "-I", "-S", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 18080, timeout=3); c.request('GET', '/health/live'); raise SystemExit(c.getresponse().status != 200)"]
+
+ENTRYPOINT ["tini", "--"]
+CMD ["laurel", "worker"]
