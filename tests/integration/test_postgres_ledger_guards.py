@@ -35,6 +35,7 @@ CHANGES = {
 }
 FORGERIES = {
     "another version in the text": "content = replace(content, '\"version\":2', '\"version\":9')",
+    "another reason in the text": "content = replace(content, 'a reason', 'no reason')",
     "another text, sealed anew": (
         "content = replace(content, '\"version\":2', '\"version\":9'), version = 9, hash = encode(sha256("
         "convert_to(replace(content, '\"version\":2', '\"version\":9'), 'UTF8')), 'hex')"
@@ -139,10 +140,10 @@ async def _promotions_stop(stores: Stores, entry: LedgerEntry) -> None:
 def worker_url(database_url: str) -> Iterator[str]:
     """A role that owns nothing."""
     upgrade(database_url)
-    ask(database_url, f"CREATE ROLE {ROLE} LOGIN PASSWORD 'of the worker'")
+    ask(database_url, f"CREATE ROLE {ROLE} LOGIN PASSWORD 'of-the-worker'")
     for _ in range(2):
         grant_to_worker(database_url, ROLE)
-    yield as_user(database_url, ROLE, "of the worker")
+    yield as_user(database_url, ROLE, "of-the-worker")
     ask(database_url, f"DROP OWNED BY {ROLE}")
     ask(database_url, f"DROP ROLE {ROLE}")
 

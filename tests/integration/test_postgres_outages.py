@@ -20,6 +20,7 @@ from service.embedded import ports
 from service.embedded.databases import create_database
 from tests.contract.stores import (
     LONG,
+    SHORT,
     Stores,
     announcement,
     claim,
@@ -133,6 +134,43 @@ async def test_sleepers_are_woken_by_what_is_committed_after_a_restart(
         await eventually(partial(one_more_request, asyncio.create_task(sleep(LONG))))
 
 
+async def test_what_was_committed_while_nobody_listened_wakes_the_sleepers(url: str) -> None:
+    async with (
+        proxied(url) as (proxy, through),
+        on_postgres(through, MODEL) as cut_off,
+        on_postgres(url, MODEL) as others,
+    ):
+        await eventually(lambda: _listening(url, 2))
+        sleepers = await eventually(lambda: _asleep(cut_off))
+        await proxy.close_door()
+        await eventually(lambda: _listening(url, 1))
+        await others.runs.add(request(MODEL))
+        await others.outbox.add(announcement(MODEL))
+        await proxy.open_door()
+        async with asyncio.timeout(20):
+            await asyncio.gather(*sleepers)
+
+
+async def _asleep(stores: Stores) -> "list[asyncio.Task[None]]":
+    """A worker and a relay that sleep; none if one of them is still being woken."""
+    assert await stores.runs.claim(MODEL, "w", LONG) is None
+    assert await stores.outbox.unsent(1) == []
+    sleeping = [
+        asyncio.create_task(sleep(LONG)) for sleep in (stores.runs.wait_for_work, stores.outbox.wait_for_rows)
+    ]
+    done, _ = await asyncio.wait(sleeping, timeout=SHORT, return_when=asyncio.FIRST_COMPLETED)
+    if not done:
+        return sleeping
+    for task in sleeping:
+        task.cancel()
+    return []
+
+
+def _listening(url: str, sessions: int) -> bool:
+    listening = "datname = current_database() AND query ~ '^(LISTEN|SELECT 1$)' AND pid <> pg_backend_pid()"
+    return ask(url, f"SELECT count(*) FROM pg_stat_activity WHERE {listening}") == [(sessions,)]  # noqa: S608
+
+
 async def test_the_relay_learns_that_it_lost_its_lock_in_a_restart(server: Server, url: str) -> None:
     async with on_postgres(url, MODEL) as stores, on_postgres(url, MODEL) as others:
         assert await stores.outbox.try_to_be_the_relay()
@@ -162,18 +200,22 @@ async def _taken(url: str, name: str) -> bool:
         return another.name != name
 
 
-async def test_a_silent_server_is_given_up_in_time_and_then_forgotten(url: str) -> None:
-    """The calls that fell into the hole were not done; those behind it meet no connection that is dead."""
+async def test_a_silent_server_is_given_up_in_time_and_its_connections_are_not_used_again(url: str) -> None:
+    """What swallowed one connection may have swallowed the idle ones beside it."""
     async with proxied(url) as (proxy, through), open_database(through, timeout_seconds=1) as database:
         store = PostgresRunStore(database)
-        await asyncio.gather(*(store.add(request(MODEL)) for _ in range(4)))  # four idle connections
-        fault = proxy.add(hole())
+
+        async def side_by_side() -> set[int]:
+            await asyncio.gather(*(store.add(request(MODEL)) for _ in range(4)))
+            pids = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^INSERT'"
+            return {pid for (pid,) in ask(url, pids)}
+
+        before = await side_by_side()
+        fault = proxy.add(hole(times=1))
         with pytest.raises(TryLater, match="no answer within 1 s"):
             await store.add(request(MODEL, "into the hole"))
-        with pytest.raises(TryLater):
-            await database.ping()
         assert fault.hits
-        proxy.clear()
+        assert not before & await side_by_side()
         assert await store.add(request(MODEL, "into the hole")) is Added.NEW
 
 
