@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -65,13 +66,14 @@ def train(
     fitted = fit(schema.features, schema.contract, definition.model, frame, truth, seed)
     fit_seconds = time.perf_counter() - before_fit
     report({"point": Point.TRAIN_AFTER_FIT.value})
-    files = _files(table, schema, definition, fitted, train_sha256)
-    package = _publish(Path(run_folder) / MODEL_FOLDER, files)
-    MEMORY.keep(
-        package["digest"], LoadedModel(partial(predict, fitted.pipeline), schema.features.columns, schema)
-    )
-    report({"package": package})
-    measured = measure(truth, fitted.predictions())
+    with ThreadPoolExecutor(1) as beside:
+        predicting = beside.submit(fitted.predictions)  # mostly without the interpreter's lock
+        files = _files(table, schema, definition, fitted, train_sha256)
+        package = _publish(Path(run_folder) / MODEL_FOLDER, files)
+        model_in_memory = LoadedModel(partial(predict, fitted.pipeline), schema.features.columns, schema)
+        MEMORY.keep(package["digest"], model_in_memory)
+        report({"package": package})
+        measured = measure(truth, predicting.result())
     metrics = finite_metrics(measured)
     return {
         "package": {
