@@ -7,16 +7,23 @@ from domain.score import Score
 from domain.values import Sha256, Value
 
 
-class ModelPackage(Value):
+class PackageFiles(Value):
     """A complete MLflow model folder on disk.
 
-    `manifest` maps each file's relative path to its sha256; `digest` seals the manifest. `params` are the
-    estimator's under their bare names. `train_score` is on the train part.
+    `manifest` maps each file's relative path to its sha256; `digest` seals the manifest.
     """
 
     folder: str
     manifest: Mapping[str, Sha256]
     digest: Sha256
+
+
+class ModelPackage(PackageFiles):
+    """The package and what is known of the fit.
+
+    `params` are the estimator's under their bare names. `train_score` is on the train part.
+    """
+
     params: Mapping[str, Any]
     train_score: Score
     seconds: float

@@ -15,7 +15,7 @@ from domain.datasets import DatasetHashes, SplitParts
 from domain.errors import NeverRetry, TryLater
 from domain.ledger import LedgerEntry
 from domain.lifecycle import Step
-from domain.models import LoggedModel, ModelPackage, OpenedRun
+from domain.models import LoggedModel, ModelPackage, OpenedRun, PackageFiles
 from domain.points import Point
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
@@ -53,6 +53,7 @@ class Work:
         self._projector = projector
         self._retry = retry
         self._pieces: dict[str, asyncio.Task[Any]] = {}
+        self._on_disk: asyncio.Future[PackageFiles] = asyncio.get_running_loop().create_future()
 
     def start_ahead(self) -> None:
         """Start everything that may run before its turn: up to the scores, not the decision."""
@@ -150,25 +151,42 @@ class Work:
 
     async def _train(self) -> ModelPackage:
         train = self._heavy.trainer.train
+        parts = await self.parts()
         package = await self._patient_step(
-            Step.TRAIN, train, self.run.run_id, self.config(), await self.parts()
+            Step.TRAIN, train, self.run.run_id, self.config(), parts, self._package_on_disk
         )
         await self._world.store.keep(self.run, "package", package.model_dump(mode="json"))
         return package
 
+    def _package_on_disk(self, files: PackageFiles) -> None:
+        if not self._on_disk.done():
+            self._on_disk.set_result(files)
+
+    async def _files(self) -> PackageFiles:
+        """Give the fitted model's files as soon as they are on disk; its train metrics come later."""
+        if "package" in self.run.outputs:
+            return await self.package()
+        training = self._start("package", self._train)
+        either: set[asyncio.Future[Any]] = {training, self._on_disk}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        return self._on_disk.result() if self._on_disk.done() else training.result()
+
     async def _log_model(self) -> Trained:
         creating = self._start("logged_model", self._create_model)
-        package = await self.package()
+        files = await self._files()
         model = await creating
-        await self._patiently(self._heavy.trainer.upload, package, model)
+        await self._patiently(self._heavy.trainer.upload, files, model)
         self._start("verified", self._verify)
         await self._patiently(self._world.tracker.finalize_model, model)
         await self._world.points.at(Point.TRAIN_AFTER_LOG_MODEL)
+        package = await self.package()
+        if package.digest != files.digest:
+            raise TryLater("package_changed", "the model was fitted again while its files were uploaded")
         return Trained(package=package, model=model)
 
     async def _verify(self) -> None:
         """See that what would be promoted loads; the upload goes first, since registering waits for it."""
-        await self._heavy.trainer.verify(await self.package())
+        await self._heavy.trainer.verify(await self._files())
 
     async def _create_model(self) -> LoggedModel:
         return await self._patiently(create_model, await self.opened(), self.config(), self._world)

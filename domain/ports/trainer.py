@@ -1,10 +1,10 @@
 """Fitting and scoring: heavy work in a child process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from domain.datasets import SplitParts
-from domain.models import LoggedModel, ModelPackage, RegisteredVersion
+from domain.models import LoggedModel, ModelPackage, PackageFiles, RegisteredVersion
 from domain.resolved_config import ResolvedConfig
 from domain.score import Score
 
@@ -12,13 +12,22 @@ from domain.score import Score
 class Trainer(Protocol):
     """Raises NeverRetry when the fit cannot succeed, TryLater `step_died`, `out_of_memory` and the like."""
 
-    async def train(self, run_id: str, config: ResolvedConfig, parts: SplitParts) -> ModelPackage:
-        """Fit the candidate and leave its package in the run's folder. Safe to repeat."""
+    async def train(
+        self,
+        run_id: str,
+        config: ResolvedConfig,
+        parts: SplitParts,
+        on_disk: Callable[[PackageFiles], None],
+    ) -> ModelPackage:
+        """Fit the candidate and leave its package in the run's folder. Safe to repeat.
 
-    async def upload(self, package: ModelPackage, model: LoggedModel) -> None:
+        `on_disk` is told as soon as the package is there: its upload need not wait for the train metrics.
+        """
+
+    async def upload(self, package: PackageFiles, model: LoggedModel) -> None:
         """Upload the package's files as the logged model's artifacts. Safe to repeat."""
 
-    async def verify(self, package: ModelPackage) -> None:
+    async def verify(self, package: PackageFiles) -> None:
         """Load the package from its files alone and ask for the predictions that were recorded with it.
 
         Raises ModelUnusable for one that would not load, or that says something else: it may not be promoted.

@@ -44,7 +44,10 @@ class Desk:
     tasks: Mapping[str, str] = field(default_factory=lambda: TASKS)
 
     async def run(self, child: str, task: str, /, **arguments: Any) -> Any:
-        """Run the task of that name; `train` and `side` are the two children of a lifecycle."""
+        """Run the task of that name; `train` and `side` are the two children of a lifecycle.
+
+        `on_progress` among the arguments is told what the task reports on its way.
+        """
         return await self.children.run(
             child,
             self.tasks[task],

@@ -1,13 +1,13 @@
 """Port `Trainer`: the fit in the training child, what does not depend on it in the side child."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from domain.datasets import DatasetFile, SplitParts
 from domain.errors import ModelUnusable
-from domain.models import LoggedModel, ModelPackage, RegisteredVersion
+from domain.models import LoggedModel, ModelPackage, PackageFiles, RegisteredVersion
 from domain.resolved_config import ResolvedConfig
 from domain.score import Score
 from service.adapters.mlflow.access import MlflowAccess
@@ -35,12 +35,24 @@ class ChildTrainer:
         self._seed = seed
         self._allow_foreign = allow_foreign
 
-    async def train(self, run_id: str, config: ResolvedConfig, parts: SplitParts) -> ModelPackage:
+    async def train(
+        self,
+        run_id: str,
+        config: ResolvedConfig,
+        parts: SplitParts,
+        on_disk: Callable[[PackageFiles], None],
+    ) -> ModelPackage:
         """Fit on the run's own train part."""
+
+        def hear(facts: Mapping[str, Any]) -> None:
+            if "package" in facts:
+                on_disk(PackageFiles.model_validate(facts["package"]))
+
         frozen = config.model_dump(mode="json")
         answer = await self._desk.run(
             "train",
             "train",
+            on_progress=hear,
             train_path=parts.train.path,
             train_sha256=parts.train.sha256,
             contract=frozen["contract"],
@@ -51,7 +63,7 @@ class ChildTrainer:
         )
         return ModelPackage.model_validate(answer["package"])
 
-    async def upload(self, package: ModelPackage, model: LoggedModel) -> None:
+    async def upload(self, package: PackageFiles, model: LoggedModel) -> None:
         """Upload in the side child, while the candidate is scored in the other."""
         await self._desk.run(
             "side",
@@ -63,7 +75,7 @@ class ChildTrainer:
             cache_folder=str(self._places.champions),
         )
 
-    async def verify(self, package: ModelPackage) -> None:
+    async def verify(self, package: PackageFiles) -> None:
         """Verify where the next champion is then in memory: in the side child."""
         await self._desk.run("side", "verify", model_folder=package.folder, manifest=dict(package.manifest))
 
