@@ -1,23 +1,29 @@
 """The whole of Laurel on one machine: the real servers, the topics, the schema and the two roles."""
 
 import asyncio
+import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
+from config.settings import Settings, settings_with
 from config.topics import TOPICS
 from domain.errors import Stop
-from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.topic_provisioning import ensure_topics
 from service.adapters.postgres.schema import upgrade
+from service.embedded import ports
 from service.embedded.errors import EmbeddedServerError
+from service.embedded.folder import FolderLock
 from service.embedded.role import EmbeddedRole
 from service.embedded.world import Addresses, Ports, Progress, World, WorldOptions
+from service.settings_values import kafka_connection
 
 _WORKER, _LISTENER = "worker", "reload-listener"
-_ROLE_READY_SECONDS = 60
+_ROLE_READY_SECONDS: Final = 60
+_GRACE_SECONDS: Final = 30
+_ENDING_SECONDS: Final = 10.0  # how long a Laurel that was killed may hold its ports
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,17 @@ class LocalOptions:
     worker_port: int = 18080
     listener_port: int = 18081
 
+    def taken_ports(self) -> dict[int, str]:
+        """The ports that are needed here, each with who needs it, of which another program holds now."""
+        wanted = {self.worker_port: _WORKER, self.listener_port: _LISTENER}
+        if not self.external.bootstrap_servers:
+            wanted |= {self.ports.kafka: "kafka", self.ports.kafka + 1: "kafka"}
+        if not self.external.database_url:
+            wanted[self.ports.postgres] = "postgres"
+        if not self.external.tracking_uri:
+            wanted[self.ports.mlflow] = "mlflow"
+        return {port: who for port, who in wanted.items() if not ports.is_free(port)}
+
 
 class LocalLaurel:
     """Starts everything side by side, and ends it in order; a context manager.
@@ -44,28 +61,40 @@ class LocalLaurel:
     def __init__(self, options: LocalOptions, progress: Progress) -> None:
         self._options = options
         self._progress = progress
-        world = WorldOptions(ports=options.ports, external=options.external, progress=progress)
+        self._began = time.monotonic()
+        world = WorldOptions(
+            ports=options.ports,
+            external=options.external,
+            progress=progress,
+            meanwhile=self._start_roles,
+        )
         self.world = World(options.folder, world)
         self.roles: list[EmbeddedRole] = []
-        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         """Start, and return when both roles are ready."""
+        self._began = time.monotonic()
+        self._require_nobody()
+        self._require_ports()
         try:
-            self._stack.enter_context(self.world)
-            self._prepare()
-            self._start_roles()
-        except EmbeddedServerError as error:
-            self._stack.close()
-            raise Stop("cannot_start", str(error)) from error
-        except BaseException:
-            self._stack.close()
+            self.world.start()
+            self._wait_for_roles()
+        except BaseException as error:
+            for role in self.roles:
+                role.kill()
+            self.world.stop()
+            if isinstance(error, EmbeddedServerError):
+                raise Stop("cannot_start", str(error)) from error
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the roles, then the servers."""
-        self._stack.close()
+        """End the roles, side by side, then the servers."""
+        try:
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(self._end, self.roles))
+        finally:
+            self.world.stop()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -75,37 +104,76 @@ class LocalLaurel:
             **self._options.environment,
             "KAFKA_BOOTSTRAP_SERVERS": addresses.bootstrap_servers or "",
             "DATABASE_URL": addresses.database_url or "",
-            "MLFLOW_TRACKING_URI": addresses.tracking_uri or "",
+            "MLFLOW_TRACKING_URI": addresses.tracking_uri or self._coming_mlflow,
             "HTTP__WORKER_PORT": str(self._options.worker_port),
             "HTTP__LISTENER_PORT": str(self._options.listener_port),
         }
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that a command has in that environment."""
+        flat = {name.lower(): value for name, value in self.environment.items() if "__" not in name}
+        return settings_with(**flat)
 
     def ended(self) -> list[str]:
         """Names of what has ended without being asked."""
         return [*self.world.ended(), *(role.name for role in self.roles if role.has_ended())]
 
-    def _prepare(self) -> None:
-        addresses = self.world.addresses
-        self._say("laurel", "preparing topics and schema")
-        connection = KafkaConnection(bootstrap_servers=addresses.bootstrap_servers or "")
-        asyncio.run(ensure_topics(connection, TOPICS))
-        upgrade(addresses.database_url or "")
+    @property
+    def _coming_mlflow(self) -> str:
+        return f"http://{ports.LOOPBACK}:{self._options.ports.mlflow}"
+
+    def _require_nobody(self) -> None:
+        folder = self._options.folder
+        if FolderLock(folder, "world").is_held():
+            raise Stop("runs_already", f"Laurel runs in {folder} already; end it, or take another place")
+
+    def _require_ports(self) -> None:
+        """Refuse before anything has started; what is left of a Laurel that was killed is just ending."""
+        deadline = time.monotonic() + _ENDING_SECONDS
+        while taken := self._options.taken_ports():
+            if not self._is_ending(set(taken.values())) or time.monotonic() > deadline:
+                named = ", ".join(f"{port} ({who})" for port, who in sorted(taken.items()))
+                raise Stop(
+                    "port_taken",
+                    f"taken by another program on {ports.LOOPBACK}: port {named}; end that program "
+                    f"(`ss -ltnp` names it) or choose other ports",
+                    ports=sorted(taken),
+                )
+            time.sleep(0.1)
+
+    def _is_ending(self, names: set[str]) -> bool:
+        return any(FolderLock(self._options.folder / name, name).is_held() for name in names)
 
     def _start_roles(self) -> None:
+        self._say("laurel", "preparing topics and schema")
+        settings = self.settings
+        kafka = settings.kafka
+        asyncio.run(
+            ensure_topics(
+                kafka_connection(settings),
+                TOPICS,
+                partitions=kafka.partitions,
+                replication=kafka.replication_factor,
+            )
+        )
+        upgrade(settings.sqlalchemy_url)
+        self._say("laurel", "ready")
         places = {_WORKER: self._options.worker_port, _LISTENER: self._options.listener_port}
         for name, port in places.items():
             role = EmbeddedRole(name, self._options.folder / name, port, self.environment)
             self._say(name, "starting")
-            role.start()
-            self._stack.callback(self._end, role)
             self.roles.append(role)
+            role.start()
+
+    def _wait_for_roles(self) -> None:
         for role in self.roles:
             role.wait_ready(_ROLE_READY_SECONDS)
             self._say(role.name, "ready")
 
     def _end(self, role: EmbeddedRole) -> None:
         self._say(role.name, "stopping")
-        role.stop(grace=30)
+        role.stop(grace=_GRACE_SECONDS)
 
     def _say(self, who: str, what: str) -> None:
-        self._progress(who, what, 0.0)
+        self._progress(who, what, time.monotonic() - self._began)

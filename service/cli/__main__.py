@@ -1,5 +1,5 @@
 """`python -m service.cli` is `laurel`."""
 
-from service.cli.main import main
+from service.cli import main
 
 main()

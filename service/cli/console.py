@@ -2,32 +2,38 @@
 
 Exit codes: 0 done; 1 the answer is "no" (a fault was found, a run did not succeed); 2 wrong usage or
 settings; 3 a service does not answer; 4 not found; 130 Ctrl-C.
+
+Nothing that comes from outside is read as markup or reaches the terminal with its control characters.
 """
 
-import asyncio
 import json
+import os
 import sys
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, Final, Literal, NoReturn
 
 import typer
-from pydantic import ValidationError
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from config.settings import Settings
-from domain.errors import LaurelError, NeverRetry, Stop, TryLater
 from service.settings_values import mask_of
 
-T = TypeVar("T")
-
-_WIDTH_OF_A_FILE = 150  # where there is no terminal to ask
+_WIDTH_OF_A_FILE: Final = 150  # where there is no terminal to ask
+_LEAST_OF_A_TEXT: Final = 24  # a column of text that is narrower cannot be read
+_GAP: Final = 2
 
 
 def _console(*, stderr: bool) -> Console:
     console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDTH_OF_A_FILE)
+    if console.is_terminal or os.environ.get("COLUMNS"):
+        return console
+    return Console(stderr=stderr, highlight=False, width=_WIDTH_OF_A_FILE)
 
 
 out = _console(stderr=False)
@@ -47,31 +53,13 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def read_settings() -> Settings:
-    """Read the settings, or end with every fault at once and none of the values."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        for fault in error.errors():
-            name = "__".join(str(part) for part in fault["loc"]).upper() or "settings"
-            err.print(f"[red]{name}[/]: {_plain(fault['msg'])}")
-        fail(Exit.USAGE, "the settings are not usable; `laurel config show` lists all of them")
+@dataclass(frozen=True)
+class Column:
+    """A column: figures stand to the right, texts wrap; where it is narrow, the highest spare goes first."""
 
-
-def run(work: Coroutine[Any, Any, T], settings: Settings | None = None) -> T:
-    """Run a command's work; an error that Laurel understands ends it with a sentence, never a traceback."""
-    try:
-        return asyncio.run(work)
-    except TryLater as error:
-        fail(Exit.AWAY, masked(error.message, settings))
-    except Stop as error:
-        fail(Exit.USAGE, masked(error.message, settings))
-    except NeverRetry as error:
-        fail(Exit.NO, masked(error.message, settings))
-    except LaurelError as error:
-        fail(Exit.NO, masked(error.message, settings))
-    except KeyboardInterrupt:
-        raise typer.Exit(Exit.INTERRUPTED) from None
+    name: str
+    kind: Literal["word", "figure", "text"] = "word"
+    spare: int = 0  # 0: always shown
 
 
 def masked(text: str, settings: Settings | None) -> str:
@@ -81,8 +69,18 @@ def masked(text: str, settings: Settings | None) -> str:
 
 def fail(code: Exit, message: str) -> NoReturn:
     """End with a sentence on standard error and a code that means something."""
-    err.print(f"[red]laurel:[/] {message}", soft_wrap=True)
+    say(f"laurel: {message}", style="red", on=err)
     raise typer.Exit(code)
+
+
+def say(text: str, *, style: str = "", on: Console | None = None) -> None:
+    """Print a line for people, as it is."""
+    (on or out).print(Text(printable(text), style=style), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """The text without what would command a terminal."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
 
 
 def print_json(value: Any) -> None:
@@ -90,15 +88,58 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; numbers to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    out.print(table)
+def print_json_line(value: Any) -> None:
+    """Print one JSON document in one line, at once: somebody may be following."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
 
 
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def print_table(
+    title: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]], *, on: Console | None = None
+) -> None:
+    """Print a table that fits: spare columns are left out, texts wrap, and figures never do."""
+    console = on or out
+    cells = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
+    shown = shown_columns(columns, cells, console.width)
+    table = Table(
+        title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD,
+        pad_edge=False, padding=(0, _GAP - 1, 0, 0),
+    )  # fmt: skip
+    for number in shown:
+        column = columns[number]
+        wraps = column.kind == "text"
+        table.add_column(
+            column.name,
+            justify="right" if column.kind == "figure" else "left",
+            no_wrap=not wraps,
+            overflow="fold",
+            min_width=None if wraps else _width(columns, cells, number),
+        )
+    for row in cells:
+        table.add_row(*(Text(row[number]) for number in shown))
+    console.print(table)
+    if not cells:
+        say("  none", style="dim", on=console)
+
+
+def shown_columns(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> list[int]:
+    """The numbers of the columns that fit side by side; a spare one that holds nothing is not shown."""
+    shown = [
+        number
+        for number, column in enumerate(columns)
+        if not column.spare or any(row[number] for row in cells)
+    ]
+    spare = sorted((number for number in shown if columns[number].spare), key=lambda n: -columns[n].spare)
+    while spare and sum(_width(columns, cells, number) + _GAP for number in shown) - _GAP > width:
+        shown.remove(spare.pop(0))
+    return shown
+
+
+def _width(columns: Sequence[Column], cells: Sequence[Sequence[str]], number: int) -> int:
+    widest = max([len(columns[number].name), *(len(row[number]) for row in cells)])
+    return min(widest, _LEAST_OF_A_TEXT) if columns[number].kind == "text" else widest
+
+
+def local_time(at: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """A moment as the clock on the wall showed it."""
+    return at.astimezone().strftime(form)

@@ -1,9 +1,12 @@
 """`laurel dead-letters`: what could not be read, whole, and back with it once the cause is mended."""
 
-from typing import Annotated
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+from config.settings import Settings
+from domain.errors import NeverRetry
 from domain.events import DEAD_LETTER_TOPIC
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letter_format import DeadLetter
@@ -12,10 +15,13 @@ from service.adapters.kafka.dead_letter_reader import (
     requeue_dead_letter,
     show_dead_letter,
 )
-from service.cli.console import AsJson, out, print_json, print_table, read_settings, run
+from service.cli.console import AsJson, Column, Exit, fail, masked, print_json, print_table, say
+from service.cli.reading import read_settings, run
 from service.settings_values import kafka_connection
 
-app = typer.Typer(help="Records that could not be read.", no_args_is_help=True)
+T = TypeVar("T")
+
+app = typer.Typer(help="Records that could not be read.", no_args_is_help=True, add_completion=False)
 
 Place = Annotated[
     str, typer.Argument(metavar="PARTITION/OFFSET", help="Where the dead letter stands, as `list` shows it.")
@@ -34,33 +40,46 @@ def list_all(*, as_json: AsJson = False) -> None:
         (
             f"{letter.place.partition}/{letter.place.offset}",
             letter.why.reason,
-            letter.why.detail,
-            str(letter.record.coordinates),
             len(letter.record.value or b""),
+            str(letter.record.coordinates),
+            letter.why.detail,
         )
         for letter in letters
     ]
-    print_table(DEAD_LETTER_TOPIC, ("place", "reason", "detail", "came from", "bytes"), rows)
+    columns = (Column("place"), Column("reason"), Column("bytes", "figure", spare=2))
+    print_table(DEAD_LETTER_TOPIC, (*columns, Column("came from", spare=1), Column("detail", "text")), rows)
 
 
 @app.command()
-def show(place: Place) -> None:
+def show(place: Place, *, as_json: AsJson = False) -> None:  # noqa: ARG001 - it is JSON anyway
     """Print one dead letter whole, as JSON: bytes, headers, coordinates and reason."""
     settings = read_settings()
     partition, offset = _numbers(place)
-    letter = run(show_dead_letter(kafka_connection(settings), DEAD_LETTER_TOPIC, partition, offset), settings)
-    print_json(letter.as_json())
+    asked = show_dead_letter(kafka_connection(settings), DEAD_LETTER_TOPIC, partition, offset)
+    print_json(_found(asked, settings).as_json())
 
 
 @app.command()
 def requeue(place: Place, *, as_json: AsJson = False) -> None:
     """Send one back to where it came from, as it was. Twice is once: its identity stays."""
     settings = read_settings()
-    sent_to = run(_requeue(kafka_connection(settings), *_numbers(place)), settings)
+    sent_to = _found(_requeue(kafka_connection(settings), *_numbers(place)), settings)
     if as_json:
         print_json({"requeued_to": str(sent_to)})
     else:
-        out.print(f"requeued to {sent_to}")
+        say(f"requeued to {sent_to}")
+
+
+def _found(work: Coroutine[Any, Any, T], settings: Settings) -> T:
+    async def looked() -> T:
+        try:
+            return await work
+        except NeverRetry as error:
+            if error.reason != "unknown_dead_letter":
+                raise
+            fail(Exit.NOT_FOUND, masked(error.message, settings))
+
+    return run(looked(), settings)
 
 
 async def _all(connection: KafkaConnection) -> list[DeadLetter]:

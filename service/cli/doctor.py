@@ -1,27 +1,37 @@
 """`laurel doctor`: is every server reachable, every folder writable, every file usable; with the mend."""
 
 import asyncio
-import contextlib
-import os
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import typer
+from rich.text import Text
 
 from config.settings import Settings
 from config.topics import TOPICS
-from domain.errors import LaurelError, Stop, TryLater
+from domain.errors import LaurelError, TryLater
 from service.adapters.http.inference_servers import answers_at
 from service.adapters.kafka.topic_provisioning import missing_topics
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.postgres.schema import require_current
 from service.cli.configuration import config_faults, fault_line
-from service.cli.console import AsJson, Exit, masked, out, print_json, read_settings
+from service.cli.console import AsJson, Exit, masked, out, print_json, printable
+from service.cli.reading import read_settings
 from service.settings_values import kafka_connection, mlflow_access
 
-_SECONDS = 10.0
+app = typer.Typer(add_completion=False)
+
+_SECONDS: Final = 10.0
+# What mends an error that says itself what to run.
+_MENDS: Final = {
+    "schema_older": "laurel db upgrade",
+    "schema_newer": "run the Laurel that brought it there, or a later one",
+    "kafka_denied": "correct KAFKA__SECURITY_PROTOCOL and KAFKA__SASL_…",
+}
 
 
 @dataclass(frozen=True)
@@ -34,37 +44,43 @@ class Finding:
     mend: str = ""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("doctor", rich_help_panel="Look")(doctor)
-
-
+@app.command()
 def doctor(*, as_json: AsJson = False) -> None:
     """Look at every server, folder and file that Laurel needs; one line each, with the mend."""
     settings = read_settings()
-    findings = asyncio.run(_all(settings))
+    findings = [_masked(finding, settings) for finding in asyncio.run(examine(settings))]
     if as_json:
         print_json([asdict(finding) for finding in findings])
-    for finding in findings if not as_json else ():
-        mark = "[green]well[/]" if finding.well else "[red]ill [/]"
-        mend = f"  [bold]mend:[/] {finding.mend}" if finding.mend and not finding.well else ""
-        out.print(f"{mark}  {finding.what:<24} {masked(finding.found, settings)}{mend}", soft_wrap=True)
+    else:
+        for finding in findings:
+            _print(finding, max(len(one.what) for one in findings))
     if not all(finding.well for finding in findings):
         raise typer.Exit(Exit.NO)
 
 
-async def _all(settings: Settings) -> list[Finding]:
+def _masked(finding: Finding, settings: Settings) -> Finding:
+    return Finding(finding.what, finding.well, masked(finding.found, settings), finding.mend)
+
+
+def _print(finding: Finding, width: int) -> None:
+    mark = ("well", "green") if finding.well else ("ill ", "bold red")
+    line = Text.assemble(mark, f"  {finding.what:<{width}}  {printable(finding.found)}")
+    if finding.mend and not finding.well:
+        line.append("  → ", "bold")
+        line.append(finding.mend, "bold")
+    out.print(line, soft_wrap=True)
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at everything; the servers side by side, each for ten seconds at most."""
     answers = await asyncio.gather(
-        _asked("kafka", partial(_kafka, settings), "start it, or set KAFKA_BOOTSTRAP_SERVERS"),
-        _asked("postgresql", partial(_postgres, settings), "start it, or set DATABASE_URL"),
-        _asked("mlflow", partial(_mlflow, settings), "start it, or set MLFLOW_TRACKING_URI"),
+        _asked("kafka", partial(_kafka, settings), "start it, or correct KAFKA_BOOTSTRAP_SERVERS"),
+        _asked("postgresql", partial(_postgres, settings), "start it, or correct DATABASE_URL"),
+        _asked("mlflow", partial(_mlflow, settings), "start it, or correct MLFLOW_TRACKING_URI"),
     )
     folders = [_writable(name, folder) for name, folder in _folders(settings).items()]
-    master = settings.data_root / "processed" / "master.parquet"
-    found = "there" if master.is_file() else f"{master} does not exist"
-    data = Finding("master dataset", master.is_file(), found, "let the data pipeline write it")
     inference = [finding async for finding in _inference(settings)]
-    return [*answers, *folders, data, *await _config(settings), *inference]
+    return [*answers, *folders, _master(settings), *await _config(settings), *inference]
 
 
 async def _asked(name: str, ask: Callable[[], Awaitable[Finding]], mend: str) -> Finding:
@@ -73,12 +89,9 @@ async def _asked(name: str, ask: Callable[[], Awaitable[Finding]], mend: str) ->
             return await ask()
     except TimeoutError:
         return Finding(name, well=False, found=f"no answer within {_SECONDS:g} s", mend=mend)
-    except (TryLater, Stop) as error:
-        return Finding(
-            name, well=False, found=error.message, mend=mend if isinstance(error, TryLater) else ""
-        )
     except LaurelError as error:
-        return Finding(name, well=False, found=error.message)
+        away = mend if isinstance(error, TryLater) else mend.partition("or ")[2]
+        return Finding(name, well=False, found=error.message, mend=_MENDS.get(error.reason, away))
 
 
 async def _kafka(settings: Settings) -> Finding:
@@ -94,12 +107,11 @@ async def _postgres(settings: Settings) -> Finding:
 
 async def _mlflow(settings: Settings) -> Finding:
     rest = MlflowRest(mlflow_access(settings))
-    with contextlib.suppress(TryLater):
+    try:
         await rest.ping()
+    finally:
         await rest.close()
-        return Finding("mlflow", well=True, found="answers")
-    await rest.close()
-    raise TryLater("mlflow_unavailable", f"no MLflow answers at {settings.mlflow_tracking_uri}")
+    return Finding("mlflow", well=True, found="answers")
 
 
 def _folders(settings: Settings) -> Mapping[str, Path]:
@@ -107,23 +119,49 @@ def _folders(settings: Settings) -> Mapping[str, Path]:
 
 
 def _writable(name: str, folder: Path) -> Finding:
+    """Write there: rights alone do not tell of a read-only mount or a full disk."""
     if not folder.is_dir():
-        return Finding(name, well=False, found=f"{folder} is no folder", mend=f"make it, or set {name}")
-    well = os.access(folder, os.W_OK | os.X_OK)
-    found = f"{folder} can be written" if well else f"{folder} cannot be written"
-    return Finding(name, well, found, "give this user the right to write there")
+        return Finding(name, well=False, found=f"{folder} is no folder", mend=f"make it, or correct {name}")
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"laurel doctor")
+    except OSError as error:
+        found = f"{folder} cannot be written: {error.strerror or type(error).__name__}"
+        return Finding(name, well=False, found=found, mend="let this user write there")
+    return Finding(name, well=True, found=f"{folder} can be written")
+
+
+def _master(settings: Settings) -> Finding:
+    master = settings.data_root / "processed" / "master.parquet"
+    if not master.is_file():
+        return Finding(
+            "master", well=False, found=f"{master} does not exist", mend="let the data pipeline write it"
+        )
+    try:
+        with master.open("rb") as file:
+            whole = file.read(4) == b"PAR1"
+    except OSError as error:
+        return Finding(
+            "master", well=False, found=f"{master}: {error.strerror}", mend="let this user read it"
+        )
+    found = f"{master} is there" if whole else f"{master} is no parquet file"
+    return Finding("master", whole, found, "let the data pipeline write it anew")
 
 
 async def _config(settings: Settings) -> list[Finding]:
     faults, versions = await config_faults(settings)
     if not faults:
         usable = ", ".join(f"{len(found)} {family}" for family, found in versions.items())
-        return [Finding("configuration", well=True, found=usable)]
-    return [Finding("configuration", well=False, found=fault_line(fault)) for fault in faults]
+        return [Finding("configuration", well=True, found=f"every file is usable: {usable}")]
+    root = settings.config_root
+    return [
+        Finding("configuration", well=False, found=fault_line(fault), mend=f"correct it in {root}")
+        for fault in faults
+    ]
 
 
 async def _inference(settings: Settings) -> AsyncIterator[Finding]:
     for url in settings.inference_servers:
         problem = await answers_at(url)
         found = problem or "answers"
-        yield Finding(f"inference {url}", problem is None, found, "start it, or set INFERENCE_API_URL")
+        yield Finding(f"inference {url}", problem is None, found, "start it, or correct INFERENCE_API_URL")

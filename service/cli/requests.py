@@ -1,6 +1,5 @@
 """`laurel request` and `laurel watch`: ask for a training, and follow what happens."""
 
-import asyncio
 import os
 import time
 from collections.abc import Mapping
@@ -11,26 +10,25 @@ import typer
 from config.settings import Settings
 from config.topics import EVENT_TOPICS
 from domain.events import REQUEST_TOPIC
-from domain.lifecycle import ENDS, State
+from domain.lifecycle import State
 from domain.run import Run
 from service.adapters.kafka.requests import ReadEvent, SentRequest, publish_request, read_events
 from service.app import open_reading
-from service.cli.console import AsJson, Exit, fail, out, print_json, read_settings, run
-from service.cli.shown import EVENT_COLOURS, event_line, run_facts
+from service.cli.console import AsJson, Exit, fail, print_json, print_json_line, say
+from service.cli.following import Lines, followed
+from service.cli.reading import read_settings, run
+from service.cli.shown import EVENT_COLOURS, event_line, run_facts, verdict_line
 from service.settings_values import kafka_connection
 
 _SOURCE: Final = "/laurel/cli"
 _STORED_SECONDS: Final = 30.0
 
-Version = Annotated[str | None, typer.Option(help="Default: what production uses.")]
+Version = Annotated[str | None, typer.Option(help="Default: what production uses.", metavar="N")]
+
+app = typer.Typer(add_completion=False)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("request", rich_help_panel="Ask and follow")(request)
-    app.command("watch", rich_help_panel="Ask and follow")(watch)
-
-
+@app.command()
 def request(
     *,
     split_version: Version = None,
@@ -44,7 +42,8 @@ def request(
 ) -> None:
     """Publish a training request, and return once Kafka has acknowledged it.
 
-    With --watch the exit code says how the run ended: 0 COMPLETED or DECLINED, 1 REJECTED or FAILED.
+    With --watch the exit code says how the run ended: 0 COMPLETED or DECLINED, 1 REJECTED or FAILED,
+    3 no worker took it. Ctrl-C ends the watching only; the run goes on.
     """
     settings = read_settings()
     payload = {
@@ -73,7 +72,7 @@ async def _ask(
         event_id=request_id,
     )
     if not as_json:
-        out.print(f"asked for: {sent.event_id} at {sent.coordinates}")
+        say(f"asked for: {sent.event_id} at {sent.coordinates}")
     ended = await _followed(settings, sent, quiet=as_json) if follow else None
     if as_json:
         facts = {"request_id": sent.event_id, "identity": sent.identity, "coordinates": str(sent.coordinates)}
@@ -83,51 +82,47 @@ async def _ask(
 
 async def _followed(settings: Settings, sent: SentRequest, *, quiet: bool) -> Run:
     async with open_reading(settings) as reading:
-        shown: State | None = None
-        waited = 0.0
-        while True:
-            found = await reading.store.find(sent.identity)
-            if found and found[0].state is not shown:
-                shown = found[0].state
-                if not quiet:
-                    out.print(_state_line(found[0]))
-            if found and found[0].state in ENDS:
-                return found[0]
-            if not found and waited > _STORED_SECONDS:
-                fail(Exit.AWAY, "the request is in Kafka, but no worker has stored it yet; is one running?")
-            await asyncio.sleep(0.1)
-            waited += 0.1
+        with Lines(quiet=quiet) as lines:
+            ended = await followed(reading.store, sent.identity, lines.tell, stored_within=_STORED_SECONDS)
+    if ended is None:
+        fail(Exit.AWAY, "the request is in Kafka, but no worker has stored it yet; is one running?")
+    if not quiet:
+        bad = ended.state in {State.REJECTED, State.FAILED}
+        say(verdict_line(ended), style="red" if bad else "")
+        say(f"all about it: laurel show {ended.run_id[:8]}", style="dim")
+    return ended
 
 
-def _state_line(found: Run) -> str:
-    why = f"  {found.failure.message}" if found.failure else ""
-    return f"[bold]{found.run_id[:8]}[/]  {found.state.value}{why}"
-
-
+@app.command()
 def watch(
     *,
     from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest event.")] = False,
     follow: Annotated[bool, typer.Option(help="Wait for more, until Ctrl-C.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Print what Laurel announces, as any consumer would read it."""
+    """Print what Laurel announces, as any consumer would read it.
+
+    With --json each event is one line.
+    """
     settings = read_settings()
     run(_watch(settings, from_start=from_start, follow=follow, as_json=as_json), settings)
 
 
 async def _watch(settings: Settings, *, from_start: bool, follow: bool, as_json: bool) -> None:
-    from_ms = None if from_start else int(time.time() * 1000)
+    from_ms = None if from_start or not follow else int(time.time() * 1000)
     events = read_events(kafka_connection(settings), EVENT_TOPICS, from_ms=from_ms, follow=follow)
-    async for event in events:
-        if event.key == settings.mlflow_model_name:
+    ours = (event async for event in events if event.key == settings.mlflow_model_name)
+    if follow:
+        async for event in ours:
             _print_event(event, as_json=as_json)
+        return
+    for event in sorted([event async for event in ours], key=lambda found: found.coordinates.timestamp_ms):
+        _print_event(event, as_json=as_json)
 
 
 def _print_event(event: ReadEvent, *, as_json: bool) -> None:
     if as_json:
-        print_json(
-            {"topic": event.coordinates.topic, "attributes": dict(event.attributes), "data": event.data}
-        )
+        topic = event.coordinates.topic
+        print_json_line({"topic": topic, "attributes": dict(event.attributes), "data": event.data})
     else:
-        colour = EVENT_COLOURS.get(event.coordinates.topic, "white")
-        out.print(f"[{colour}]{event_line(event)}[/]", soft_wrap=True)
+        say(event_line(event), style=EVENT_COLOURS.get(event.coordinates.topic, ""))

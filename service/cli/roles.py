@@ -9,46 +9,48 @@ import typer
 from config.settings import Settings
 from domain.errors import Stop
 from service.app import open_listener, open_worker
-from service.cli.console import Exit, err, masked, read_settings
+from service.cli.console import AsJson, Exit, fail, masked
+from service.cli.reading import read_settings
 from service.metrics import Metrics
 from service.role import OpenParts, Role
 from service.settings_values import mask_of
 from service.telemetry import configure_logging
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("worker", rich_help_panel="Roles")(worker)
-    app.command("reload-listener", rich_help_panel="Roles")(reload_listener)
+app = typer.Typer(add_completion=False)
 
 
-def worker() -> None:
-    """Take requests from Kafka and carry each through its lifecycle. Scale by starting more."""
+@app.command()
+def worker(*, as_json: AsJson = False) -> None:
+    """Take requests from Kafka and carry each through its lifecycle. Scale by starting more.
+
+    Logs go to standard error; --json overrides LOG__FORMAT. SIGTERM and Ctrl-C end it within its grace.
+    """
     settings, metrics = read_settings(), Metrics()
-    _live("worker", settings, partial(open_worker, settings, metrics), metrics, settings.http.worker_port)
+    opened = partial(open_worker, settings, metrics)
+    _live("worker", settings, opened, metrics, settings.http.worker_port, as_json=as_json)
 
 
-def reload_listener() -> None:
-    """Ask the inference servers to reload whenever a model was promoted."""
+@app.command()
+def reload_listener(*, as_json: AsJson = False) -> None:
+    """Ask the inference servers to reload whenever a model was promoted.
+
+    Logs go to standard error; --json overrides LOG__FORMAT. SIGTERM and Ctrl-C end it within its grace.
+    """
     settings, metrics = read_settings(), Metrics()
-    _live(
-        "reload-listener",
-        settings,
-        partial(open_listener, settings, metrics),
-        metrics,
-        settings.http.listener_port,
-    )
+    opened = partial(open_listener, settings, metrics)
+    _live("reload-listener", settings, opened, metrics, settings.http.listener_port, as_json=as_json)
 
 
-def _live(name: str, settings: Settings, open_parts: OpenParts, metrics: Metrics, port: int) -> None:
-    human = settings.log.format == "console"
+def _live(
+    name: str, settings: Settings, open_parts: OpenParts, metrics: Metrics, port: int, *, as_json: bool
+) -> None:
+    human = settings.log.format == "console" and not as_json
     configure_logging(mask_of(settings), level=settings.log.level, human=human)
     try:
         asyncio.run(_run(name, settings, open_parts, metrics, port))
     except Stop as error:
         structlog.get_logger("laurel.role").critical(error.reason, message=error.message)
-        err.print(f"[red]laurel {name}:[/] {masked(error.message, settings)}", soft_wrap=True)
-        raise typer.Exit(Exit.USAGE) from None
+        fail(Exit.USAGE, f"{name}: {masked(error.message, settings)}")
 
 
 async def _run(name: str, settings: Settings, open_parts: OpenParts, metrics: Metrics, port: int) -> None:

@@ -1,25 +1,22 @@
-"""`laurel runs`, `laurel show` and `laurel champion`: what is, what was, and why."""
+"""`laurel runs` and `laurel show`: what is, what was, and why."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from config.settings import Settings
-from domain.ledger import LedgerEntry, first_broken_link
 from domain.lifecycle import State, Step
 from domain.run import Run, TransitionRecord
 from service.app import open_reading
-from service.cli.console import AsJson, Exit, fail, out, print_json, print_table, read_settings, run
+from service.cli.console import AsJson, Column, Exit, fail, local_time, print_json, print_table, say
+from service.cli.reading import read_settings, run
 from service.cli.shown import RUN_COLUMNS, run_facts, run_row
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("runs", rich_help_panel="Look")(runs)
-    app.command("show", rich_help_panel="Look")(show)
-    app.command("champion", rich_help_panel="Look")(champion)
+app = typer.Typer(add_completion=False)
 
 
+@app.command()
 def runs(
     *,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most that many, newest first.")] = 20,
@@ -44,6 +41,7 @@ def runs(
         print_table(f"runs of {settings.mlflow_model_name}", RUN_COLUMNS, map(run_row, found))
 
 
+@app.command()
 def show(
     run_id: Annotated[
         str, typer.Argument(metavar="RUN", help="A run's id or its beginning, or its MLflow run.")
@@ -51,7 +49,7 @@ def show(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Tell all about one run: each step with its time, the data, the scores, the verdict and why."""
+    """Tell all about one run: each step with its time, the scores, the verdict and why."""
     settings = read_settings()
     found, history = run(_one(settings, run_id), settings)
     if as_json:
@@ -59,6 +57,7 @@ def show(
         print_json(run_facts(found) | {"transitions": transitions, "outputs": dict(found.outputs)})
         return
     _print_facts(found)
+    _print_scores(found)
     _print_history(found, history)
 
 
@@ -73,18 +72,27 @@ async def _one(settings: Settings, text: str) -> tuple[Run, list[TransitionRecor
         return found[0], list(await reading.store.history(found[0].run_id))
 
 
+_SHOWN = ("run_id", "state", "versions", "mlflow_run_id", "identity", "correlation_id", "waiting_on")
+
+
 def _print_facts(found: Run) -> None:
     facts = run_facts(found)
-    for name in ("run_id", "state", "versions", "mlflow_run_id", "identity", "correlation_id", "waiting_on"):
-        if facts[name]:
-            out.print(f"[bold]{name:<16}[/] {facts[name]}")
-    for reason in facts["reasons"] or ():
-        out.print(f"[bold]{facts['decision']:<16}[/] {reason}")
-    if facts["reason"]:
-        out.print(f"[bold red]{facts['reason']:<16}[/] {facts['message']}")
+    lines = {name.replace("_", " "): facts[name] for name in _SHOWN}
+    lines["versions"] = facts["versions"] and f"{facts['versions']} (split/features/model)"
+    lines["asked for"] = f"{local_time(found.requested_at)}, {_asked_by(found.payload)}"
+    lines[facts["decision"] or ""] = "; ".join(facts["reasons"] or ())
+    lines[facts["reason"] or ""] = facts["message"] or ""
+    for name, text in lines.items():
+        if name and text:
+            say(f"{name:<16} {text}")
     for fault in facts["faults"] or ():
-        out.print(f"  {fault['field']}: {fault['message']}; allowed: {fault['allowed'] or '-'}")
-    _print_scores(found)
+        allowed = f"; allowed: {fault['allowed']}" if fault.get("allowed") else ""
+        say(f"  {fault['message']}{allowed}", style="red")
+
+
+def _asked_by(payload: Mapping[str, Any]) -> str:
+    who = payload.get("requested_by") or "nobody said by whom"
+    return f"{who}: {payload['reason']}" if payload.get("reason") else str(who)
 
 
 def _print_scores(found: Run) -> None:
@@ -96,7 +104,8 @@ def _print_scores(found: Run) -> None:
     if champion:
         scores["reference (champion)"] = champion
     rows = [(name, score["rows"], *_metrics(score)) for name, score in scores.items()]
-    print_table("scores", ("data", "rows", "rmsle", "mae", "r2"), rows)
+    figures = [Column(name, "figure") for name in ("rows", "rmsle", "mae", "r2")]
+    print_table("scores", (Column("data"), *figures), rows)
 
 
 def _metrics(score: dict[str, Any]) -> list[str]:
@@ -110,7 +119,7 @@ def _print_history(found: Run, history: list[TransitionRecord]) -> None:
     times = [found.requested_at, *(record.at for record in history)]
     rows = [
         (
-            record.seq,
+            local_time(record.at, "%H:%M:%S.%f")[:-3],
             record.from_state,
             record.to_state,
             f"{(record.at - before).total_seconds():.3f}",
@@ -118,49 +127,5 @@ def _print_history(found: Run, history: list[TransitionRecord]) -> None:
         )
         for record, before in zip(history, times, strict=False)
     ]
-    print_table("steps", ("seq", "from", "to", "seconds", "claim"), rows)
-
-
-def champion(*, as_json: AsJson = False) -> None:
-    """Say who is champion, since when and why, and who was before; checks the ledger's chain."""
-    settings = read_settings()
-    entries, alias = run(_champions(settings), settings)
-    broken = first_broken_link(entries)
-    if as_json:
-        print_json(
-            {
-                "model": settings.mlflow_model_name,
-                "alias_version": alias,
-                "broken_at": broken,
-                "generations": [entry.model_dump(mode="json") for entry in entries],
-            }
-        )
-    else:
-        _print_champions(settings, entries, alias)
-    if broken is not None:
-        fail(Exit.NO, f"the ledger's chain is broken at generation {broken}: an entry was changed or removed")
-    if not entries:
-        raise typer.Exit(Exit.NOT_FOUND)
-
-
-async def _champions(settings: Settings) -> tuple[list[LedgerEntry], int | None]:
-    async with open_reading(settings) as reading:
-        entries = await reading.ledger.entries(settings.mlflow_model_name)
-        return list(entries), await reading.registry.alias_version(settings.mlflow_model_name)
-
-
-def _print_champions(settings: Settings, entries: list[LedgerEntry], alias: int | None) -> None:
-    rows = [
-        (
-            entry.generation,
-            entry.version,
-            entry.cause.value,
-            entry.at.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
-            (entry.run_id or "")[:8],
-            entry.reasons[0],
-        )
-        for entry in reversed(entries)
-    ]
-    columns = ("generation", "version", "cause", "since", "run", "why")
-    print_table(f"champions of {settings.mlflow_model_name}", columns, rows)
-    out.print(f"the registry's alias {settings.mlflow.alias!r} names version {alias or 'none'}")
+    columns = (Column("at"), Column("from"), Column("to"), Column("seconds", "figure"))
+    print_table("steps", (*columns, Column("claim", "figure")), rows)

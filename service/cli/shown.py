@@ -7,6 +7,7 @@ from typing import Any, Final
 from domain.lifecycle import ENDS, Step
 from domain.run import Run
 from service.adapters.kafka.requests import ReadEvent
+from service.cli.console import Column, local_time
 
 EVENT_COLOURS: Final[Mapping[str, str]] = {
     "model.promoted": "green",
@@ -15,15 +16,18 @@ EVENT_COLOURS: Final[Mapping[str, str]] = {
     "training.failed": "red",
 }
 RUN_COLUMNS: Final = (
-    "run",
-    "state",
-    "versions",
-    "rmsle",
-    "champion",
-    "verdict",
-    "generation",
-    "seconds",
-    "requested",
+    Column("run"),
+    Column("state"),
+    Column("s/f/m", spare=2),  # split, features, model
+    Column("rmsle", "figure"),
+    Column("champion", "figure"),
+    Column("verdict"),
+    Column("gen", "figure"),
+    Column("seconds", "figure"),
+    Column("requested", spare=1),
+    Column("waits for", spare=4),
+    Column("by", spare=5),
+    Column("mlflow run", spare=3),
 )
 
 
@@ -32,14 +36,17 @@ def run_row(run: Run) -> tuple[Any, ...]:
     facts = run_facts(run)
     return (
         run.run_id[:8],
-        run.state.value + (f" (waits for {run.waiting_on})" if run.waiting_on else ""),
+        run.state.value,
         facts["versions"] or "",
         _number(facts["reference_rmsle"]),
         _number(facts["champion_rmsle"]),
         facts["decision"] or facts["reason"] or "",
         facts["generation"],
         f"{facts['seconds']:.1f}",
-        run.requested_at.astimezone().strftime("%d.%m. %H:%M:%S"),
+        local_time(run.requested_at, "%d.%m. %H:%M:%S"),
+        run.waiting_on,
+        facts["requested_by"],
+        (run.mlflow_run_id or "")[:8],
     )
 
 
@@ -69,25 +76,47 @@ def run_facts(run: Run) -> dict[str, Any]:
         "waiting_since": run.waiting_since,
         "attempts": run.attempts,
         "requested_at": run.requested_at.isoformat(),
+        "requested_by": run.payload.get("requested_by"),
         "seconds": _seconds(run),
         "correlation_id": run.correlation_id,
         "identity": run.identity,
     }
 
 
+def verdict_line(run: Run) -> str:
+    """How a run ended, and why, in a line."""
+    facts = run_facts(run)
+    if facts["decision"]:
+        promoted = f"promoted: version {facts['version']}, generation {facts['generation']}"
+        what = promoted if facts["generation"] else f"declined ({facts['decision']})"
+        return f"{what}; {facts['reasons'][0]}"
+    if facts["faults"]:
+        return "; ".join(_fault(fault) for fault in facts["faults"])
+    return f"{facts['reason']}: {facts['message']}" if facts["reason"] else run.state.value
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    return f"{fault['message']}; allowed: {fault['allowed']}" if fault.get("allowed") else fault["message"]
+
+
 def event_line(event: ReadEvent) -> str:
     """Put one event into a line: when, what, and the facts that people look for."""
-    at = (
-        datetime.fromtimestamp(event.coordinates.timestamp_ms / 1000, tz=UTC)
-        .astimezone()
-        .strftime("%H:%M:%S.%f")
-    )
+    at = datetime.fromtimestamp(event.coordinates.timestamp_ms / 1000, tz=UTC)
     data = event.data or {}
     run = str(data.get("run_id") or "-")[:8]
-    return f"{at[:-3]}  {event.coordinates.topic:<18} {run}  {_gist(event.coordinates.topic, data)}"
+    gist = _gist(event.coordinates.topic, data)
+    return f"{local_time(at, '%H:%M:%S.%f')[:-3]}  {event.coordinates.topic:<17}  {run}  {gist}"
 
 
 def _gist(topic: str, data: Mapping[str, Any]) -> str:
+    """The gist of an event; one that lacks what it should carry is still shown."""
+    try:
+        return _told(topic, data)
+    except (KeyError, TypeError, IndexError, AttributeError):
+        return "(not as its schema says; --json shows it whole)"
+
+
+def _told(topic: str, data: Mapping[str, Any]) -> str:
     match topic:
         case "split.completed":
             rows = f"{data['train']['rows']} train, {data['reference']['rows']} reference rows"
@@ -103,7 +132,7 @@ def _gist(topic: str, data: Mapping[str, Any]) -> str:
         case "training.rejected":
             return "; ".join(fault["message"] for fault in data["faults"])
         case _:
-            return f"{data.get('reason', '')}: {data.get('message', '')}"
+            return f"{data['reason']}: {data['message']}"
 
 
 def _rmsle(score: Mapping[str, Any] | None) -> float | None:

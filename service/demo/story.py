@@ -3,33 +3,45 @@
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
 from config.settings import Settings
 from domain.errors import NeverRetry
 from domain.events import REQUEST_TOPIC
-from domain.lifecycle import ENDS, State, Step
+from domain.lifecycle import State, Step
 from domain.run import Run
 from service.adapters.kafka.requests import publish_request
 from service.app import Reading
 from service.demo.stage import LAST_YEAR_OF_THE_FIRST_DELIVERY, Stage
 from service.settings_values import kafka_connection
 
-Say = Callable[[str], None]
-
 _SOURCE: Final = "/laurel/demo"
 _SECONDS: Final = 90.0
+
+
+class Narrator(Protocol):
+    """Tells the story to whoever looks on."""
+
+    def chapter(self, number: int, title: str) -> None:
+        """Begin a chapter."""
+
+    def tell(self, text: str) -> None:
+        """Say what happened."""
+
+    def follow(self, run: Run) -> None:
+        """Show how far a run is; called again and again."""
 
 
 class Story:
     """Plays the chapters on a running Laurel. Raises NeverRetry when one does not end as it should."""
 
-    def __init__(self, stage: Stage, settings: Settings, reading: Reading, say: Say) -> None:
+    def __init__(self, stage: Stage, settings: Settings, reading: Reading, narrator: Narrator) -> None:
         self._stage = stage
         self._settings = settings
         self._reading = reading
-        self._say = say
+        self._narrator = narrator
+        self._tell = narrator.tell
 
     async def play(self) -> None:
         """Play all of it."""
@@ -42,44 +54,44 @@ class Story:
     async def _first_champion(self) -> None:
         rows = self._stage.deliver_first_sales()
         year = LAST_YEAR_OF_THE_FIRST_DELIVERY
-        self._chapter(1, f"{rows:,} sales up to {year}; no champion yet; a request without versions")
+        self._narrator.chapter(1, f"{rows:,} sales up to {year}; no champion yet; a request without versions")
         run = await self._asked({"reason": "the first training"}, State.COMPLETED)
-        self._say(f"   defaults → {self._verdict(run)}")
+        self._tell(f"the defaults ({_versions(run)}) → {self._verdict(run)}")
 
     async def _weaker_candidate(self) -> None:
-        self._chapter(
-            2, "a weaker model definition (model 2) is judged against the champion on the same bytes"
-        )
+        title = "a weaker model definition (model 2) is judged against the champion on the same bytes"
+        self._narrator.chapter(2, title)
         run = await self._asked({"model_version": 2, "reason": "fewer trees"}, State.DECLINED)
-        self._say(f"   {self._verdict(run)}")
+        self._tell(self._verdict(run))
 
     async def _new_sales(self) -> None:
         reference, defaults = self._reference_digest(), self._defaults()
         rows = self._stage.deliver_all_sales()
-        self._chapter(3, f"new sales arrive: the master grows to {rows:,} rows; a better model (model 3)")
+        title = f"new sales arrive: the master grows to {rows:,} rows; a better model (model 3)"
+        self._narrator.chapter(3, title)
         run = await self._asked({"model_version": 3, "reason": "new sales"}, State.COMPLETED)
-        self._say(f"   {self._verdict(run)}")
-        self._say(f"   active_config.yaml: model {defaults} → {self._defaults()}")
+        self._tell(self._verdict(run))
+        self._tell(f"active_config.yaml: model_version {defaults} → {self._defaults()}")
         same = "untouched" if self._reference_digest() == reference else "CHANGED"
-        self._say(f"   reference {same}: sha256 {reference[:16]}…")
+        self._tell(f"reference {same}: sha256 {reference[:16]}…")
         if same == "CHANGED":
             raise NeverRetry("reference_digest_mismatch", "the reference changed while the master grew")
 
     async def _bad_requests(self) -> None:
-        self._chapter(4, "a version that does not exist, and a typo")
+        self._narrator.chapter(4, "a version that does not exist, and a typo")
         for payload in ({"feature_version": 99}, {"model_versoin": 3}):
             run = await self._asked(payload, State.REJECTED)
             for fault in (run.failure.facts if run.failure else {}).get("faults", ()):
-                self._say(f"   rejected: {fault['message']}; allowed: {fault['allowed']}")
+                self._tell(f"rejected: {fault['message']}; allowed: {fault['allowed']}")
 
     async def _same_event_twice(self) -> None:
-        self._chapter(5, "the same event, delivered twice")
+        self._narrator.chapter(5, "the same event, delivered twice")
         before = await self._runs()
         payload, event_id = {"model_version": 2, "reason": "told twice"}, str(uuid.uuid4())
         await self._publish(payload, event_id)
         await self._asked(payload, State.DECLINED, event_id)
         made = await self._runs() - before
-        self._say(f"   two deliveries, {made} run")
+        self._tell(f"two deliveries, {made} run")
         if made != 1:
             raise NeverRetry("doubled", f"the same event made {made} runs")
 
@@ -105,9 +117,10 @@ class Story:
 
     async def _ended(self, identity: str) -> Run:
         while True:
-            found = await self._reading.store.find(identity)
-            if found and found[0].state in ENDS:
-                return found[0]
+            for found in await self._reading.store.find(identity):
+                self._narrator.follow(found)
+                if found.ended:
+                    return found
             await asyncio.sleep(0.05)
 
     async def _runs(self) -> int:
@@ -126,5 +139,7 @@ class Story:
         text = (self._stage.config_root / "active_config.yaml").read_text(encoding="utf-8")
         return next(line.split(":")[1].strip() for line in text.splitlines() if "model_version:" in line)
 
-    def _chapter(self, number: int, title: str) -> None:
-        self._say(f"[bold cyan]{number}.[/] [bold]{title}[/]")
+
+def _versions(run: Run) -> str:
+    triple = run.outputs[Step.RESOLVE]["triple"]
+    return ", ".join(f"{name.removesuffix('_version')} {number}" for name, number in triple.items())

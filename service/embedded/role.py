@@ -40,3 +40,8 @@ class EmbeddedRole(EmbeddedServer):
                 return bool(response.status == 200)  # noqa: PLR2004 - HTTP's own number
         except (OSError, urllib.error.HTTPError):
             return False
+
+    def _log_tail(self) -> str:
+        """A role ends with a sentence for people, which is its last line."""
+        lines = self._logged().strip().splitlines() or ["it said nothing"]
+        return f"{lines[-1]} (all of it: {self.log})"

@@ -32,6 +32,10 @@ def _silent(_server: str, _phase: str, _seconds: float) -> None:
     """Progress for those who do not look."""
 
 
+def _nothing() -> None:
+    """For those who wait for the whole world."""
+
+
 @dataclass(frozen=True)
 class Addresses:
     """Where the three servers are; as ``external``, None stands for one to be started here."""
@@ -58,13 +62,17 @@ class Ports:
 
 @dataclass(frozen=True)
 class WorldOptions:
-    """``external`` servers are used, not started. ``postgres`` and ``kafka`` are settings on top of ours."""
+    """``external`` servers are used, not started. ``postgres`` and ``kafka`` are settings on top of ours.
+
+    ``meanwhile`` is called when Kafka and PostgreSQL are ready: MLflow takes seconds longer to load.
+    """
 
     ports: Ports = field(default_factory=Ports)
     external: Addresses = field(default_factory=Addresses)
     postgres: Mapping[str, str] = field(default_factory=dict)
     kafka: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = _silent
+    meanwhile: Callable[[], None] = _nothing
 
 
 class World:
@@ -95,8 +103,9 @@ class World:
         self._given_up.clear()
         jobs = [_in_background(self._start_kafka), _in_background(self._start_databases)]
         try:
-            for job in _in_order_of_failure(jobs):
-                job.result()
+            _finish(jobs)
+            self._options.meanwhile()
+            self._wait_for_mlflow()
         except BaseException as error:
             self._given_up.set()
             self.kill()
@@ -174,6 +183,9 @@ class World:
             self.postgres.create_database(_DATABASE)
         if self.mlflow:
             create_database(url, _MLFLOW_DATABASE)
+
+    def _wait_for_mlflow(self) -> None:
+        if self.mlflow:
             self._wait(self.mlflow)
 
     def _new_mlflow(self, url: str) -> EmbeddedMlflow:
@@ -234,6 +246,7 @@ def _in_background(work: Callable[[], None]) -> Future[None]:
     return done
 
 
-def _in_order_of_failure(jobs: list[Future[None]]) -> list[Future[None]]:
-    """The finished jobs, as soon as one has failed or all are done."""
-    return list(wait(jobs, return_when=FIRST_EXCEPTION).done)
+def _finish(jobs: list[Future[None]]) -> None:
+    """Wait for all of them, and raise as soon as one has failed."""
+    for job in wait(jobs, return_when=FIRST_EXCEPTION).done:
+        job.result()

@@ -1,0 +1,90 @@
+"""`laurel demo`: the whole life of a model, told on the real parts."""
+
+import asyncio
+import secrets
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from domain.errors import LaurelError, TryLater
+from service.cli.console import AsJson, Exit, fail, masked, print_json, say
+from service.cli.local import (
+    HOME,
+    Home,
+    PortBase,
+    places,
+    print_places,
+    running,
+    until_something_ends,
+    write_environment,
+)
+from service.cli.reading import exit_of
+from service.demo.stage import Stage
+from service.local_laurel import LocalLaurel
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def demo(
+    *,
+    home: Home = HOME,
+    port_base: PortBase = None,
+    keep: Annotated[
+        bool, typer.Option(envvar="KEEP", help="Leave it all running at the end, until Ctrl-C.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Play a model's whole life on the real servers, with the Ames house sales.
+
+    Five chapters with a model of their own, so that an earlier demo is not in the way; at the end the events
+    are read back from Kafka. An address in the environment (KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL,
+    MLFLOW_TRACKING_URI) is used instead of starting that server.
+    """
+    began = time.monotonic()
+    name = f"ames_{time.strftime('%Y%m%d_%H%M%S')}_{secrets.token_hex(2)}"
+    stage = Stage((home / "demo" / name).absolute())
+    stage.set_up()
+    environment = {
+        "CONFIG_ROOT": str(stage.config_root),
+        "DATA_ROOT": str(stage.data_root),
+        "MLFLOW_EXPERIMENT": name,
+        "MLFLOW_MODEL_NAME": name,
+    }
+    with running(home / "demo" / "servers", environment, port_base) as laurel:
+        told = _told(laurel, stage, quiet=as_json)
+        seconds = round(time.monotonic() - began, 1)
+        env = write_environment(laurel, home) if keep else None
+        _print_end(laurel, env, told, seconds, as_json=as_json)
+        if keep:
+            until_something_ends(laurel)
+
+
+def _told(laurel: LocalLaurel, stage: Stage, *, quiet: bool) -> dict[str, Any]:
+    from service.cli.telling import told  # noqa: PLC0415 - takes a second to import, while the servers start
+
+    settings = laurel.settings
+    try:
+        return asyncio.run(told(stage, settings, quiet=quiet))
+    except (LaurelError, TimeoutError) as error:
+        code = exit_of(error) if isinstance(error, TryLater) else Exit.NO
+        why = masked(str(error), settings) or "no end in time"
+        fail(code, f"the story did not go as it should: {why}; logs are in {laurel.world.folder}")
+
+
+def _print_end(
+    laurel: LocalLaurel, env: Path | None, told: dict[str, Any], seconds: float, *, as_json: bool
+) -> None:
+    where = places(laurel, env)
+    if as_json:
+        print_json(told | {"places": where, "seconds": seconds})
+        return
+    say("where everything is", style="bold")
+    print_places(where)
+    say(f"done in {seconds} s", style="green")
+    if env:
+        say("it is left running; Ctrl-C ends it", style="green")
+    else:
+        say("KEEP=1 leaves it running, to look around: the pictures are artifacts of each run in MLflow")

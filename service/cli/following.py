@@ -1,0 +1,98 @@
+"""Following a run: each state with its time, what it waits for, and a sign of life in between."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from rich.status import Status
+
+from domain.lifecycle import NEXT_STEP, State
+from domain.ports.run_store import RunStore
+from domain.run import Run
+from service.cli.console import local_time, out, say
+
+_LOOK_SECONDS: Final = 0.1
+
+Tell = Callable[[Run], None]
+
+
+async def followed(store: RunStore, identity: str, tell: Tell, *, stored_within: float) -> Run | None:
+    """Tell of a request's run whenever something about it changed; return it at its end.
+
+    None when no worker has stored the request within that many seconds.
+    """
+    until, seen = time.monotonic() + stored_within, None
+    while True:
+        found = next(iter(await store.find(identity)), None)
+        if found is not None and seen != (now := (found.state, found.waiting_on, found.attempts)):
+            seen = now
+            tell(found)
+        if found is not None and found.ended:
+            return found
+        if found is None and time.monotonic() > until:
+            return None
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+class Lines:
+    """A line for each change, and on a terminal what is being done now."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._state: State | None = None
+        self._waiting_on: str | None = None
+        show_life = out.is_terminal and not quiet
+        self._status = Status("waiting for a worker to take it", console=out) if show_life else None
+
+    def __enter__(self) -> Self:
+        """Begin to show life."""
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it."""
+        if self._status:
+            self._status.stop()
+
+    def tell(self, run: Run) -> None:
+        """Print what has changed, and show what the run does next."""
+        if self._quiet:
+            return
+        if run.state is not self._state:
+            self._state = run.state
+            say(state_line(run))
+        if run.waiting_on != self._waiting_on:
+            self._waiting_on = run.waiting_on
+            say(
+                f"{'':14}waits for {run.waiting_on}{_why(run)}" if run.waiting_on else f"{'':14}goes on",
+                style="yellow",
+            )
+        if self._status and not run.ended:
+            self._status.update(doing(run))
+
+
+def state_line(run: Run) -> str:
+    """When a run came to its state, and how long after the request."""
+    at = run.requested_at if run.state is State.REQUESTED else run.updated_at
+    after = (at - run.requested_at).total_seconds()
+    return (
+        f"{local_time(at, '%H:%M:%S.%f')[:-3]}  {run.state.value:<10}  {after:7.2f} s  run {run.run_id[:8]}"
+    )
+
+
+def doing(run: Run) -> str:
+    """What a run does now."""
+    if run.waiting_on:
+        return f"waits for {run.waiting_on}"
+    again = f" (attempt {run.attempts})" if run.attempts > 1 else ""
+    return f"{NEXT_STEP[run.state].value.replace('_', ' ')}{again}"
+
+
+def _why(run: Run) -> str:
+    since = f" since {local_time(run.waiting_since, '%H:%M:%S')}" if run.waiting_since else ""
+    return f"{since}: {run.failure.message}" if run.failure else since

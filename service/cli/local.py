@@ -1,0 +1,147 @@
+"""What `laurel up` and `laurel demo` share: the whole real thing on one machine, from start to end."""
+
+import os
+import shlex
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from pydantic import ValidationError
+
+from config.settings import settings_with
+from domain.errors import LaurelError, Stop
+from service.adapters.files.atomic import AtomicFiles
+from service.cli.console import Exit, err, fail, say
+from service.cli.progress import StartProgress
+from service.cli.reading import exit_of, faults_in
+from service.embedded.world import Addresses, Ports
+from service.local_laurel import LocalLaurel, LocalOptions
+
+HOME: Final = Path(".laurel")
+_LOOK_SECONDS: Final = 0.2
+_PORTS: Final = 6  # Kafka takes two
+_MENDS: Final = {
+    "port_taken": "--port-base N takes N to N+5",
+    "runs_already": "--home OTHER --port-base N",
+}
+
+Home = Annotated[Path, typer.Option(help="Where servers, data and logs are kept.")]
+PortBase = Annotated[
+    int | None,
+    typer.Option(
+        min=1024,
+        max=32767 - _PORTS,
+        metavar="N",
+        help="Take the ports N and N+1 (Kafka), N+2 (PostgreSQL), N+3 (MLflow), N+4 (worker) and N+5 "
+        "(reload listener) instead of 19092, 19093, 15432, 15000, 18080 and 18081.",
+    ),
+]
+
+
+@contextmanager
+def running(folder: Path, environment: Mapping[str, str], port_base: int | None) -> Iterator[LocalLaurel]:
+    """Start it all below `folder`, and end it all, whatever happens; errors become sentences."""
+    options = _options(folder.absolute(), environment, port_base)
+    _require_usable(options)
+    signal.signal(signal.SIGTERM, _interrupt)
+    progress = StartProgress()
+    try:
+        with ExitStack() as stack:
+            with progress:
+                laurel = stack.enter_context(LocalLaurel(options, progress))
+            yield laurel
+    except LaurelError as error:
+        mend = _MENDS.get(error.reason, "")
+        fail(exit_of(error), f"{error.message}: {mend}" if mend else error.message)
+    except KeyboardInterrupt:
+        say("ended; nothing is left running", on=err)
+        raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+def _options(folder: Path, environment: Mapping[str, str], port_base: int | None) -> LocalOptions:
+    external = Addresses(
+        bootstrap_servers=os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or None,
+        database_url=os.environ.get("DATABASE_URL") or None,
+        tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or None,
+    )
+    if port_base is None:
+        return LocalOptions(folder=folder, environment=environment, external=external)
+    return LocalOptions(
+        folder=folder,
+        environment=environment,
+        external=external,
+        ports=Ports(kafka=port_base, postgres=port_base + 2, mlflow=port_base + 3),
+        worker_port=port_base + 4,
+        listener_port=port_base + 5,
+    )
+
+
+def _require_usable(options: LocalOptions) -> None:
+    """Refuse settings with faults before anything starts; addresses that are still to come are no faults."""
+    external = options.external
+    try:
+        settings_with(
+            **{name.lower(): value for name, value in options.environment.items()},
+            kafka_bootstrap_servers=external.bootstrap_servers or "localhost:1",
+            database_url=external.database_url or "postgresql://localhost/laurel",
+            mlflow_tracking_uri=external.tracking_uri or "http://localhost",
+        )
+    except ValidationError as error:
+        for name, fault in faults_in(error).items():
+            say(f"{name}: {fault}", style="red", on=err)
+        fail(Exit.USAGE, "the settings in the environment are not usable")
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def until_something_ends(laurel: LocalLaurel) -> None:
+    """Return never: Ctrl-C ends it, or the end of a part, which is told."""
+    while not (ended := laurel.ended()):
+        time.sleep(_LOOK_SECONDS)
+    raise Stop(
+        "part_died", f"{', '.join(ended)} ended without being asked; logs are in {laurel.world.folder}"
+    )
+
+
+def write_environment(laurel: LocalLaurel, home: Path) -> Path:
+    """Write down what commands in another terminal need; for this user only, since it holds a password."""
+    path = (home / "env").absolute()
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in laurel.environment.items()]
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    with AtomicFiles().draft(path) as draft:
+        draft.copy_mode(path)
+        draft.write(("\n".join(lines) + "\n").encode())
+        draft.replace()
+    return path
+
+
+def places(laurel: LocalLaurel, env: Path | None = None) -> dict[str, str]:
+    """Where everything is."""
+    settings = laurel.settings
+    found = {
+        "MLflow": f"{settings.mlflow_tracking_uri}  (experiment {settings.mlflow_experiment})",
+        "Kafka": settings.kafka_bootstrap_servers,
+        "worker": f"http://127.0.0.1:{laurel.environment['HTTP__WORKER_PORT']}/health/ready, /metrics",
+        "listener": f"http://127.0.0.1:{laurel.environment['HTTP__LISTENER_PORT']}/health/ready, /metrics",
+        "config": str(settings.config_root),
+        "files": str(settings.data_root),
+        "logs": str(laurel.world.folder),
+    }
+    if laurel.world.mlflow:
+        found["plots"] = (
+            f"{laurel.world.mlflow.folder / 'artifacts'}  (in MLflow: each run's artifacts, evaluation)"
+        )
+    return found | ({"settings": f". {env}   (for commands in another terminal)"} if env else {})
+
+
+def print_places(found: Mapping[str, str]) -> None:
+    """Print them in two columns."""
+    for name, place in found.items():
+        say(f"  {name:<9} {place}")

@@ -1,0 +1,52 @@
+"""`laurel up`: everything on this machine, until Ctrl-C."""
+
+import os
+from pathlib import Path
+
+import typer
+
+from service.cli.console import AsJson, print_json, say
+from service.cli.local import (
+    HOME,
+    Home,
+    PortBase,
+    places,
+    print_places,
+    running,
+    until_something_ends,
+    write_environment,
+)
+from service.demo.stage import Stage
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def up(*, home: Home = HOME, port_base: PortBase = None, as_json: AsJson = False) -> None:
+    """Start Kafka, PostgreSQL, MLflow, a worker and the reload listener here, until Ctrl-C.
+
+    An address in the environment (KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL, MLFLOW_TRACKING_URI) is used instead
+    of starting that server. Without CONFIG_ROOT in the environment the Ames example is looked after.
+    """
+    with running(home / "servers", _environment(home), port_base) as laurel:
+        env = write_environment(laurel, home)
+        if as_json:
+            print_json(places(laurel, env) | {"environment_file": str(env)})
+        else:
+            print_places(places(laurel, env))
+            say("running; `laurel request --watch` asks for a training; Ctrl-C ends it all", style="green")
+        until_something_ends(laurel)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Roots and names: what the user set, or those of the example, which is made when it is not there."""
+    stage = Stage((home / "example").absolute())
+    given = {name: os.environ[name] for name in ("CONFIG_ROOT", "DATA_ROOT") if os.environ.get(name)}
+    if "CONFIG_ROOT" in given:
+        return given
+    if not stage.master.exists():
+        stage.set_up()
+        stage.deliver_all_sales()
+    names = {"MLFLOW_EXPERIMENT": "ames", "MLFLOW_MODEL_NAME": "ames_price"}
+    ours = {name: os.environ.get(name) or value for name, value in names.items()}
+    return {"CONFIG_ROOT": str(stage.config_root), "DATA_ROOT": str(stage.data_root)} | given | ours
