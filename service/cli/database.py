@@ -1,7 +1,10 @@
 """`laurel db`: the run store's schema."""
 
+from typing import Annotated
+
 import typer
 
+from service.adapters.postgres.roles import grant_to_worker
 from service.adapters.postgres.schema import upgrade
 from service.cli.console import AsJson, print_json, say
 from service.cli.reading import read_settings, run
@@ -27,3 +30,22 @@ def upgrade_schema(*, as_json: AsJson = False) -> None:
         print_json({"upgraded": True})
     else:
         say("the schema is up to date")
+
+
+@app.command("grant")
+def grant(
+    role: Annotated[str, typer.Argument(help="An existing role, as which workers connect.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Let a role that does not own the schema work with it: it may add to the ledger, and never change it."""
+    settings = read_settings()
+
+    async def work() -> None:
+        grant_to_worker(settings.sqlalchemy_url, role)
+
+    run(work(), settings)
+    if as_json:
+        print_json({"granted_to": role})
+    else:
+        say(f"{role} may do what workers do")
