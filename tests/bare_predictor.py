@@ -1,7 +1,7 @@
 """What somebody else's server does: load models by MLflow alone, where none of our packages can be imported.
 
 Run as a program: `bare_predictor.py JOBS.json`, a list of {model, rows, nulls}; prints the predictions of the
-rows in bulk, one by one, and of the row of nulls, as JSON.
+rows in bulk, one by one, and of the row of nulls (if the job has one), as JSON.
 """
 
 import json
@@ -31,7 +31,8 @@ def predictions(job: dict[str, Any]) -> dict[str, Any]:
 
     model = mlflow.pyfunc.load_model(job["model"])
     rows = job["rows"]
-    nulls = [pd.DataFrame([row]) for row in (job["nulls"], dict.fromkeys(job["nulls"], pd.NA))]
+    empty = job.get("nulls")
+    nulls = [pd.DataFrame([row]) for row in (empty, dict.fromkeys(empty, pd.NA))] if empty else []
     return {
         "bulk": [float(value) for value in model.predict(pd.DataFrame(rows))],
         "one by one": [float(model.predict(pd.DataFrame([row]))[0]) for row in rows],

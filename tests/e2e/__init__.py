@@ -1,0 +1,1 @@
+"""Whole lifecycles on the real servers."""

@@ -1,0 +1,157 @@
+"""Workers that share the work, end in the middle of it, are killed, or wait for MLflow: no run is lost or doubled."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from domain.lifecycle import State, Step
+from domain.points import Point, Points
+from domain.run import Run
+from service.app import open_reading
+from tests.e2e.deployment import Deployment, found, worker_here, worker_process
+from tests.eventually import eventually
+from tests.holding import HoldAt
+from tests.mlflow_record import MlflowRecord
+from tests.proxies import FaultProxy
+from tests.servers import MlflowServer
+from tests.wire_formats import Http
+
+ASKED = {"model_version": 1}
+
+
+async def test_two_workers_share_the_work_and_the_best_is_champion(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """Four requests at once, two workers: each run has one owner after the other, and the ledger is a chain."""
+    second = {"WORKER__ID": "second"}
+    with worker_process(deployment, tmp_path / "one"), worker_process(deployment, tmp_path / "two", **second):
+        identities = [await deployment.ask({"model_version": version}) for version in (1, 4, 1, 4)]
+        runs = [await deployment.ended(identity) for identity in identities]
+        promoted = [run for run in runs if run.state is State.COMPLETED]
+        promotions = await deployment.promotions(len(promoted))
+    assert {run.state for run in runs} <= {State.COMPLETED, State.DECLINED}
+    assert promoted
+    assert [said["generation"] for said in promotions] == list(range(1, len(promoted) + 1))
+    scores = [said["candidate"]["metrics"]["rmsle"] for said in promotions]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[-1] == min(
+        run.outputs["evaluate"]["candidate"]["reference"]["metrics"]["rmsle"] for run in runs
+    )
+    logs = [(tmp_path / name / "worker.log").read_text(encoding="utf-8") for name in ("one", "two")]
+    assert all('"run_ended"' in log for log in logs), "one worker did everything"
+
+
+async def test_a_worker_that_is_ended_in_a_step_gives_lease_and_attempt_back(deployment: Deployment) -> None:
+    """K11: seven workers, each ended at the beginning of the next step of one run; the eighth completes it."""
+    identity = await deployment.ask(ASKED)
+    for step in Step:
+        hold = HoldAt(Point(f"{step}.before_effect"))
+        async with worker_here(deployment, points=hold, WORKER__LEASE_SECONDS="600"):
+            await asyncio.wait_for(hold.reached.wait(), 60)
+        run = await stored(deployment, identity)
+        assert (run.owner, run.attempts) == (None, 0), step
+    async with worker_here(deployment):
+        run = await deployment.ended(identity)
+        await deployment.promotions(1)
+    assert (run.state, run.fence) == (State.COMPLETED, len(Step) + 1)
+
+
+@pytest.mark.parametrize("state", [State.SPLIT, State.EVALUATED, State.PROMOTED])
+async def test_a_killed_worker_goes_on_where_it_was_when_it_comes_back(
+    state: State, deployment: Deployment, tmp_path: Path, mlflow: MlflowRecord
+) -> None:
+    """kill -9 behind a state, and the same worker again: one MLflow run, one version, each event once."""
+    log = tmp_path / "worker/worker.log"
+    with worker_process(deployment, tmp_path / "worker") as worker:
+        identity = await deployment.ask(ASKED)
+        await eventually(lambda: f'"now": "{state}"' in log.read_text(encoding="utf-8"), within=60)
+        worker.kill()
+        worker.start()
+        await asyncio.to_thread(worker.wait_ready, 60)
+        run = await deployment.ended(identity)
+        events = await deployment.events(run, "model.promoted")
+    assert run.state is State.COMPLETED
+    assert len({event.attributes["id"] for event in events}) == 3
+    opened = run.outputs["open_run"]
+    assert len(await mlflow.runs_of(opened["experiment_id"], run.run_id)) == 1
+    assert len(await mlflow.versions_of(deployment.model)) == 1
+    assert (await mlflow.run(opened["mlflow_run_id"])).status == "FINISHED"
+
+
+async def stored(deployment: Deployment, identity: str) -> Run:
+    async with open_reading(deployment.settings()) as reading:
+        run = await found(reading, identity)
+        assert run is not None
+        return run
+
+
+@pytest.fixture
+async def proxy(mlflow_server: MlflowServer) -> AsyncIterator[FaultProxy]:
+    """Where the worker believes MLflow to be."""
+    address = urlsplit(mlflow_server.tracking_uri)
+    async with FaultProxy(address.port or 0, Http(address.netloc)) as proxy:
+        yield proxy
+
+
+async def test_a_request_while_mlflow_is_down_waits_visibly_and_goes_on(
+    deployment: Deployment, proxy: FaultProxy
+) -> None:
+    async with worker_here(deployment, MLFLOW_TRACKING_URI=proxy.url):
+        await proxy.close_door()
+        identity = await deployment.ask(ASKED)
+
+        async def waits() -> Run | None:
+            run = await stored(deployment, identity)
+            return run if run.waiting_on == "mlflow" else None
+
+        async with open_reading(deployment.settings()) as reading:
+            await eventually(lambda: found(reading, identity))
+        run = await eventually(waits, within=60)
+        assert run is not None
+        assert run.waiting_since is not None
+        assert run.failure is not None
+        assert run.failure.reason == "mlflow_unavailable"
+        await proxy.open_door()
+        run = await deployment.ended(identity)
+        assert (run.state, run.waiting_on) == (State.COMPLETED, None)
+
+
+class CountCalls(Points):
+    """Notes the calls that MLflow got while a run was carried, up to the commit behind `model.promoted`."""
+
+    def __init__(self, proxy: FaultProxy) -> None:
+        self.counts: list[int] = []
+        self._proxy = proxy
+        self._before = 0
+
+    async def at(self, point: Point) -> None:
+        if point is Point.CLAIM_AFTER_COMMIT:
+            self._before = self._proxy.requests
+        if point is Point.PERSIST_AFTER_COMMIT:
+            self.counts.append(self._proxy.requests - self._before)
+
+
+async def test_a_promotion_over_a_known_champion_takes_at_most_30_calls_to_mlflow(
+    deployment: Deployment, proxy: FaultProxy, mlflow: MlflowRecord
+) -> None:
+    calls = CountCalls(proxy)
+    async with worker_here(deployment, points=calls, MLFLOW_TRACKING_URI=proxy.url):
+        for version in (1, 4):
+            run = await deployment.carried({"model_version": version})
+            assert run.state is State.COMPLETED
+            await drawn(mlflow, run)
+    assert len(calls.counts) == 2
+    assert 0 < calls.counts[1] <= 30
+
+
+async def drawn(mlflow: MlflowRecord, run: Run) -> None:
+    """Wait for the last of the pictures: what is drawn later is no call of the next run."""
+
+    async def card() -> bool:
+        answer = await mlflow.get("artifacts/list", run_id=run.mlflow_run_id or "", path="evaluation")
+        return "evaluation/model_card.md" in {file["path"] for file in answer.get("files", [])}
+
+    await eventually(card, within=60)
