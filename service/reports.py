@@ -27,6 +27,7 @@ from service.steps.outputs import ChampionOutlook, Decided, Evaluated, Trained
 from service.world import World
 
 _LONGEST_MESSAGE: Final = 2000
+_MOST_FAULTS: Final = 50
 
 
 def report(
@@ -56,7 +57,23 @@ def rejected(run: Run, faults: tuple[Fault, ...], world: World) -> Announcement:
         faults=faults,
         request=run.payload,
     )
-    return report(run, State.REJECTED, event, None, world)
+    try:
+        return report(run, State.REJECTED, event, None, world)
+    except NeverRetry:  # thousands of unknown fields: the run's row has all, and the end must be announced
+        brief = event.model_copy(update={"faults": _first_of(faults), "request": {}})
+        return report(run, State.REJECTED, brief, None, world)
+
+
+def _first_of(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    left = len(faults) - _MOST_FAULTS
+    message = f"{left} more faults; the request is too large to be repeated here"
+    more = Fault(code="too_many_faults", field="request", message=message)
+    return tuple(map(_shortened, faults[:_MOST_FAULTS])) + ((more,) if left > 0 else ())
+
+
+def _shortened(fault: Fault) -> Fault:
+    changes = {name: getattr(fault, name)[:_LONGEST_MESSAGE] for name in ("field", "message")}
+    return fault.model_copy(update=changes)
 
 
 def split_completed(

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import structlog
 
-from domain.errors import GenerationTaken, LaurelError, LeaseLost, NeverRetry, TryLater
+from domain.errors import GenerationTaken, LeaseLost, NeverRetry, Stop, TryLater
 from domain.lifecycle import State, Step
 from domain.models import OpenedRun
 from domain.points import Point
@@ -106,7 +106,7 @@ class Runner:
             return await self._give_up(work, step, failure_of(error))
         except TryLater as error:
             return await self._try_again(work, step, error)
-        except LaurelError:
+        except (LeaseLost, Stop):
             raise
         except Exception as error:
             log.exception("defect", step=step.value)

@@ -1,0 +1,1 @@
+"""The core of the worker on fakes, with time passed in."""
