@@ -1,0 +1,60 @@
+"""The reason codes that the source can give, read from its syntax: what a runbook has to explain."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+_ROOMS: Final = ("domain", "handlers", "service")
+_GIVERS: Final = frozenset(
+    {
+        *("NeverRetry", "TryLater", "Stop", "ModelUnusable", "Refused", "NotStrictJson"),
+        *("Fault", "Unreadable", "Failure"),
+    }
+)
+_CODE: Final = re.compile(r"[a-z]+(_[a-z]+)*")
+# Given in the code's own plays and tools, not by a deployment.
+_OF_THE_DEMO: Final = frozenset({"demo", "doubled"})
+# Ends before anybody could read it: of a role that is starting, or between processes.
+_PASSING: Final = frozenset({"starting", "unknown"})
+
+
+def reason_codes() -> set[str]:
+    """Every code that stands in the source as a word, or as a constant that holds one."""
+    trees = [
+        ast.parse(path.read_text(encoding="utf-8")) for room in _ROOMS for path in (ROOT / room).rglob("*.py")
+    ]
+    constants = dict(constant for tree in trees for constant in _constants(tree))
+    found = {code for tree in trees for given in _given(tree) if (code := _word(given, constants))}
+    return found - _OF_THE_DEMO - _PASSING
+
+
+def _given(tree: ast.Module) -> Iterator[ast.expr]:
+    """What calls that make an error or a fault are given as its code."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _name(node.func) in _GIVERS:
+            yield from (word.value for word in node.keywords if word.arg in {"reason", "code"})
+            yield from node.args[:1]
+        elif isinstance(node, ast.Call) and _name(node.func).endswith("_fault"):
+            yield from (word for word in node.args[:1] if isinstance(word, ast.Constant))
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        value = getattr(node, "value", None)
+        if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield target.id, value.value
+
+
+def _word(given: ast.expr, constants: Mapping[str, str]) -> str | None:
+    text = given.value if isinstance(given, ast.Constant) else constants.get(_name(given))
+    return text if isinstance(text, str) and _CODE.fullmatch(text) else None
+
+
+def _name(expression: ast.expr) -> str:
+    if isinstance(expression, ast.Name):
+        return expression.id
+    return expression.attr if isinstance(expression, ast.Attribute) else ""
