@@ -1,5 +1,6 @@
 """The command line: `laurel`."""
 
+import logging
 import os
 import sys
 
@@ -8,17 +9,23 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line; whatever goes wrong ends in a sentence, and never in a traceback."""
+    if not _wants_all():
+        logging.lastResort = None  # a library's grumbling: what went wrong is told in a sentence of ours
     try:
-        from service.cli.main import app  # noqa: PLC0415 - Ctrl-C and a broken installation count from here
+        from service.cli.commands import app  # noqa: PLC0415 - Ctrl-C and a broken installation count from here
 
         app()
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     except Exception as error:
-        if os.environ.get("LAUREL_DEBUG") == "1":
+        if _wants_all():
             raise
         sys.stderr.write(f"laurel: {_in_a_line(error)}; LAUREL_DEBUG=1 shows where\n")
         sys.exit(1)
+
+
+def _wants_all() -> bool:
+    return os.environ.get("LAUREL_DEBUG") == "1"
 
 
 def _in_a_line(error: Exception) -> str:

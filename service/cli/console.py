@@ -102,7 +102,7 @@ def print_table(
     cells = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
     shown = shown_columns(columns, cells, console.width)
     table = Table(
-        title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD,
+        header_style="bold", box=SIMPLE_HEAD,
         pad_edge=False, padding=(0, _GAP - 1, 0, 0),
     )  # fmt: skip
     for number in shown:
@@ -117,6 +117,7 @@ def print_table(
         )
     for row in cells:
         table.add_row(*(Text(row[number]) for number in shown))
+    say(title, style="bold", on=console)
     console.print(table)
     if not cells:
         say("  none", style="dim", on=console)

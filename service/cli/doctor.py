@@ -74,24 +74,31 @@ def _print(finding: Finding, width: int) -> None:
 async def examine(settings: Settings) -> list[Finding]:
     """Look at everything; the servers side by side, each for ten seconds at most."""
     answers = await asyncio.gather(
-        _asked("kafka", partial(_kafka, settings), "start it, or correct KAFKA_BOOTSTRAP_SERVERS"),
-        _asked("postgresql", partial(_postgres, settings), "start it, or correct DATABASE_URL"),
-        _asked("mlflow", partial(_mlflow, settings), "start it, or correct MLFLOW_TRACKING_URI"),
+        _asked(
+            "kafka", "KAFKA_BOOTSTRAP_SERVERS", partial(_kafka, settings), settings.kafka_bootstrap_servers
+        ),
+        _asked("postgresql", "DATABASE_URL", partial(_postgres, settings)),
+        _asked("mlflow", "MLFLOW_TRACKING_URI", partial(_mlflow, settings), settings.mlflow_tracking_uri),
     )
     folders = [_writable(name, folder) for name, folder in _folders(settings).items()]
     inference = [finding async for finding in _inference(settings)]
     return [*answers, *folders, _master(settings), *await _config(settings), *inference]
 
 
-async def _asked(name: str, ask: Callable[[], Awaitable[Finding]], mend: str) -> Finding:
+async def _asked(
+    name: str, setting: str, ask: Callable[[], Awaitable[Finding]], address: str = ""
+) -> Finding:
+    at, mend = f"{address}: " if address else "", f"correct {setting}"
     try:
         async with asyncio.timeout(_SECONDS):
             return await ask()
     except TimeoutError:
-        return Finding(name, well=False, found=f"no answer within {_SECONDS:g} s", mend=mend)
+        found = f"{at}no answer within {_SECONDS:g} s"
+        return Finding(name, well=False, found=found, mend=f"start it, or {mend}")
     except LaurelError as error:
-        away = mend if isinstance(error, TryLater) else mend.partition("or ")[2]
-        return Finding(name, well=False, found=error.message, mend=_MENDS.get(error.reason, away))
+        away = f"start it, or {mend}" if isinstance(error, TryLater) else mend
+        mend = _MENDS.get(error.reason, away)
+        return Finding(name, well=False, found=f"{at}{error.message}", mend=mend)
 
 
 async def _kafka(settings: Settings) -> Finding:

@@ -47,10 +47,10 @@ def running(folder: Path, environment: Mapping[str, str], port_base: int | None)
     """Start it all below `folder`, and end it all, whatever happens; errors become sentences."""
     options = _options(folder.absolute(), environment, port_base)
     _require_usable(options)
-    signal.signal(signal.SIGTERM, _interrupt)
     progress = StartProgress()
     try:
         with ExitStack() as stack:
+            stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
             with progress:
                 laurel = stack.enter_context(LocalLaurel(options, progress))
             yield laurel

@@ -1,0 +1,56 @@
+"""Calling the command line as a shell does, in this process."""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import service.cli
+
+KEPT = frozenset({"PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "PYTEST_CURRENT_TEST"})
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command left: its exit code, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Laurel:
+    """Calls `laurel` with an environment of its own."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+        self._environment = environment or {}
+
+    def __call__(self, *arguments: object, **variables: str) -> Ended:
+        """Run it to its end; an error that gets out of it fails the test."""
+        with self._monkeypatch.context() as patched:
+            for name in set(os.environ) - KEPT:
+                patched.delenv(name)
+            for name, value in {**self._environment, **variables}.items():
+                patched.setenv(name, value)
+            patched.setattr("sys.argv", ["laurel", *map(str, arguments)])
+            patched.setattr(logging, "lastResort", logging.lastResort)
+            self._capsys.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                service.cli.main()
+        written = self._capsys.readouterr()
+        return Ended(int(ended.value.code or 0), written.out, written.err)

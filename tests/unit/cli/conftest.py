@@ -1,0 +1,28 @@
+"""The command line in a folder of its own, without servers."""
+
+from pathlib import Path
+
+import pytest
+
+from service.embedded.ports import free_port
+from tests.unit.cli.calls import Laurel
+
+
+@pytest.fixture
+def laurel(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Laurel:
+    """`laurel` with nothing set, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return Laurel(monkeypatch, capsys)
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> dict[str, str]:
+    """All that is needed, at addresses where nobody answers."""
+    port = free_port(3)
+    return {
+        "CONFIG_ROOT": str(tmp_path / "config"),
+        "DATA_ROOT": str(tmp_path / "data"),
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{port}",
+        "DATABASE_URL": f"postgresql://laurel:canary-7391@127.0.0.1:{port + 1}/laurel",
+        "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port + 2}",
+    }

@@ -1,0 +1,151 @@
+"""Whatever goes wrong ends in a sentence and a code, and never in a traceback."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from domain.errors import LaurelError, NeverRetry, Stop, TryLater
+from service.cli import topics
+from service.cli.console import Exit
+from tests.unit.cli.calls import Laurel
+
+NEEDED = {"CONFIG_ROOT", "DATA_ROOT", "KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "MLFLOW_TRACKING_URI"}
+
+
+def fails(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let `laurel topics ensure` meet this error."""
+
+    async def failing(*_: object, **__: object) -> list[str]:
+        raise error
+
+    monkeypatch.setattr(topics, "ensure_topics", failing)
+
+
+@pytest.mark.parametrize("command", ["runs", "champion", "doctor", "worker", "reload-listener", "request"])
+def test_all_that_is_not_set_is_named_at_once(command: str, laurel: Laurel) -> None:
+    ended = laurel(command)
+
+    assert ended.code == Exit.USAGE
+    assert {line.split(":")[0] for line in ended.err.splitlines()} == NEEDED | {"laurel"}
+    assert not ended.out
+
+
+def test_a_faulty_setting_is_named_and_its_value_is_not(laurel: Laurel, whole: dict[str, str]) -> None:
+    ended = laurel(
+        "runs", **whole | {"MLFLOW_TRACKING_URI": "ftp://canary-7391", "WORKER__LEASE_SECOND": "1"}
+    )
+
+    assert ended.code == Exit.USAGE
+    assert "MLFLOW_TRACKING_URI: must be" in ended.err
+    assert "WORKER__LEASE_SECOND: there is no such setting" in ended.err
+    assert "canary" not in ended.err
+
+
+def test_a_file_of_variables_that_is_no_text_is_a_sentence(laurel: Laurel, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"CONFIG_ROOT=\xff\xfe\n")
+
+    for command in (["runs"], ["config", "show"]):
+        ended = laurel(*command)
+        assert ended.code == Exit.USAGE
+        assert ".env" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (TryLater("kafka_unavailable", "kafka does not answer"), Exit.AWAY),
+        (Stop("kafka_denied", "kafka refuses nobody"), Exit.USAGE),
+        (NeverRetry("topic_refused", "topic [b]x[/b] cannot be made"), Exit.NO),
+        (LaurelError("other", "something else"), Exit.NO),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_ends_with_its_sentence_and_its_code(
+    error: LaurelError, code: Exit, laurel: Laurel, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails(monkeypatch, error)
+
+    ended = laurel("topics", "ensure", **whole)
+
+    assert ended.code == code
+    assert ended.err == f"laurel: {error.message}\n"
+
+
+def test_ctrl_c_ends_a_command_quietly(
+    laurel: Laurel, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails(monkeypatch, KeyboardInterrupt())
+
+    ended = laurel("topics", "ensure", **whole)
+
+    assert (ended.code, ended.out, ended.err) == (Exit.INTERRUPTED, "", "")
+
+
+def test_what_nobody_expected_is_one_line_without_secrets(
+    laurel: Laurel, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails(monkeypatch, RuntimeError("no way in with canary-7391\nand more"))
+
+    ended = laurel("topics", "ensure", **whole)
+
+    assert ended.code == Exit.NO
+    assert ended.err.count("\n") == 1
+    assert "RuntimeError: no way in with" in ended.err
+    assert "canary" not in ended.err
+    assert "LAUREL_DEBUG=1" in ended.err
+
+
+def test_a_message_that_cannot_be_masked_is_not_shown(
+    laurel: Laurel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("canary-7391")
+
+    monkeypatch.setattr(topics, "read_settings", broken)
+
+    ended = laurel("topics", "ensure")
+
+    assert ended.code == Exit.NO
+    assert "RuntimeError" in ended.err
+    assert "canary" not in ended.err
+
+
+def test_a_traceback_is_shown_to_those_who_ask_for_it(whole: dict[str, str]) -> None:
+    breaking = (
+        "import service.cli.topics as t; t.read_settings = None; import service.cli; service.cli.main()"
+    )
+    done = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", breaking, "topics", "ensure"],
+        env={**whole, "LAUREL_DEBUG": "1"},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "Traceback" in done.stderr
+    assert done.returncode == 1
+
+
+def test_a_server_that_is_away_is_a_sentence(laurel: Laurel, whole: dict[str, str]) -> None:
+    for command in (
+        ["runs"],
+        ["champion"],
+        ["db", "upgrade"],
+        ["topics", "ensure"],
+        ["dead-letters", "list"],
+    ):
+        ended = laurel(*command, **whole)
+        assert ended.code == Exit.AWAY, command
+        assert ended.err.startswith("laurel: ")
+        assert ended.err.count("\n") == 1
+        assert "canary" not in ended.err
+
+
+@pytest.mark.parametrize("place", ["0", "0/", "a/1", "0/-1"])
+def test_a_dead_letters_place_is_partition_and_offset(
+    place: str, laurel: Laurel, whole: dict[str, str]
+) -> None:
+    assert laurel("dead-letters", "show", "--", place, **whole).code == Exit.USAGE
