@@ -63,6 +63,7 @@ from service.outbox_relay import OutboxRelay
 from service.provenance import provenance
 from service.reconciler import Reconciler
 from service.role import Parts
+from service.roots import require_roots
 from service.runner import Runner
 from service.settings_values import (
     children_settings,
@@ -103,6 +104,7 @@ async def open_worker(
     settings: Settings, metrics: Metrics, *, points: Points = NO_POINTS, makers: Makers = PRODUCT
 ) -> AsyncIterator[Parts]:
     """Open a worker's parts. Raises TryLater while a service is away, Stop for what can never work."""
+    require_roots({"CONFIG_ROOT": settings.config_root, "DATA_ROOT": settings.data_root})
     async with AsyncExitStack() as stack:
         children = Children(children_settings(settings), sets=settings.worker.lifecycles_at_once)
         stack.push_async_callback(children.stop)
