@@ -41,7 +41,7 @@ def _published_torn(world: World) -> World:
 @breaks("I6", amid_faults=False)
 def _old_temporary(world: World) -> World:
     """A temporary file was left behind."""
-    return replace(world, temporaries={"/data/.x.laurel-tmp": 31.0})
+    return replace(world, temporaries={"/data/.x.laurel-tmp": 3601.0})
 
 
 @breaks("I7", amid_faults=True)

@@ -165,7 +165,8 @@ class World:
     paths to sha256, `temporaries` to their age in seconds, `parts` the data files to their rows' digests.
     `active` are samples of `active_config.yaml`, the first one from before anything ran. `outputs` is text
     that left a process. `rescored` is the test's own score by (version, dataset digest). `earlier` are
-    snapshots that were taken before this one.
+    snapshots that were taken before this one. `longest_write_seconds` is how old a temporary file may become
+    before it counts as left behind: a large write takes its time.
     """
 
     model_name: str
@@ -193,4 +194,4 @@ class World:
     rescored: Mapping[tuple[int, str], Mapping[str, float]] = field(default_factory=dict)
     did: Did = field(default_factory=Did)
     earlier: tuple["World", ...] = ()
-    rest_seconds: float = 30.0
+    longest_write_seconds: float = 3600.0

@@ -147,8 +147,8 @@ def published(row: OutboxRow) -> Record:
 
 def dead_letter(of: Record) -> Record:
     """The dead letter of a record."""
-    place = dict(zip(("topic", "partition", "offset", "timestamp_ms"), of.coordinates, strict=True))
-    headers = tuple((f"laurel_{name}", str(value).encode()) for name, value in place.items())
+    place = dict(zip(("topic", "partition", "offset", "timestamp"), of.coordinates, strict=True))
+    headers = tuple((f"laurel-original-{name}", str(value).encode()) for name, value in place.items())
     return Record(Coordinates(DEAD_LETTER_TOPIC, 0, 0, 9000), of.key, headers, of.value)
 
 

@@ -13,6 +13,7 @@ REQUEST_TOPIC: Final = "training.requested"
 DEAD_LETTER_TOPIC: Final = "training.requested.dlq"
 _IDS: Final = uuid.UUID("3b7c9a52-6f0e-5c43-9d0b-1f6f2f9f6a11")
 _KEYS: Final = ("feature_version", "model_version", "split_version")
+_ORIGINAL: Final = tuple(f"laurel-original-{name}" for name in ("topic", "partition", "offset", "timestamp"))
 _PLACE: Final = re.compile(r"(?P<topic>.+)/(?P<partition>\d+)/(?P<offset>\d+)@(?P<timestamp>\d+)")
 
 
@@ -76,12 +77,12 @@ def dead_letters(records: Iterable[Record]) -> Iterator[tuple[Coordinates | None
 
 
 def dead_place(record: Record) -> Coordinates | None:
-    """Where the record stood that a dead letter is about."""
-    names = ("topic", "partition", "offset", "timestamp_ms")
-    values = [header(record, f"laurel_{name}") for name in names]
-    if None in values:
+    """Where the record stood that a dead letter is about: the last headers say it, whatever came before."""
+    told = {name: (value or b"").decode() for name, value in record.headers if name in _ORIGINAL}
+    if told.keys() != set(_ORIGINAL):
         return None
-    return Coordinates(str(values[0]), *(int(str(value)) for value in values[1:]))
+    topic, *numbers = (told[name] for name in _ORIGINAL)
+    return Coordinates(topic, *map(int, numbers))
 
 
 def events(records: Iterable[Record]) -> list[Record]:

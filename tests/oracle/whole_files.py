@@ -24,7 +24,7 @@ def whole_files(world: World, *, at_rest: bool) -> Iterator[Violation]:
     yield from _published(world)
     if at_rest:
         for path, age in world.temporaries.items():
-            if age > world.rest_seconds:
+            if age > world.longest_write_seconds:
                 yield Violation("I6", path, f"a temporary file is {age:.0f} s old")
 
 

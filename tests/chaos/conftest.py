@@ -1,0 +1,65 @@
+"""Worlds for the cases, and the figures at the end of the run."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from config.topics import TOPICS
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.topic_provisioning import ensure_topics
+from tests.chaos.figures import FIGURES
+from tests.chaos.fleet import Nursery
+from tests.chaos.world import QUICK, Chaos, chaos, write_models
+from tests.e2e.deployment import Deployment
+from tests.servers import KafkaServer, MlflowServer
+from tests.synthetic_world import write_world
+
+SEED = os.environ.get("CHAOS_SEED", "1")
+REPEAT = f"CHAOS_SEED={SEED} .venv/bin/pytest tests/chaos tests/model_checking"
+REPORT = Path("build/chaos.json")
+
+
+@pytest.fixture
+def random(request: pytest.FixtureRequest) -> Random:
+    """Chance from the seed and the test's name."""
+    return Random(f"{SEED}:{request.node.name}")
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """What all workers under test are forks of."""
+    opened = Nursery(tmp_path_factory.mktemp("nursery"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+async def deployment(
+    tmp_path: Path, kafka_server: KafkaServer, database_url: str, mlflow_server: MlflowServer
+) -> Deployment:
+    """A deployment with short leases, 200 rows and ridge models."""
+    await ensure_topics(KafkaConnection(kafka_server.bootstrap_servers), TOPICS)
+    world = write_world(tmp_path / "world", rows=200)
+    write_models(world.config_root)
+    return Deployment(
+        world, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri, QUICK
+    )
+
+
+@pytest.fixture
+async def world(tmp_path: Path, deployment: Deployment, nursery: Nursery) -> AsyncIterator[Chaos]:
+    """A world without workers."""
+    async with chaos(tmp_path, deployment, nursery) as opened:
+        yield opened
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of this run, and what repeats it."""
+    terminalreporter.section("faults")
+    for name, value in FIGURES.table().items():
+        terminalreporter.line(f"{name:<55} {value}")
+    terminalreporter.line(f"repeat: {REPEAT}")
+    FIGURES.write(REPORT, seed=SEED, repeat=REPEAT)

@@ -1,0 +1,63 @@
+"""The test's side of armed points: give orders, and see what became of them."""
+
+from collections import Counter
+from pathlib import Path
+
+from domain.points import Point
+from tests.chaos.points import WORKER
+from tests.eventually import eventually
+
+
+class Orders:
+    """Arms points in a folder that workers and children look into."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for kind in ("kill", "hold", "go"):
+            (folder / kind).mkdir(parents=True)
+
+    def kill_at(self, point: Point, *, worker_too: bool = False) -> None:
+        """Kill who passes next; of a child's point, the child alone or its worker with it."""
+        (self.folder / "kill" / point).write_text(WORKER if worker_too else "", encoding="utf-8")
+
+    def hold_at(self, point: Point) -> None:
+        """Hold who passes next."""
+        (self.folder / "go" / point).unlink(missing_ok=True)
+        (self.folder / "hold" / point).touch()
+
+    def go(self, point: Point) -> None:
+        """Let go who is held there."""
+        (self.folder / "go" / point).touch()
+
+    def armed(self) -> set[Point]:
+        """Orders to kill that nobody has carried out yet."""
+        return {Point(order.name) for order in (self.folder / "kill").iterdir()}
+
+    def disarm(self) -> None:
+        """Take back every order that nobody has carried out, and let everybody go."""
+        for kind in ("kill", "hold"):
+            for order in (self.folder / kind).iterdir():
+                self.go(Point(order.name))
+                order.unlink(missing_ok=True)
+
+    def killed(self) -> Counter[str]:
+        """How many died at each point."""
+        return Counter(line.split()[0] for line in self._lines("killed"))
+
+    def passed(self, point: Point) -> int:
+        """How often a point was passed."""
+        return sum(line.startswith(f"{point} ") for line in self._lines("passed"))
+
+    async def held(self, point: Point, *, within: float = 30.0) -> int:
+        """Wait until somebody is held at a point; return its pid."""
+        pid = await eventually(lambda: self._holder(point), within=within)
+        assert pid is not None
+        return pid
+
+    def _holder(self, point: Point) -> int | None:
+        holders = [line.split() for line in self._lines("held")]
+        return next((int(pid) for name, pid in reversed(holders) if name == point), None)
+
+    def _lines(self, name: str) -> list[str]:
+        path = self.folder / name
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []

@@ -1,0 +1,82 @@
+"""Crash points that files in a folder arm, so that one test commands points in any process at any time.
+
+`kill/<point>` kills who passes first, `hold/<point>` stops who passes first until `go/<point>` appears. Who
+removes the file is the one: of many processes each order is carried out once.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+from domain.points import Point, Points
+
+FOLDER_VARIABLE: Final = "LAUREL_CHAOS_FOLDER"
+_PAUSE: Final = 0.01
+WORKER: Final = "worker"  # in `kill/<point>`: not only who passes, but the worker that it works for
+
+
+class ArmedPoints(Points):
+    """What a worker and its children are given in place of the empty points."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def at(self, point: Point) -> None:
+        """Pass a point in the worker."""
+        if self._meets(point):
+            while not self._may_go(point):
+                await asyncio.sleep(_PAUSE)
+
+    def passed(self, point: Point) -> None:
+        """Pass a point in a child."""
+        if self._meets(point):
+            while not self._may_go(point):
+                time.sleep(_PAUSE)
+
+    def _meets(self, point: Point) -> bool:
+        """Note who was here, die if that was ordered, say if it is to be held."""
+        note(self._folder / "passed", f"{point} {os.getpid()}")
+        order = self._take("kill", point)
+        if order is not None:
+            note(self._folder / "killed", f"{point} {os.getpid()}")
+            if order == WORKER:
+                os.kill(_worker_of(os.getpid()), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self._take("hold", point) is None:
+            return False
+        note(self._folder / "held", f"{point} {os.getpid()}")
+        return True
+
+    def _take(self, kind: str, point: Point) -> str | None:
+        order = self._folder / kind / point
+        if not order.exists():
+            return None
+        try:
+            text = order.read_text(encoding="utf-8")
+            order.unlink()
+        except FileNotFoundError:
+            return None  # somebody else was first
+        return text
+
+    def _may_go(self, point: Point) -> bool:
+        return (self._folder / "go" / point).exists()
+
+
+def note(path: Path, line: str) -> None:
+    """Append a line in one write, whoever else does."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(descriptor, f"{line}\n".encode())
+    os.close(descriptor)
+
+
+def _worker_of(child: int) -> int:
+    """A child's parent is the fork parent, whose parent is the worker."""
+    return _parent(_parent(child))
+
+
+def _parent(pid: int) -> int:
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    return int(stat[stat.rindex(")") + 2 :].split()[1])

@@ -1,0 +1,35 @@
+"""The product's own worker from its own composition root, its points armed, perhaps one part broken."""
+
+import asyncio
+import os
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from config.settings import Settings
+from service.app import PRODUCT, open_worker
+from service.metrics import Metrics
+from service.role import Role
+from service.settings_values import mask_of
+from service.telemetry import configure_logging
+from tests.chaos.child_tasks import ARMED_TASKS
+from tests.chaos.mutants import MUTANTS
+from tests.chaos.points import FOLDER_VARIABLE, ArmedPoints
+
+
+async def _run(settings: Settings, mutant: str | None) -> None:
+    points, metrics = ArmedPoints(Path(os.environ[FOLDER_VARIABLE])), Metrics()
+    makers = replace(PRODUCT, tasks=ARMED_TASKS)
+    if mutant is not None:
+        makers = MUTANTS[mutant](makers, points)
+    open_parts = partial(open_worker, settings, metrics, points=points, makers=makers)
+    role = Role("worker", open_parts, metrics, grace_seconds=settings.worker.grace_seconds)
+    role.stop_on_signals()
+    await role.run(settings.http.host, settings.http.worker_port)
+
+
+def run(mutant: str | None) -> None:
+    """Read the environment as `laurel worker` does, and run until killed."""
+    settings = Settings(_env_file=None)
+    configure_logging(mask_of(settings), level=settings.log.level)
+    asyncio.run(_run(settings, mutant))

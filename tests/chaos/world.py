@@ -1,0 +1,219 @@
+"""One world under faults: a deployment of its own, its workers, a witness, and the oracle at the end."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from sqlalchemy import make_url
+
+from tests.chaos.figures import FIGURES
+from tests.chaos.fleet import Fleet, Nursery, now
+from tests.chaos.orders import Orders
+from tests.e2e.deployment import Deployment
+from tests.oracle.check import check
+from tests.oracle.facts import Coordinates, Kind, Record, Sent, Violation, World
+from tests.oracle.reading import REQUEST_TOPIC
+from tests.oracle.snapshot import Witness, glance, snapshot
+from tests.oracle.topics import EVENT_TOPICS, LiveReader, end_offsets
+from tests.oracle.where import Where
+
+REST_SECONDS: Final = 30.0
+KEY_COLUMNS: Final = ("project_id",)
+# Each better than the one before it: less and less shrinkage.
+BETTER_AND_BETTER: Final = tuple(range(101, 161))
+_DEAD_LETTERS: Final = "training.requested.dlq"
+_ENDS: Final = {"COMPLETED", "DECLINED", "REJECTED", "FAILED"}
+
+# Short leases, sessions and pauses, so that a takeover is a matter of seconds.
+QUICK: Final = {
+    "WORKER__LEASE_SECONDS": "3",
+    "WORKER__RETRY_SECONDS": "0.2",
+    "WORKER__RETRY_SECONDS_MAX": "1",
+    "WORKER__RECONCILE_SECONDS": "1",
+    "WORKER__MAX_ATTEMPTS": "50",
+    "WORKER__GRACE_SECONDS": "5",
+    "KAFKA__SESSION_TIMEOUT_SECONDS": "3",
+    "MLFLOW__TIMEOUT_SECONDS": "3",
+}
+
+
+@dataclass
+class Chaos:
+    """What a case works with. Made by `chaos`."""
+
+    deployment: Deployment
+    where: Where
+    fleet: Fleet
+    orders: Orders
+    witness: Witness
+    producer: AIOKafkaProducer
+    reader: LiveReader
+    found: list[Violation] = field(default_factory=list)
+
+    async def put(
+        self,
+        payload: Mapping[str, Any] | bytes | None,
+        *,
+        event_id: str | None = None,
+        kind: Kind = Kind.VALID,
+        headers: Iterable[tuple[str, bytes | None]] = (),
+        partition: int | None = None,
+    ) -> Sent:
+        """Produce a request; a mapping becomes JSON, bytes stay as they are."""
+        value = json.dumps(payload).encode() if isinstance(payload, Mapping) else payload
+        attributes = [*headers, *(_attributes(event_id) if event_id else ())]
+        key = self.where.model_name.encode()
+        place = await self.producer.send_and_wait(
+            REQUEST_TOPIC, value, key=key, headers=attributes, partition=partition
+        )
+        where = Coordinates(place.topic, place.partition, place.offset, place.timestamp)
+        sent = Sent(Record(where, key, tuple(attributes), value), kind)
+        self.witness.sent.append(sent)
+        return sent
+
+    async def ask(self, model_version: int = 1, **more: Any) -> Sent:
+        """Ask for a training."""
+        return await self.put({"model_version": model_version, **more})
+
+    async def look(self) -> World:
+        """Glance at the rows and remember what was seen."""
+        seen = await glance(self.where, self.witness)
+        self.witness.earlier.append(seen)
+        return seen
+
+    async def ended(self, count: int, *, within: float = 60.0) -> World:
+        """Wait until so many runs have ended."""
+        deadline = now() + within
+        while True:
+            seen = await self.look()
+            if sum(row.state in _ENDS for row in seen.runs) >= count:
+                return seen
+            assert now() < deadline, f"{[(row.run_id[:8], row.state, row.failure) for row in seen.runs]}"
+            await asyncio.sleep(0.1)
+
+    async def at_rest(self, *, within: float = REST_SECONDS) -> World:
+        """Ask the oracle until it finds nothing, at most `within` seconds; fail with what it then finds."""
+        began = now()
+        while True:
+            world, self.found = await self.judge()
+            if not self.found:
+                FIGURES.sample("repair → convergence", now() - began)
+                FIGURES.add("ledger entries verified", len(world.ledger))
+                return world
+            if now() - began > within:
+                raise AssertionError("\n".join(map(_said, self.found)) + "\n" + self._tails())
+            await asyncio.sleep(0.2)
+
+    async def judge(self) -> tuple[World, list[Violation]]:
+        """Take a snapshot and ask the oracle, as of a world at rest."""
+        self.witness.live = self.reader.records
+        self.witness.outputs = self.fleet.logs()
+        world = await snapshot(self.where, self.witness, KEY_COLUMNS)
+        return world, check(world, at_rest=True)
+
+    def declare(self, *faults: str) -> None:
+        """Say what will happen; a fault that does not happen proves nothing."""
+        self.witness.did.declared += faults
+
+    def fired(self, *faults: str) -> None:
+        """Say what has happened."""
+        self.witness.did.fired += faults
+
+    def _tails(self) -> str:
+        return "\n".join(f"--- {name}\n{log[-1500:].decode()}" for name, log in self.fleet.logs().items())
+
+
+@asynccontextmanager
+async def chaos(folder: Path, deployment: Deployment, nursery: Nursery) -> AsyncIterator[Chaos]:
+    """Open a world; what stands in the topics before it is not its business."""
+    model, bootstrap = deployment.model, deployment.bootstrap_servers
+    group = f"laurel.{model}.training-requested"
+    await _begin_here(bootstrap, group)
+    where = Where(
+        model_name=model,
+        experiment=model,
+        group=group,
+        bootstrap_servers=bootstrap,
+        database_url=make_url(deployment.database_url)
+        .set(drivername="postgresql")
+        .render_as_string(hide_password=False),
+        tracking_uri=deployment.tracking_uri,
+        config_root=str(deployment.world.config_root),
+        data_root=str(deployment.world.data_root),
+        starts=await end_offsets(bootstrap, (*EVENT_TOPICS, _DEAD_LETTERS)),
+    )
+    orders, reader = Orders(folder / "chaos"), LiveReader(bootstrap, where.starts)
+    fleet = Fleet(nursery, orders.folder, deployment.environment)
+    witness = Witness()
+    reader.start()
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True) as producer:
+        with sampled(deployment.world.config_root / "active_config.yaml", witness.active):
+            try:
+                yield Chaos(deployment, where, fleet, orders, witness, producer, reader)
+            finally:
+                orders.disarm()
+                await asyncio.to_thread(fleet.end)
+                await reader.stop()
+
+
+class sampled:  # noqa: N801 - reads as what it does
+    """Read a file in a tight loop and keep every change that is seen."""
+
+    def __init__(self, path: Path, samples: list[bytes]) -> None:
+        self._path = path
+        self._samples = samples
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> None:
+        self._samples.append(self._path.read_bytes())
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        while not self._over.wait(0.002):
+            seen = self._path.read_bytes()
+            if seen != self._samples[-1]:
+                self._samples.append(seen)
+
+
+def write_models(config_root: Path) -> None:
+    """Ridge models with less and less shrinkage, each better than the one before."""
+    for place, version in enumerate(BETTER_AND_BETTER):
+        alpha = round(10 ** (5 - place / 12), 6)
+        model = {"version": version, "model": {"type": "ridge", "params": {"alpha": alpha}}}
+        (config_root / "models" / f"v{version}.yaml").write_text(yaml.safe_dump(model), encoding="utf-8")
+
+
+async def _begin_here(bootstrap: str, group: str) -> None:
+    """Let a group begin at the present end of the requests: earlier ones are other worlds'."""
+    ends = await end_offsets(bootstrap, [REQUEST_TOPIC])
+    async with AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False
+    ) as consumer:
+        places = {TopicPartition(*place): offset for place, offset in ends.items()}
+        consumer.assign(list(places))
+        await consumer.commit(places)
+
+
+def _attributes(event_id: str) -> list[tuple[str, bytes]]:
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_type", b"laurel.training.requested.v1"),
+        ("ce_source", b"/tests/chaos"),
+        ("ce_id", event_id.encode()),
+    ]
+
+
+def _said(violation: Violation) -> str:
+    return f"{violation.invariant} {violation.about}: {violation.message}"
