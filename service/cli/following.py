@@ -18,14 +18,16 @@ _LOOK_SECONDS: Final = 0.1
 Tell = Callable[[Run], None]
 
 
-async def followed(store: RunStore, identity: str, tell: Tell, *, stored_within: float) -> Run | None:
+async def followed(
+    store: RunStore, model_name: str, identity: str, tell: Tell, *, stored_within: float
+) -> Run | None:
     """Tell of a request's run whenever something about it changed; return it at its end.
 
     None when no worker has stored the request within that many seconds.
     """
     until, seen = time.monotonic() + stored_within, None
     while True:
-        found = next(iter(await store.find(identity)), None)
+        found = await run_of(store, model_name, identity)
         if found is not None and seen != (now := (found.state, found.waiting_on, found.attempts)):
             seen = now
             tell(found)
@@ -34,6 +36,11 @@ async def followed(store: RunStore, identity: str, tell: Tell, *, stored_within:
         if found is None and time.monotonic() > until:
             return None
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def run_of(store: RunStore, model_name: str, identity: str) -> Run | None:
+    """The run of a request; another model may have had one of the same identity."""
+    return next((run for run in await store.find(identity) if run.model_name == model_name), None)
 
 
 class Lines:

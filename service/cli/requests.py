@@ -83,7 +83,13 @@ async def _ask(
 async def _followed(settings: Settings, sent: SentRequest, *, quiet: bool) -> Run:
     async with open_reading(settings) as reading:
         with Lines(quiet=quiet) as lines:
-            ended = await followed(reading.store, sent.identity, lines.tell, stored_within=_STORED_SECONDS)
+            ended = await followed(
+                reading.store,
+                settings.mlflow_model_name,
+                sent.identity,
+                lines.tell,
+                stored_within=_STORED_SECONDS,
+            )
     if ended is None:
         fail(Exit.AWAY, "the request is in Kafka, but no worker has stored it yet; is one running?")
     if not quiet:

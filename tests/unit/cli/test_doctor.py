@@ -1,0 +1,89 @@
+"""The doctor without servers: each fault has a line, and each line a mend."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from service.cli.console import Exit
+from service.demo.stage import EXAMPLE, Stage
+from tests.unit.cli.calls import Laurel
+
+
+def lines(laurel: Laurel, whole: dict[str, str]) -> dict[str, str]:
+    ended = laurel("doctor", **whole)
+    assert ended.code == Exit.NO
+    assert "canary" not in ended.out
+    return {line.split()[1]: line for line in ended.out.splitlines()}
+
+
+def mend(line: str) -> str:
+    assert line.startswith("ill")
+    return line.partition(" → ")[2]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    stage = Stage(tmp_path)
+    stage.set_up()
+    return stage
+
+
+def test_servers_that_are_down_are_named_with_their_setting(laurel: Laurel, whole: dict[str, str]) -> None:
+    found = lines(laurel, whole)
+
+    assert mend(found["kafka"]) == "start it, or correct KAFKA_BOOTSTRAP_SERVERS"
+    assert whole["KAFKA_BOOTSTRAP_SERVERS"] in found["kafka"]
+    assert mend(found["postgresql"]) == "start it, or correct DATABASE_URL"
+    assert mend(found["mlflow"]) == "start it, or correct MLFLOW_TRACKING_URI"
+    assert whole["MLFLOW_TRACKING_URI"] in found["mlflow"]
+
+
+def test_folders_and_the_master_that_are_missing_are_named(laurel: Laurel, whole: dict[str, str]) -> None:
+    found = lines(laurel, whole)
+
+    assert mend(found["CONFIG_ROOT"]) == "make it, or correct CONFIG_ROOT"
+    assert mend(found["DATA_ROOT"]) == "make it, or correct DATA_ROOT"
+    assert mend(found["master"]) == "let the data pipeline write it"
+    assert mend(found["configuration"]) == f"correct it in {whole['CONFIG_ROOT']}"
+
+
+def test_what_is_well_is_said_to_be_well(laurel: Laurel, whole: dict[str, str], stage: Stage) -> None:
+    shutil.copy(EXAMPLE / "data" / "ames.parquet", stage.master)
+
+    found = lines(laurel, whole)
+
+    for name in ("CONFIG_ROOT", "DATA_ROOT", "master", "configuration"):
+        assert found[name].startswith("well"), found[name]
+        assert "→" not in found[name]
+
+
+@pytest.mark.usefixtures("stage")
+def test_a_folder_where_nothing_can_be_written_is_found_by_writing(
+    laurel: Laurel, whole: dict[str, str]
+) -> None:
+    """Not even root writes into /proc, whatever its rights say."""
+    found = lines(laurel, whole | {"DATA_ROOT": "/proc"})
+
+    assert mend(found["DATA_ROOT"]) == "let this user write there"
+
+
+def test_a_broken_master_and_a_broken_file_are_found(
+    laurel: Laurel, whole: dict[str, str], stage: Stage
+) -> None:
+    stage.master.write_bytes(b"a,b\n1,2\n")
+    (stage.config_root / "models" / "v2.yaml").write_text("version: 2\nmodle: {}\n", encoding="utf-8")
+
+    found = lines(laurel, whole)
+
+    assert mend(found["master"]) == "let the data pipeline write it anew"
+    assert "models/v2.yaml:" in found["configuration"]
+
+
+def test_an_inference_server_that_is_down_is_named(laurel: Laurel, whole: dict[str, str]) -> None:
+    address = whole["MLFLOW_TRACKING_URI"]
+    ended = laurel("doctor", "--json", **whole | {"INFERENCE_API_URL": address})
+
+    found = {finding["what"]: finding for finding in ended.json}
+    assert found[f"inference {address}"]["well"] is False
+    assert "INFERENCE_API_URL" in found[f"inference {address}"]["mend"]
