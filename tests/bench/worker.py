@@ -1,13 +1,8 @@
-"""A worker as `laurel worker` makes it, which also notes when what happened: `worker.py NOTES_FILE`.
-
-A note is a line of JSON with nanoseconds of the machine's monotonic clock, which all processes share.
-"""
+"""A worker as `laurel worker` makes it, which also notes when what happened."""
 
 import asyncio
 import functools
-import json
 import os
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -17,23 +12,17 @@ from typing import Any
 from config.settings import Settings
 from domain.points import Point, Points
 from service.adapters.mlflow.rest import MlflowRest
-from service.app import open_worker
-from service.heavy.desk import Desk
+from service.app import Makers, open_worker
+from service.heavy.desk import TASKS, Desk
 from service.metrics import Metrics
 from service.role import Role
 from service.settings_values import mask_of
 from service.telemetry import configure_logging
+from tests.bench.notes import FILE, Notes
 
-
-class Notes:
-    """Appends to a file; a note costs some microseconds."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-
-    def note(self, kind: str, name: str, began: int, ended: int) -> None:
-        """Write one note."""
-        os.write(self._file, json.dumps([kind, name, began, ended]).encode() + b"\n")
+_MAKERS = Makers(
+    tasks={**TASKS, "upload": "tests.bench.child_tasks:upload", "fetch": "tests.bench.child_tasks:fetch"}
+)
 
 
 class NotedPoints(Points):
@@ -67,15 +56,24 @@ def timed(
 async def live(settings: Settings, notes: Notes) -> None:
     """Do what `laurel worker` does."""
     metrics = Metrics()
-    parts = partial(open_worker, settings, metrics, points=NotedPoints(notes))
+    parts = partial(open_worker, settings, metrics, points=NotedPoints(notes), makers=_MAKERS)
     role = Role("worker", parts, metrics, grace_seconds=settings.worker.grace_seconds)
     role.stop_on_signals()
-    await role.run(settings.http.host, settings.http.worker_port)
+    async with asyncio.TaskGroup() as both:
+        noting = both.create_task(_note_ready(role, notes))
+        await role.run(settings.http.host, settings.http.worker_port)
+        noting.cancel()
+
+
+async def _note_ready(role: Role, notes: Notes) -> None:
+    await role.ready.wait()
+    now = time.monotonic_ns()
+    notes.note("role", "ready", now, now)
 
 
 def main() -> None:
     """Live until told to stop."""
-    notes = Notes(Path(sys.argv[1]))
+    notes = Notes(Path(os.environ[FILE]))
     Desk.run = timed(notes, "task", 2, Desk.run)  # type: ignore[method-assign]
     MlflowRest._call = timed(notes, "mlflow", 2, MlflowRest._call)  # type: ignore[method-assign]
     settings = Settings()

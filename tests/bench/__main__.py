@@ -1,0 +1,151 @@
+"""`make bench`: measure Laurel beside a bare script in one run, and print the figures.
+
+Nothing here asserts a time: targets are printed beside the figures. With --quick only the small master is
+used, few times; in full it takes some minutes. The figures go to build/bench/figures.json too.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from service.embedded.world import Addresses
+from tests.bench import table
+from tests.bench.figures import Figures, Size
+from tests.bench.flights import Stage, read_flights, stage_of
+from tests.bench.footprint import idle_megabytes, measure_up
+from tests.bench.processes import BareScript, NotingWorker, servers
+from tests.bench.promotions import Course
+from tests.bench.wire import open_wire
+
+_PROJECT = Path(__file__).parents[2]
+_SMALL_ROWS = 20_000
+_SMALL_SECONDS, _LARGE_SECONDS = 0.5, 3.6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How often what is measured."""
+
+    small_pairs: int
+    large_pairs: int
+    cold: int
+    waits: int
+    starts: int
+    kills: int
+    whole: bool
+
+
+_QUICK = Plan(small_pairs=5, large_pairs=0, cold=1, waits=20, starts=1, kills=1, whole=False)
+_FULL = Plan(small_pairs=20, large_pairs=8, cold=3, waits=60, starts=4, kills=3, whole=True)
+
+
+def main() -> None:
+    """Measure, print, and write down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="less than a minute, 20,000 rows only")
+    parser.add_argument("--write-readme", action="store_true", help="put the tables into README.md")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="laurel-bench-") as folder:
+        figures = measure(Path(folder), _QUICK if options.quick else _FULL)
+    text = table.markdown(figures)
+    sys.stdout.write(f"\n{text}\n\n{table.timelines(figures)}\n")
+    target = _PROJECT / "build" / "bench" / "figures.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(figures.document(), indent=2) + "\n")
+    if options.write_readme:
+        table.write_into(_PROJECT / "README.md", text)
+
+
+def measure(folder: Path, plan: Plan) -> Figures:
+    """Measure everything that a plan asks for."""
+    figures = Figures()
+    if plan.whole:
+        say("laurel up, twice")
+        figures.up = measure_up(folder / "up")
+    flights = read_flights()
+    with servers(folder / "servers") as addresses:
+        bench = Bench(folder, addresses, plan, figures)
+        asyncio.run(bench.small(stage(folder, "small", flights, _SMALL_ROWS)))
+        if plan.large_pairs:
+            asyncio.run(bench.large(stage(folder, "large", flights, None)))
+    figures.loads.append(os.getloadavg()[0])
+    return figures
+
+
+def stage(folder: Path, name: str, flights: pl.DataFrame, rows: int | None) -> tuple[Stage, Stage]:
+    """Set up the same stage twice: Laurel's and the bare script's."""
+    both = (
+        stage_of(folder / f"{name}-laurel", flights, rows),
+        stage_of(folder / f"{name}-bare", flights, rows),
+    )
+    for one in both:
+        one.set_up()
+    return both
+
+
+class Bench:
+    """Two courses on one set of servers."""
+
+    def __init__(self, folder: Path, addresses: Addresses, plan: Plan, figures: Figures) -> None:
+        self._folder = folder
+        self._addresses = addresses
+        self._plan = plan
+        self._figures = figures
+
+    async def small(self, stages: tuple[Stage, Stage]) -> None:
+        """The small master, and all that needs no certain size."""
+        plan, figures = self._plan, self._figures
+        worker, bare = self._rivals("small", stages)
+        async with open_wire(self._addresses.bootstrap_servers or "") as wire:
+            course = Course(wire, worker, bare)
+            for number in range(plan.starts):
+                say(f"first event after start {number + 1} of {plan.starts}")
+                await asyncio.to_thread(worker.up)
+                figures.first_waits.append(await course.first_wait())
+                await worker.at_rest()
+                if number + 1 < plan.starts:
+                    await asyncio.to_thread(worker.stop)
+            size = Size("small", stages[0].first_rows, _SMALL_SECONDS)
+            await self._race(course, size, bare, plan.small_pairs)
+            say("events to the first step")
+            figures.waits += [*figures.races["small"].waits, *await course.waits(plan.waits)]
+            figures.idle_megabytes = await idle_megabytes(worker)
+            for number in range(plan.kills):
+                say(f"kill {number + 1} of {plan.kills}")
+                figures.restarts.append(await course.killed())
+            await asyncio.to_thread(worker.stop)
+
+    async def large(self, stages: tuple[Stage, Stage]) -> None:
+        """All the flights."""
+        worker, bare = self._rivals("large", stages)
+        async with open_wire(self._addresses.bootstrap_servers or "") as wire:
+            await asyncio.to_thread(worker.up)
+            size = Size("large", stages[0].first_rows, _LARGE_SECONDS)
+            await self._race(Course(wire, worker, bare), size, bare, self._plan.large_pairs)
+            await asyncio.to_thread(worker.stop)
+
+    async def _race(self, course: Course, size: Size, bare: BareScript, pairs: int) -> None:
+        say(f"{pairs} pairs of trainings on {size.rows:,} rows")
+        with bare:
+            self._figures.sizes[size.name] = size
+            self._figures.races[size.name] = await course.race(pairs, self._plan.cold)
+
+    def _rivals(self, name: str, stages: tuple[Stage, Stage]) -> tuple[NotingWorker, BareScript]:
+        worker = NotingWorker(self._folder / f"{name}-worker", stages[0], self._addresses, f"bench_{name}")
+        return worker, BareScript(stages[1], self._addresses.tracking_uri or "", f"bare_{name}")
+
+
+def say(what: str) -> None:
+    """Tell a person who waits what is being measured."""
+    sys.stderr.write(f"bench: {what}\n")
+
+
+if __name__ == "__main__":
+    main()
