@@ -14,6 +14,7 @@ T = TypeVar("T")
 # Renewed three times in its length, and given up while a fifth of it is left: what is killed then is gone
 # before another worker may begin.
 _RENEWALS = 3
+_TRIES = 5  # while the store is away, so many times as often
 _MARGIN = 0.2
 
 
@@ -42,25 +43,32 @@ async def under_lease(
 
 
 async def _keep(run: Run, world: World, lease_seconds: float, hold_until: Hold) -> None:
-    pause = lease_seconds / _RENEWALS
-    held_until = world.clock.monotonic() + lease_seconds
-    hold_until(held_until - _MARGIN * lease_seconds)
+    """Renew until cancelled. Raises LeaseLost while there is still time to stop what runs."""
+    usual = pause = lease_seconds / _RENEWALS
+    held_until = _hold(world.clock.monotonic(), lease_seconds, hold_until)
     while True:
         await world.clock.sleep(pause)
         await world.points.at(Point.LEASE_BEFORE_RENEW)
         asked = world.clock.monotonic()
-        left = held_until - asked - _MARGIN * lease_seconds
+        if asked >= held_until:
+            raise _unanswered()
         try:
-            async with asyncio.timeout(max(left, 0)):
+            async with asyncio.timeout(held_until - asked):
                 await world.store.renew(run, lease_seconds)
         except TryLater:
-            if left < pause / _RENEWALS:
-                raise LeaseLost(
-                    "lease_lost", "the run store did not answer before the lease ran out"
-                ) from None
-            pause = min(pause, lease_seconds / _RENEWALS) / _RENEWALS
+            pause = min(usual / _TRIES, max(held_until - world.clock.monotonic(), 0.0))
         except TimeoutError:
-            raise LeaseLost("lease_lost", "the run store did not answer before the lease ran out") from None
+            raise _unanswered() from None
         else:
-            held_until, pause = asked + lease_seconds, lease_seconds / _RENEWALS
-            hold_until(held_until - _MARGIN * lease_seconds)
+            held_until, pause = _hold(asked, lease_seconds, hold_until), usual
+
+
+def _hold(asked: float, lease_seconds: float, hold_until: Hold) -> float:
+    """Say until when a lease that was asked for at that moment is safe to work under."""
+    held_until = asked + (1 - _MARGIN) * lease_seconds
+    hold_until(held_until)
+    return held_until
+
+
+def _unanswered() -> LeaseLost:
+    return LeaseLost("lease_lost", "the run store did not answer before the lease ran out")

@@ -12,6 +12,8 @@ from domain.run import Failure
 T = TypeVar("T")
 Notice = Callable[[TryLater | None], Awaitable[None]]
 
+_MOST_DOUBLINGS = 60  # beyond, a float overflows
+
 
 @dataclass(frozen=True)
 class RetryPolicy:
@@ -30,8 +32,9 @@ class RetryPolicy:
             pause = min(pause * 2, self.longest_pause)
 
     def pause_after(self, attempts: int) -> float:
-        """The pause behind the given number of spent attempts."""
-        return float(min(self.first_pause * 2 ** max(attempts - 1, 0), self.longest_pause))
+        """The pause behind the given number of spent attempts, however many: an outage may last for days."""
+        doublings = min(max(attempts - 1, 0), _MOST_DOUBLINGS)
+        return float(min(self.first_pause * 2**doublings, self.longest_pause))
 
 
 async def patiently(
