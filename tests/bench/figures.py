@@ -77,7 +77,8 @@ def percentile(values: Sequence[float], rank: int) -> float:
 
 def machine() -> str:
     """What it was measured on."""
-    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores, {system}"
 
 
 def middle(values: Sequence[float]) -> float:

@@ -49,7 +49,7 @@ async def idle_megabytes(worker: NotingWorker) -> float:
 
 
 async def measure_restart(wire: Wire, worker: NotingWorker, version: int) -> Restart:
-    """Kill −9 while a model is fitted, publish the next event, and start again."""
+    """Kill by SIGKILL while a model is fitted, publish the next event, and start again."""
     worker.stage.deliver(version)
     worker.notes.new()
     _, _, interrupted = await wire.publish(worker.model_name, version)

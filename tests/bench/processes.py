@@ -1,4 +1,4 @@
-"""The processes of the bench: servers, noting workers, the bare script, a whole `laurel up`; and their memory."""
+"""The processes of the bench: servers, workers, the bare script, a whole `laurel up`; and their memory."""
 
 import asyncio
 import os
@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import psutil
 
@@ -117,7 +117,7 @@ class BareScript:
         self._line = [sys.executable, "-m", "tests.bench.bare", str(stage.folder), tracking_uri, name]
         self._process: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> "BareScript":
+    def __enter__(self) -> Self:
         self._process = self._start([])
         return self
 

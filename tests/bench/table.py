@@ -16,6 +16,7 @@ Row = Sequence[str]
 def markdown(figures: Figures) -> str:
     """Both tables, with the machine and the load that they were made under."""
     sizes = [figures.sizes[name] for name in figures.races]
+    before, behind = figures.loads[0], figures.loads[-1]
     lines = [
         *_table(
             ["`training.requested` → `model.promoted`", *(f"{size.rows:,} rows" for size in sizes)],
@@ -24,7 +25,7 @@ def markdown(figures: Figures) -> str:
         "",
         *_table(["", "measured", "target"], _others(figures)),
         "",
-        f"{COMMAND} on {machine()}; load average {figures.loads[0]:.1f} before and {figures.loads[-1]:.1f} behind.",
+        f"`{COMMAND}` on {machine()}; load average {before:.1f} before and {behind:.1f} behind.",
     ]
     return "\n".join(lines)
 
@@ -90,7 +91,7 @@ def _verdict(size: Size, races: Races) -> str:
         [
             f"≤ {size.most_seconds} s {_met(middle(races.laurel) <= size.most_seconds)}",
             f"≤ 1.0 {_met(races.ratio <= 1)}",
-            f"≤ 30 {_met(calls(races) <= 30)}",  # noqa: PLR2004 - as the row's name says
+            f"≤ 30 {_met(calls(races) <= 30)}",
         ]
     )
 
@@ -128,7 +129,7 @@ def _others(figures: Figures) -> Iterator[Row]:
 def _after_a_kill(figures: Figures) -> Iterator[Row]:
     stored = max(restart.next_event_stored for restart in figures.restarts)
     taken = max(restart.own_run_taken for restart in figures.restarts)
-    name = "worker killed −9 and started again: ready → next event stored"
+    name = "worker killed by SIGKILL and started again: ready → next event stored"
     yield _row(name, f"{stored * 1000:.0f} ms", "≤ 1,000 ms", met=stored <= 1)
     yield _row("… ready → its own run taken back", f"{taken * 1000:.0f} ms", "at once", met=taken <= 1)
 
