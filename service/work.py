@@ -11,6 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
+import structlog
+
 from domain.datasets import DatasetHashes, SplitParts
 from domain.errors import NeverRetry, TryLater
 from domain.ledger import LedgerEntry
@@ -36,6 +38,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 V = TypeVar("V", bound=Value)
 V2 = TypeVar("V2")
+log = structlog.get_logger()
 
 _OPENING_SECONDS = 10.0  # that a failure waits for its record to be made
 
@@ -123,7 +126,7 @@ class Work:
     async def _open(self) -> OpenedRun:
         opened = await self._patiently(open_run, self.run, self.config(), self._world)
         await self._world.points.at(Point.OPEN_RUN_AFTER_CREATE)
-        await self._world.store.keep(self.run, "open_run", opened.model_dump(mode="json"))
+        await self._keep("open_run", opened)
         return opened
 
     async def opened_already(self) -> OpenedRun | None:
@@ -155,7 +158,7 @@ class Work:
         package = await self._patient_step(
             Step.TRAIN, train, self.run.run_id, self.config(), parts, self._package_on_disk
         )
-        await self._world.store.keep(self.run, "package", package.model_dump(mode="json"))
+        await self._keep("package", package)
         return package
 
     def _package_on_disk(self, files: PackageFiles) -> None:
@@ -253,7 +256,14 @@ class Work:
     async def _notice(self, error: TryLater | None) -> None:
         failure = None if error is None else failure_of(error)
         waiting_on = None if error is None else error.waiting_on
-        await self._world.store.note_waiting(self.run, failure, waiting_on=waiting_on)
+        try:
+            await self._world.store.note_waiting(self.run, failure, waiting_on=waiting_on)
+        except TryLater as unseen:  # nobody sees the wait then, but what is being done goes on
+            log.warning("waiting_unseen", waiting_on=waiting_on, message=unseen.message)
+
+    async def _keep(self, name: str, value: Value) -> None:
+        """Keep what was done; a store that is away may not cost a fit, the lease says for how long."""
+        await self._patiently(self._world.store.keep, self.run, name, value.model_dump(mode="json"))
 
 
 async def both(first: Awaitable[T], second: Awaitable[V2]) -> tuple[T, V2]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.models import LoggedModel, ModelPackage, OpenedRun
 from domain.points import Point
-from domain.promotion_checks import Champion
+from domain.promotion_checks import Champion, UnreadableChampion
 from domain.promotion_policy import decide as judge
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
@@ -33,11 +33,12 @@ class Inputs:
 async def decide(inputs: Inputs, world: World, score_head: ScoreHead) -> tuple[Decided, LedgerEntry | None]:
     """Judge against the head that stands now, and register what won. The caller appends the entry.
 
-    If the head moved since the evaluation, the new champion is scored here on the same bytes.
+    If the head moved since the evaluation, the new champion is scored here on the same bytes. If the alias
+    could not be read, nobody knows who the champion is: the ledger alone does not say.
     """
     head = await world.ledger.head(world.model_name)
     champion = inputs.evaluated.champion
-    if generation_of(champion) != (head.generation if head else None):
+    if not _alias_unread(champion) and generation_of(champion) != (head.generation if head else None):
         champion = await score_head(head)
     verdict = judge(world.policy, inputs.evaluated.reference, champion)
     if verdict.decision is not Decision.PROMOTE:
@@ -47,6 +48,10 @@ async def decide(inputs: Inputs, world: World, score_head: ScoreHead) -> tuple[D
     await world.points.at(Point.DECIDE_AFTER_REGISTER)
     decided = Decided(verdict=verdict, champion=champion, version=version, generation=generation)
     return decided, _entry(inputs, decided, head, world)
+
+
+def _alias_unread(champion: ChampionOutlook) -> bool:
+    return isinstance(champion, UnreadableChampion) and champion.generation is None
 
 
 async def _register(inputs: Inputs, generation: int, world: World) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from domain.datasets import DatasetHashes, SplitParts
-from domain.errors import LaurelError
 from domain.faults import Fault
 from domain.lifecycle import State
 from domain.models import LoggedModel, ModelPackage, RegisteredVersion
@@ -53,7 +52,7 @@ class Script:
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
-        self.errors: defaultdict[str, list[Exception]] = defaultdict(list)
+        self.errors: defaultdict[str, list[Exception | None]] = defaultdict(list)
         self.always: dict[str, Exception] = {}
         self.gates: dict[str, asyncio.Event] = {}
         self.cancelled: list[str] = []
@@ -67,8 +66,9 @@ class Script:
         except asyncio.CancelledError:
             self.cancelled.append(name)
             raise
-        if self.errors[name]:
-            raise self.errors[name].pop(0)
+        error = self.errors[name].pop(0) if self.errors[name] else None
+        if error is not None:
+            raise error
         if name in self.always:
             raise self.always[name]
 
@@ -257,7 +257,7 @@ class Stage:
         """Store a request; return its run's id."""
         request = request or a_request(**payload)
         await self.store.add(request)
-        return next(run.run_id for run in await self.store.find(request.identity))
+        return str(next(run.run_id for run in await self.store.find(request.identity)))
 
     async def carry(self, run_id: str, runner: Runner | None = None) -> Run:
         """Let a runner go on until the run ends, whatever it has to wait for."""
@@ -311,6 +311,6 @@ class Stage:
         return aliases.get(MODEL)
 
 
-def fails(name: str, stage: Stage, *errors: LaurelError | Exception) -> None:
-    """Have the next calls of a name raise these."""
+def fails(name: str, stage: Stage, *errors: Exception | None) -> None:
+    """Have the next calls of a name raise these; None: that one succeeds."""
     stage.script.errors[name] += errors

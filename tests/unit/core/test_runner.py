@@ -1,14 +1,16 @@
 """The runner: what it claims it carries through the table's states, and whatever happens it ends or gives back."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from domain.errors import GenerationTaken, IllegalTransition, NeverRetry, TryLater
 from domain.events import ModelPromoted
-from domain.lifecycle import State, Step
+from domain.lifecycle import Outcome, State, Step
 from domain.points import Point
 from domain.ports.run_store import Added
+from domain.run import Run
 from tests.builders import MODEL, TRIPLE, a_request
 from tests.fake_time import settle
 from tests.holding import HoldAt
@@ -267,7 +269,7 @@ async def test_a_worker_whose_lease_was_taken_over_changes_nothing_more(stage: S
     assert await stage.states(run_id) == WAY
 
 
-async def test_a_candidate_whose_head_moved_is_judged_again_against_the_new_one(stage: Stage) -> None:
+async def test_a_candidate_whose_head_moved_is_judged_again_against_the_new_one() -> None:
     """P09: the insert is refused; the new champion, which is better, is scored on the same bytes."""
     hold = HoldAt(Point.DECIDE_BEFORE_COMMIT)
     slow = Stage(points=hold)
@@ -287,7 +289,7 @@ async def test_a_candidate_whose_head_moved_is_judged_again_against_the_new_one(
     assert slow.alias == 2
 
 
-async def test_a_better_one_whose_head_moved_wins_the_next_generation(stage: Stage) -> None:
+async def test_a_better_one_whose_head_moved_wins_the_next_generation() -> None:
     hold = HoldAt(Point.DECIDE_BEFORE_COMMIT)
     slow = Stage(points=hold)
     slow.trainer.candidate = 0.3
@@ -322,10 +324,11 @@ async def test_losers_are_retried_without_end_as_long_as_the_head_moves(stage: S
     advance = stage.store.advance
     refusals = [taken, taken]
 
-    async def refusing(run, outcome, **kwargs):  # type: ignore[no-untyped-def] # passes everything on
-        if kwargs.get("entry") is not None and refusals:
+    async def refusing(run: Run, outcome: Outcome, **facts: Any) -> Run:
+        if facts.get("entry") is not None and refusals:
             raise refusals.pop()
-        return await advance(run, outcome, **kwargs)
+        moved: Run = await advance(run, outcome, **facts)
+        return moved
 
     stage.store.advance = refusing
     run = await stage.carry(run_id)
