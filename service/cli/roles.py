@@ -1,6 +1,7 @@
 """`laurel worker` and `laurel reload-listener`: the two long-lived roles."""
 
 import asyncio
+import sys
 from functools import partial
 
 import structlog
@@ -51,6 +52,9 @@ def _live(
     except Stop as error:
         structlog.get_logger("laurel.role").critical(error.reason, message=error.message)
         fail(Exit.USAGE, f"{name}: {masked(error.message, settings)}")
+    except Exception as error:
+        sys.excepthook(type(error), error, error.__traceback__)  # into the log, whole
+        raise
 
 
 async def _run(name: str, settings: Settings, open_parts: OpenParts, metrics: Metrics, port: int) -> None:

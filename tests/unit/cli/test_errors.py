@@ -1,5 +1,6 @@
 """Whatever goes wrong ends in a sentence and a code, and never in a traceback."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -112,18 +113,22 @@ def test_a_message_that_cannot_be_masked_is_not_shown(
     assert "canary" not in ended.err
 
 
-def test_a_traceback_is_shown_to_those_who_ask_for_it(whole: dict[str, str]) -> None:
-    breaking = (
-        "import service.cli.topics as t; t.read_settings = None; import service.cli; service.cli.main()"
-    )
-    done = subprocess.run(  # noqa: S603 - ours
-        [sys.executable, "-c", breaking, "topics", "ensure"],
-        env={**whole, "LAUREL_DEBUG": "1"},
+def broken(breaking: str, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run `laurel` in a process of its own, which has been broken first."""
+    return subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", f"{breaking}\nimport service.cli; service.cli.main()", *arguments],
+        env=variables,
         cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_a_traceback_is_shown_to_those_who_ask_for_it(whole: dict[str, str]) -> None:
+    breaking = "import service.cli.topics as topics; topics.read_settings = None"
+
+    done = broken(breaking, "topics", "ensure", LAUREL_DEBUG="1", **whole)
 
     assert "Traceback" in done.stderr
     assert done.returncode == 1
@@ -149,3 +154,19 @@ def test_a_dead_letters_place_is_partition_and_offset(
     place: str, laurel: Laurel, whole: dict[str, str]
 ) -> None:
     assert laurel("dead-letters", "show", "--", place, **whole).code == Exit.USAGE
+
+
+def test_what_nobody_expected_of_a_role_is_in_its_log_whole(whole: dict[str, str]) -> None:
+    done = broken(
+        "import service.cli.roles as roles\n"
+        "async def failing(*_): raise RuntimeError('no way in with canary-7391')\n"
+        "roles._run = failing",
+        "worker",
+        **whole,
+    )
+
+    *logged, last = done.stderr.splitlines()
+    assert done.returncode == Exit.NO
+    assert any("Traceback" in json.loads(line)["exception"] for line in logged)
+    assert last.startswith("laurel: unexpected RuntimeError")
+    assert "canary" not in done.stderr

@@ -1,0 +1,53 @@
+"""The command line against the session's servers, with a database and a model of its own for each test."""
+
+import asyncio
+import shutil
+import uuid
+from pathlib import Path
+
+import pytest
+
+from config.topics import TOPICS
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.topic_provisioning import ensure_topics
+from service.demo.stage import EXAMPLE, Stage
+from tests.servers import KafkaServer, MlflowServer
+from tests.unit.cli.calls import Laurel
+
+
+@pytest.fixture
+def model() -> str:
+    """The registered model of one test."""
+    return f"price-{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def environment(
+    kafka_server: KafkaServer, mlflow_server: MlflowServer, database_url: str, model: str, tmp_path: Path
+) -> dict[str, str]:
+    """What a command needs; the topics are there, the schema is not."""
+    asyncio.run(ensure_topics(KafkaConnection(kafka_server.bootstrap_servers), TOPICS))
+    stage = Stage(tmp_path)
+    stage.set_up()
+    shutil.copy(EXAMPLE / "data" / "ames.parquet", stage.master)
+    return {
+        "CONFIG_ROOT": str(stage.config_root),
+        "DATA_ROOT": str(stage.data_root),
+        "KAFKA_BOOTSTRAP_SERVERS": kafka_server.bootstrap_servers,
+        "DATABASE_URL": database_url,
+        "MLFLOW_TRACKING_URI": mlflow_server.tracking_uri,
+        "MLFLOW_EXPERIMENT": model,
+        "MLFLOW_MODEL_NAME": model,
+    }
+
+
+@pytest.fixture
+def laurel(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    environment: dict[str, str],
+) -> Laurel:
+    """`laurel` with all of that in its environment."""
+    monkeypatch.chdir(tmp_path)
+    return Laurel(monkeypatch, capsys, environment)

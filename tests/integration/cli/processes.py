@@ -1,0 +1,83 @@
+"""`laurel` as a process of its own, with all that it starts."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from tests.processes import alive
+from tests.unit.cli.calls import KEPT
+
+ROOT = Path(__file__).parents[3]
+_END_SECONDS = 60
+
+
+class Process:
+    """A command whose lines are read as they come; everything is in one stream."""
+
+    def __init__(self, arguments: tuple[object, ...], environment: Mapping[str, str]) -> None:
+        inherited = {name: os.environ[name] for name in KEPT & set(os.environ)}
+        self._process = subprocess.Popen(  # noqa: S603 - ours
+            [sys.executable, "-m", "service.cli", *map(str, arguments)],
+            env={**inherited, **environment},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+
+    def until(self, text: str) -> None:
+        """Read on until a line holds this text."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.lines.append(line)
+            if text in line:
+                return
+        raise AssertionError(f"it ended without {text!r}:\n{self.text}")
+
+    def descendants(self) -> list[int]:
+        """All that it has started, and what that has started."""
+        return [child.pid for child in psutil.Process(self._process.pid).children(recursive=True)]
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self) -> int:
+        """Read to the end and return the exit code."""
+        assert self._process.stdout is not None
+        self.lines += self._process.stdout
+        return self._process.wait(_END_SECONDS)
+
+    def kill(self) -> None:
+        """End it by force."""
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    @property
+    def text(self) -> str:
+        """All lines that were read."""
+        return "".join(self.lines)
+
+
+@contextmanager
+def process(*arguments: object, **environment: str) -> Iterator[Process]:
+    """Run a command; nothing of it is left behind, whatever the test finds."""
+    started = Process(arguments, environment)
+    try:
+        yield started
+    finally:
+        started.kill()
+
+
+def left_of(pids: list[int]) -> list[int]:
+    """Those that still run."""
+    return alive(pids)

@@ -1,0 +1,197 @@
+"""Commands on the real Kafka, PostgreSQL and MLflow: what they print, and what their exit code means."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import uuid
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from config.topics import TOPICS
+from domain.events import DEAD_LETTER_TOPIC
+from domain.record import Record, Unreadable
+from domain.request import Coordinates
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.dead_letters import KafkaDeadLetters
+from service.cli import doctor, requests
+from service.cli.console import Exit
+from service.metrics import Metrics
+from tests.integration.cli.stories import left, promote_twice, refuse, refuse_after_all, wait_for_mlflow
+from tests.unit.cli.calls import KEPT, Laurel
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def schema(laurel: Laurel) -> None:
+    """The run store's schema is there."""
+    assert laurel("db", "upgrade").code == Exit.DONE
+
+
+class TestDoctor:
+    @pytest.mark.usefixtures("schema")
+    def test_a_deployment_that_is_whole_is_well(self, laurel: Laurel) -> None:
+        ended = laurel("doctor")
+
+        assert ended.code == Exit.DONE, ended.out
+        assert {line.split()[0] for line in ended.out.splitlines()} == {"well"}
+
+    def test_a_schema_that_is_missing_is_mended_by_the_command_that_is_told(self, laurel: Laurel) -> None:
+        def line() -> str:
+            return next(line for line in laurel("doctor").out.splitlines() if "postgresql" in line)
+
+        assert line().endswith("→ laurel db upgrade")
+        assert laurel("runs").code == Exit.USAGE
+        assert laurel("db", "upgrade").out == "the schema is up to date\n"
+        assert laurel("db", "upgrade", "--json").json == {"upgraded": True}
+        assert line().startswith("well")
+
+    def test_topics_that_are_missing_are_named_with_the_command_that_makes_them(
+        self, laurel: Laurel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(doctor, "TOPICS", {**TOPICS, "no.such.topic": {}})
+
+        line = next(line for line in laurel("doctor").out.splitlines() if "kafka" in line)
+
+        assert "no.such.topic" in line
+        assert line.endswith("→ laurel topics ensure")
+
+
+def test_topics_that_are_there_are_left_alone(laurel: Laurel) -> None:
+    assert laurel("topics", "ensure").out.startswith("all ")
+    assert laurel("topics", "ensure", "--json").json["made"] == []
+
+
+@pytest.mark.usefixtures("schema")
+class TestRequest:
+    def test_a_request_is_acknowledged(self, laurel: Laurel) -> None:
+        plain = laurel("request", "--model-version", 3)
+        facts = laurel("request", "--request-id", "r1", "--json").json
+
+        assert plain.out.startswith("asked for: ")
+        assert facts["identity"] == "event:/laurel/cli r1"
+        assert facts["coordinates"].startswith("training.requested/")
+
+    def test_a_request_that_no_worker_stores_is_told(
+        self, laurel: Laurel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(requests, "_STORED_SECONDS", 0.2)
+
+        ended = laurel("request", "--watch")
+
+        assert ended.code == Exit.AWAY
+        assert "is one running?" in ended.err
+
+    def test_watching_tells_what_is_waited_for_and_fails_with_the_run(
+        self, environment: dict[str, str], model: str
+    ) -> None:
+        name, url = str(uuid.uuid4()), environment["DATABASE_URL"]
+        identity = f"event:/laurel/cli {name}"
+        with subprocess.Popen(  # noqa: S603 - ours
+            [sys.executable, "-m", "service.cli", "request", "--watch", "--request-id", name],
+            env={key: os.environ[key] for key in KEPT & set(os.environ)} | environment,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as watching:
+            assert watching.stdout is not None
+            assert watching.stdout.readline().startswith(f"asked for: {name}")
+            left(url, model, partial(wait_for_mlflow, model=model, identity=identity))
+            lines = iter(watching.stdout.readline, "")
+            assert next(line for line in lines if "waits for mlflow since" in line)
+            left(url, model, partial(refuse_after_all, identity=identity))
+            rest = list(lines)
+
+        assert watching.returncode == Exit.NO
+        assert any("REJECTED" in line for line in rest)
+        assert any("models/v9.yaml does not exist; allowed: 1, 2, 3" in line for line in rest)
+
+    def test_the_same_request_again_is_followed_to_the_same_end(
+        self, laurel: Laurel, environment: dict[str, str], model: str
+    ) -> None:
+        identity = "event:/laurel/cli again"
+        left(environment["DATABASE_URL"], model, partial(refuse, model=model, identity=identity))
+
+        ended = laurel("request", "--watch", "--json", "--request-id", "again")
+
+        assert ended.code == Exit.NO
+        assert ended.json["run"]["state"] == "REJECTED"
+
+
+@pytest.mark.usefixtures("schema")
+class TestLooking:
+    def test_runs_are_listed_and_one_is_shown_by_the_beginning_of_its_id(
+        self, laurel: Laurel, environment: dict[str, str], model: str
+    ) -> None:
+        for identity in ("one", "two"):
+            left(environment["DATABASE_URL"], model, partial(refuse, model=model, identity=identity))
+
+        listed = laurel("runs", "--json").json
+        table = laurel("runs", "--state", "REJECTED").out
+        shown = laurel("show", listed[0]["run_id"][:13])
+
+        assert [run["identity"] for run in listed] == ["two", "one"]
+        assert all(run["run_id"][:8] in table for run in listed)
+        assert shown.code == Exit.DONE
+        assert listed[0]["run_id"] in shown.out
+        assert "models/v9.yaml does not exist; allowed: 1, 2, 3" in shown.out
+        assert laurel("show", "one", "--json").json["transitions"][0]["to_state"] == "REJECTED"
+        assert laurel("runs", "--unfinished", "--json").json == []
+
+    def test_what_is_not_found_has_a_code_of_its_own(
+        self, laurel: Laurel, environment: dict[str, str], model: str
+    ) -> None:
+        for identity in ("one", "two"):
+            left(environment["DATABASE_URL"], model, partial(refuse, model=model, identity=identity))
+
+        assert laurel("show", "zzzz").code == Exit.NOT_FOUND
+        assert laurel("show", "").code == Exit.NOT_FOUND
+        assert laurel("champion").code == Exit.NOT_FOUND
+        assert laurel("dead-letters", "show", "9/9").code == Exit.NOT_FOUND
+
+    def test_champions_are_told_with_their_reasons_even_while_mlflow_is_away(
+        self, laurel: Laurel, environment: dict[str, str], model: str
+    ) -> None:
+        left(environment["DATABASE_URL"], model, partial(promote_twice, model=model))
+
+        ended = laurel("champion")
+        away = laurel("champion", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+
+        assert ended.code == Exit.DONE
+        assert "alias 'prod' does not exist" in ended.out
+        assert ended.out.index("reason 2") < ended.out.index("reason 1")
+        assert away.code == Exit.AWAY
+        assert "reason 2" in away.out
+        facts = laurel("champion", "--json").json
+        assert [entry["version"] for entry in facts["generations"]] == [1, 2]
+        assert facts["broken_at"] is None
+
+
+async def set_aside(bootstrap: str, key: bytes) -> None:
+    """A record that could not be read, as the worker's desk writes it."""
+    desk = KafkaDeadLetters(KafkaConnection(bootstrap), DEAD_LETTER_TOPIC, metrics=Metrics())
+    place = Coordinates(topic="training.requested", partition=0, offset=7, timestamp_ms=1_700_000_000_000)
+    record = Record(coordinates=place, key=key, value=b"{\x1b[31m", headers=())
+    await desk.add(record, Unreadable(reason="not_json", detail="no \x1b[31m JSON"))
+    await desk.stop()
+
+
+def test_a_dead_letter_is_listed_shown_and_sent_back(
+    laurel: Laurel, environment: dict[str, str], model: str
+) -> None:
+    asyncio.run(set_aside(environment["KAFKA_BOOTSTRAP_SERVERS"], model.encode()))
+
+    (letter,) = [one for one in laurel("dead-letters", "list", "--json").json if one["key"] == model]
+    place = letter["place"].partition("@")[0].removeprefix(f"{DEAD_LETTER_TOPIC}/")
+    table = laurel("dead-letters", "list").out
+    shown = laurel("dead-letters", "show", place)
+    sent = laurel("dead-letters", "requeue", place, "--json")
+
+    assert place in table
+    assert "\x1b" not in table + shown.out
+    assert shown.json == letter
+    assert sent.code == Exit.DONE
+    assert sent.json["requeued_to"].startswith("training.requested/")

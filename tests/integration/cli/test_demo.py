@@ -1,0 +1,91 @@
+"""`laurel demo` plays its whole story on servers of its own, and can be interrupted at any time."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from service.cli.console import Exit
+from service.embedded.ports import free_port, is_free
+from tests.integration.cli.processes import left_of, process
+
+FIRST_WORDS = {
+    1: "1,941 sales up to 2008; no champion yet",
+    2: "a weaker model definition",
+    3: "new sales arrive: the master grows to 2,930 rows",
+    4: "a version that does not exist, and a typo",
+    5: "the same event, delivered twice",
+}
+EVENTS = [
+    *("split.completed", "model.evaluated", "model.promoted"),
+    *("split.completed", "model.evaluated", "model.declined"),
+    *("split.completed", "model.evaluated", "model.promoted"),
+    *("training.rejected", "training.rejected"),
+    *("split.completed", "model.evaluated", "model.declined"),
+]
+
+
+@pytest.mark.timeout(600)  # with the broker's jars still to be fetched
+def test_the_story_is_told_to_its_end(tmp_path: Path) -> None:
+    base = free_port(6)
+    with process("demo", "--home", tmp_path, "--port-base", base) as demo:
+        demo.until("1. ")
+        started = demo.descendants()
+        code = demo.end()
+
+    assert code == Exit.DONE, demo.text
+    chapters = dict(re.findall(r"^(\d)\. (.*)$", demo.text, re.MULTILINE))
+    assert all(chapters[str(number)].startswith(words) for number, words in FIRST_WORDS.items())
+    _tells_what_happened(demo.text)
+    assert re.findall(r"^   \d\d:\d\d:\d\d\.\d{3}  (\S+)", demo.text, re.MULTILINE) == EVENTS
+    _shows_tables(demo.text)
+    assert f"http://127.0.0.1:{base + 3}" in demo.text
+    assert list((tmp_path / "demo" / "servers" / "mlflow" / "artifacts").rglob("*.png"))
+    assert not left_of(started)
+    assert all(is_free(port) for port in range(base, base + 6))
+
+
+def _tells_what_happened(text: str) -> None:
+    for words in (
+        "→ promoted (generation 1): there is no champion yet",
+        "declined: reference rmsle",
+        "promoted (generation 2): reference rmsle",
+        "active_config.yaml: model_version 1 → 3",
+        "reference untouched: sha256 ",
+        "rejected: features/v99.yaml does not exist; allowed: 1",
+        "rejected: no such field: 'model_versoin'; allowed: ",
+        "two deliveries, 1 run",
+    ):
+        assert words in text
+
+
+def _shows_tables(text: str) -> None:
+    rows = re.findall(r"^ +[0-9a-f]{8} +([A-Z]+) .* (\d+\.\d) ", text, re.MULTILINE)
+    states = [state for state, _ in rows]
+    assert states == ["COMPLETED", "DECLINED", "COMPLETED", "REJECTED", "REJECTED", "DECLINED"]
+    generations = re.findall(r"^ +(\d+) +(\d+) +gate +", text, re.MULTILINE)
+    assert generations == [("1", "1"), ("2", "2")]
+
+
+def test_interrupted_in_the_middle_it_ends_and_leaves_nothing_behind(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """On the session's servers, so that only its own roles are started."""
+    servers = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "MLFLOW_TRACKING_URI")
+    with process(
+        "demo",
+        "--home",
+        tmp_path,
+        "--port-base",
+        free_port(6),
+        **{name: environment[name] for name in servers},
+    ) as demo:
+        demo.until("2. ")
+        started = demo.descendants()
+        demo.interrupt()
+        code = demo.end()
+
+    assert code == Exit.INTERRUPTED
+    assert demo.lines[-1] == "ended; nothing is left running\n"
+    assert "Traceback" not in demo.text
+    assert not left_of(started)

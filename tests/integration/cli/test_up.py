@@ -1,0 +1,58 @@
+"""`laurel up` beside servers that run already: ready, refused a second time, ended by Ctrl-C and by force."""
+
+from pathlib import Path
+
+import pytest
+
+from service.cli.console import Exit
+from service.embedded.ports import free_port
+from tests.integration.cli.processes import left_of, process
+from tests.processes import eventually
+from tests.unit.cli.calls import Laurel
+
+RUNNING = "Ctrl-C ends it all"
+
+
+@pytest.fixture
+def base() -> int:
+    return free_port(6)
+
+
+async def test_it_says_where_everything_is_and_leaves_nothing_behind(
+    base: int, environment: dict[str, str], laurel: Laurel, tmp_path: Path
+) -> None:
+    """An address in the environment is used: the two roles are all that is started."""
+    home = tmp_path / "home"
+    with process("up", "--home", home, "--port-base", base, **environment) as up:
+        up.until(RUNNING)
+        started = up.descendants()
+        same_place = laurel("up", "--home", home, "--port-base", free_port(6))
+        same_ports = laurel("up", "--home", tmp_path / "other", "--port-base", base)
+        up.interrupt()
+        code = up.end()
+
+    assert not left_of(started)
+    assert code == Exit.INTERRUPTED
+    assert up.lines[-1] == "ended; nothing is left running\n"
+    assert environment["MLFLOW_TRACKING_URI"] in up.text
+    assert "postgres" not in up.text
+    assert f"{base + 4}/health/ready" in up.text
+    env = home / "env"
+    assert f"export DATABASE_URL={environment['DATABASE_URL']}" in env.read_text(encoding="utf-8")
+    assert env.stat().st_mode & 0o077 == 0
+    assert same_place.code == same_ports.code == Exit.USAGE
+    assert "already" in same_place.err
+    assert f"{base + 4} (worker)" in same_ports.err
+    assert "--port-base N" in same_ports.err
+
+
+async def test_killed_it_takes_everything_along(
+    base: int, environment: dict[str, str], tmp_path: Path
+) -> None:
+    with process("up", "--home", tmp_path / "home", "--port-base", base, **environment) as up:
+        up.until("reload-listener  starting")
+        started = up.descendants()
+        up.kill()
+        await eventually(lambda: not left_of(started))
+
+    assert started
