@@ -1,5 +1,6 @@
 """How a connection is made: with a time limit on everything that can hang."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -32,6 +33,14 @@ class PromptConnection(AsyncConnection[TupleRow]):
     async def cancel_safe(self, *, timeout: float = 30.0) -> None:  # noqa: ARG002, ASYNC109 - psycopg's own
         """Close instead of asking to cancel."""
         self.pgconn.finish()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that a connection was closed in the middle of a query: that is what `cancel_safe` is for."""
+    return not str(record.msg).startswith("query cancellation interrupted")
+
+
+logging.getLogger("psycopg").addFilter(_is_news)
 
 
 def parse_url(url: str) -> URL:
