@@ -55,6 +55,9 @@ class WorkerSettings(BaseModel):
     reconcile_seconds: PositiveFloat = Field(
         default=10.0, le=3600, description="pause between two looks at alias and defaults"
     )
+    keep_run_folders: PositiveInt = Field(
+        default=20, description="ended runs whose folders below DATA_ROOT/runs are kept"
+    )
 
     @field_validator("retry_seconds_max")
     @classmethod

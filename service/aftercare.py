@@ -1,4 +1,4 @@
-"""What is done for a run behind its end, when the worker has nothing else in hand."""
+"""What is done for runs behind their end, when the worker has nothing else in hand."""
 
 import asyncio
 
@@ -9,21 +9,23 @@ from domain.lifecycle import Step
 from domain.models import OpenedRun
 from domain.run import Run
 from service.heavy.pictures import Pictures
+from service.retention import Retention
 from service.steps.outputs import Trained
 from service.world import World
 
 log = structlog.get_logger()
 
-_CHORE = "pictures"
+PICTURES_CHORE = "pictures"
 _PAUSE_SECONDS = 15.0  # between two looks when no run has ended here
 
 
 class Aftercare:
-    """Draws the pictures of ended runs. A crash loses none: what is not done is found again."""
+    """Draws the pictures of ended runs, then clears up. A crash loses none: what is left is found again."""
 
-    def __init__(self, world: World, pictures: Pictures) -> None:
+    def __init__(self, world: World, pictures: Pictures, retention: Retention) -> None:
         self._world = world
         self._pictures = pictures
+        self._retention = retention
         self._wanted = asyncio.Event()
         self._in_hand = 0
         self._idle = asyncio.Event()
@@ -31,15 +33,19 @@ class Aftercare:
 
     def run_began(self) -> None:
         """A lifecycle is in hand: pictures wait."""
-        self._in_hand += 1
+        self._count(1)
         self._idle.clear()
 
     def run_left(self) -> None:
         """A lifecycle is out of hand; the last one lets the pictures begin."""
-        self._in_hand -= 1
+        self._count(-1)
         self._wanted.set()
         if not self._in_hand:
             self._idle.set()
+
+    def _count(self, more: int) -> None:
+        self._in_hand += more
+        self._world.metrics.set("laurel_runs_in_flight", self._in_hand)
 
     async def run_forever(self) -> None:
         """Draw whatever is missing whenever the worker is idle."""
@@ -58,11 +64,11 @@ class Aftercare:
     async def _catch_up(self) -> None:
         while True:
             await self._idle.wait()
-            runs = await self._world.store.ended_without(self._world.model_name, _CHORE, 1)
+            runs = await self._world.store.ended_without(self._world.model_name, PICTURES_CHORE, 1)
             if not runs:
-                return
+                return await self._retention.look()
             await self._draw(runs[0])
-            await self._world.store.chore_done(runs[0].run_id, _CHORE)
+            await self._world.store.chore_done(runs[0].run_id, PICTURES_CHORE)
 
     async def _draw(self, run: Run) -> None:
         """Draw, unless the run has no record, or its files are gone: then there is nothing to draw."""
@@ -77,6 +83,8 @@ class Aftercare:
             log.warning("pictures_given_up", run=run.run_id, reason=error.reason, message=error.message)
         except LaurelError as error:
             log.warning("pictures_given_up", run=run.run_id, reason=error.reason, message=error.message)
+        except Exception:  # a defect in drawing may not take the worker down, again and again
+            log.exception("pictures_given_up", run=run.run_id, reason="internal_error")
 
     async def _mark_orphans(self, run: Run) -> None:
         """Mark what a slow MLflow made of this run after we had stopped waiting for its answer."""

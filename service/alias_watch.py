@@ -68,6 +68,8 @@ async def _record(world: World, head: LedgerEntry | None, version: int) -> None:
         await world.ledger.append(entry)
     except GenerationTaken:
         return  # another entry is the head now: the caller looks again
+    if head is not None:
+        world.metrics.count("laurel_overrides_total")
     log.warning(
         "champion_overridden" if head else "champion_adopted", model=world.model_name, version=version
     )

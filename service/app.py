@@ -49,7 +49,7 @@ from service.adapters.postgres.rehearsal import rehearse
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import require_current, upgrade
 from service.adapters.postgres.worker_identity import WorkerIdentity, hold_worker_identity
-from service.aftercare import Aftercare
+from service.aftercare import PICTURES_CHORE, Aftercare
 from service.children.pool import Children, ChildSet
 from service.clock import SystemClock
 from service.heavy.dataset_files import ChildDatasetFiles
@@ -61,7 +61,8 @@ from service.ledger_projector import LedgerProjector
 from service.metrics import Metrics
 from service.outbox_relay import OutboxRelay
 from service.provenance import provenance
-from service.reconciler import Reconciler
+from service.reconciler import STATUS_CHORE, Reconciler
+from service.retention import Retention
 from service.role import Parts
 from service.roots import require_roots
 from service.runner import Runner
@@ -76,6 +77,8 @@ from service.settings_values import (
     worker_name,
 )
 from service.world import Heavy, World
+
+_SAFE_SECONDS = 3600.0  # beyond the longest task, before what it was writing counts as abandoned
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,8 @@ async def open_worker(
             await stack.enter_async_context(children.lease())
             for _ in range(settings.worker.lifecycles_at_once)
         ]
-        world = _world(settings, database, identity, rest, _desk(settings, sets[0], makers), points, makers)
+        desk = _desk(settings, sets[0], makers)
+        world = _world(settings, database, identity, rest, desk, points, metrics, makers)
         await world.store.release_all(identity.name)
         await world.alias_writes.close_all_of(identity.name)
         parts = _worker_parts(settings, world, children, sets, makers)
@@ -222,6 +226,7 @@ def _world(
     rest: MlflowRest,
     desk: Desk,
     points: Points,
+    metrics: Metrics,
     makers: Makers,
 ) -> World:
     clock = SystemClock()
@@ -244,6 +249,7 @@ def _world(
         registry=makers.registry(rest, settings.mlflow.alias),
         clock=clock,
         points=points,
+        metrics=metrics,
         max_event_bytes=settings.kafka.max_event_bytes,
     )
 
@@ -268,7 +274,7 @@ def _worker_parts(
     heavies = [_heavy(settings, desk, own) for desk, own in zip(desks, sets, strict=True)]
     open_bench = partial(_open_bench, settings, children, makers)
     pictures = Pictures(open_bench, Places(settings.data_root), mlflow_access(settings), world.registry)
-    aftercare = Aftercare(world, pictures)
+    aftercare = Aftercare(world, pictures, _retention(settings, world))
     parts = Parts(tasks={"pictures": aftercare.run_forever})
     for number, heavy in enumerate(heavies):
         runner = Runner(
@@ -278,6 +284,19 @@ def _worker_parts(
     reconciler = Reconciler(world, projector, settings.worker.reconcile_seconds)
     parts.tasks["reconciler"] = reconciler.run_forever
     return parts
+
+
+def _retention(settings: Settings, world: World) -> Retention:
+    places = Places(settings.data_root)
+    made_in = ("reference", "runs", "splits")
+    return Retention(
+        world=world,
+        places=places,
+        keep=settings.worker.keep_run_folders,
+        chores=(PICTURES_CHORE, STATUS_CHORE),
+        roots=(settings.config_root, *(settings.data_root / name for name in made_in)),
+        abandoned_seconds=settings.child.step_timeout_seconds + _SAFE_SECONDS,
+    )
 
 
 def _trainer(settings: Settings, desk: Desk) -> ChildTrainer:

@@ -32,6 +32,7 @@ class LedgerProjector:
             await self._world.points.at(Point.PROJECT_BEFORE_REREAD)
             if alias == head.version and await self._still_shown(head):
                 await self._close(records)
+                self._world.metrics.set("laurel_ledger_generation", head.generation)
                 return head
 
     async def announce_up_to(self, shown: LedgerEntry) -> None:

@@ -18,10 +18,9 @@ CounterName = Literal[
     "laurel_events_sent_total",  # announcements that Kafka acknowledged, by topic
     "laurel_event_failures_total",  # announcements that could not be sent yet, by reason
     "laurel_runs_ended_total",  # runs by end: COMPLETED, DECLINED, REJECTED, FAILED
-    "laurel_step_failures_total",  # attempts that failed, by step and reason
-    "laurel_leases_lost_total",  # claims that another worker took over
+    "laurel_step_failures_total",  # attempts that failed or were put off, by step and reason
+    "laurel_leases_lost_total",  # claims that could not be kept, so that another worker may go on
     "laurel_overrides_total",  # alias changes by hand that were recorded
-    "laurel_reload_answers_total",  # answers of inference servers: reloaded or failed
 ]
 HistogramName = Literal[
     "laurel_step_duration_seconds",  # one attempt of a step, start to end
@@ -48,7 +47,6 @@ _COUNTERS: Final[Mapping[CounterName, tuple[str, ...]]] = {
     "laurel_step_failures_total": ("step", "reason"),
     "laurel_leases_lost_total": (),
     "laurel_overrides_total": (),
-    "laurel_reload_answers_total": ("result",),
 }
 _HISTOGRAMS: Final[Mapping[HistogramName, tuple[str, ...]]] = {
     "laurel_step_duration_seconds": ("step",),

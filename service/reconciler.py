@@ -47,7 +47,10 @@ class Reconciler:
 
     async def _close_records(self) -> None:
         for run in await self._world.store.ended_without(self._world.model_name, STATUS_CHORE, _AT_ONCE):
-            await self._close_record(run)
+            try:
+                await self._close_record(run)
+            except NeverRetry as error:  # its MLflow run was deleted, say: it may not hold up the others
+                log.warning("status_given_up", run=run.run_id, reason=error.reason, message=error.message)
             await self._world.store.chore_done(run.run_id, STATUS_CHORE)
 
     async def _close_record(self, run: Run) -> None:

@@ -78,6 +78,7 @@ class Runner:
         try:
             await under_lease(self._carry(run), run, self._world, self._lease_seconds, hold_until)
         except LeaseLost as error:
+            self._world.metrics.count("laurel_leases_lost_total")
             log.warning("lease_lost", message=error.message)
         except asyncio.CancelledError:
             await self._give_back(run)
@@ -89,11 +90,18 @@ class Runner:
             while not work.run.ended:
                 if not await self._move(work):
                     return
-            log.info("run_ended", state=work.run.state.value)
+            self._tell_the_end(work.run)
             if work.record_closed:
                 await self._world.store.chore_done(work.run.run_id, STATUS_CHORE)
         finally:
             await work.close()
+
+    def _tell_the_end(self, run: Run) -> None:
+        state, metrics = run.state.value, self._world.metrics
+        seconds = (self._world.clock.now() - run.requested_at).total_seconds()
+        log.info("run_ended", state=state)
+        metrics.count("laurel_runs_ended_total", state=state)
+        metrics.observe("laurel_run_duration_seconds", max(seconds, 0.0), state=state)
 
     async def _move(self, work: Work) -> bool:
         """Take one step and commit it; False when the run was put off."""
@@ -115,8 +123,16 @@ class Runner:
         return True
 
     async def _take(self, work: Work, step: Step) -> None:
+        began = self._world.clock.monotonic()
         if step not in {Step.RESOLVE, Step.PERSIST}:
             work.start_ahead()
+        try:
+            await self._take_until_committed(work, step)
+        finally:
+            seconds = self._world.clock.monotonic() - began
+            self._world.metrics.observe("laurel_step_duration_seconds", seconds, step=step.value)
+
+    async def _take_until_committed(self, work: Work, step: Step) -> None:
         while True:
             try:
                 return await self._commit(work, step, await commit_of_step(work, self._world))
@@ -150,6 +166,7 @@ class Runner:
     async def _give_up(self, work: Work, step: Step, failure: Failure) -> bool:
         if work.run.state is State.PROMOTED:
             return await self._put_off(work, failure, waiting_on=failure.reason)
+        self._count_failure(step, failure)
         opened = await work.opened_already()
         await work.close()
         log.error("run_failed", reason=failure.reason, message=failure.message)
@@ -176,6 +193,7 @@ class Runner:
         return await self._put_off(work, failure_of(error), waiting_on=error.waiting_on)
 
     async def _put_off(self, work: Work, failure: Failure, waiting_on: str | None) -> bool:
+        self._count_failure(work.run.next_step, failure)
         pause = self._retry.pause_after(work.run.attempts)
         log.warning("put_off", reason=failure.reason, message=failure.message, seconds=pause)
         await work.close()
@@ -183,6 +201,9 @@ class Runner:
             lambda: self._world.store.postpone(work.run, pause, failure, waiting_on=waiting_on)
         )
         return False
+
+    def _count_failure(self, step: Step, failure: Failure) -> None:
+        self._world.metrics.count("laurel_step_failures_total", step=step.value, reason=failure.reason)
 
     async def _give_back(self, run: Run) -> None:
         try:

@@ -16,6 +16,7 @@ from domain.ports.promotion_ledger import PromotionLedger
 from domain.ports.run_store import RunStore
 from domain.ports.trainer import Trainer
 from domain.promotion_policy import PromotionPolicy
+from service.metrics import Metrics
 from service.provenance import Provenance
 
 
@@ -50,4 +51,5 @@ class World:
     registry: ModelRegistry
     clock: Clock
     points: Points
+    metrics: Metrics
     max_event_bytes: int

@@ -106,7 +106,9 @@ def some_hashes(parts: SplitParts) -> DatasetHashes:
 
 def a_score(rmsle: float | None, digest: str = REFERENCE) -> Score:
     """A score on the reference; None: no number."""
-    return Score(metrics={} if rmsle is None else {"rmsle": rmsle, "mae": 1.0}, dataset_digest=digest, rows=20)
+    return Score(
+        metrics={} if rmsle is None else {"rmsle": rmsle, "mae": 1.0}, dataset_digest=digest, rows=20
+    )
 
 
 def a_package(name: str = "model") -> ModelPackage:

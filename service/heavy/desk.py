@@ -76,9 +76,14 @@ class Places:
         """The shared copy of a split, for others to look at."""
         return self.data_root / "splits" / f"v{split_version}"
 
+    @property
+    def runs(self) -> Path:
+        """Where the runs' own folders are."""
+        return self.data_root / "runs"
+
     def run(self, run_id: str) -> Path:
         """The folder that belongs to one run alone."""
-        return self.data_root / "runs" / run_id
+        return self.runs / run_id
 
     @property
     def champions(self) -> Path:

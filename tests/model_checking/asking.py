@@ -14,6 +14,7 @@ from domain.models import LoggedModel, RegisteredVersion
 from domain.points import Point
 from domain.promotion_policy import PromotionPolicy
 from domain.version_triple import VersionTriple
+from service.metrics import Metrics
 from service.provenance import Provenance
 from service.world import World
 
@@ -127,5 +128,6 @@ def asking_world(worker: str, points: NotingPoints) -> World:
         config=AskingConfig(),
         clock=StoppedClock(),
         points=points,
+        metrics=Metrics(),
     )
     return World(**ports)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from domain.datasets import DatasetHashes, SplitParts
@@ -17,8 +18,11 @@ from domain.run import Run
 from domain.score import Score
 from domain.version_triple import AskedVersions, VersionTriple
 from service.aftercare import Aftercare
+from service.heavy.desk import Places
 from service.ledger_projector import LedgerProjector
+from service.metrics import Metrics
 from service.patience import RetryPolicy
+from service.retention import Retention
 from service.runner import Runner
 from service.world import Heavy, World
 from tests.builders import (
@@ -205,7 +209,7 @@ class NoPictures:
 class Stage:
     """Everything that a runner needs, and handles on all of it."""
 
-    def __init__(self, points: Points = NO_POINTS) -> None:
+    def __init__(self, points: Points = NO_POINTS, folder: Path | None = None) -> None:
         self.clock = FakeClock()
         self.memory = Memory(self.clock.now)
         self.script = script = Script()
@@ -223,11 +227,25 @@ class Stage:
         self.trainer = FakeTrainer(script)
         self.pictures = NoPictures(script)
         self.points = points
+        self.metrics = Metrics()
         self.held: list[float | None] = []
         self.world = self.worker_world("worker-1")
         self.heavy = Heavy(self.files, FakeVersions(script), self.trainer, self.held.append)
         self.projector = LedgerProjector(self.world)
-        self.aftercare = Aftercare(self.world, self.pictures)  # type: ignore[arg-type] # what it asks of pictures
+        self.folder = folder or Path("nowhere")
+        drawing: Any = self.pictures
+        self.aftercare = Aftercare(self.world, drawing, self.retention(20))
+
+    def retention(self, keep: int) -> Retention:
+        """Retention of the folders below the stage's own."""
+        return Retention(
+            world=self.world,
+            places=Places(self.folder),
+            keep=keep,
+            chores=("pictures", "status"),
+            roots=(self.folder,),
+            abandoned_seconds=3600.0,
+        )
 
     def worker_world(self, worker: str) -> World:
         """The world as one worker sees it."""
@@ -245,6 +263,7 @@ class Stage:
             registry=self.registry,
             clock=self.clock,
             points=self.points,
+            metrics=self.metrics,
             max_event_bytes=900_000,
         )
 
