@@ -8,13 +8,13 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from domain.points import Point
+from service.adapters.dvc.dataset_versions import version_parts
+from service.children.progress import report
 from service.heavy.desk import TASKS
 from service.tasks import split as split_task
 from service.tasks import train as train_task
 from service.tasks import version as version_task
 from service.tasks.split import run_split
-from service.tasks.train import report
-from service.tasks.version import version_parts
 from tests.chaos.points import FOLDER_VARIABLE, ArmedPoints
 
 ARMED_TASKS: Final[Mapping[str, str]] = {

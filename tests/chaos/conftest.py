@@ -44,9 +44,7 @@ async def deployment(
     await ensure_topics(KafkaConnection(kafka_server.bootstrap_servers), TOPICS)
     world = write_world(tmp_path / "world", rows=200)
     write_models(world.config_root)
-    return Deployment(
-        world, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri, QUICK
-    )
+    return Deployment(world, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri, QUICK)
 
 
 @pytest.fixture

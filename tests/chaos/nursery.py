@@ -67,7 +67,7 @@ def _write_to(log: str) -> None:
 
 
 def _fork_parent_stands_by() -> None:
-    """Fork the worker's first fork parent now, while this process has but one thread; it waits for its end."""
+    """Fork the worker's first fork parent now, while there is but one thread; it waits for its socket."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     worker = os.getpid()
     pid = os.fork()
@@ -114,8 +114,11 @@ class _Forked:
 
     async def wait(self) -> None:
         """Wait for its end."""
-        while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+        while self._lives():  # noqa: ASYNC110 - the kernel sets no event of ours
             await asyncio.sleep(0.01)
+
+    def _lives(self) -> bool:
+        return os.waitpid(self.pid, os.WNOHANG) == (0, 0)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ class Orders:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._held_before: dict[Point, int] = {}
         for kind in ("kill", "hold", "go"):
             (folder / kind).mkdir(parents=True)
 
@@ -22,6 +23,7 @@ class Orders:
 
     def hold_at(self, point: Point) -> None:
         """Hold who passes next."""
+        self._held_before[point] = len(self._holders(point))
         (self.folder / "go" / point).unlink(missing_ok=True)
         (self.folder / "hold" / point).touch()
 
@@ -49,14 +51,13 @@ class Orders:
         return sum(line.startswith(f"{point} ") for line in self._lines("passed"))
 
     async def held(self, point: Point, *, within: float = 30.0) -> int:
-        """Wait until somebody is held at a point; return its pid."""
-        pid = await eventually(lambda: self._holder(point), within=within)
-        assert pid is not None
-        return pid
+        """Wait until somebody is held at a point as ordered last; return its pid."""
+        holders = await eventually(lambda: self._holders(point)[self._held_before[point] :], within=within)
+        return holders[0]
 
-    def _holder(self, point: Point) -> int | None:
+    def _holders(self, point: Point) -> list[int]:
         holders = [line.split() for line in self._lines("held")]
-        return next((int(pid) for name, pid in reversed(holders) if name == point), None)
+        return [int(pid) for name, pid in holders if name == point]
 
     def _lines(self, name: str) -> list[str]:
         path = self.folder / name

@@ -27,7 +27,7 @@ class ArmedPoints(Points):
     async def at(self, point: Point) -> None:
         """Pass a point in the worker."""
         if self._meets(point):
-            while not self._may_go(point):
+            while not self._may_go(point):  # noqa: ASYNC110 - another process lets go, by a file
                 await asyncio.sleep(_PAUSE)
 
     def passed(self, point: Point) -> None:
@@ -74,9 +74,10 @@ def note(path: Path, line: str) -> None:
 
 def _worker_of(child: int) -> int:
     """A child's parent is the fork parent, whose parent is the worker."""
-    return _parent(_parent(child))
+    return parent(parent(child))
 
 
-def _parent(pid: int) -> int:
+def parent(pid: int) -> int:
+    """The process that a process is a child of."""
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     return int(stat[stat.rindex(")") + 2 :].split()[1])

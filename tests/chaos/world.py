@@ -9,14 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 import yaml
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import CommitFailedError
 from sqlalchemy import make_url
 
+from domain.points import Point
 from tests.chaos.figures import FIGURES
-from tests.chaos.fleet import Fleet, Nursery, now
+from tests.chaos.fleet import Fleet, Nursery, Worker, now
 from tests.chaos.orders import Orders
+from tests.chaos.points import parent
 from tests.e2e.deployment import Deployment
+from tests.eventually import eventually
 from tests.oracle.check import check
 from tests.oracle.facts import Coordinates, Kind, Record, Sent, Violation, World
 from tests.oracle.reading import REQUEST_TOPIC
@@ -55,6 +60,7 @@ class Chaos:
     witness: Witness
     producer: AIOKafkaProducer
     reader: LiveReader
+    begins: Mapping[tuple[str, int], int]  # where the requests begin that are this world's
     found: list[Violation] = field(default_factory=list)
 
     async def put(
@@ -98,6 +104,30 @@ class Chaos:
             assert now() < deadline, f"{[(row.run_id[:8], row.state, row.failure) for row in seen.runs]}"
             await asyncio.sleep(0.1)
 
+    async def promoted(self, count: int, *, within: float = 30.0) -> None:
+        """Wait until the ledger has so many generations."""
+        await eventually(
+            lambda: len(self.rows("SELECT 1 FROM laurel.promotion_ledger")) >= count, within=within
+        )
+
+    def waiting(self) -> set[str]:
+        """What unfinished runs wait for, as people see it."""
+        rows = self.rows("SELECT waiting_on FROM laurel.runs WHERE waiting_on IS NOT NULL AND NOT ended")
+        return {str(row[0]) for row in rows}
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask this world's database."""
+        with psycopg.connect(self.where.database_url, connect_timeout=5) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    async def held_worker(self, point: Point) -> Worker:
+        """Wait until somebody is held at a point; return the worker that it is, or works for."""
+        pid = await self.orders.held(point)
+        workers = {worker.pid: worker for worker in self.fleet.workers.values()}
+        while pid not in workers:
+            pid = parent(pid)
+        return workers[pid]
+
     async def at_rest(self, *, within: float = REST_SECONDS) -> World:
         """Ask the oracle until it finds nothing, at most `within` seconds; fail with what it then finds."""
         began = now()
@@ -135,7 +165,8 @@ async def chaos(folder: Path, deployment: Deployment, nursery: Nursery) -> Async
     """Open a world; what stands in the topics before it is not its business."""
     model, bootstrap = deployment.model, deployment.bootstrap_servers
     group = f"laurel.{model}.training-requested"
-    await _begin_here(bootstrap, group)
+    begins = await end_offsets(bootstrap, [REQUEST_TOPIC])
+    await begin_at(bootstrap, group, begins)
     where = Where(
         model_name=model,
         experiment=model,
@@ -156,7 +187,7 @@ async def chaos(folder: Path, deployment: Deployment, nursery: Nursery) -> Async
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True) as producer:
         with sampled(deployment.world.config_root / "active_config.yaml", witness.active):
             try:
-                yield Chaos(deployment, where, fleet, orders, witness, producer, reader)
+                yield Chaos(deployment, where, fleet, orders, witness, producer, reader, begins)
             finally:
                 orders.disarm()
                 await asyncio.to_thread(fleet.end)
@@ -195,15 +226,22 @@ def write_models(config_root: Path) -> None:
         (config_root / "models" / f"v{version}.yaml").write_text(yaml.safe_dump(model), encoding="utf-8")
 
 
-async def _begin_here(bootstrap: str, group: str) -> None:
-    """Let a group begin at the present end of the requests: earlier ones are other worlds'."""
-    ends = await end_offsets(bootstrap, [REQUEST_TOPIC])
+async def begin_at(bootstrap: str, group: str, offsets: Mapping[tuple[str, int], int]) -> None:
+    """Set a group to these offsets as soon as its last member is gone."""
+    places = {TopicPartition(*place): offset for place, offset in offsets.items()}
     async with AIOKafkaConsumer(
         bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False
     ) as consumer:
-        places = {TopicPartition(*place): offset for place, offset in ends.items()}
         consumer.assign(list(places))
-        await consumer.commit(places)
+
+        async def set_them() -> bool:
+            try:
+                await consumer.commit(places)
+            except CommitFailedError:
+                return False
+            return True
+
+        await eventually(set_them)
 
 
 def _attributes(event_id: str) -> list[tuple[str, bytes]]:

@@ -83,7 +83,9 @@ class AskingRegistry(AskingPort):
     async def tag_version(self, _model: str, _version: int, _tags: object) -> None:
         """A tag is nobody else's business."""
 
-    async def register(self, _model: str, model: LoggedModel, _run: str, _tags: object) -> RegisteredVersion:
+    async def register(
+        self, _model: str, model: LoggedModel, _run: str, _tags: object, **_how: object
+    ) -> RegisteredVersion:
         """One version for one source, whoever asks."""
         number = int(model.model_id)
         return RegisteredVersion(version=number, source="", mlflow_run_id=None, tags={})

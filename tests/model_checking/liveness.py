@@ -37,7 +37,7 @@ def _live_behind(code: CodeType) -> dict[int, frozenset[str]]:
 
 
 def _entering(one: dis.Instruction, behind: frozenset[str]) -> frozenset[str]:
-    """What is live before an instruction: a mere store ends a life, all else that names a local begins one."""
+    """What is live before an instruction: a mere store ends a life, any other use of a local begins one."""
     if one.opname in {"STORE_FAST", "DELETE_FAST"}:
         return behind - {str(one.argval)}
     if "FAST" in one.opname:

@@ -1,0 +1,121 @@
+"""What comes twice, late or by a worker that should be gone changes nothing."""
+
+import asyncio
+
+from domain.points import Point
+from tests.chaos.figures import FIGURES
+from tests.chaos.fleet import Worker
+from tests.chaos.world import Chaos, begin_at
+from tests.eventually import eventually
+from tests.oracle.facts import World
+
+_COPIES = 50
+
+
+async def says(worker: Worker, text: str, times: int) -> None:
+    """Wait until a worker's log holds a text so often."""
+    await eventually(lambda: worker.said(text) >= times)
+
+
+async def test_one_event_fifty_times_is_one_run(world: Chaos) -> None:
+    """Case K01: twice, and fifty times at once over all partitions."""
+    await world.fleet.running("a", "b")
+    for _ in range(2):
+        await world.put({"model_version": 1}, event_id="twice")
+    await asyncio.gather(
+        *(world.put({"model_version": 1}, event_id="fifty", partition=copy % 3) for copy in range(_COPIES))
+    )
+    rested = await world.at_rest()
+    assert len(rested.runs) == 2
+    FIGURES.add("duplicates", _COPIES)
+    FIGURES.add("duplicates → extra runs", len(rested.runs) - 2)
+
+
+async def test_the_whole_topic_again_changes_nothing(world: Chaos) -> None:
+    """Case K02: the group is set back to the beginning after the end."""
+    (worker,) = await world.fleet.running("a")
+    for version in (101, 1, 105):
+        await world.ask(version)
+    before = await world.at_rest()
+    worker.end()
+    await begin_at(world.where.bootstrap_servers, world.where.group, world.begins)
+    world.witness.commits.clear()  # they fell by our own hand
+    worker.start()
+    await worker.running()
+    await says(worker, '"event": "record_known"', len(before.runs))
+    after = await world.at_rest()
+    assert _unchanging(after) == _unchanging(before)
+
+
+def _unchanging(world: World) -> World:
+    """What a replay must leave as it was: all but the samples and the fences."""
+    return World(
+        world.model_name,
+        runs=world.runs,
+        history=world.history,
+        outbox=world.outbox,
+        ledger=world.ledger,
+        late=world.late,
+        tracked=world.tracked,
+        versions=world.versions,
+        alias=world.alias,
+        files={path: digest for path, digest in world.files.items() if "/cache/" not in path},
+    )
+
+
+async def test_a_long_step_amid_rebalances_is_started_once(world: Chaos) -> None:
+    """Case K03: a step of three times the poll limit, while workers join and leave the group."""
+    quick = {"KAFKA__MAX_POLL_INTERVAL_SECONDS": "3"}
+    await world.fleet.running("a", **quick)
+    world.declare("a step of 9 s")
+    world.orders.hold_at(Point.TRAIN_CHILD_STARTED)
+    await world.ask(1)
+    await world.orders.held(Point.TRAIN_CHILD_STARTED)
+    for _ in range(2):
+        (joined,) = await world.fleet.running("b", **quick)
+        await asyncio.sleep(3)  # the length of the step is the case
+        joined.end()
+    await asyncio.sleep(3)
+    world.orders.go(Point.TRAIN_CHILD_STARTED)
+    world.fired("a step of 9 s")
+    rested = await world.at_rest()
+    assert world.orders.passed(Point.TRAIN_CHILD_STARTED) == 1
+    assert [run.fence for run in rested.runs] == [1]
+
+
+async def test_a_worker_that_wakes_behind_its_successor_changes_nothing(world: Chaos) -> None:
+    """Case K05: stopped in the middle, taken over, and awake again when the run has ended."""
+    await world.fleet.running("a", "b", WORKER__RECONCILE_SECONDS="3600")
+    for number, point in enumerate(
+        (Point.TRAIN_AFTER_FIT, Point.DECIDE_BEFORE_COMMIT, Point.PROJECT_BEFORE_ALIAS)
+    ):
+        world.declare(f"stop at {point}")
+        world.orders.hold_at(point)
+        await world.ask(101 + 10 * number)
+        sleeper = await world.held_worker(point)
+        sleeper.stop()
+        world.orders.go(point)
+        world.fired(f"stop at {point}")
+        await world.ended(number + 1)
+        sleeper.wake()
+        await says(sleeper, '"event": "lease_lost"', 1)
+    rested = await world.at_rest()
+    assert all(run.state == "COMPLETED" for run in rested.runs)
+    assert len(rested.ledger) == len(rested.runs)
+    FIGURES.add("stopped workers that woke behind their successor", 3)
+
+
+async def test_a_relay_that_sleeps_between_two_events_sends_none_out_of_order(world: Chaos) -> None:
+    """Case K05 at `relay.before_send`: it has taken rows, sleeps for long, and wakes."""
+    await world.fleet.running("a", "b")
+    world.declare("stop at relay.before_send")
+    world.orders.hold_at(Point.RELAY_BEFORE_SEND)
+    await world.ask(101)
+    sleeper = await world.held_worker(Point.RELAY_BEFORE_SEND)
+    sleeper.stop()
+    world.orders.go(Point.RELAY_BEFORE_SEND)
+    await world.ask(105)
+    await world.ended(2)
+    sleeper.wake()
+    world.fired("stop at relay.before_send")
+    await world.at_rest()

@@ -1,0 +1,126 @@
+"""MLflow loses answers, is away, or answers nonsense: one record, no false champion, and the work goes on."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from domain.points import Point
+from tests.chaos.figures import FIGURES
+from tests.chaos.world import Chaos
+from tests.eventually import eventually
+from tests.proxies import Fault, FaultProxy, cut, err, hole, lost
+from tests.servers import MlflowServer
+from tests.wire_formats import Http, http
+
+POSTS = {
+    "create run": "runs/create",
+    "create logged model": "logged-models ",
+    "create version": "model-versions/create",
+    "log batch": "runs/log-batch",
+    "set alias": "registered-models/alias",
+}
+READING = http("GET", "registered-models/get")
+NONSENSE: dict[str, Fault] = {
+    "400": err(400, '{"error_code": "INVALID_PARAMETER_VALUE", "message": "alias prod not found"}', READING),
+    "403": err(403, '{"error_code": "PERMISSION_DENIED", "message": "no"}', READING),
+    "404 of a wrong route": err(404, "<html>not found</html>", READING, content_type="text/html"),
+    "500": err(500, "oops", READING),
+    "HTML with 200": err(200, "<html>sign in</html>", READING, content_type="text/html"),
+    "half a JSON": cut(READING),
+    "silence": hole(READING),
+}
+
+
+@pytest.fixture
+async def proxy(mlflow_server: MlflowServer) -> AsyncIterator[FaultProxy]:
+    """Where the workers believe MLflow to be."""
+    address = urlsplit(mlflow_server.tracking_uri)
+    async with FaultProxy(address.port or 0, Http(address.netloc)) as proxy:
+        yield proxy
+
+
+async def hits(fault: Fault, count: int) -> None:
+    """Wait until a fault has struck so often."""
+    await eventually(lambda: fault.hits >= count)
+
+
+async def test_lost_answers_leave_one_record(world: Chaos, proxy: FaultProxy) -> None:
+    """Case M01: the answer to each creating call is lost, once and up to three times."""
+    await world.fleet.running("a", MLFLOW_TRACKING_URI=proxy.url)
+    versions = iter(range(101, 161, 5))
+    for name, path in POSTS.items():
+        for times in (1, 3):
+            world.declare(f"{name}, {times}")
+            fault = proxy.add(lost(http("POST", path), times=times))
+            await world.ask(next(versions))
+            await world.ended(len(world.witness.sent))
+            await hits(fault, 1)  # what is read back and adopted is not asked for again
+            world.fired(f"{name}, {times}")
+            FIGURES.add("answers lost", fault.hits)
+            proxy.clear()
+    rested = await world.at_rest(within=60)
+    assert all(run.state == "COMPLETED" for run in rested.runs), [run.failure for run in rested.runs]
+    orphans = sum("laurel.orphan" in run.tags for run in rested.tracked)
+    FIGURES.add("answers lost → orphans made, all tagged", orphans)
+
+
+async def test_an_outage_at_every_step_is_waited_for(world: Chaos, proxy: FaultProxy) -> None:
+    """Case M02: MLflow is away from before each step on, until the run says that it waits for it."""
+    await world.fleet.running("a", MLFLOW_TRACKING_URI=proxy.url)
+    for number, step in enumerate(("split", "version", "train", "evaluate", "decide", "persist")):
+        point = Point(f"{step}.before_effect")
+        world.declare(f"away at {point}")
+        world.orders.hold_at(point)
+        await world.ask(101 + 5 * number)
+        await world.orders.held(point)
+        await proxy.close_door()
+        world.orders.go(point)
+        await eventually(lambda: "mlflow" in world.waiting())
+        await proxy.open_door()
+        world.fired(f"away at {point}")
+        await world.ended(number + 1)
+    rested = await world.at_rest(within=60)
+    assert all(run.state == "COMPLETED" for run in rested.runs)
+    assert world.waiting() == set()
+
+
+async def test_an_outage_without_end_fails_the_run_and_not_the_worker(
+    world: Chaos, proxy: FaultProxy
+) -> None:
+    """Case M02: the budget is over; when MLflow is back its record says FAILED, and the next run goes on."""
+    await world.fleet.running(
+        "a", MLFLOW_TRACKING_URI=proxy.url, WORKER__WAIT_BUDGET_SECONDS="1", WORKER__RETRY_SECONDS_MAX="0.3"
+    )
+    world.declare("away for ever")
+    world.orders.hold_at(Point.EVALUATE_BEFORE_EFFECT)
+    await world.ask(101)
+    await world.orders.held(Point.EVALUATE_BEFORE_EFFECT)
+    await proxy.close_door()
+    world.orders.go(Point.EVALUATE_BEFORE_EFFECT)
+    (run,) = (await world.ended(1)).runs
+    assert (run.state, (run.failure or {})["reason"]) == ("FAILED", "mlflow_unavailable")
+    await proxy.open_door()
+    world.fired("away for ever")
+    await world.ask(105)
+    rested = await world.at_rest(within=60)
+    assert sorted(run.state for run in rested.runs) == ["COMPLETED", "FAILED"]
+
+
+async def test_nonsense_about_the_alias_is_never_no_champion(world: Chaos, proxy: FaultProxy) -> None:
+    """Case P05: whatever is wrong with the answer, nobody is promoted as the first champion."""
+    await world.fleet.running("a", MLFLOW_TRACKING_URI=proxy.url)
+    await world.ask(110)
+    await world.ended(1)
+    for number, (name, fault) in enumerate(NONSENSE.items()):
+        world.declare(name)
+        proxy.add(fault)
+        await world.ask(101)  # worse than the champion: alone it would be promoted
+        await hits(fault, 2)
+        assert [row.generation for row in (await world.look()).ledger] == [1]
+        proxy.clear()
+        await proxy.cut_connections()
+        world.fired(name)
+        await world.ended(number + 2)
+    rested = await world.at_rest(within=60)
+    assert [run.state for run in rested.runs].count("DECLINED") == len(NONSENSE)
