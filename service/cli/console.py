@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from textwrap import fill
 from typing import Annotated, Any, Final, Literal, NoReturn
 
 import typer
@@ -73,9 +74,13 @@ def fail(code: Exit, message: str) -> NoReturn:
     raise typer.Exit(code)
 
 
-def say(text: str, *, style: str = "", on: Console | None = None) -> None:
-    """Print a line for people, as it is."""
-    (on or out).print(Text(printable(text), style=style), soft_wrap=True)
+def say(text: str, *, style: str = "", on: Console | None = None, hang: int | None = None) -> None:
+    """Print a line for people, as it is; with `hang` a terminal gets it wrapped at words, indented so far."""
+    console, shown = on or out, printable(text)
+    if hang is not None and console.is_terminal:
+        rest = " " * hang
+        shown = fill(shown, console.width, subsequent_indent=rest, break_long_words=False)
+    console.print(Text(shown, style=style), soft_wrap=True)
 
 
 def printable(text: str) -> str:

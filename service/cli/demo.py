@@ -2,7 +2,9 @@
 
 import asyncio
 import secrets
+import threading
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,6 +55,7 @@ def demo(
         "MLFLOW_EXPERIMENT": name,
         "MLFLOW_MODEL_NAME": name,
     }
+    threading.Thread(target=_load, daemon=True).start()
     with running(home / "demo" / "servers", environment, port_base) as laurel:
         told = _told(laurel, stage, quiet=as_json)
         seconds = round(time.monotonic() - began, 1)
@@ -62,8 +65,14 @@ def demo(
             until_something_ends(laurel)
 
 
+def _load() -> None:
+    """Import what the story needs, which takes a second or two, while the servers start."""
+    for module in ("service.cli.telling", "service.adapters.polars.deliveries"):
+        import_module(module)
+
+
 def _told(laurel: LocalLaurel, stage: Stage, *, quiet: bool) -> dict[str, Any]:
-    from service.cli.telling import told  # noqa: PLC0415 - takes a second to import, while the servers start
+    from service.cli.telling import told  # noqa: PLC0415 - loaded meanwhile
 
     settings = laurel.settings
     try:
@@ -87,4 +96,4 @@ def _print_end(
     if env:
         say("it is left running; Ctrl-C ends it", style="green")
     else:
-        say("KEEP=1 leaves it running, to look around: the pictures are artifacts of each run in MLflow")
+        say("KEEP=1 leaves it running, to look around in MLflow")

@@ -94,7 +94,7 @@ async def _followed(settings: Settings, sent: SentRequest, *, quiet: bool) -> Ru
         fail(Exit.AWAY, "the request is in Kafka, but no worker has stored it yet; is one running?")
     if not quiet:
         bad = ended.state in {State.REJECTED, State.FAILED}
-        say(verdict_line(ended), style="red" if bad else "")
+        say(verdict_line(ended), style="red" if bad else "", hang=2)
         say(f"all about it: laurel show {ended.run_id[:8]}", style="dim")
     return ended
 
@@ -131,4 +131,4 @@ def _print_event(event: ReadEvent, *, as_json: bool) -> None:
         topic = event.coordinates.topic
         print_json_line({"topic": topic, "attributes": dict(event.attributes), "data": event.data})
     else:
-        say(event_line(event), style=EVENT_COLOURS.get(event.coordinates.topic, ""))
+        say(event_line(event), style=EVENT_COLOURS.get(event.coordinates.topic, ""), hang=14)

@@ -84,10 +84,10 @@ def _print_facts(found: Run) -> None:
     lines[facts["reason"] or ""] = facts["message"] or ""
     for name, text in lines.items():
         if name and text:
-            say(f"{name:<16} {text}")
+            say(f"{name:<16} {text}", hang=17)
     for fault in facts["faults"] or ():
         allowed = f"; allowed: {fault['allowed']}" if fault.get("allowed") else ""
-        say(f"  {fault['message']}{allowed}", style="red")
+        say(f"  {fault['message']}{allowed}", style="red", hang=4)
 
 
 def _asked_by(payload: Mapping[str, Any]) -> str:

@@ -18,13 +18,13 @@ EVENT_COLOURS: Final[Mapping[str, str]] = {
 RUN_COLUMNS: Final = (
     Column("run"),
     Column("state"),
-    Column("s/f/m", spare=2),  # split, features, model
+    Column("s/f/m", spare=1),  # split, features, model
     Column("rmsle", "figure"),
     Column("champion", "figure"),
     Column("verdict"),
     Column("gen", "figure"),
     Column("seconds", "figure"),
-    Column("requested", spare=1),
+    Column("requested", spare=2),
     Column("waits for", spare=4),
     Column("by", spare=5),
     Column("mlflow run", spare=3),

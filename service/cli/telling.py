@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from rich.status import Status
-from rich.text import Text
 
 from config.settings import Settings
 from config.topics import EVENT_TOPICS
@@ -47,11 +46,11 @@ class Teller:
 
     def chapter(self, number: int, title: str) -> None:
         """Begin a chapter."""
-        self._screen.print(Text.assemble((f"{number}. ", "bold cyan"), (title, "bold")), soft_wrap=True)
+        say(f"{number}. {title}", style="bold cyan", on=self._screen, hang=3)
 
     def tell(self, text: str) -> None:
         """Say what happened."""
-        say(f"   {text}", on=self._screen)
+        say(f"   {text}", on=self._screen, hang=5)
 
     def follow(self, run: Run) -> None:
         """Show what a run does now."""
@@ -99,7 +98,7 @@ async def _pictures_drawn(reading: Reading, settings: Settings) -> None:
 def _print_events(events: list[ReadEvent]) -> None:
     say("events, as an ordinary consumer reads them back from Kafka", style="bold")
     for event in events:
-        say(f"   {event_line(event)}", style=EVENT_COLOURS.get(event.coordinates.topic, ""))
+        say(f"   {event_line(event)}", style=EVENT_COLOURS.get(event.coordinates.topic, ""), hang=17)
 
 
 def _event_facts(event: ReadEvent) -> dict[str, Any]:

@@ -79,3 +79,20 @@ def test_there_are_colours_on_a_terminal_only(capsys: pytest.CaptureFixture[str]
     assert isinstance(screen.file, io.StringIO)
     assert "\x1b[31m" in screen.file.getvalue()
     assert capsys.readouterr().out == "red\n"
+
+
+def test_on_a_terminal_a_sentence_wraps_at_words_and_elsewhere_it_is_one_line() -> None:
+    sentence = "   a reason of many long words that has to go on in a second line"
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=30)
+    pipe = Console(file=io.StringIO(), width=30)
+
+    say(sentence, on=terminal, hang=5)
+    say(sentence, on=pipe, hang=5)
+
+    assert isinstance(terminal.file, io.StringIO)
+    assert isinstance(pipe.file, io.StringIO)
+    first, *others = terminal.file.getvalue().splitlines()
+    assert first.startswith("   a reason")
+    assert others
+    assert all(line.startswith("     ") and len(line) <= 30 for line in others)
+    assert pipe.file.getvalue() == f"{sentence}\n"
