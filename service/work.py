@@ -40,6 +40,7 @@ V = TypeVar("V", bound=Value)
 V2 = TypeVar("V2")
 log = structlog.get_logger()
 
+_FIRST_CLAIM = 1  # fences count from here
 _OPENING_SECONDS = 10.0  # that a failure waits for its record to be made
 
 
@@ -56,6 +57,8 @@ class Work:
         self._projector = projector
         self._retry = retry
         self._pieces: dict[str, asyncio.Task[Any]] = {}
+        self._waiting_on: set[str] = set()
+        self._asked_for: set[str] = set()
         self._on_disk: asyncio.Future[PackageFiles] = asyncio.get_running_loop().create_future()
 
     def start_ahead(self) -> None:
@@ -69,6 +72,7 @@ class Work:
         for piece in pieces:
             piece.cancel()
         await asyncio.gather(*pieces, return_exceptions=True)
+        self._show_waiting(None)
 
     async def resolved(self) -> ResolvedConfig | Refused:
         """Give the configuration, or why there is none."""
@@ -107,10 +111,16 @@ class Work:
         trained, evaluated = await self.trained(), await self.evaluated()
         inputs = decide_step.Inputs(self.run, self.config(), await self.opened(), trained, evaluated)
         score = partial(self._score_head, await self.parts())
-        deciding = self._patient_step(Step.DECIDE, decide_step.decide, inputs, self._world, score)
+        deciding = self._patient_step(Step.DECIDE, self._decide, inputs, score)
         recording = self._patiently(record.record_scores, inputs.opened, trained, evaluated, self._world)
         decision, _ = await both(deciding, both(recording, self._start("verified", self._verify)))
         return decision
+
+    async def _decide(
+        self, inputs: decide_step.Inputs, score: decide_step.ScoreHead
+    ) -> tuple[Decided, LedgerEntry | None]:
+        inputs = replace(inputs, is_new=self._is_new("version"))
+        return await decide_step.decide(inputs, self._world, score)
 
     async def close_declined(self, opened: OpenedRun, decided: Decided) -> None:
         """End the MLflow run of a candidate that did not win, before that is announced."""
@@ -123,11 +133,20 @@ class Work:
             Step.PERSIST, patiently, self._persist, endless, self._world.clock, self._notice
         )
 
+    def _is_new(self, thing: str) -> bool:
+        """True the first time under the first claim: nobody can have made the thing, so nobody need look."""
+        is_new = self.run.fence == _FIRST_CLAIM and thing not in self._asked_for
+        self._asked_for.add(thing)
+        return is_new
+
     async def _open(self) -> OpenedRun:
-        opened = await self._patiently(open_run, self.run, self.config(), self._world)
+        opened = await self._patiently(self._find_or_open)
         await self._world.points.at(Point.OPEN_RUN_AFTER_CREATE)
         await self._keep("open_run", opened)
         return opened
+
+    async def _find_or_open(self) -> OpenedRun:
+        return await open_run(self.run, self.config(), self._world, is_new=self._is_new("open_run"))
 
     async def opened_already(self) -> OpenedRun | None:
         """Give the MLflow run of record of a run that fails, unless MLflow keeps it waiting."""
@@ -192,7 +211,10 @@ class Work:
         await self._heavy.trainer.verify(await self._files())
 
     async def _create_model(self) -> LoggedModel:
-        return await self._patiently(create_model, await self.opened(), self.config(), self._world)
+        return await self._patiently(self._find_or_create_model, await self.opened())
+
+    async def _find_or_create_model(self, opened: OpenedRun) -> LoggedModel:
+        return await create_model(opened, self.config(), self._world, is_new=self._is_new("logged_model"))
 
     async def _evaluate(self) -> Evaluated:
         parts, config, trainer = await self.parts(), self.config(), self._heavy.trainer
@@ -256,10 +278,17 @@ class Work:
     async def _notice(self, error: TryLater | None) -> None:
         failure = None if error is None else failure_of(error)
         waiting_on = None if error is None else error.waiting_on
+        self._show_waiting(waiting_on)
         try:
             await self._world.store.note_waiting(self.run, failure, waiting_on=waiting_on)
         except TryLater as unseen:  # nobody sees the wait then, but what is being done goes on
             log.warning("waiting_unseen", waiting_on=waiting_on, message=unseen.message)
+
+    def _show_waiting(self, service: str | None) -> None:
+        """Tell Prometheus which services this run waits for; None: for nothing any more."""
+        for known in self._waiting_on if service is None else {service}:
+            self._world.metrics.set("laurel_waiting", float(service is not None), service=known)
+        self._waiting_on = set() if service is None else self._waiting_on | {service}
 
     async def _keep(self, name: str, value: Value) -> None:
         """Keep what was done; a store that is away may not cost a fit, the lease says for how long."""

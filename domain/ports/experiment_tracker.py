@@ -9,10 +9,13 @@ from domain.models import LoggedModel, OpenedRun
 class ExperimentTracker(Protocol):
     """Raises TryLater with `waiting_on="mlflow"` when it does not answer; NeverRetry when it refuses.
 
-    Creating calls are made while holding the lease; after an unclear answer they read back and adopt.
+    Creating calls are made while holding the lease; after an unclear answer they read back and adopt. With
+    `is_new` the caller knows that nobody can have asked for the thing before: it is not looked for first.
     """
 
-    async def open_run(self, run_id: str, name: str, tags: Mapping[str, str]) -> OpenedRun:
+    async def open_run(
+        self, run_id: str, name: str, tags: Mapping[str, str], *, is_new: bool = False
+    ) -> OpenedRun:
         """Find the run tagged `laurel.run_id` = `run_id`, or create it. Others with that tag are orphans."""
 
     async def log(
@@ -29,7 +32,7 @@ class ExperimentTracker(Protocol):
         """Store texts as artifacts, by path below the run's artifacts. Safe to repeat."""
 
     async def create_model(
-        self, run: OpenedRun, params: Mapping[str, Any], tags: Mapping[str, str]
+        self, run: OpenedRun, params: Mapping[str, Any], tags: Mapping[str, str], *, is_new: bool = False
     ) -> LoggedModel:
         """Find this run's logged model `model`, or create it."""
 

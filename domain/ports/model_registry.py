@@ -19,9 +19,18 @@ class ModelRegistry(Protocol):
         """One version; None only when the registry itself says that it does not exist."""
 
     async def register(
-        self, model_name: str, model: LoggedModel, mlflow_run_id: str, tags: Mapping[str, str]
+        self,
+        model_name: str,
+        model: LoggedModel,
+        mlflow_run_id: str,
+        tags: Mapping[str, str],
+        *,
+        is_new: bool = False,
     ) -> RegisteredVersion:
-        """Find the version made from this source, or create it (and the registered model)."""
+        """Find the version made from this source, or create it (and the registered model).
+
+        With `is_new` the caller knows that nobody can have registered it: it is not looked for first.
+        """
 
     async def tag_version(self, model_name: str, version: int, tags: Mapping[str, str]) -> None:
         """Set tags of a version. Safe to repeat."""

@@ -28,6 +28,7 @@ class Inputs:
     opened: OpenedRun
     trained: Trained
     evaluated: Evaluated
+    is_new: bool = False  # nobody can have registered this candidate
 
 
 async def decide(inputs: Inputs, world: World, score_head: ScoreHead) -> tuple[Decided, LedgerEntry | None]:
@@ -57,7 +58,10 @@ def _alias_unread(champion: ChampionOutlook) -> bool:
 async def _register(inputs: Inputs, generation: int, world: World) -> int:
     tags = version_tags(inputs, generation)
     model: LoggedModel = inputs.trained.model
-    version = await world.registry.register(world.model_name, model, inputs.opened.mlflow_run_id, tags)
+    opened, is_new = inputs.opened, inputs.is_new
+    version = await world.registry.register(
+        world.model_name, model, opened.mlflow_run_id, tags, is_new=is_new
+    )
     if version.tags.get("laurel.generation") != str(generation):  # found: from a try before the head moved
         await world.registry.tag_version(world.model_name, version.version, tags)
     return version.version

@@ -6,11 +6,10 @@ from domain.run import Run
 from service.world import World
 
 
-async def open_run(run: Run, config: ResolvedConfig, world: World) -> OpenedRun:
+async def open_run(run: Run, config: ResolvedConfig, world: World, *, is_new: bool = False) -> OpenedRun:
     """Find or create this request's run, tagged so that it is found again."""
-    return await world.tracker.open_run(
-        run.run_id, f"{world.model_name}-{run.run_id[:8]}", opening_tags(run, config)
-    )
+    name, tags = f"{world.model_name}-{run.run_id[:8]}", opening_tags(run, config)
+    return await world.tracker.open_run(run.run_id, name, tags, is_new=is_new)
 
 
 def opening_tags(run: Run, config: ResolvedConfig) -> dict[str, str]:

@@ -5,9 +5,10 @@ from domain.resolved_config import ResolvedConfig
 from service.world import World
 
 
-async def create_model(opened: OpenedRun, config: ResolvedConfig, world: World) -> LoggedModel:
+async def create_model(
+    opened: OpenedRun, config: ResolvedConfig, world: World, *, is_new: bool = False
+) -> LoggedModel:
     """Find or create the logged model; during the fit, since it needs nothing of it."""
     params = {"model_type": config.model.model.type, **config.model.model.params}
-    return await world.tracker.create_model(
-        opened, params, {"laurel.feature_version": f"{config.features.version}"}
-    )
+    tags = {"laurel.feature_version": f"{config.features.version}"}
+    return await world.tracker.create_model(opened, params, tags, is_new=is_new)

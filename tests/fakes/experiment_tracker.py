@@ -31,7 +31,14 @@ class FakeExperimentTracker:
         self.runs: dict[str, FakeRun] = {}
         self.ready: set[str] = set()
 
-    async def open_run(self, run_id: str, name: str, tags: Mapping[str, str]) -> OpenedRun:
+    async def open_run(
+        self,
+        run_id: str,
+        name: str,
+        tags: Mapping[str, str],
+        *,
+        is_new: bool = False,  # noqa: ARG002 - the port's
+    ) -> OpenedRun:
         for run in self.runs.values():
             if run.tags["laurel.run_id"] == run_id:
                 return run.opened
@@ -75,6 +82,8 @@ class FakeExperimentTracker:
         run: OpenedRun,
         params: Mapping[str, Any],  # noqa: ARG002 - the port's
         tags: Mapping[str, str],  # noqa: ARG002 - the port's
+        *,
+        is_new: bool = False,  # noqa: ARG002 - the port's
     ) -> LoggedModel:
         record = self._run(run.mlflow_run_id)
         if record.model is None:

@@ -21,7 +21,13 @@ class FakeModelRegistry:
         return next((known for known in found if known.version == version), None)
 
     async def register(
-        self, model_name: str, model: LoggedModel, mlflow_run_id: str, tags: Mapping[str, str]
+        self,
+        model_name: str,
+        model: LoggedModel,
+        mlflow_run_id: str,
+        tags: Mapping[str, str],
+        *,
+        is_new: bool = False,  # noqa: ARG002 - the port's
     ) -> RegisteredVersion:
         found = self.versions.setdefault(model_name, [])
         for known in found:

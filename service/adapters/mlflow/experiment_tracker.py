@@ -36,7 +36,9 @@ class MlflowExperimentTracker:
         self._experiments = Experiments(rest, experiment)
         self._models = LoggedModels(rest)
 
-    async def open_run(self, run_id: str, name: str, tags: Mapping[str, str]) -> OpenedRun:
+    async def open_run(
+        self, run_id: str, name: str, tags: Mapping[str, str], *, is_new: bool = False
+    ) -> OpenedRun:
         """Find the run tagged `laurel.run_id` = `run_id`, or create it. Others with that tag are orphans."""
         experiment_id = await self._experiments.id()
         body = {
@@ -52,7 +54,9 @@ class MlflowExperimentTracker:
                 return _opened(answer["run"])
 
         try:
-            return await find_or_create(lambda: self._run_of_record(experiment_id, run_id), create)
+            return await find_or_create(
+                lambda: self._run_of_record(experiment_id, run_id), create, is_new=is_new
+            )
         except NeverRetry:
             self._experiments.forget()  # it may have been deleted since
             raise
@@ -91,10 +95,10 @@ class MlflowExperimentTracker:
             )
 
     async def create_model(
-        self, run: OpenedRun, params: Mapping[str, Any], tags: Mapping[str, str]
+        self, run: OpenedRun, params: Mapping[str, Any], tags: Mapping[str, str], *, is_new: bool = False
     ) -> LoggedModel:
         """Find this run's logged model `model`, or create it."""
-        return await self._models.find_or_create(run, param_list(params), tag_list(tags))
+        return await self._models.find_or_create(run, param_list(params), tag_list(tags), is_new=is_new)
 
     async def finalize_model(self, model: LoggedModel) -> None:
         """Mark the logged model READY. Safe to repeat."""

@@ -19,10 +19,10 @@ class LoggedModels:
         self._rest = rest
 
     async def find_or_create(
-        self, run: OpenedRun, params: list[dict[str, str]], tags: list[dict[str, str]]
+        self, run: OpenedRun, params: list[dict[str, str]], tags: list[dict[str, str]], *, is_new: bool
     ) -> LoggedModel:
         """Find this run's model, or create it; and link it to the run's outputs."""
-        model = await self._of_record(run)
+        model = None if is_new else await self._of_record(run)
         if model is None:
             model = await self._create(run, params, tags)
         elif await self._is_linked(run, model):

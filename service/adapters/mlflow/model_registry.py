@@ -53,14 +53,19 @@ class MlflowModelRegistry:
             return _version(answer["model_version"])
 
     async def register(
-        self, model_name: str, model: LoggedModel, mlflow_run_id: str, tags: Mapping[str, str]
+        self,
+        model_name: str,
+        model: LoggedModel,
+        mlflow_run_id: str,
+        tags: Mapping[str, str],
+        *,
+        is_new: bool = False,
     ) -> RegisteredVersion:
         """Find the version made from this source, or create it (and the registered model).
 
         A version that is found keeps the tags that it has.
         """
-        found = await self._of_record(model_name, model.uri)
-        if found is not None:
+        if not is_new and (found := await self._of_record(model_name, model.uri)) is not None:
             return found
         body = {
             "name": model_name,

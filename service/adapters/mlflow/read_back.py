@@ -12,10 +12,13 @@ ORPHAN_TAG: Final = "laurel.orphan"
 
 
 async def find_or_create(
-    find: Callable[[], Awaitable[Found | None]], create: Callable[[], Awaitable[Found]]
+    find: Callable[[], Awaitable[Found | None]], create: Callable[[], Awaitable[Found]], *, is_new: bool
 ) -> Found:
-    """Return what is there, else create it: one creating request at the most."""
-    found = await find()
+    """Return what is there, else create it: one creating request at the most.
+
+    What `is_new`, because nobody can have asked for it before, is looked for only after an unclear answer.
+    """
+    found = None if is_new else await find()
     return await create_or_adopt(create, find) if found is None else found
 
 
