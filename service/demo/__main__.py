@@ -1,18 +1,21 @@
 """Set the example up where nothing stands yet: `python -m service.demo FOLDER`.
 
-What a first try in containers starts from: `FOLDER/config` and `FOLDER/data`. If either holds anything, both are
-left as they are: they are somebody's own, or a first try's from before.
+What a first try in containers starts from: the folders `FOLDER/config` and `FOLDER/data`. If either holds
+anything, both are left as they are: they are somebody's own, or a first try's from before.
 """
 
 import sys
 from pathlib import Path
 
+from domain.errors import Stop
 from service.demo.stage import Stage
+from service.roots import require_roots
 
 
 def main(folder: Path) -> str:
-    """Set up, and say what was done."""
+    """Set up, and say what was done. Raises Stop where it may not write."""
     stage = Stage(folder)
+    require_roots({"config": stage.config_root, "data": stage.data_root})
     taken = [str(root) for root in (stage.config_root, stage.data_root) if _holds_anything(root)]
     if taken:
         return f"left as it is: {', '.join(taken)}"
@@ -21,8 +24,11 @@ def main(folder: Path) -> str:
 
 
 def _holds_anything(root: Path) -> bool:
-    return root.exists() and any(root.iterdir())
+    return any(root.iterdir())
 
 
 if __name__ == "__main__":
-    sys.stdout.write(main(Path(sys.argv[1])) + "\n")
+    try:
+        sys.stdout.write(main(Path(sys.argv[1])) + "\n")
+    except Stop as error:
+        sys.exit(error.message)

@@ -4,6 +4,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.resolved_config import FAMILIES
+from service.adapters.files.active_config import FILE_NAME
+
 EXAMPLE = Path(__file__).parents[2] / "config" / "example"
 _SALES = EXAMPLE / "data" / "ames.parquet"
 _PERIOD = "Year_Sold"
@@ -32,13 +35,11 @@ class Stage:
         return self.data_root / "processed" / "master.parquet"
 
     def set_up(self) -> None:
-        """Copy the example's configuration; the data is still to be delivered."""
-        shutil.copytree(
-            EXAMPLE,
-            self.config_root,
-            ignore=shutil.ignore_patterns("data", "*.py", "__pycache__"),
-            dirs_exist_ok=True,  # an empty volume is there already
-        )
+        """Copy the example's configuration; the data is still to be delivered. Empty folders may be there."""
+        self.config_root.mkdir(parents=True, exist_ok=True)
+        for family in FAMILIES:
+            shutil.copytree(EXAMPLE / family, self.config_root / family)
+        shutil.copyfile(EXAMPLE / FILE_NAME, self.config_root / FILE_NAME)
         self.master.parent.mkdir(parents=True, exist_ok=True)
 
     def deliver_first_sales(self) -> int:
