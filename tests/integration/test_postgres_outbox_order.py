@@ -21,7 +21,7 @@ from tests.integration.postgres_admin import plain
 
 MODEL = "price"
 WRITERS = 6
-RUNS = 12
+RUNS = 6
 
 
 @pytest.fixture

@@ -3,18 +3,18 @@
 from datetime import UTC, datetime
 
 from domain.announcement import Announcement
+from domain.errors import TryLater
 from domain.ledger import Cause, next_entry
 from domain.lifecycle import Outcome
 from domain.request import ReceivedRequest
-from service.adapters.postgres.alias_writes import PostgresAliasWrites
+from domain.run import Run
 from service.adapters.postgres.database import Database
-from service.adapters.postgres.first_uses import PostgresFirstUses
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.run_store import PostgresRunStore
 
 _NOBODY = "laurel rehearsal"  # no model has this name: no claim but ours finds the run
-_REQUEST = ReceivedRequest(identity="rehearsal", model_name=_NOBODY, payload={}, correlation_id="rehearsal")
+_LEASE_SECONDS = 60.0
 _ANNOUNCED = {
     Outcome.RESOLVED: False,
     Outcome.SPLIT: False,
@@ -25,43 +25,39 @@ _ANNOUNCED = {
 
 
 async def rehearse(database: Database) -> None:
-    """Take a run through its states, on a stage: nothing of it is left, and nobody is woken.
+    """Take two runs to their ends, on a stage: nothing of them is left, and nobody is woken.
 
     Raises TryLater when the database does not answer.
     """
     async with database.stage() as stage:
         store, outbox = PostgresRunStore(stage), PostgresOutbox(stage, _NOBODY)
-        await store.add(_REQUEST)
-        await store.wait_for_work(0)
-        await _use_and_promote(stage)
-        run = await store.claim(_NOBODY, _NOBODY, 60)
-        if run is None:
-            return
-        await store.renew(run, 60)
-        run = await store.keep(run, "open_run", {"mlflow_run_id": "none"})
-        for outcome, announced in _ANNOUNCED.items():
-            run = await store.begin(run)
-            announcements = [_announcement(outcome)] if announced else []
-            run = await store.advance(run, outcome, output={}, announcements=announcements)
         entry = next_entry(
             _NOBODY, None, version=1, cause=Cause.GATE, reasons=("r",), actor=_NOBODY, at=datetime.now(UTC)
         )
+        run = await _evaluated(store, "promoted")
         run = await store.advance(run, Outcome.WON, output={}, entry=entry)
         await store.advance(run, Outcome.PERSISTED, output={})
+        run = await _evaluated(store, "declined")
+        await store.advance(run, Outcome.LOST, output={}, announcements=[_announcement(run, Outcome.LOST)])
         await PostgresPromotionLedger(stage).unannounced(_NOBODY)
-        await store.chore_done(run.run_id, "status")
         await outbox.mark_sent([row.seq for row in await outbox.unsent(100)])
 
 
-async def _use_and_promote(stage: Database) -> None:
-    await PostgresFirstUses(stage, _NOBODY).record("models", "v1", "digest", "none")
-    await PostgresFirstUses(stage, _NOBODY).known("models", "v1")
-    await PostgresPromotionLedger(stage).head(_NOBODY)
-    writes = PostgresAliasWrites(stage)
-    number = await writes.open(_NOBODY, 1, _NOBODY)
-    await writes.is_open(_NOBODY, 1)
-    await writes.close(number)
+async def _evaluated(store: PostgresRunStore, identity: str) -> Run:
+    request = ReceivedRequest(identity=identity, model_name=_NOBODY, payload={}, correlation_id=identity)
+    await store.add(request)
+    run = await store.claim(_NOBODY, _NOBODY, _LEASE_SECONDS)
+    if run is None:
+        raise TryLater("rehearsal_disturbed", "the rehearsal's own run was not there", waiting_on="postgres")
+    await store.renew(run, _LEASE_SECONDS)
+    run = await store.keep(run, "open_run", {"mlflow_run_id": identity})
+    for outcome, announced in _ANNOUNCED.items():
+        run = await store.begin(run)
+        announcements = [_announcement(run, outcome)] if announced else []
+        run = await store.advance(run, outcome, output={}, announcements=announcements)
+    return run
 
 
-def _announcement(outcome: Outcome) -> Announcement:
-    return Announcement(event_id=outcome.value, topic="rehearsal", key=_NOBODY, headers={}, body="{}")
+def _announcement(run: Run, outcome: Outcome) -> Announcement:
+    event_id = f"rehearsal {run.run_id} {outcome}"
+    return Announcement(event_id=event_id, topic="rehearsal", key=_NOBODY, headers={}, body="{}")
