@@ -24,7 +24,8 @@ async def settled_head(world: World) -> tuple[LedgerEntry | None, int | None]:
             return head, alias
         if head is not None and await _is_ours(world, head, alias):
             return head, alias
-        await _record(world, head, alias)
+        if head is None or await _is_a_persons(world, alias):
+            await _record(world, head, alias)
 
 
 async def _tell_if_missing(world: World, head: LedgerEntry | None) -> None:
@@ -34,12 +35,21 @@ async def _tell_if_missing(world: World, head: LedgerEntry | None) -> None:
 
 
 async def _is_ours(world: World, head: LedgerEntry, alias: int) -> bool:
-    if alias in await _on_its_way(world, head) or await world.alias_writes.is_open(world.model_name, alias):
-        return True
-    # A late write of ours may have been mended, and its record closed, since the alias was read.
-    if await world.registry.alias_version(world.model_name) != alias:
+    if alias in await _on_its_way(world, head):
         return True
     return await world.alias_writes.is_open(world.model_name, alias)
+
+
+async def _is_a_persons(world: World, alias: int) -> bool:
+    """Look closely: a late write of ours may have been mended, and its record closed, since the first look.
+
+    Whoever of us wrote what stands there has a record open: its writer closes it only when the alias shows
+    the head. So while no write of ours begins or ends, what stands under no open record is a person's.
+    """
+    before = await world.alias_writes.traffic(world.model_name)
+    stands = await world.registry.alias_version(world.model_name) == alias
+    unknown = not await world.alias_writes.is_open(world.model_name, alias)
+    return stands and unknown and await world.alias_writes.traffic(world.model_name) == before
 
 
 async def _on_its_way(world: World, head: LedgerEntry) -> set[int]:

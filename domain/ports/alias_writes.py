@@ -19,5 +19,8 @@ class AliasWrites(Protocol):
     async def is_open(self, model_name: str, version: int) -> bool:
         """True when a write of ours to this version may still be on its way."""
 
+    async def traffic(self, model_name: str) -> tuple[int, int]:
+        """How many writes were ever recorded, and how many are open: the same twice, and nothing went on."""
+
     async def close_all_of(self, writer: str) -> None:
         """Close what an earlier life of this writer left open."""

@@ -41,6 +41,20 @@ class AliasWritesContract:
             True,
         ]
 
+    async def test_every_beginning_and_every_end_of_a_write_is_seen_in_the_traffic(
+        self, stores: Stores, others: Stores, model: str
+    ) -> None:
+        seen = [await others.alias_writes.traffic(model)]
+        first = await stores.alias_writes.open(model, 7, "w")
+        seen.append(await others.alias_writes.traffic(model))
+        second = await stores.alias_writes.open(model, 7, "w")
+        seen.append(await others.alias_writes.traffic(model))
+        for number in (first, second):
+            await stores.alias_writes.close(number)
+            seen.append(await others.alias_writes.traffic(model))
+        assert len(set(seen)) == len(seen)
+        assert await others.alias_writes.traffic(model) == seen[-1]
+
 
 class TestFakeAliasWrites(OnFakes, AliasWritesContract):
     """In memory."""

@@ -20,6 +20,10 @@ class FakeAliasWrites:
     async def is_open(self, model_name: str, version: int) -> bool:
         return any(record[:2] == (model_name, version) for record in self.memory.alias_writes.values())
 
+    async def traffic(self, model_name: str) -> tuple[int, int]:
+        still_open = [record for record in self.memory.alias_writes.values() if record[0] == model_name]
+        return self.memory.alias_writes_made, len(still_open)
+
     async def close_all_of(self, writer: str) -> None:
         for number, record in list(self.memory.alias_writes.items()):
             if record[2] == writer:

@@ -69,6 +69,9 @@ class AskingAliasWrites(AskingPort):
     async def is_open(self, _model: str, version: int) -> bool:
         return cast("bool", await Ask("is_open", version))
 
+    async def traffic(self, _model: str) -> tuple[int, int]:
+        return cast("tuple[int, int]", await Ask("traffic"))
+
     async def close_all_of(self, writer: str) -> None:
         await Ask("close_records_of", writer)
 

@@ -187,6 +187,11 @@ def _is_open(shared: Shared, version: int, _entries: Entries) -> Answer:
     return Answer(any(one[1] == version for one in shared.records), shared)
 
 
+@effect("traffic")
+def _traffic(shared: Shared, _about: object, _entries: Entries) -> Answer:
+    return Answer((shared.opened, len(shared.records)), shared)
+
+
 @effect("read_alias")
 def _read_alias(shared: Shared, _about: object, _entries: Entries) -> Answer:
     return Answer(shared.alias, shared)

@@ -20,6 +20,9 @@ _IS_OPEN: Final = (
     )
     .limit(1)
 )
+_TRAFFIC: Final = select(func.count().label("made"), func.count().filter(_open).label("still_open")).where(
+    alias_writes.c.model_name == bindparam("model")
+)
 _CLOSING: Final = update(alias_writes).where(_open).values(closed_at=func.clock_timestamp())
 _CLOSE: Final = _CLOSING.where(alias_writes.c.number == bindparam("which"))
 _CLOSE_ALL_OF: Final = _CLOSING.where(alias_writes.c.writer == bindparam("whose"))
@@ -50,6 +53,11 @@ class PostgresAliasWrites:
         """Look for an open record of a write to this version."""
         shown = {"model": model_name, "shown": version}
         return bool(await self._database.rows("look for alias writes", _IS_OPEN, shown))
+
+    async def traffic(self, model_name: str) -> tuple[int, int]:
+        """Count the writes that were recorded, and those that are open, in one look."""
+        rows = await self._database.rows("count alias writes", _TRAFFIC, {"model": model_name})
+        return int(rows[0]["made"]), int(rows[0]["still_open"])
 
     async def close_all_of(self, writer: str) -> None:
         """Close what an earlier life of this writer left open."""
