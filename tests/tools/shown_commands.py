@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from typer.main import get_command
 
-from service.cli.lazy import Lazy
 from service.cli.commands import app
+from service.cli.lazy import Lazy
 
 _SPANS: Final = re.compile(r"^```(?:sh|console)\n(.*?)^```|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 _PREFIXES: Final = ("docker compose exec worker ", "KEEP=1 ")
