@@ -20,7 +20,7 @@ from domain.ports.run_store import RunStore
 from domain.request import ReceivedRequest
 from domain.run import Failure, Run
 from service.adapters.postgres.alias_writes import PostgresAliasWrites
-from service.adapters.postgres.database import open_database
+from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.first_uses import PostgresFirstUses
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
@@ -100,15 +100,18 @@ def in_memory(memory: Memory, model: str) -> Stores:
 async def on_postgres(url: str, model: str) -> AsyncIterator[Stores]:
     """The real stores, as a process of its own would open them."""
     async with open_database(url) as database:
-        outbox = PostgresOutbox(database, model)
-        yield Stores(
-            PostgresRunStore(database),
-            outbox,
-            PostgresPromotionLedger(database),
-            PostgresFirstUses(database, model),
-            PostgresAliasWrites(database),
-        )
-        await outbox.close()
+        yield stores_on(database, model)
+
+
+def stores_on(database: Database, model: str) -> Stores:
+    """The real stores of one model."""
+    return Stores(
+        PostgresRunStore(database),
+        PostgresOutbox(database, model),
+        PostgresPromotionLedger(database),
+        PostgresFirstUses(database, model),
+        PostgresAliasWrites(database),
+    )
 
 
 def request(model: str, identity: str | None = None, **payload: object) -> ReceivedRequest:
