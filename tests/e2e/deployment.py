@@ -1,4 +1,4 @@
-"""One deployment of Laurel on the session's servers: roots, database and names of its own, and its workers."""
+"""One deployment of Laurel on the session's servers: roots, database and names of its own, and workers."""
 
 import asyncio
 import json

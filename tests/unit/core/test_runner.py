@@ -1,4 +1,4 @@
-"""The runner: what it claims it carries through the table's states, and whatever happens it ends or gives back."""
+"""The runner: what it claims it carries through the table's states, and it always ends or gives back."""
 
 import asyncio
 from typing import Any

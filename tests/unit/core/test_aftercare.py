@@ -1,0 +1,127 @@
+"""Behind the end: pictures when nobody waits, none lost, and old folders go only when nothing needs them."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from domain.errors import NeverRetry, TryLater
+from domain.run import Run
+from tests.builders import MODEL
+from tests.eventually import eventually
+from tests.fake_time import settle
+from tests.unit.core.stage import Stage, fails
+
+AWAY = TryLater("mlflow_unavailable", "no answer", waiting_on="mlflow")
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """A stage whose runs have folders."""
+    return Stage(folder=tmp_path)
+
+
+async def undrawn(stage: Stage) -> int:
+    return len(await stage.store.ended_without(MODEL, "pictures", 10))
+
+
+async def catch_up(stage: Stage) -> None:
+    """One look of the aftercare, to its end."""
+    task = asyncio.ensure_future(stage.aftercare.run_forever())
+    await settle()
+    for _ in range(200):
+        await asyncio.sleep(0.002)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_every_run_with_a_record_is_drawn_once(stage: Stage) -> None:
+    runs = [await stage.done(0.5), await stage.done(0.6)]
+    await stage.done(split_version="x")
+    await catch_up(stage)
+    await catch_up(stage)
+    assert stage.pictures.drawn == [run.run_id for run in runs]
+    assert await undrawn(stage) == 0
+
+
+async def test_pictures_wait_while_a_lifecycle_is_in_hand(stage: Stage) -> None:
+    await stage.done(0.5)
+    stage.aftercare.run_began()
+    task = asyncio.ensure_future(stage.aftercare.run_forever())
+    await settle()
+    assert stage.pictures.drawn == []
+    stage.aftercare.run_left()
+    await eventually(lambda: len(stage.pictures.drawn) == 1)
+    task.cancel()
+
+
+@pytest.mark.parametrize(
+    "error", [NeverRetry("gone", "its files are gone"), TryLater("step_died", "9"), KeyError("x")]
+)
+async def test_what_cannot_be_drawn_is_given_up_and_holds_up_nothing(error: Exception, stage: Stage) -> None:
+    await stage.done(0.5)
+    second = await stage.done(0.6)
+    fails("draw", stage, error)
+    await catch_up(stage)
+    assert stage.pictures.drawn == [second.run_id]
+    assert await undrawn(stage) == 0
+
+
+async def test_pictures_that_mlflow_does_not_take_are_kept_for_later(stage: Stage) -> None:
+    await stage.done(0.5)
+    fails("draw", stage, AWAY)
+    await catch_up(stage)
+    assert await undrawn(stage) == 1
+    await catch_up(stage)
+    assert await undrawn(stage) == 0
+
+
+async def with_folder(stage: Stage, *rmsle: float) -> tuple[Run, Path]:
+    """A run that has ended, and a folder as it leaves one."""
+    run = await stage.done(*rmsle)
+    folder = stage.folder / "runs" / run.run_id
+    (folder / "split").mkdir(parents=True)
+    (folder / "split/train.parquet").write_bytes(b"rows")
+    await stage.clock.advance(1)
+    return run, folder
+
+
+async def test_the_newest_run_folders_are_kept(stage: Stage) -> None:
+    made = [await with_folder(stage, 0.5) for _ in range(4)]
+    for run, _ in made:
+        await stage.store.chore_done(run.run_id, "pictures")
+    for _ in range(2):
+        await stage.retention(2).look()
+    assert [folder.exists() for _, folder in made] == [False, False, True, True]
+
+
+async def test_a_folder_whose_pictures_are_still_to_be_drawn_stays(stage: Stage) -> None:
+    made = [await with_folder(stage, 0.5) for _ in range(3)]
+    await stage.store.chore_done(made[1][0].run_id, "pictures")
+    await stage.retention(1).look()
+    assert [folder.exists() for _, folder in made] == [True, False, True]
+
+
+async def test_a_run_in_hand_and_a_folder_of_nobody_stay(stage: Stage) -> None:
+    ended, own = await with_folder(stage, 0.5)
+    await stage.store.chore_done(ended.run_id, "pictures")
+    folders = [stage.folder / "runs" / name for name in (await stage.ask(), "not-a-run")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    await stage.retention(1).look()
+    assert all(folder.exists() for folder in [*folders, own])
+
+
+async def test_what_a_crash_left_half_written_goes_and_what_is_being_written_stays(stage: Stage) -> None:
+    old, young = (stage.folder / name for name in (".master.parquet.1.laurel-tmp", ".v1.yaml.2.laurel-tmp"))
+    now = stage.clock.now().timestamp()
+    for path, age in ((old, 3601), (young, 3599)):
+        path.write_bytes(b"half")
+        os.utime(path, (now - age, now - age))
+    await stage.retention(20).look()
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+async def test_nothing_on_disk_is_nothing_to_do(stage: Stage) -> None:
+    await stage.retention(1).look()

@@ -1,0 +1,238 @@
+"""Alias, defaults and announcements follow the ledger; what a person does becomes a generation."""
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+import pytest
+
+from domain.errors import NeverRetry, TryLater
+from domain.ledger import Cause, LedgerEntry
+from domain.points import Point
+from domain.version_triple import VersionTriple
+from service.alias_watch import settled_head
+from service.ledger_projector import LedgerProjector
+from tests.builders import MODEL, TRIPLE, an_entry
+from tests.fake_time import settle
+from tests.fakes.model_registry import FakeModelRegistry
+from tests.holding import HoldAt
+from tests.unit.core.stage import Stage, fails
+
+OTHER = VersionTriple(split_version=1, feature_version=2, model_version=3)
+AWAY = TryLater("mlflow_unavailable", "no answer", waiting_on="mlflow")
+
+
+async def promoted(stage: Stage, version: int, triple: VersionTriple = TRIPLE) -> LedgerEntry:
+    """Append a gate's generation for a version that is registered."""
+    head = await stage.ledger.head(MODEL)
+    entry = an_entry(head, version, cause=Cause.GATE, triple=triple, run_id=f"run-{version}")
+    await stage.ledger.append(entry)
+    return entry
+
+
+@pytest.fixture
+async def registered(stage: Stage) -> Stage:
+    """A stage with versions 1 to 4, and no alias."""
+    for number in range(1, 5):
+        await stage.by_hand(f"{number}")
+    stage.registry.aliases.clear()
+    return stage
+
+
+async def shown(stage: Stage) -> LedgerEntry:
+    """Follow and announce, as every projector does."""
+    head = await stage.projector.follow()
+    assert head is not None
+    await stage.projector.announce_up_to(head)
+    return head
+
+
+def promotions(stage: Stage) -> list[int | None]:
+    """The generations that were announced, in order."""
+    return [row.generation for row in stage.memory.outbox]
+
+
+async def test_an_empty_ledger_and_no_alias_is_nothing_to_do(stage: Stage) -> None:
+    assert await stage.projector.follow() is None
+    assert stage.memory.outbox == []
+
+
+async def test_alias_and_defaults_show_the_head_and_it_is_announced_once(registered: Stage) -> None:
+    entry = await promoted(registered, 2, OTHER)
+    for _ in range(3):
+        assert await shown(registered) == entry
+    assert (registered.alias, registered.config.active) == (2, OTHER)
+    assert promotions(registered) == [1]
+    assert registered.script.calls["set_alias"] == 1
+
+
+async def test_generations_are_announced_in_order_even_when_one_was_passed(registered: Stage) -> None:
+    await promoted(registered, 1)
+    await promoted(registered, 2)
+    await promoted(registered, 3, OTHER)
+    await shown(registered)
+    assert promotions(registered) == [1, 2, 3]
+    assert registered.alias == 3
+
+
+async def test_nothing_beyond_what_is_shown_is_announced(registered: Stage) -> None:
+    first = await promoted(registered, 1)
+    await promoted(registered, 2)
+    await registered.projector.announce_up_to(first)
+    assert promotions(registered) == [1]
+
+
+async def test_a_head_that_moves_meanwhile_is_followed_before_anything_is_said() -> None:
+    hold = HoldAt(Point.PROJECT_BEFORE_REREAD)
+    stage = Stage(points=hold)
+    for number in range(1, 3):
+        await stage.by_hand(f"{number}")
+    stage.registry.aliases.clear()
+    await promoted(stage, 1)
+    following = asyncio.ensure_future(stage.projector.follow())
+    await hold.reached.wait()
+    second = await promoted(stage, 2, OTHER)
+    hold.go.set()
+    assert await following == second
+    assert (stage.alias, stage.config.active) == (2, OTHER)
+
+
+async def test_a_stale_write_is_mended_and_is_no_override() -> None:
+    """P03: a projector sleeps before its write, another promotes and shows; the late write is our own."""
+    hold = HoldAt(Point.PROJECT_BEFORE_ALIAS)
+    stage = Stage(points=hold)
+    for number in range(1, 3):
+        await stage.by_hand(f"{number}")
+    stage.registry.aliases.clear()
+    await promoted(stage, 1)
+    sleeping = asyncio.ensure_future(stage.projector.follow())
+    await hold.reached.wait()
+    await promoted(stage, 2)
+    await shown(stage)
+    assert stage.alias == 2
+    hold.go.set()
+    await sleeping
+    head = await shown(stage)
+    assert (stage.alias, head.generation) == (2, 2)
+    assert stage.memory.alias_writes == {}
+
+
+async def test_a_late_write_of_a_killed_projector_is_drift_as_long_as_its_record_is_open(
+    registered: Stage,
+) -> None:
+    await promoted(registered, 1)
+    await promoted(registered, 2)
+    await shown(registered)
+    await registered.alias_writes.open(MODEL, 1, "killed")
+    await FakeModelRegistry.set_alias(registered.registry, MODEL, 1)
+    head = await shown(registered)
+    assert (registered.alias, head.generation) == (2, 2)
+
+
+async def test_an_alias_that_a_person_moved_becomes_a_generation_and_the_person_wins(
+    registered: Stage,
+) -> None:
+    await promoted(registered, 1)
+    await promoted(registered, 2, OTHER)
+    await shown(registered)
+    await FakeModelRegistry.set_alias(registered.registry, MODEL, 1)
+    head = await shown(registered)
+    assert (head.cause, head.version, head.generation) == (Cause.OVERRIDE, 1, 3)
+    assert head.triple == TRIPLE
+    assert (registered.alias, registered.config.active) == (1, TRIPLE)
+    assert promotions(registered) == [1, 2, 3]
+
+
+async def test_a_version_that_laurel_did_not_make_leaves_the_defaults_alone(registered: Stage) -> None:
+    await promoted(registered, 1)
+    await shown(registered)
+    await FakeModelRegistry.set_alias(registered.registry, MODEL, 4)
+    head = await shown(registered)
+    assert (head.version, head.triple) == (4, None)
+    assert registered.config.active == TRIPLE
+
+
+async def test_a_person_during_a_promotion_wins_over_it(registered: Stage) -> None:
+    await promoted(registered, 1)
+    await shown(registered)
+    await promoted(registered, 2)
+    await FakeModelRegistry.set_alias(registered.registry, MODEL, 3)
+    head = await shown(registered)
+    assert (head.version, head.cause) == (3, Cause.OVERRIDE)
+    assert promotions(registered) == [1, 2, 3]
+
+
+async def test_a_registry_that_exists_already_is_adopted(stage: Stage) -> None:
+    await stage.by_hand("theirs")
+    head = await shown(stage)
+    assert (head.cause, head.generation, head.version) == (Cause.ADOPTED, 1, 1)
+    assert promotions(stage) == [1]
+
+
+async def test_two_that_adopt_at_once_make_one_generation(stage: Stage) -> None:
+    await stage.by_hand("theirs")
+    other = LedgerProjector(stage.worker_world("worker-2"))
+    await asyncio.gather(stage.projector.follow(), other.follow())
+    assert len(await stage.ledger.entries(MODEL)) == 1
+
+
+async def test_a_deleted_alias_comes_back_and_is_never_no_champion(
+    registered: Stage, logs: list[MutableMapping[str, Any]]
+) -> None:
+    await promoted(registered, 2)
+    await shown(registered)
+    registered.registry.aliases.clear()
+    head, alias = await settled_head(registered.world)
+    assert head is not None
+    assert (head.version, alias) == (2, None)
+    await shown(registered)
+    assert registered.alias == 2
+    assert "alias_missing" in [entry["event"] for entry in logs]
+
+
+async def test_a_head_that_the_registry_does_not_hold_is_waited_for_with_an_alarm(registered: Stage) -> None:
+    """M04: `head_missing` names the version; when it is there again, everything goes on."""
+    await promoted(registered, 2)
+    kept, registered.registry.versions[MODEL] = registered.registry.versions[MODEL], []
+    with pytest.raises(TryLater) as caught:
+        await registered.projector.follow()
+    assert caught.value.reason == "head_missing"
+    assert (caught.value.waiting_on, caught.value.facts["version"]) == ("registry", 2)
+    registered.registry.versions[MODEL] = kept
+    assert (await shown(registered)).version == 2
+
+
+async def test_nothing_is_announced_before_both_show_it(registered: Stage) -> None:
+    await promoted(registered, 2, OTHER)
+    fails("write_defaults", registered, AWAY)
+    with pytest.raises(TryLater):
+        await shown(registered)
+    assert promotions(registered) == []
+    await shown(registered)
+    assert promotions(registered) == [1]
+
+
+async def test_an_unreadable_alias_is_an_error_and_never_no_champion(registered: Stage) -> None:
+    await promoted(registered, 2)
+    fails("alias_version", registered, NeverRetry("mlflow_refused", "403"))
+    with pytest.raises(NeverRetry):
+        await settled_head(registered.world)
+
+
+async def test_nothing_is_a_persons_while_a_write_of_ours_goes_on(registered: Stage) -> None:
+    """The alias shows a stale version twice, by two late writes: between the looks one ends, one begins."""
+    await promoted(registered, 1)
+    await promoted(registered, 2)
+    await shown(registered)
+    first = await registered.alias_writes.open(MODEL, 1, "slow")
+    await FakeModelRegistry.set_alias(registered.registry, MODEL, 1)
+    registered.script.gates["alias_version"] = asyncio.Event()
+    looking = asyncio.ensure_future(settled_head(registered.world))
+    await settle()
+    second = await registered.alias_writes.open(MODEL, 1, "slower")
+    await registered.alias_writes.close(first)
+    registered.script.gates["alias_version"].set()
+    head, alias = await looking
+    await registered.alias_writes.close(second)
+    assert head is not None
+    assert (head.generation, alias) == (2, 1)
