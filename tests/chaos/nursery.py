@@ -14,10 +14,13 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from service.children import fork_parent, kernel, zygote
 from service.children.settings import PRELOAD, ChildSettings
+from tests.chaos.disk import guard_the_disk
+from tests.chaos.points import FOLDER_VARIABLE
 
 _START_FORK_PARENT: Final = fork_parent._launch  # how it is started where no fork stands by
 _LARGEST: Final = 1 << 16
@@ -49,6 +52,7 @@ def _be_worker(log: str, environment: Mapping[str, str], mutant: str | None, nur
         _write_to(log)
         os.environ.clear()
         os.environ.update(environment)
+        guard_the_disk(Path(environment[FOLDER_VARIABLE]))
         _fork_parent_stands_by()
         importlib.import_module("tests.chaos.worker").run(mutant)
         status = 0

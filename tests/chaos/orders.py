@@ -1,5 +1,6 @@
 """The test's side of armed points: give orders, and see what became of them."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -37,10 +38,37 @@ class Orders:
 
     def disarm(self) -> None:
         """Take back every order that nobody has carried out, and let everybody go."""
+        self.free_the_disk()
+        (self.folder / "disk").unlink(missing_ok=True)
         for kind in ("kill", "hold"):
             for order in (self.folder / kind).iterdir():
                 self.go(Point(order.name))
                 order.unlink(missing_ok=True)
+
+    def fill_the_disk(self) -> None:
+        """Let every write fail."""
+        (self.folder / "full").touch()
+
+    def free_the_disk(self) -> None:
+        """Let writes succeed again."""
+        (self.folder / "full").unlink(missing_ok=True)
+
+    def refused_writes(self) -> int:
+        """How many writes found no space."""
+        return len(self._lines("refused"))
+
+    def strike_the_disk(self, operation: str, *, skip: int, action: str) -> int:
+        """Hit the next operation of a kind but `skip`; return how many were hit before."""
+        struck = len(self._lines("struck"))
+        order = {"number": struck, "operation": operation, "skip": skip, "action": action}
+        draft = self.folder / "disk.draft"
+        draft.write_text(json.dumps(order), encoding="utf-8")
+        draft.rename(self.folder / "disk")
+        return struck
+
+    def struck(self) -> int:
+        """How many operations were hit."""
+        return len(self._lines("struck"))
 
     def killed(self) -> Counter[str]:
         """How many died at each point."""
@@ -54,6 +82,10 @@ class Orders:
         """Wait until somebody is held at a point as ordered last; return its pid."""
         holders = await eventually(lambda: self._holders(point)[self._held_before[point] :], within=within)
         return holders[0]
+
+    def is_held(self, point: Point) -> bool:
+        """True when somebody is held at a point as ordered last."""
+        return len(self._holders(point)) > self._held_before[point]
 
     def _holders(self, point: Point) -> list[int]:
         holders = [line.split() for line in self._lines("held")]

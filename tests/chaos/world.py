@@ -221,7 +221,7 @@ class sampled:  # noqa: N801 - reads as what it does
 def write_models(config_root: Path) -> None:
     """Ridge models with less and less shrinkage, each better than the one before."""
     for place, version in enumerate(BETTER_AND_BETTER):
-        alpha = round(10 ** (5 - place / 12), 6)
+        alpha = round(10 ** (6 - place / 16), 6)
         model = {"version": version, "model": {"type": "ridge", "params": {"alpha": alpha}}}
         (config_root / "models" / f"v{version}.yaml").write_text(yaml.safe_dump(model), encoding="utf-8")
 

@@ -1,0 +1,139 @@
+"""The disk fails, fills up, or holds another reference than before: files stay whole, and runs say why."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from domain.points import Point
+from tests.chaos.disk import OPERATIONS
+from tests.chaos.fleet import now
+from tests.chaos.world import BETTER_AND_BETTER, Chaos
+from tests.eventually import eventually
+from tests.oracle.facts import Edit
+
+STRIKES = 12
+
+
+async def test_disk_errors_and_kills_at_any_operation_tear_no_file(world: Chaos, random: Random) -> None:
+    """Case F01: EIO, ENOSPC and SIGKILL at the n-th write, fsync, rename or link, wherever it happens."""
+    await world.fleet.running("a", "b")
+    models = cycle(BETTER_AND_BETTER)
+    async with world.fleet.kept_alive():
+        for number in range(STRIKES):
+            action = ("kill", "EIO", "ENOSPC")[number % 3]
+            operation = random.choice([name for name in OPERATIONS if name not in {"link", "unlink"}])
+            world.declare(f"{number}: {action} at {operation}")
+            world.orders.strike_the_disk(operation, skip=random.randint(0, 5), action=action)
+            deadline = now() + 60
+            while world.orders.struck() <= number:
+                assert now() < deadline
+                await world.ask(next(models))
+                await world.ended(len(world.witness.sent))
+            world.fired(f"{number}: {action} at {operation}")
+    await world.at_rest()
+
+
+@pytest.mark.parametrize("step", ["split", "version", "train", "persist"])
+async def test_a_full_disk_is_waited_for(world: Chaos, step: str) -> None:
+    """Case F02: no space in a step; the run says so, names the path, and goes on when space returns."""
+    await world.fleet.running("a")
+    point = Point(f"{step}.before_effect")
+    world.declare(f"full in {step}")
+    world.orders.hold_at(point)
+    await world.ask(101)
+    await world.orders.held(point)
+    world.orders.fill_the_disk()
+    world.orders.go(point)
+    await eventually(lambda: world.waiting() == {"disk"})
+    ((failure,),) = world.rows("SELECT failure FROM laurel.runs")
+    assert '"reason": "disk_full"' in failure or '"reason":"disk_full"' in failure
+    assert world.where.data_root in failure or world.where.config_root in failure
+    world.orders.free_the_disk()
+    assert world.orders.refused_writes() > 0
+    world.fired(f"full in {step}")
+    rested = await world.at_rest()
+    assert [run.state for run in rested.runs] == ["COMPLETED"]
+
+
+def _one_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def _replaced(path: Path) -> None:
+    path.write_bytes((path.parents[3] / "processed" / "master.parquet").read_bytes())
+
+
+def _symlinked(path: Path) -> None:
+    target = path.with_suffix(".other")
+    shutil.copy(path, target)
+    _one_byte(target)
+    path.unlink()
+    path.symlink_to(target)
+
+
+def _truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+TAMPERINGS: tuple[Callable[[Path], None], ...] = (_one_byte, _replaced, _symlinked, _truncated)
+
+
+@contextmanager
+def _kept(path: Path) -> Iterator[None]:
+    """Put a file back as it was."""
+    data = path.read_bytes()
+    yield
+    path.unlink(missing_ok=True)
+    path.with_suffix(".other").unlink(missing_ok=True)
+    path.write_bytes(data)
+
+
+async def test_a_changed_reference_fails_the_run(world: Chaos) -> None:
+    """Case F03: changed before the run, or before it scores; each such run fails, and the next one passes."""
+    await world.fleet.running("a")
+    await world.ask(101)
+    await world.ended(1)
+    reference = Path(world.where.data_root) / "reference/tests/v1/test_reference.parquet"
+    world.witness.did.edits.append(Edit(str(reference)))
+    for tamper in TAMPERINGS:
+        for during in (False, True):
+            world.declare(f"{tamper.__name__}, {during=}")
+            with _kept(reference):
+                if during:
+                    world.orders.hold_at(Point.EVALUATE_BEFORE_EFFECT)
+                else:
+                    tamper(reference)
+                await world.ask(105)
+                if during:
+                    await world.orders.held(Point.EVALUATE_BEFORE_EFFECT)
+                    tamper(reference)
+                    world.orders.go(Point.EVALUATE_BEFORE_EFFECT)
+                await world.ended(len(world.witness.sent))
+            world.fired(f"{tamper.__name__}, {during=}")
+    await world.ask(110)
+    rested = await world.at_rest()
+    reasons = [(run.failure or {}).get("reason") for run in rested.runs if run.state == "FAILED"]
+    assert reasons == ["reference_digest_mismatch"] * (2 * len(TAMPERINGS))
+    assert len(rested.ledger) == 2
+
+
+async def test_eight_lifecycles_version_one_reference_at_once(world: Chaos) -> None:
+    """Case V01: two workers of four lifecycles each; no lock is shared, and equal bytes have equal hashes."""
+    await world.fleet.running("a", "b", WORKER__LIFECYCLES_AT_ONCE="4")
+    for version in range(101, 109):
+        await world.ask(version)
+    rested = await world.at_rest(within=60)
+    hashes = {
+        (run.outputs["version"]["dvc_reference_hash"], run.outputs["version"]["dvc_split_hash"])
+        for run in rested.runs
+    }
+    assert len(rested.runs) == 8
+    assert len(hashes) == 1
+    assert all(run.state in {"COMPLETED", "DECLINED"} for run in rested.runs)

@@ -1,0 +1,134 @@
+"""PostgreSQL dies at every point and loses answers: what is unclear is read back, and workers live on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from config.topics import TOPICS
+from domain.points import Point
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.topic_provisioning import ensure_topics
+from service.embedded import ports
+from service.embedded.postgres import FAST_SETTINGS, EmbeddedPostgres
+from tests.chaos.figures import FIGURES
+from tests.chaos.fleet import Nursery, now
+from tests.chaos.world import BETTER_AND_BETTER, QUICK, Chaos, chaos, write_models
+from tests.e2e.deployment import Deployment
+from tests.oracle.facts import Kind
+from tests.proxies import FaultProxy, lost
+from tests.servers import KafkaServer, MlflowServer
+from tests.synthetic_world import write_world
+from tests.wire_formats import Postgres, postgres
+
+_BESIDE_STATEMENTS = (
+    "before_insert",
+    "after_insert",
+    "before_commit",
+    "after_commit",
+    "before_renew",
+    "after_create",
+    "after_register",
+    "before_alias",
+    "after_alias",
+    "before_reread",
+    "before_send",
+    "after_send",
+    "after_mark",
+    "after_read",
+    "after_write",
+)
+POINTS = tuple(
+    point
+    for point in Point
+    if point.partition(".")[2] in _BESIDE_STATEMENTS and not point.startswith("reload.")
+)
+STATEMENTS = (
+    "laurel.runs",
+    "run_transitions",
+    "run_outputs",
+    "promotion_ledger",
+    "laurel.outbox",
+    "alias_writes",
+)
+
+
+@pytest.fixture
+async def own(
+    tmp_path: Path, kafka_server: KafkaServer, mlflow_server: MlflowServer, nursery: Nursery
+) -> AsyncIterator[tuple[Chaos, EmbeddedPostgres]]:
+    """A world on a PostgreSQL that nobody else needs."""
+    await ensure_topics(KafkaConnection(kafka_server.bootstrap_servers), TOPICS)
+    world = write_world(tmp_path / "world", rows=200)
+    write_models(world.config_root)
+    with EmbeddedPostgres(tmp_path / "postgres", ports.free_port(), FAST_SETTINGS) as server:
+        url = server.create_database("laurel")
+        deployment = Deployment(world, kafka_server.bootstrap_servers, url, mlflow_server.tracking_uri, QUICK)
+        async with chaos(tmp_path, deployment, nursery) as opened:
+            yield opened, server
+
+
+async def test_a_restart_of_postgres_at_every_point_is_lived_through(
+    own: tuple[Chaos, EmbeddedPostgres],
+) -> None:
+    """Case C08: killed and started again while somebody stands at the point; no worker is restarted."""
+    world, server = own
+    workers = await world.fleet.running("a", "b", WORKER__LEASE_SECONDS="10")
+    waiting = set(POINTS)
+    for point in POINTS:
+        world.declare(f"restart at {point}")
+        world.orders.hold_at(point)
+    models, deadline = cycle(BETTER_AND_BETTER), now() + 240
+    while waiting:
+        assert now() < deadline, f"nobody passed {sorted(waiting)}"
+        held = {point for point in waiting if world.orders.is_held(point)}
+        if not held:
+            await _more_work(world, next(models), waiting)
+            continue
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        await asyncio.to_thread(server.wait_ready)
+        for point in held:
+            world.orders.go(point)
+            world.fired(f"restart at {point}")
+        waiting -= held
+    await world.at_rest(within=60)
+    assert [(worker.lives, worker.alive) for worker in workers] == [(1, True)] * 2
+    FIGURES.add("restarts of PostgreSQL", len(POINTS))
+
+
+async def _more_work(world: Chaos, model: int, waiting: set[Point]) -> None:
+    unfinished = world.rows("SELECT 1 FROM laurel.runs WHERE NOT ended")
+    if len(unfinished) < 2:
+        await world.ask(model)
+    if any(point.startswith("deadletter") for point in waiting):
+        await world.put(b"{", kind=Kind.BAD)
+    await asyncio.sleep(0.1)
+
+
+async def test_lost_answers_of_postgres_are_read_back(world: Chaos, database_url: str) -> None:
+    """Case C08: the answer to every kind of writing statement is lost; nothing is doubled."""
+    direct = make_url(database_url)
+    async with FaultProxy(direct.port or 0, Postgres(), target_host=direct.host or "") as proxy:
+        through = direct.set(host="127.0.0.1", port=proxy.port)
+        (worker,) = await world.fleet.running(
+            "a", DATABASE_URL=through.render_as_string(hide_password=False), WORKER__LEASE_SECONDS="10"
+        )
+        models = cycle(BETTER_AND_BETTER)
+        for statement in STATEMENTS:
+            world.declare(f"lost: {statement}")
+            fault = proxy.add(lost(postgres(statement), times=3))
+            deadline = now() + 60
+            while not fault.hits:
+                assert now() < deadline, statement
+                await world.ask(next(models))
+                await world.ended(len(world.witness.sent))
+            world.fired(f"lost: {statement}")
+            FIGURES.add("answers lost", fault.hits)
+            proxy.clear()
+            await proxy.cut_connections()  # what was prepared on them is said again in full
+        await world.at_rest(within=60)
+        assert worker.lives == 1
