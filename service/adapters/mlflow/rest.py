@@ -1,9 +1,11 @@
 """MLflow's public REST API: one client, no retries, every call bounded in time and size, and counted."""
 
 import asyncio
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
+from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -11,6 +13,11 @@ import httpx
 
 from service.adapters.mlflow.access import API, ARTIFACTS, MlflowAccess
 from service.adapters.mlflow.errors import read_answer, require_stored, unavailable
+
+# httpx looks for it at every lock, and Python then searches all its folders: 70 times per promotion. Where it
+# is not installed, it is not searched for.
+if find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 _LARGEST_ANSWER: Final = 32 * 1024 * 1024
 # The server closes idle connections after 5 s: ours go first, so that no request meets a closing one.
