@@ -178,7 +178,7 @@ class FakeTrainer:
         await self._script.play("verify")
 
     async def score_candidate(
-        self, config: ResolvedConfig, package: ModelPackage, parts: SplitParts
+        self, config: ResolvedConfig, package: Any, parts: SplitParts
     ) -> Mapping[str, Score]:
         del config, package
         await self._script.play("score_candidate")

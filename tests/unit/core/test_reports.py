@@ -63,7 +63,9 @@ async def test_a_failure_with_too_many_facts_is_announced_without_them(stage: St
 
 
 async def test_a_rejection_with_too_many_faults_keeps_the_first_and_counts_the_rest(stage: Stage) -> None:
-    run = await stage.row(await stage.ask(a_request(**{f"field_{number}": 1 for number in range(900)})))
+    run = await stage.row(
+        await stage.ask(a_request("wide", **{f"field_{number}": 1 for number in range(900)}))
+    )
     faults = tuple(
         Fault(code="unknown_field", field=f"field_{number}", message="no such field") for number in range(900)
     )
