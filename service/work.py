@@ -219,9 +219,9 @@ class Work:
     async def _evaluate(self) -> Evaluated:
         parts, config, trainer = await self.parts(), self.config(), self._heavy.trainer
         judging = self._start("champion", partial(self._champion, parts))
-        package = await self.package()
+        files = await self._files()
         started = self._world.clock.monotonic()
-        scores = await self._patient_step(Step.EVALUATE, trainer.score_candidate, config, package, parts)
+        scores = await self._patient_step(Step.EVALUATE, trainer.score_candidate, config, files, parts)
         await self._world.points.at(Point.EVALUATE_BETWEEN_MODELS)
         champion = await judging
         seconds = self._world.clock.monotonic() - started

@@ -34,9 +34,9 @@ class Trainer(Protocol):
         """
 
     async def score_candidate(
-        self, config: ResolvedConfig, package: ModelPackage, parts: SplitParts
+        self, config: ResolvedConfig, package: PackageFiles, parts: SplitParts
     ) -> Mapping[str, Score]:
-        """Score on `reference` and every optional test, by name."""
+        """Score on `reference` and every optional test, by name, as soon as the package is on disk."""
 
     async def score_champion(
         self, version: RegisteredVersion, config: ResolvedConfig, parts: SplitParts

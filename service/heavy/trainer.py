@@ -1,5 +1,6 @@
 """Port `Trainer`: the fit in the training child, what does not depend on it in the side child."""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class ChildTrainer:
         self._access = access
         self._seed = seed
         self._allow_foreign = allow_foreign
+        self._scorers: dict[str, asyncio.Future[str]] = {}  # by a package's digest, who may score it
 
     async def train(
         self,
@@ -43,10 +45,25 @@ class ChildTrainer:
         on_disk: Callable[[PackageFiles], None],
     ) -> ModelPackage:
         """Fit on the run's own train part."""
+        self._scorers = {}
+        try:
+            return await self._train(run_id, config, parts, on_disk)
+        finally:
+            for scorer in self._scorers.values():
+                _settle(scorer, "train")
 
+    async def _train(
+        self,
+        run_id: str,
+        config: ResolvedConfig,
+        parts: SplitParts,
+        on_disk: Callable[[PackageFiles], None],
+    ) -> ModelPackage:
         def hear(facts: Mapping[str, Any]) -> None:
             if "package" in facts:
-                on_disk(PackageFiles.model_validate(facts["package"]))
+                files = PackageFiles.model_validate(facts["package"])
+                self._scorers[files.digest] = asyncio.get_running_loop().create_future()
+                on_disk(files)
 
         frozen = config.model_dump(mode="json")
         answer = await self._desk.run(
@@ -78,14 +95,21 @@ class ChildTrainer:
     async def verify(self, package: PackageFiles) -> None:
         """Verify where the next champion is then in memory: in the side child."""
         await self._desk.run("side", "verify", model_folder=package.folder, manifest=dict(package.manifest))
+        if scorer := self._scorers.get(package.digest):
+            _settle(scorer, "side")
 
     async def score_candidate(
-        self, config: ResolvedConfig, package: ModelPackage, parts: SplitParts
+        self, config: ResolvedConfig, package: PackageFiles, parts: SplitParts
     ) -> Mapping[str, Score]:
-        """Score where the candidate was fitted: it is in that child's memory."""
+        """Score where the candidate is in memory first: where it was fitted, or where it was verified.
+
+        The train metrics of many rows take longer than to verify, and keep the one child busy.
+        """
+        scorer = self._scorers.get(package.digest)
+        child = "train" if scorer is None else await asyncio.shield(scorer)
         datasets = {"reference": parts.reference, **parts.optional_tests}
         answer = await self.score(
-            "train", Fetched(package.folder, package.manifest, foreign=False), config, datasets
+            child, Fetched(package.folder, package.manifest, foreign=False), config, datasets
         )
         return {name: Score.model_validate(score) for name, score in answer["scores"].items()}
 
@@ -138,3 +162,8 @@ class ChildTrainer:
             **more,
         )
         return answer
+
+
+def _settle(scorer: asyncio.Future[str], child: str) -> None:
+    if not scorer.done():
+        scorer.set_result(child)
