@@ -141,6 +141,17 @@ class Chaos:
                 raise AssertionError("\n".join(map(_said, self.found)) + "\n" + self._tails())
             await asyncio.sleep(0.2)
 
+    async def broken_at_rest(self, *, within: float = 12.0) -> set[str]:
+        """Which invariants are broken when the world has come as close to rest as it will."""
+        began, before = now(), None
+        while True:
+            _, found = await self.judge()
+            broken = {violation.invariant for violation in found}
+            if (broken == before and not broken & {"I4"}) or now() - began > within:
+                return broken
+            before = broken
+            await asyncio.sleep(1)
+
     async def judge(self) -> tuple[World, list[Violation]]:
         """Take a snapshot and ask the oracle, as of a world at rest."""
         self.witness.live = self.reader.records

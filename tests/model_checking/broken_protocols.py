@@ -22,7 +22,7 @@ class ProjectsItsOwn(LedgerProjector):
     """Shows the generation that it found, whatever the head is by the time that it writes."""
 
     async def follow(self) -> LedgerEntry | None:
-        own = await self._world.ledger.head(MODEL)
+        own = await self._world.ledger.head(self._world.model_name)
         if own is not None:
             record = await self._write_alias(own)
             await self._write_defaults(own)

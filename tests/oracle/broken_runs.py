@@ -22,6 +22,14 @@ def _one_event_two_rows(world: World) -> World:
 
 
 @breaks("I1", amid_faults=True)
+def _one_record_two_rows(world: World) -> World:
+    """One record was stored twice, under two identities."""
+    again = replace(world.runs[3], run_id="r9", identity="another")
+    step = Transition("r9", 1, "REQUESTED", "REJECTED", 1)
+    return replace(world, runs=(*world.runs, again), history=(*world.history, step))
+
+
+@breaks("I1", amid_faults=True)
 def _forbidden_arrow(world: World) -> World:
     """A run went straight from SPLIT to TRAINED."""
     kept = [step for step in world.history if step.run_id != "r3"]

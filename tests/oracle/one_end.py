@@ -43,9 +43,8 @@ def _one_row_each(world: World, *, at_rest: bool) -> Iterator[Violation]:
     for name, count in Counter(row.identity for row in world.runs).items():
         if count > 1:
             yield Violation("I1", name, f"{count} rows have this identity")
-    by_place = {place_of(row): row for row in world.runs}
     for identity, places in valid_identities(world).items():
-        rows = [by_place[place] for place in places if place in by_place]
+        rows = [row for row in world.runs if place_of(row) in places]
         if len(rows) > 1:
             yield Violation("I1", str(identity), f"one request has {len(rows)} rows")
         if at_rest and not rows:
