@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -53,8 +53,17 @@ class LedgerEntry(Value):
 
     @property
     def hash(self) -> str:
-        """sha256 over the entry's canonical JSON (RFC 8259, sorted keys, no spaces, UTF-8), 64 hex digits."""
-        return entry_hash(self.model_dump(mode="json"))
+        """sha256 over `text`, 64 hex digits."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """The entry's canonical JSON: RFC 8259, sorted keys, no spaces, UTF-8; what is not known is absent.
+
+        So a field that a later version adds does not change the seal of an older entry.
+        """
+        content = self.model_dump(mode="json", exclude_none=True)
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def next_entry(model_name: str, head: LedgerEntry | None, *, version: int, **facts: Any) -> LedgerEntry:
@@ -70,12 +79,6 @@ def next_entry(model_name: str, head: LedgerEntry | None, *, version: int, **fac
             **facts,
         }
     )
-
-
-def entry_hash(content: Mapping[str, Any]) -> str:
-    """Seal an entry's JSON content; anyone can recompute it without this code."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def first_broken_link(entries: Iterable[LedgerEntry]) -> int | None:

@@ -123,7 +123,6 @@ async def open_worker(
         desk = _desk(settings, sets[0], makers)
         world = _world(settings, database, identity, rest, desk, points, metrics, makers)
         await world.store.release_all(identity.name)
-        await world.alias_writes.close_all_of(identity.name)
         parts = _worker_parts(settings, world, children, sets, makers)
         await _open_kafka(settings, parts, world, database, metrics, stack, makers)
         with suppress(TryLater):  # it only makes the first request as fast as the others

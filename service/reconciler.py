@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 STATUS_CHORE = "status"  # the chore of a run that ended while MLflow was away
 _AT_ONCE = 20
+# A write that was never read back may still land; a server that took it so long ago has let it go.
+_SETTLED_SECONDS = 600.0
 
 
 class Reconciler:
@@ -38,6 +40,7 @@ class Reconciler:
 
     async def look(self) -> None:
         """Take one look and mend what differs. Safe to repeat."""
+        await self._world.alias_writes.close_older_than(self._world.model_name, _SETTLED_SECONDS)
         shown = await self._projector.follow()
         await self._world.points.at(Point.RECONCILE_AFTER_READ)
         if shown is not None:

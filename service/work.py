@@ -112,7 +112,7 @@ class Work:
         inputs = decide_step.Inputs(self.run, self.config(), await self.opened(), trained, evaluated)
         score = partial(self._score_head, await self.parts())
         deciding = self._patient_step(Step.DECIDE, self._decide, inputs, score)
-        recording = self._patiently(record.record_scores, inputs.opened, trained, evaluated, self._world)
+        recording = self._start("recorded", self._record_scores)
         decision, _ = await both(deciding, both(recording, self._start("verified", self._verify)))
         return decision
 
@@ -228,7 +228,12 @@ class Work:
         return Evaluated(candidate=dict(scores), champion=champion, seconds=seconds)
 
     async def _judged(self) -> None:
-        await both(self.trained(), self.evaluated())
+        await both(self.trained(), self._start("recorded", self._record_scores))
+
+    async def _record_scores(self) -> None:
+        """Log the scores as soon as they are known, while nothing else is asked of MLflow."""
+        evaluated, package = await both(self.evaluated(), self.package())
+        await self._patiently(record.record_scores, await self.opened(), package, evaluated, self._world)
 
     async def _champion(self, parts: SplitParts) -> ChampionOutlook:
         trainer = self._heavy.trainer

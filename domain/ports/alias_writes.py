@@ -22,5 +22,5 @@ class AliasWrites(Protocol):
     async def traffic(self, model_name: str) -> tuple[int, int]:
         """How many writes were ever recorded, and how many are open: the same twice, and nothing went on."""
 
-    async def close_all_of(self, writer: str) -> None:
-        """Close what an earlier life of this writer left open."""
+    async def close_older_than(self, model_name: str, seconds: float) -> None:
+        """Close what was opened so long ago, by the store's clock, that no server still handles it."""

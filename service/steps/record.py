@@ -2,24 +2,24 @@
 
 import json
 
-from domain.models import OpenedRun
+from domain.models import ModelPackage, OpenedRun
 from domain.run import Failure
-from service.steps.outputs import Decided, Evaluated, Trained
+from service.steps.outputs import Decided, Evaluated
 from service.world import World
 
 
-async def record_scores(opened: OpenedRun, trained: Trained, evaluated: Evaluated, world: World) -> None:
+async def record_scores(opened: OpenedRun, package: ModelPackage, evaluated: Evaluated, world: World) -> None:
     """Log every metric of training and evaluation in one call."""
-    await world.tracker.log(opened.mlflow_run_id, metrics=score_metrics(trained, evaluated))
+    await world.tracker.log(opened.mlflow_run_id, metrics=score_metrics(package, evaluated))
 
 
-def score_metrics(trained: Trained, evaluated: Evaluated) -> dict[str, float]:
+def score_metrics(package: ModelPackage, evaluated: Evaluated) -> dict[str, float]:
     """`{train,reference,<name>}_{rmsle,mae,r2}` and durations in seconds; what has no number is absent."""
-    scores = {"train": trained.package.train_score, **evaluated.candidate}
+    scores = {"train": package.train_score, **evaluated.candidate}
     named = {
         f"{data}_{metric}": value for data, score in scores.items() for metric, value in score.metrics.items()
     }
-    return named | {"training_duration": trained.package.seconds, "evaluation_duration": evaluated.seconds}
+    return named | {"training_duration": package.seconds, "evaluation_duration": evaluated.seconds}
 
 
 async def close_with_verdict(opened: OpenedRun, decided: Decided, world: World) -> None:

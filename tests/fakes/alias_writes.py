@@ -1,5 +1,7 @@
 """The port `AliasWrites` in memory."""
 
+from datetime import timedelta
+
 from tests.fakes.memory import Memory
 
 
@@ -11,7 +13,12 @@ class FakeAliasWrites:
 
     async def open(self, model_name: str, version: int, writer: str) -> int:
         self.memory.alias_writes_made += 1
-        self.memory.alias_writes[self.memory.alias_writes_made] = (model_name, version, writer)
+        self.memory.alias_writes[self.memory.alias_writes_made] = (
+            model_name,
+            version,
+            writer,
+            self.memory.now(),
+        )
         return self.memory.alias_writes_made
 
     async def close(self, number: int) -> None:
@@ -24,7 +31,8 @@ class FakeAliasWrites:
         still_open = [record for record in self.memory.alias_writes.values() if record[0] == model_name]
         return self.memory.alias_writes_made, len(still_open)
 
-    async def close_all_of(self, writer: str) -> None:
+    async def close_older_than(self, model_name: str, seconds: float) -> None:
+        latest = self.memory.now() - timedelta(seconds=seconds)
         for number, record in list(self.memory.alias_writes.items()):
-            if record[2] == writer:
+            if record[0] == model_name and record[3] <= latest:
                 del self.memory.alias_writes[number]

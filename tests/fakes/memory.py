@@ -68,7 +68,7 @@ class Memory:
         self.ledger: list[LedgerEntry] = []
         self.relays: dict[str, object] = {}
         self.first_uses: dict[tuple[str, str, str], str] = {}
-        self.alias_writes: dict[int, tuple[str, int, str]] = {}
+        self.alias_writes: dict[int, tuple[str, int, str, datetime]] = {}
         self.alias_writes_made = 0
         self.work = Bell()
         self.rows = Bell()

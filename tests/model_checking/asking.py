@@ -72,8 +72,8 @@ class AskingAliasWrites(AskingPort):
     async def traffic(self, _model: str) -> tuple[int, int]:
         return cast("tuple[int, int]", await Ask("traffic"))
 
-    async def close_all_of(self, writer: str) -> None:
-        await Ask("close_records_of", writer)
+    async def close_older_than(self, _model: str, _seconds: float) -> None:
+        """No record grows old in a search: every write may land late."""
 
 
 class AskingRegistry(AskingPort):

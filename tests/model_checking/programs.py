@@ -110,7 +110,6 @@ def restarted(carry: Callable[..., Program]) -> Callable[..., Program]:
     async def start_again(
         version: int, evaluated_against: LedgerEntry | None, world: World, projector: LedgerProjector
     ) -> None:
-        await world.alias_writes.close_all_of(world.worker)
         await carry(version, evaluated_against, world, projector)
 
     return start_again

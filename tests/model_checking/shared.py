@@ -177,11 +177,6 @@ def _close(shared: Shared, number: int, _entries: Entries) -> Answer:
     return Answer(None, shared._replace(records=tuple(one for one in shared.records if one[0] != number)))
 
 
-@effect("close_records_of")
-def _close_all(shared: Shared, writer: str, _entries: Entries) -> Answer:
-    return Answer(None, shared._replace(records=tuple(one for one in shared.records if one[2] != writer)))
-
-
 @effect("is_open")
 def _is_open(shared: Shared, version: int, _entries: Entries) -> Answer:
     return Answer(any(one[1] == version for one in shared.records), shared)

@@ -1,9 +1,10 @@
 """Our own writes of the registry's alias, from before they are sent until they were read back."""
 
 import uuid
+from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Interval, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql
 
 from service.adapters.postgres.database import Database
@@ -25,7 +26,10 @@ _TRAFFIC: Final = select(func.count().label("made"), func.count().filter(_open).
 )
 _CLOSING: Final = update(alias_writes).where(_open).values(closed_at=func.clock_timestamp())
 _CLOSE: Final = _CLOSING.where(alias_writes.c.number == bindparam("which"))
-_CLOSE_ALL_OF: Final = _CLOSING.where(alias_writes.c.writer == bindparam("whose"))
+_CLOSE_OLD: Final = _CLOSING.where(
+    alias_writes.c.model_name == bindparam("model"),
+    alias_writes.c.opened_at <= func.clock_timestamp() - bindparam("age", type_=Interval),
+)
 
 
 class PostgresAliasWrites:
@@ -59,6 +63,7 @@ class PostgresAliasWrites:
         rows = await self._database.rows("count alias writes", _TRAFFIC, {"model": model_name})
         return int(rows[0]["made"]), int(rows[0]["still_open"])
 
-    async def close_all_of(self, writer: str) -> None:
-        """Close what an earlier life of this writer left open."""
-        await self._database.rows("close alias writes", _CLOSE_ALL_OF, {"whose": writer})
+    async def close_older_than(self, model_name: str, seconds: float) -> None:
+        """Close what was opened before that many seconds, by the database's clock."""
+        old = {"model": model_name, "age": timedelta(seconds=seconds)}
+        await self._database.rows("close old alias writes", _CLOSE_OLD, old)

@@ -1,6 +1,5 @@
 """The promotion ledger's entries as rows: the canonical text is sealed, the columns are for people."""
 
-import json
 from typing import Any, Final
 
 from sqlalchemy import Insert, RowMapping, bindparam, insert, select
@@ -25,14 +24,8 @@ def insert_entry(source: FromClause | None = None) -> Insert:
 def entry_parameters(entry: LedgerEntry) -> dict[str, Any]:
     """What `insert_entry` reads."""
     fields = {name: getattr(entry, name) for name in _ENTERED if name not in {"content", "cause"}}
-    fields |= {"cause": entry.cause.value, "content": canonical_text(entry)}
+    fields |= {"cause": entry.cause.value, "content": entry.text}
     return {f"entered_{name}": value for name, value in fields.items()}
-
-
-def canonical_text(entry: LedgerEntry) -> str:
-    """The text whose sha256 is `entry.hash`; the database refuses an entry where it is not."""
-    content = entry.model_dump(mode="json")
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def entry_of(row: RowMapping) -> LedgerEntry:
