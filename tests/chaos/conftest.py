@@ -12,7 +12,7 @@ from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.topic_provisioning import ensure_topics
 from tests.chaos.figures import FIGURES
 from tests.chaos.fleet import Nursery
-from tests.chaos.world import QUICK, Chaos, chaos, write_models
+from tests.chaos.world import CANARIES, QUICK, Chaos, chaos, write_models
 from tests.e2e.deployment import Deployment
 from tests.servers import KafkaServer, MlflowServer
 from tests.synthetic_world import write_world
@@ -44,7 +44,9 @@ async def deployment(
     await ensure_topics(KafkaConnection(kafka_server.bootstrap_servers), TOPICS)
     world = write_world(tmp_path / "world", rows=200)
     write_models(world.config_root)
-    return Deployment(world, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri, QUICK)
+    return Deployment(
+        world, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri, QUICK | CANARIES
+    )
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from service.embedded import ports
 from service.embedded.postgres import FAST_SETTINGS, EmbeddedPostgres
 from tests.chaos.figures import FIGURES
 from tests.chaos.fleet import Nursery, now
-from tests.chaos.world import BETTER_AND_BETTER, QUICK, Chaos, chaos, write_models
+from tests.chaos.world import BETTER_AND_BETTER, CANARIES, QUICK, Chaos, chaos, write_models
 from tests.e2e.deployment import Deployment
 from tests.oracle.facts import Kind
 from tests.proxies import FaultProxy, lost
@@ -66,7 +66,9 @@ async def own(
     write_models(world.config_root)
     with EmbeddedPostgres(tmp_path / "postgres", ports.free_port(), FAST_SETTINGS) as server:
         url = server.create_database("laurel")
-        deployment = Deployment(world, kafka_server.bootstrap_servers, url, mlflow_server.tracking_uri, QUICK)
+        deployment = Deployment(
+            world, kafka_server.bootstrap_servers, url, mlflow_server.tracking_uri, QUICK | CANARIES
+        )
         async with chaos(tmp_path, deployment, nursery) as opened:
             yield opened, server
 

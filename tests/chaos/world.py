@@ -48,6 +48,12 @@ QUICK: Final = {
     "MLFLOW__TIMEOUT_SECONDS": "3",
 }
 
+# Secrets that every world carries, to be found nowhere.
+CANARIES: Final = {
+    "INFERENCE_INTERNAL_TOKEN": "canary-token-5d20",
+    "MLFLOW__TOKEN": "canary-mlflow-a71c",
+}
+
 
 @dataclass
 class Chaos:
@@ -193,7 +199,8 @@ async def chaos(folder: Path, deployment: Deployment, nursery: Nursery) -> Async
     )
     orders, reader = Orders(folder / "chaos"), LiveReader(bootstrap, where.starts)
     fleet = Fleet(nursery, orders.folder, deployment.environment)
-    witness = Witness()
+    password = make_url(deployment.database_url).password
+    witness = Witness(canaries=(*CANARIES.values(), *([str(password)] if password else [])))
     reader.start()
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True) as producer:
         with sampled(deployment.world.config_root / "active_config.yaml", witness.active):

@@ -40,7 +40,7 @@ def due_events(world: World) -> dict[str, str]:
         if topic:
             due[run_event_id(step.run_id, step.from_state, step.to_state)] = topic
     for row in world.ledger:
-        run_id = json.loads(row.content)["run_id"]
+        run_id = json.loads(row.content).get("run_id")
         if run_id is None:
             due[generation_event_id(world.model_name, row.generation)] = "model.promoted"
         else:

@@ -32,7 +32,7 @@ def _head_is_shown(world: World) -> Iterator[Violation]:
     version = next((one for one in world.versions if one.version == head.version), None)
     if version is None or "MLmodel" not in version.files:
         yield Violation("I4", f"version {head.version}", "the champion has no model to load")
-    triple = triple_of(json.loads(head.content)["triple"])
+    triple = triple_of(json.loads(head.content).get("triple"))
     if triple is not None and world.active and defaults_in(world.active[-1]) != triple:
         yield Violation(
             "I4", "training_defaults", f"are {defaults_in(world.active[-1])}, the head's are {triple}"

@@ -98,7 +98,7 @@ def entry(generation: int, before: LedgerRow | None, **facts: Any) -> LedgerRow:
         "policy": {"name": "lower_is_better", "metric": "rmsle", "minimum_effect": 0.0},
         **facts,
     }
-    text = canonical(content)
+    text = canonical({name: value for name, value in content.items() if value is not None})
     return LedgerRow(
         generation,
         content["version"],

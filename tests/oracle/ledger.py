@@ -41,7 +41,7 @@ def _chain(world: World) -> Iterator[Violation]:
             yield Violation("I3", about, "its content is not written canonically")
         if any(content[name] != getattr(row, name) for name in _COLUMNS):
             yield Violation("I3", about, "its columns say something else than its content")
-        if content["previous_version"] != (before.version if before else None):
+        if content.get("previous_version") != (before.version if before else None):
             yield Violation("I3", about, "it names another version before it than the ledger does")
         before = row
 
@@ -55,7 +55,7 @@ def _unchanged(before: World, world: World) -> Iterator[Violation]:
 
 def _earned(entry: Mapping[str, Any], before: Mapping[str, Any] | None) -> Iterator[Violation]:
     about = f"generation {entry['generation']}"
-    policy, candidate, champion = entry["policy"], entry["candidate_score"], entry["champion_score"]
+    policy, candidate, champion = entry["policy"], entry["candidate_score"], entry.get("champion_score")
     new = _number(candidate, policy["metric"])
     if new is None:
         yield Violation("I3", about, "a model without a number was promoted")
@@ -82,7 +82,7 @@ def _number(score: Mapping[str, Any], metric: str) -> float | None:
 
 def _rescored(entry: Mapping[str, Any], world: World) -> Iterator[Violation]:
     judged = {entry["version"]: entry["candidate_score"]}
-    if entry["champion_score"] is not None:
+    if {"champion_score", "previous_version"} <= entry.keys():
         judged[entry["previous_version"]] = entry["champion_score"]
     for version, score in judged.items():
         own = world.rescored.get((version, score["dataset_digest"]), {})

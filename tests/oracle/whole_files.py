@@ -40,7 +40,9 @@ def _active(world: World) -> Iterator[Violation]:
     if not world.active:
         return
     first = world.active[0]
-    allowed = {triple_of(json.loads(row.content)["triple"]) for row in world.ledger} | {defaults_in(first)}
+    allowed = {triple_of(json.loads(row.content).get("triple")) for row in world.ledger} | {
+        defaults_in(first)
+    }
     for sample in set(world.active):
         if defaults_in(sample) is None or defaults_in(sample) not in allowed:
             yield Violation("I6", "active_config.yaml", f"was read with the defaults {defaults_in(sample)}")
