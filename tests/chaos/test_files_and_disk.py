@@ -1,13 +1,12 @@
 """The disk fails, fills up, or holds another reference than before: files stay whole, and runs say why."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 from random import Random
-
-import pytest
 
 from domain.points import Point
 from tests.chaos.disk import OPERATIONS
@@ -38,26 +37,29 @@ async def test_disk_errors_and_kills_at_any_operation_tear_no_file(world: Chaos,
     await world.at_rest()
 
 
-@pytest.mark.parametrize("step", ["split", "version", "train", "persist"])
-async def test_a_full_disk_is_waited_for(world: Chaos, step: str) -> None:
+async def test_a_full_disk_is_waited_for(world: Chaos) -> None:
     """Case F02: no space in a step; the run says so, names the path, and goes on when space returns."""
     await world.fleet.running("a")
-    point = Point(f"{step}.before_effect")
-    world.declare(f"full in {step}")
-    world.orders.hold_at(point)
-    await world.ask(101)
-    await world.orders.held(point)
-    world.orders.fill_the_disk()
-    world.orders.go(point)
-    await eventually(lambda: world.waiting() == {"disk"})
-    ((failure,),) = world.rows("SELECT failure FROM laurel.runs")
-    assert '"reason": "disk_full"' in failure or '"reason":"disk_full"' in failure
-    assert world.where.data_root in failure or world.where.config_root in failure
-    world.orders.free_the_disk()
-    assert world.orders.refused_writes() > 0
-    world.fired(f"full in {step}")
+    for number, step in enumerate(("split", "version", "train", "persist")):
+        point = Point(f"{step}.before_effect")
+        world.declare(f"full in {step}")
+        world.orders.hold_at(point)
+        await world.ask(101 + 5 * number)
+        await world.orders.held(point)
+        before = world.orders.refused_writes()
+        world.orders.fill_the_disk()
+        world.orders.go(point)
+        await eventually(lambda: world.waiting() == {"disk"})
+        ((text,),) = world.rows("SELECT failure FROM laurel.runs WHERE NOT ended")
+        failure = json.loads(text)
+        assert failure["reason"] == "disk_full"
+        assert failure["facts"]["path"].startswith((world.where.data_root, world.where.config_root))
+        world.orders.free_the_disk()
+        assert world.orders.refused_writes() > before
+        world.fired(f"full in {step}")
+        await world.ended(number + 1)
     rested = await world.at_rest()
-    assert [run.state for run in rested.runs] == ["COMPLETED"]
+    assert {run.state for run in rested.runs} == {"COMPLETED"}
 
 
 def _one_byte(path: Path) -> None:

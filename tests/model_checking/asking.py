@@ -39,7 +39,10 @@ class Ask:
 
 
 class AskingPort:
-    """Holds nothing, so one is as good as another."""
+    """Knows whose it is, and nothing else."""
+
+    def __init__(self, worker: str = "") -> None:
+        self._worker = worker
 
 
 class AskingLedger(AskingPort):
@@ -73,7 +76,7 @@ class AskingAliasWrites(AskingPort):
         return cast("tuple[int, int]", await Ask("traffic"))
 
     async def close_older_than(self, _model: str, _seconds: float) -> None:
-        """No record grows old in a search: every write may land late."""
+        await Ask("close_settled")
 
 
 class AskingRegistry(AskingPort):
@@ -81,7 +84,7 @@ class AskingRegistry(AskingPort):
         return cast("int | None", await Ask("read_alias"))
 
     async def set_alias(self, _model: str, version: int) -> None:
-        await Ask("set_alias", version)
+        await Ask("set_alias", (version, self._worker))
 
     async def tag_version(self, _model: str, _version: int, _tags: object) -> None:
         """A tag is nobody else's business."""
@@ -129,7 +132,7 @@ def asking_world(worker: str, points: NotingPoints) -> World:
         provenance=Provenance(code_version="0", python_version="3", packages={}),
         ledger=AskingLedger(),
         alias_writes=AskingAliasWrites(),
-        registry=AskingRegistry(),
+        registry=AskingRegistry(worker),
         config=AskingConfig(),
         clock=StoppedClock(),
         points=points,

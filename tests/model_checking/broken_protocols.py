@@ -30,6 +30,7 @@ class ProjectsItsOwn(LedgerProjector):
         return own
 
 
+_NOBODY: Final = "nobody"  # who writes without a record
 _LEASE: Final = 1  # the row that holds it: the champion's, which nobody else needs
 
 
@@ -41,18 +42,18 @@ async def compare_and_set_alias(version: int) -> None:
             return
         if await Ask("read_alias") == champion:
             break
-    await Ask("set_alias", version)
+    await Ask("set_alias", (version, _NOBODY))
     await Ask("write_defaults", version)
 
 
 async def set_alias_under_lease(version: int) -> None:
     """Promote under a lease alone, which another worker may have by the time that the write arrives."""
-    fence, _ = await Ask("claim", _LEASE)
+    fence, _, _ = await Ask("claim", _LEASE)
     champion = await Ask("read_alias")
     if champion is not None and ERRORS[version] >= ERRORS[champion]:
         return
     if await Ask("holds", fence):
-        await Ask("set_alias", version)
+        await Ask("set_alias", (version, _NOBODY))
         await Ask("write_defaults", version)
 
 
@@ -60,7 +61,7 @@ async def carry_with_the_old_verdict(
     version: int, evaluated_against: LedgerEntry | None, world: World, projector: LedgerProjector
 ) -> None:
     """Judge once; when another was first, insert behind it all the same."""
-    fence, state = await Ask("claim", version)
+    fence, state, generation = await Ask("claim", version)
     champion = outlook_on(evaluated_against)
     while state == "EVALUATED":
         head = await world.ledger.head(MODEL)
@@ -82,5 +83,5 @@ async def carry_with_the_old_verdict(
             await Ask("commit_verdict", (version, fence, entry))
         except GenerationTaken:
             continue
-        state = "PROMOTED"
-    await persist(version, fence, world, projector)
+        state, generation = "PROMOTED", entry.generation
+    await persist(version, fence, generation, world, projector)

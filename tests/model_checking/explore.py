@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from tests.model_checking.local_states import Machine, Start
 from tests.model_checking.promises import wrong_at_rest
-from tests.model_checking.shared import Answer, Entries, Raised, Shared, answer, sent, written
+from tests.model_checking.shared import Entries, Raised, Shared, answer, forgotten, landed, sent
 
 DEAD = -1
 T = TypeVar("T")
@@ -37,15 +37,26 @@ class Story:
 class Point(NamedTuple):
     """One state of the whole: what is shared, where each process stands, what may still go wrong.
 
-    `saw` tells of each process if it read the alias while a person's choice stood there.
+    `shared` is the number of a `Shared`; `saw` tells of each process if it read the alias while a person's
+    choice stood there.
     """
 
-    shared: Shared
+    shared: int
     places: tuple[int, ...]
     saw: tuple[bool, ...]
     crashes: int
     lost_answers: int
     choices: tuple[int, ...]
+
+
+class Step(NamedTuple):
+    """What one question does, whoever else is where."""
+
+    given: Any
+    shared: int
+    place: int
+    note: str
+    wrong: str
 
 
 class Move(NamedTuple):
@@ -66,7 +77,7 @@ class Found:
     trace: tuple[str, ...] = ()
 
 
-def search(story: Story, limit: int = 1_000_000) -> Found:
+def search(story: Story, limit: int = 2_000_000) -> Found:
     """Visit every state, breadth first, so that the first broken promise has the shortest way.
 
     Raises OverflowError beyond `limit` states: a search that was cut off proves nothing.
@@ -83,8 +94,10 @@ class _Search:
         self._story = story
         self._entries = story.entries
         self._machine = Machine(story.programs, story.entries)
-        self._judged: dict[Shared, str] = {}
-        self._answers: dict[tuple[int, Shared], Answer] = {}
+        self._shared: list[Shared] = []
+        self._numbers: dict[Shared, int] = {}
+        self._judged: dict[int, str] = {}
+        self._steps: dict[tuple[int, int], Step] = {}
         self._came: dict[Point, tuple[Point, Callable[[], str]] | None] = {}
 
     def run(self, limit: int) -> Found:
@@ -112,18 +125,26 @@ class _Search:
         story = self._story
         places = tuple(self._machine.start(name) for name in story.processes)
         unseeing = (False,) * len(places)
-        return Point(story.before, places, unseeing, story.crashes, story.lost_answers, story.choices)
+        before = self._number(story.before)
+        return Point(before, places, unseeing, story.crashes, story.lost_answers, story.choices)
+
+    def _number(self, shared: Shared) -> int:
+        """Equal values have one number: it is cheap to hash."""
+        number = self._numbers.setdefault(shared, len(self._shared))
+        if number == len(self._shared):
+            self._shared.append(shared)
+        return number
 
     def _is_quiet(self, point: Point) -> bool:
-        if point.shared.on_the_way:
+        if self._shared[point.shared].on_the_way:
             return False
         return all(place == DEAD or self._machine[place].question is None for place in point.places)
 
-    def _judge(self, shared: Shared) -> str:
+    def _judge(self, number: int) -> str:
         """Let a reconciler look, alone and undisturbed, and say what is then still wrong."""
-        if shared not in self._judged:
-            self._judged[shared] = self._look_and_judge(shared)
-        return self._judged[shared]
+        if number not in self._judged:
+            self._judged[number] = self._look_and_judge(self._shared[number])
+        return self._judged[number]
 
     def _look_and_judge(self, shared: Shared) -> str:
         if self._story.reconciler is not None:
@@ -131,51 +152,56 @@ class _Search:
             while (question := self._machine[place].question) is not None:
                 given = answer(shared, question, self._entries)
                 if given.wrong or (question.name == "set_alias" and shared.chosen is not None):
-                    return given.wrong or _undone(shared)
+                    return given.wrong or _undone(shared.chosen or 0)
                 place, shared = self._machine.step(place, given.given), given.shared
         return next(wrong_at_rest(shared, self._entries), "")
 
     def _moves(self, point: Point) -> Iterator[Move]:
         for slot, place in enumerate(point.places):
             if place != DEAD and self._machine[place].question is not None:
-                yield from self._steps(point, slot, place)
+                yield from self._goes_on(point, slot, place)
                 if point.crashes:
                     yield from self._crashes(point, slot, place)
-        for version in set(point.shared.on_the_way):
-            yield self._late_write(point, version)
+        shared = self._shared[point.shared]
+        for number, version in shared.on_the_way:
+            yield self._late_write(point, number, version)
         for version in point.choices:
-            if version != point.shared.alias:
+            if version != shared.alias:
                 yield self._choice(point, version)
 
-    def _steps(self, point: Point, slot: int, place: int) -> Iterator[Move]:
+    def _goes_on(self, point: Point, slot: int, place: int) -> Iterator[Move]:
         question = self._machine[place].question
         assert question is not None
-        shared, saw, given = point.shared, point.saw, self._answer(place, point.shared)
-        wrong = given.wrong
+        step, saw, chosen = self._step(place, point.shared), point.saw, self._shared[point.shared].chosen
+        wrong = step.wrong
         if question.name == "read_alias":
-            saw = _put(saw, slot, shared.chosen is not None)
+            saw = _put(saw, slot, chosen is not None)
         if question.name == "set_alias":
-            wrong = _undone(shared) if shared.chosen is not None and saw[slot] else wrong
+            wrong = _undone(chosen) if chosen is not None and saw[slot] else wrong
             if point.lost_answers:
                 yield self._lost(point, slot, place)
-        if given.shared.chosen is None:
+        if self._shared[step.shared].chosen is None:
             saw = (False,) * len(saw)
-        places = _put(point.places, slot, self._machine.step(place, given.given))
-        after = point._replace(shared=given.shared, places=places, saw=saw)
-        yield Move(lambda: self._said(place, given), after, wrong)
+        after = point._replace(shared=step.shared, places=_put(point.places, slot, step.place), saw=saw)
+        yield Move(lambda: self._said(place, step), after, wrong)
 
-    def _answer(self, place: int, shared: Shared) -> Answer:
-        key = place, shared
-        if key not in self._answers:
-            question = self._machine[place].question
-            assert question is not None
-            self._answers[key] = answer(shared, question, self._entries)
-        return self._answers[key]
+    def _step(self, place: int, number: int) -> Step:
+        key = place, number
+        if key not in self._steps:
+            state = self._machine[place]
+            assert state.question is not None
+            given = answer(self._shared[number], state.question, self._entries)
+            after = self._number(given.shared)
+            self._steps[key] = Step(
+                given.given, after, self._machine.step(place, given.given), given.note, given.wrong
+            )
+        return self._steps[key]
 
     def _lost(self, point: Point, slot: int, place: int) -> Move:
         """The process hears nothing and goes on; its write lands some time later."""
+        shared = sent(self._shared[point.shared], self._asked(place))
         after = point._replace(
-            shared=sent(point.shared, self._asked(place)),
+            shared=self._number(forgotten(shared, self._machine[place].worker)),
             places=_put(point.places, slot, self._machine.step(place, Raised("away"))),
             lost_answers=point.lost_answers - 1,
         )
@@ -188,27 +214,28 @@ class _Search:
         after = point._replace(
             places=places, saw=_put(point.saw, slot, value=False), crashes=point.crashes - 1
         )
-        yield Move(lambda: f"killed before {self._doing(place)}", after)
+        shared = self._shared[point.shared]
+        dead = after._replace(shared=self._number(forgotten(shared, state.worker)))
+        yield Move(lambda: f"killed before {self._doing(place)}", dead)
         if state.question is not None and state.question.name == "set_alias":
-            shared = sent(point.shared, state.question.about)
+            flying = self._number(forgotten(sent(shared, state.question.about), state.worker))
             yield Move(
-                lambda: f"killed, still on its way: {self._doing(place)}", after._replace(shared=shared)
+                lambda: f"killed, still on its way: {self._doing(place)}", after._replace(shared=flying)
             )
 
-    def _late_write(self, point: Point, version: int) -> Move:
-        left = list(point.shared.on_the_way)
-        left.remove(version)
-        shared = written(point.shared, version)._replace(on_the_way=tuple(left))
-        after = point._replace(shared=shared, saw=(False,) * len(point.saw))
+    def _late_write(self, point: Point, number: int, version: int) -> Move:
+        shared = landed(self._shared[point.shared], number, version)
+        after = point._replace(shared=self._number(shared), saw=(False,) * len(point.saw))
         return Move(lambda: f"a late write lands: set_alias {version}", after)
 
     def _choice(self, point: Point, version: int) -> Move:
         clear = version not in self._may_be_ours(point)
-        shared = point.shared._replace(
-            alias=version, chosen=version if clear else None, moves=(*point.shared.moves, version)
+        before = self._shared[point.shared]
+        shared = before._replace(
+            alias=version, chosen=version if clear else None, moves=(*before.moves, version)
         )
         after = point._replace(
-            shared=shared,
+            shared=self._number(shared),
             choices=tuple(one for one in point.choices if one != version),
             saw=(False,) * len(point.saw),
         )
@@ -216,13 +243,12 @@ class _Search:
 
     def _may_be_ours(self, point: Point) -> set[int]:
         """Versions that the alias may show now by our own doing: nobody could tell a person's move apart."""
-        shared = point.shared
+        shared = self._shared[point.shared]
         waiting = shared.ledger[max(shared.announced - 1, 0) :]
-        ours = {self._entries[number].version for number in waiting} | {*shared.on_the_way}
+        ours = {self._entries[number].version for number in waiting}
+        ours |= {record.version for record in shared.records}
         for place in point.places:
             question = None if place == DEAD else self._machine[place].question
-            if question is not None and question.name == "set_alias":
-                ours.add(question.about)
             if question is not None and question.name == "open_record":
                 ours.add(question.about[0])
         return ours
@@ -237,8 +263,8 @@ class _Search:
         question = state.question.name if state.question else "the end"
         return f"{state.program}: {question}{'' if about is None else f' {about}'}"
 
-    def _said(self, place: int, given: Answer) -> str:
-        said = given.note or ("" if given.given is None else f"{given.given}")
+    def _said(self, place: int, step: Step) -> str:
+        said = step.note or ("" if step.given is None else f"{step.given}")
         return f"{self._doing(place)} → {said}" if said else self._doing(place)
 
     def _found(self, quiet: int, wrong: str, point: Point, *last: str) -> Found:
@@ -249,8 +275,8 @@ class _Search:
         return Found(len(self._came), quiet, wrong, (*reversed(trace), *last))
 
 
-def _undone(shared: Shared) -> str:
-    return f"a person's choice of version {shared.chosen} was undone in silence"
+def _undone(version: int) -> str:
+    return f"a person's choice of version {version} was undone in silence"
 
 
 def _put(values: tuple[T, ...], slot: int, value: T) -> tuple[T, ...]:

@@ -62,6 +62,11 @@ class LocalState(NamedTuple):
     question: Question | None
     way: tuple[Any, ...]  # answers that lead here from its start: one way of many
 
+    @property
+    def worker(self) -> str:
+        """Who runs the program."""
+        return self.program.partition("@")[2]
+
 
 class Machine:
     """Local states by number, found by running programs; each step is run once and then remembered."""

@@ -1,6 +1,6 @@
 """What the processes run: the product's own coroutines, held together as the runner and the app do it."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
@@ -55,14 +55,16 @@ async def carry(
     version: int, evaluated_against: LedgerEntry | None, world: World, projector: LedgerProjector
 ) -> None:
     """Take over the run that makes `version` where its row says, and carry it to its end as a runner does."""
-    fence, state = await Ask("claim", version)
+    fence, state, generation = await Ask("claim", version)
     if state == "EVALUATED":
-        state = await _decide(version, fence, evaluated_against, world)
+        state, generation = await _decide(version, fence, evaluated_against, world)
     if state == "PROMOTED":
-        await persist(version, fence, world, projector)
+        await persist(version, fence, generation, world, projector)
 
 
-async def _decide(version: int, fence: int, evaluated_against: LedgerEntry | None, world: World) -> str:
+async def _decide(
+    version: int, fence: int, evaluated_against: LedgerEntry | None, world: World
+) -> tuple[str, int]:
     inputs = _inputs(version, evaluated_against)
     while True:
         await world.points.at(Point.DECIDE_BEFORE_EFFECT)
@@ -74,14 +76,16 @@ async def _decide(version: int, fence: int, evaluated_against: LedgerEntry | Non
         except GenerationTaken:
             continue
         except LeaseLost:
-            return "another's"
+            return "another's", 0
         await world.points.at(Point.DECIDE_AFTER_COMMIT)
-        return "DECLINED" if entry is None else "PROMOTED"
+        return ("DECLINED", 0) if entry is None else ("PROMOTED", entry.generation)
 
 
-async def persist(version: int, fence: int, world: World, projector: LedgerProjector) -> None:
+async def persist(
+    version: int, fence: int, generation: int, world: World, projector: LedgerProjector
+) -> None:
     await world.points.at(Point.PERSIST_BEFORE_EFFECT)
-    while not await _shown(version, projector):
+    while not await _shown(generation, projector):
         pass
     await world.points.at(Point.PERSIST_AFTER_EFFECT)
     await world.points.at(Point.PERSIST_BEFORE_COMMIT)
@@ -92,27 +96,16 @@ async def persist(version: int, fence: int, world: World, projector: LedgerProje
     await world.points.at(Point.PERSIST_AFTER_COMMIT)
 
 
-async def _shown(version: int, projector: LedgerProjector) -> bool:
+async def _shown(generation: int, projector: LedgerProjector) -> bool:
     """One try of the persist step; what is missing is waited for."""
     try:
         shown = await projector.follow()
-        if shown is None or shown.generation < await Ask("generation_of", version):
+        if shown is None or shown.generation < generation:
             return False
         await projector.announce_up_to(shown)
     except TryLater:
         return False
     return True
-
-
-def restarted(carry: Callable[..., Program]) -> Callable[..., Program]:
-    """A worker that is started again under the name that it had, and then carries on."""
-
-    async def start_again(
-        version: int, evaluated_against: LedgerEntry | None, world: World, projector: LedgerProjector
-    ) -> None:
-        await carry(version, evaluated_against, world, projector)
-
-    return start_again
 
 
 async def reconcile(world: World, projector: LedgerProjector) -> None:

@@ -21,22 +21,31 @@ class RunRow(NamedTuple):
     generation: int = 0
 
 
+class Record(NamedTuple):
+    """An alias write that was recorded; `minded` while its writer will close it, or it may still land."""
+
+    number: int
+    version: int
+    writer: str
+    minded: bool = True
+
+
 class Shared(NamedTuple):
     """Everything outside of the processes.
 
     `ledger` holds numbers of entries (see `Entries`), `announced` how many generations were announced,
-    `records` the open alias writes as (number, version, writer), `opened` how many there ever were,
-    `on_the_way` versions of alias writes whose sender no longer waits for the answer. `chosen` is a person's
-    version while it stands and was a clear choice, `moves` all that persons have set.
+    `records` the open records of alias writes, `opened` how many there ever were, `on_the_way` number and
+    version of writes whose sender no longer waits for the answer. `chosen` is a person's version while it
+    stands and was a clear choice, `moves` all that persons have set.
     """
 
     ledger: tuple[int, ...] = ()
     announced: int = 0
     alias: int | None = None
     defaults: int = 0
-    records: tuple[tuple[int, int, str], ...] = ()
+    records: tuple[Record, ...] = ()
     opened: int = 0
-    on_the_way: tuple[int, ...] = ()
+    on_the_way: tuple[tuple[int, int], ...] = ()
     runs: tuple[tuple[int, RunRow], ...] = ()
     chosen: int | None = None
     moves: tuple[int, ...] = ()
@@ -61,12 +70,16 @@ class Entries:
     def __init__(self) -> None:
         self._entries: list[LedgerEntry] = []
         self._numbers: dict[str, int] = {}
+        self._known: dict[int, int] = {}  # by identity, since hashing one takes long
 
     def number(self, entry: LedgerEntry) -> int:
         """The number of an entry, the same for equal ones."""
+        if id(entry) in self._known:
+            return self._known[id(entry)]
         found = self._numbers.setdefault(entry.hash, len(self._entries))
         if found == len(self._entries):
             self._entries.append(entry)
+            self._known[id(entry)] = found
         return found
 
     def __getitem__(self, number: int) -> LedgerEntry:
@@ -168,18 +181,25 @@ def _wrong_entry(shared: Shared, entry: LedgerEntry, entries: Entries) -> str:
 
 @effect("open_record")
 def _open(shared: Shared, about: tuple[int, str], _entries: Entries) -> Answer:
-    number = shared.opened
-    return Answer(number, shared._replace(records=(*shared.records, (number, *about)), opened=number + 1))
+    record = Record(shared.opened, *about)
+    after = shared._replace(records=(*shared.records, record), opened=shared.opened + 1)
+    return Answer(record.number, after)
 
 
 @effect("close_record")
 def _close(shared: Shared, number: int, _entries: Entries) -> Answer:
-    return Answer(None, shared._replace(records=tuple(one for one in shared.records if one[0] != number)))
+    return Answer(None, shared._replace(records=tuple(one for one in shared.records if one.number != number)))
+
+
+@effect("close_settled")
+def _close_settled(shared: Shared, _about: object, _entries: Entries) -> Answer:
+    """By the assumption on time, an old record is one that nobody minds."""
+    return Answer(None, shared._replace(records=tuple(one for one in shared.records if one.minded)))
 
 
 @effect("is_open")
 def _is_open(shared: Shared, version: int, _entries: Entries) -> Answer:
-    return Answer(any(one[1] == version for one in shared.records), shared)
+    return Answer(any(one.version == version for one in shared.records), shared)
 
 
 @effect("traffic")
@@ -193,18 +213,34 @@ def _read_alias(shared: Shared, _about: object, _entries: Entries) -> Answer:
 
 
 @effect("set_alias")
-def _set_alias(shared: Shared, version: int, _entries: Entries) -> Answer:
-    return Answer(None, written(shared, version))
+def _set_alias(shared: Shared, about: tuple[int, str], _entries: Entries) -> Answer:
+    return Answer(None, shared._replace(alias=about[0], chosen=None))
 
 
-def written(shared: Shared, version: int) -> Shared:
-    """The alias behind a write of ours; what a person had set is gone."""
-    return shared._replace(alias=version, chosen=None)
-
-
-def sent(shared: Shared, version: int) -> Shared:
+def sent(shared: Shared, about: tuple[int, str]) -> Shared:
     """An alias write goes its way without its sender."""
-    return shared._replace(on_the_way=tuple(sorted((*shared.on_the_way, version))))
+    version, worker = about
+    flying = {number for number, _ in shared.on_the_way}
+    own = [one.number for one in shared.records if (one.version, one.writer) == (version, worker)]
+    number = next(number for number in reversed(own) if number not in flying)
+    return shared._replace(on_the_way=(*shared.on_the_way, (number, version)))
+
+
+def landed(shared: Shared, number: int, version: int) -> Shared:
+    """A write without a sender has arrived; what a person had set is gone."""
+    left = tuple(one for one in shared.on_the_way if one[0] != number)
+    return _unminded(shared, {number})._replace(alias=version, chosen=None, on_the_way=left)
+
+
+def forgotten(shared: Shared, worker: str) -> Shared:
+    """A worker died, or dropped what it was about: what it had recorded is minded only while it flies."""
+    flying = {number for number, _ in shared.on_the_way}
+    return _unminded(shared, {one.number for one in shared.records if one.writer == worker} - flying)
+
+
+def _unminded(shared: Shared, numbers: set[int]) -> Shared:
+    records = tuple(one._replace(minded=False) if one.number in numbers else one for one in shared.records)
+    return shared._replace(records=records)
 
 
 @effect("read_defaults")
@@ -221,17 +257,12 @@ def _write_defaults(shared: Shared, version: int, _entries: Entries) -> Answer:
 def _claim(shared: Shared, version: int, _entries: Entries) -> Answer:
     row = run_of(shared, version)
     row = row._replace(fence=row.fence + 1)
-    return Answer((row.fence, row.state), _with_run(shared, version, row))
+    return Answer((row.fence, row.state, row.generation), _with_run(shared, version, row))
 
 
 @effect("holds")
 def _holds(shared: Shared, fence: int, _entries: Entries) -> Answer:
     return Answer(run_of(shared, 1).fence == fence, shared)
-
-
-@effect("generation_of")
-def _generation_of(shared: Shared, version: int, _entries: Entries) -> Answer:
-    return Answer(run_of(shared, version).generation, shared)
 
 
 @effect("commit_verdict")

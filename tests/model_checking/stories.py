@@ -45,11 +45,9 @@ def story(
             made[process] = _reconcile(world)
             continue
         version = int(doing.split()[1])
-        again = f"{process} again"
         versions.add(version)
         made[process] = _carry(carry, version, head, world, projector)
-        made[again] = _carry(programs.restarted(carry), version, head, world, projector)
-        reborn |= {process: again, again: again}
+        reborn[process] = process
     shared = Shared(
         ledger=tuple(entries.number(entry) for entry in before),
         announced=len(before),

@@ -16,7 +16,7 @@ ONE, OTHER, LOOK = "carry 3 @w1", "carry 4 @w2", "reconcile @w3"
 STORIES: tuple[Callable[[], Story], ...] = (
     lambda: story("two promoters", ONE, OTHER),
     lambda: story("two promoters, the first champion ever", ONE, OTHER, history=()),
-    lambda: story("a reconciler beside a promoter", ONE, LOOK),
+    lambda: story("two reconcilers beside a promoter", ONE, LOOK, "reconcile @w4"),
     lambda: story("a promoter and a person", ONE, LOOK, choices=(9,)),
     lambda: story("a person who goes back to an earlier version", ONE, LOOK, history=(1, 2), choices=(1,)),
     lambda: story("two promoters and a person", ONE, OTHER, choices=(9,)),
