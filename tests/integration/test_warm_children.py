@@ -1,6 +1,7 @@
 """Warm children do what they are told, one task after another, and nobody outlives anybody."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -444,6 +445,7 @@ class TestDescriptors:
         async with running(spares=1) as children, children.lease() as leased:
             await eventually(lambda: "spare.0" in children.pids())
             parent = children.pids()["fork_parent"]
+            gc.collect()  # what earlier tests left is not to hide what this one leaves
             before = (open_descriptors(), open_descriptors(parent))
             for number in range(200):
                 await leased.run("train", task("add"), left=number, right=1, timeout_seconds=60)
@@ -451,7 +453,8 @@ class TestDescriptors:
                     with pytest.raises(TryLater):
                         await leased.run("train", task("die"), number=9)
             await eventually(lambda: len(children.pids()) == 4)
-            await eventually(lambda: (open_descriptors(), open_descriptors(parent)) == before)
+            await eventually(lambda: open_descriptors() <= before[0])
+            await eventually(lambda: open_descriptors(parent) <= before[1])
 
 
 class TestOwner:
