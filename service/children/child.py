@@ -6,6 +6,7 @@ import pickle
 import re
 import resource
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -17,6 +18,9 @@ from service.children.tasks import resolve
 from service.children.wire import frame, pack, receive_frame
 
 _LONGEST_TEXT: Final = 500
+_SWITCH_SECONDS: Final = (
+    0.0005  # a thread that waits for a server waits for its turn each time it is answered
+)
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
 _log = logging.getLogger("laurel.child")
 
@@ -38,6 +42,7 @@ class _Channel:
 
 def serve(connection: socket.socket) -> None:
     """Run tasks one after another; return when the worker has closed its end."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
     channel, held_bytes = _Channel(connection), own_memory()
     progress.listen(channel.report)
     with contextlib.suppress(ConnectionError):

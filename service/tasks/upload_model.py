@@ -9,12 +9,17 @@ from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.artifact_store import open_store
 from service.adapters.mlflow.model_cache import ModelCache
 from service.adapters.mlflow.model_transfer import upload_model
+from service.tasks.verify import begin_to_verify
 
 
 def upload(
     folder: str, artifact_uri: str, manifest: Mapping[str, str], access: MlflowAccess, cache_folder: str
 ) -> None:
-    """Upload the manifest's files from `folder` and see that all arrived. Safe to repeat."""
+    """Upload the manifest's files from `folder` and see that all arrived. Safe to repeat.
+
+    A model that is uploaded is verified next: that begins here, since the server takes most of the time.
+    """
+    begin_to_verify(folder, manifest)
     upload_model(Path(folder), artifact_uri, manifest, access, ModelCache(Path(cache_folder)))
 
 

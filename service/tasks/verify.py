@@ -2,12 +2,26 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
 
 from domain.errors import ModelUnusable
+from domain.manifest import seal
 from service.tasks.golden_rows import disagreements
 from service.tasks.model_folder import ModelFolder
 from service.tasks.model_memory import MEMORY
+
+
+_BESIDE: Final = ThreadPoolExecutor(1)
+_begun: dict[str, Future[dict[str, Any]]] = {}  # one at the most, by the package's digest
+
+
+def begin_to_verify(model_folder: str, manifest: Mapping[str, str]) -> None:
+    """Verify in a thread, while this process waits for a server; `verify` is asked for the outcome."""
+    digest = seal(manifest)
+    if digest not in _begun:
+        _begun.clear()
+        _begun[digest] = _BESIDE.submit(_verify, model_folder, manifest)
 
 
 def verify(*, model_folder: str, manifest: Mapping[str, str]) -> dict[str, Any]:
@@ -17,6 +31,11 @@ def verify(*, model_folder: str, manifest: Mapping[str, str]) -> dict[str, Any]:
     afterwards. Raises ModelUnusable: `model_digest_mismatch`, `untrusted_type`, `unloadable_model`,
     `cannot_predict`, `smoke_test_failed`.
     """
+    begun = _begun.pop(seal(manifest), None)
+    return _verify(model_folder, manifest) if begun is None else begun.result()
+
+
+def _verify(model_folder: str, manifest: Mapping[str, str]) -> dict[str, Any]:
     started = time.perf_counter()
     folder = ModelFolder(model_folder, manifest)
     model = folder.load()
