@@ -26,8 +26,8 @@ async def resolve(run: Run, world: World, files: DatasetFiles) -> ResolvedConfig
     config = await world.config.resolve(read.asked)
     if not isinstance(config, ResolvedConfig):
         return Refused(faults=tuple(config))
-    used = await _first_digests(config, world)
-    faults = [*await files.check(config), *_edited_since(used)]
+    used, unfit = await asyncio.gather(_first_digests(config, world), files.check(config))
+    faults = [*unfit, *_edited_since(used)]
     if faults:
         return Refused(faults=tuple(faults))
     return await _freeze(config, [use for use, first in used if first is None], world, run.run_id)

@@ -11,7 +11,6 @@ from service.tasks.golden_rows import disagreements
 from service.tasks.model_folder import ModelFolder
 from service.tasks.model_memory import MEMORY
 
-
 _BESIDE: Final = ThreadPoolExecutor(1)
 _begun: dict[str, Future[dict[str, Any]]] = {}  # one at the most, by the package's digest
 
