@@ -16,6 +16,7 @@ import psycopg
 from service.embedded.databases import connect
 
 _DATABASE_WAIT_SECONDS = 60
+_GARBAGE = 20_000  # objects before the collector looks: a request makes thousands, and no cycles
 _UVICORN_OPTIONS = "--no-access-log --log-level warning --timeout-graceful-shutdown 3"
 
 
@@ -41,6 +42,7 @@ def _load() -> Callable[..., object]:
     from mlflow.cli import cli  # noqa: PLC0415
 
     gc.freeze()
+    gc.set_threshold(_GARBAGE)
     gc.enable()
     command: Callable[..., object] = cli
     return command
