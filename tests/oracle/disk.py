@@ -1,6 +1,7 @@
 """Files by their bytes, and the rows of data files by their digests."""
 
 import hashlib
+import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,7 +18,9 @@ def read_files(*roots: str) -> tuple[dict[str, str], dict[str, float]]:
     """The sha256 of every file below the roots by path, and the age of temporary ones in seconds."""
     files: dict[str, str] = {}
     temporaries: dict[str, float] = {}
-    for path in (path for root in roots for path in Path(root).rglob("*")):
+    # os.walk passes over a folder that is gone since it was listed; Path.rglob raises.
+    walks = (walk for root in roots for walk in os.walk(root))
+    for path in (Path(folder, name) for folder, _, names in walks for name in names):
         with suppress(FileNotFoundError):  # gone since it was listed
             if not path.is_file() or _is_of_dvc(path):
                 continue
