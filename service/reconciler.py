@@ -40,11 +40,14 @@ class Reconciler:
 
     async def look(self) -> None:
         """Take one look and mend what differs. Safe to repeat."""
-        await self._world.alias_writes.close_older_than(self._world.model_name, _SETTLED_SECONDS)
+        # In this order: a settled write may be what the alias shows, until the head was seen to stand there.
+        settled = await self._world.alias_writes.settled(self._world.model_name, _SETTLED_SECONDS)
         shown = await self._projector.follow()
         await self._world.points.at(Point.RECONCILE_AFTER_READ)
         if shown is not None:
             await self._projector.announce_up_to(shown)
+            for number in settled:
+                await self._world.alias_writes.close(number)
         await self._world.points.at(Point.RECONCILE_AFTER_WRITE)
         await self._close_records()
 

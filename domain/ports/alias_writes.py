@@ -4,6 +4,7 @@ An alias that differs from the head of the ledger is drift when it matches an op
 ours), and a person's doing when it matches none.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -22,5 +23,5 @@ class AliasWrites(Protocol):
     async def traffic(self, model_name: str) -> tuple[int, int]:
         """How many writes were ever recorded, and how many are open: the same twice, and nothing went on."""
 
-    async def close_older_than(self, model_name: str, seconds: float) -> None:
-        """Close what was opened so long ago, by the store's clock, that no server still handles it."""
+    async def settled(self, model_name: str, seconds: float) -> Sequence[int]:
+        """Return the open records of that age by the store's clock: no server still handles their writes."""

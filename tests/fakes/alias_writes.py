@@ -31,8 +31,10 @@ class FakeAliasWrites:
         still_open = [record for record in self.memory.alias_writes.values() if record[0] == model_name]
         return self.memory.alias_writes_made, len(still_open)
 
-    async def close_older_than(self, model_name: str, seconds: float) -> None:
+    async def settled(self, model_name: str, seconds: float) -> list[int]:
         latest = self.memory.now() - timedelta(seconds=seconds)
-        for number, record in list(self.memory.alias_writes.items()):
-            if record[0] == model_name and record[3] <= latest:
-                del self.memory.alias_writes[number]
+        return [
+            number
+            for number, record in self.memory.alias_writes.items()
+            if record[0] == model_name and record[3] <= latest
+        ]

@@ -75,8 +75,8 @@ class AskingAliasWrites(AskingPort):
     async def traffic(self, _model: str) -> tuple[int, int]:
         return cast("tuple[int, int]", await Ask("traffic"))
 
-    async def close_older_than(self, _model: str, _seconds: float) -> None:
-        await Ask("close_settled")
+    async def settled(self, _model: str, _seconds: float) -> Sequence[int]:
+        return cast("Sequence[int]", await Ask("settled"))
 
 
 class AskingRegistry(AskingPort):

@@ -191,10 +191,10 @@ def _close(shared: Shared, number: int, _entries: Entries) -> Answer:
     return Answer(None, shared._replace(records=tuple(one for one in shared.records if one.number != number)))
 
 
-@effect("close_settled")
-def _close_settled(shared: Shared, _about: object, _entries: Entries) -> Answer:
+@effect("settled")
+def _settled(shared: Shared, _about: object, _entries: Entries) -> Answer:
     """By the assumption on time, an old record is one that nobody minds."""
-    return Answer(None, shared._replace(records=tuple(one for one in shared.records if one.minded)))
+    return Answer(tuple(one.number for one in shared.records if not one.minded), shared)
 
 
 @effect("is_open")

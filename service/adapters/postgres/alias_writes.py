@@ -1,6 +1,7 @@
 """Our own writes of the registry's alias, from before they are sent until they were read back."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -24,9 +25,13 @@ _IS_OPEN: Final = (
 _TRAFFIC: Final = select(func.count().label("made"), func.count().filter(_open).label("still_open")).where(
     alias_writes.c.model_name == bindparam("model")
 )
-_CLOSING: Final = update(alias_writes).where(_open).values(closed_at=func.clock_timestamp())
-_CLOSE: Final = _CLOSING.where(alias_writes.c.number == bindparam("which"))
-_CLOSE_OLD: Final = _CLOSING.where(
+_CLOSE: Final = (
+    update(alias_writes)
+    .where(_open, alias_writes.c.number == bindparam("which"))
+    .values(closed_at=func.clock_timestamp())
+)
+_SETTLED: Final = select(alias_writes.c.number).where(
+    _open,
     alias_writes.c.model_name == bindparam("model"),
     alias_writes.c.opened_at <= func.clock_timestamp() - bindparam("age", type_=Interval),
 )
@@ -63,7 +68,8 @@ class PostgresAliasWrites:
         rows = await self._database.rows("count alias writes", _TRAFFIC, {"model": model_name})
         return int(rows[0]["made"]), int(rows[0]["still_open"])
 
-    async def close_older_than(self, model_name: str, seconds: float) -> None:
-        """Close what was opened before that many seconds, by the database's clock."""
+    async def settled(self, model_name: str, seconds: float) -> Sequence[int]:
+        """Look for open records of that many seconds and more, by the database's clock."""
         old = {"model": model_name, "age": timedelta(seconds=seconds)}
-        await self._database.rows("close old alias writes", _CLOSE_OLD, old)
+        rows = await self._database.rows("look for old alias writes", _SETTLED, old)
+        return [int(row["number"]) for row in rows]
