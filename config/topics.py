@@ -1,4 +1,4 @@
-"""The topics that Laurel uses, and how each is made where it does not exist yet."""
+"""The topics and consumer groups that Laurel uses, and how a topic is made where it does not exist yet."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -21,3 +21,13 @@ TOPICS: Final[Mapping[str, Mapping[str, str]]] = {
     DEAD_LETTER_TOPIC: _STAMPED_BY_THE_BROKER | _ROOM_FOR_THE_ORIGINAL | _KEPT_FOR_90_DAYS,
     **dict.fromkeys(EVENT_TOPICS, _STAMPED_BY_THE_BROKER),
 }
+
+
+def requests_group(model_name: str) -> str:
+    """Name the consumer group of the workers of one model."""
+    return f"laurel.{model_name}.training-requested"
+
+
+def reloads_group(model_name: str) -> str:
+    """Name the consumer group of the reload listeners of one model."""
+    return f"laurel.{model_name}.reload-listener"

@@ -24,16 +24,6 @@ class Delivery(Protocol):
         """Never raises for what a handler raises."""
 
 
-def requests_group(model_name: str) -> str:
-    """Name the consumer group of the workers of one model."""
-    return f"laurel.{model_name}.training-requested"
-
-
-def reloads_group(model_name: str) -> str:
-    """Name the consumer group of the reload listeners of one model."""
-    return f"laurel.{model_name}.reload-listener"
-
-
 def route(
     topic: str,
     handle: Handle,

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from config.settings import Settings
-from config.topics import EVENT_TOPICS, TOPICS
+from config.topics import EVENT_TOPICS, TOPICS, reloads_group, requests_group
 from domain.errors import Stop, TryLater
 from domain.events import DEAD_LETTER_TOPIC, REQUEST_TOPIC, ModelPromoted
 from domain.faults import Fault
@@ -26,7 +26,7 @@ from domain.ports.outbox import Outbox
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.ports.run_store import RunStore
 from handlers.model_promoted import on_model_promoted
-from handlers.router import Handle, reloads_group, requests_group, route
+from handlers.router import Handle, route
 from handlers.training_requested import on_training_requested
 from service.adapters.files.atomic import AtomicFiles
 from service.adapters.files.config_families import FileConfigFamilies

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final, Self
 
 from config.settings import Settings, settings_with
-from config.topics import TOPICS
+from config.topics import TOPICS, requests_group
 from domain.errors import Stop
+from domain.events import REQUEST_TOPIC
+from service.adapters.kafka.group_start import begin_at_end
 from service.adapters.kafka.topic_provisioning import ensure_topics
 from service.adapters.postgres.schema import upgrade
 from service.embedded import ports
@@ -30,7 +32,8 @@ _ENDING_SECONDS: Final = 10.0  # how long a Laurel that was killed may hold its 
 class LocalOptions:
     """Where things are; an address that is given is used instead of starting that server.
 
-    `environment` is what the roles get besides the addresses: roots, model name, whatever the user set.
+    `environment` is what the roles get besides the addresses: roots, model name, whatever the user set. A
+    `new_model` is one of whom nobody can have asked yet: requests that stand there name another, or none.
     """
 
     folder: Path
@@ -39,6 +42,7 @@ class LocalOptions:
     ports: Ports = field(default_factory=Ports)
     worker_port: int = 18080
     listener_port: int = 18081
+    new_model: bool = False
 
     def taken_ports(self) -> dict[int, str]:
         """The ports that are needed here, each with who needs it, of which another program holds now."""
@@ -147,17 +151,8 @@ class LocalLaurel:
 
     def _start_roles(self) -> None:
         self._say("laurel", "preparing topics and schema")
-        settings = self.settings
-        kafka = settings.kafka
-        asyncio.run(
-            ensure_topics(
-                kafka_connection(settings),
-                TOPICS,
-                partitions=kafka.partitions,
-                replication=kafka.replication_factor,
-            )
-        )
-        upgrade(settings.sqlalchemy_url)
+        asyncio.run(self._prepare_kafka())
+        upgrade(self.settings.sqlalchemy_url)
         self._say("laurel", "ready")
         places = {_WORKER: self._options.worker_port, _LISTENER: self._options.listener_port}
         for name, port in places.items():
@@ -165,6 +160,15 @@ class LocalLaurel:
             self._say(name, "starting")
             self.roles.append(role)
             role.start()
+
+    async def _prepare_kafka(self) -> None:
+        settings = self.settings
+        connection, kafka = kafka_connection(settings), settings.kafka
+        await ensure_topics(
+            connection, TOPICS, partitions=kafka.partitions, replication=kafka.replication_factor
+        )
+        if self._options.new_model:
+            await begin_at_end(connection, requests_group(settings.mlflow_model_name), REQUEST_TOPIC)
 
     def _wait_for_roles(self) -> None:
         for role in self.roles:

@@ -56,7 +56,7 @@ def demo(
         "MLFLOW_MODEL_NAME": name,
     }
     threading.Thread(target=_load, daemon=True).start()
-    with running(home / "demo" / "servers", environment, port_base) as laurel:
+    with running(home / "demo" / "servers", environment, port_base, new_model=True) as laurel:
         told = _told(laurel, stage, quiet=as_json)
         seconds = round(time.monotonic() - began, 1)
         env = write_environment(laurel, home) if keep else None

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -43,9 +44,11 @@ PortBase = Annotated[
 
 
 @contextmanager
-def running(folder: Path, environment: Mapping[str, str], port_base: int | None) -> Iterator[LocalLaurel]:
+def running(
+    folder: Path, environment: Mapping[str, str], port_base: int | None, *, new_model: bool = False
+) -> Iterator[LocalLaurel]:
     """Start it all below `folder`, and end it all, whatever happens; errors become sentences."""
-    options = _options(folder.absolute(), environment, port_base)
+    options = replace(_options(folder.absolute(), environment, port_base), new_model=new_model)
     _require_usable(options)
     progress = StartProgress()
     try:

@@ -7,9 +7,6 @@ from random import Random
 
 import pytest
 
-from config.topics import TOPICS
-from service.adapters.kafka.connection import KafkaConnection
-from service.adapters.kafka.topic_provisioning import ensure_topics
 from tests.chaos.figures import FIGURES
 from tests.chaos.fleet import Nursery
 from tests.chaos.world import CANARIES, QUICK, Chaos, chaos, write_models
@@ -41,7 +38,6 @@ async def deployment(
     tmp_path: Path, kafka_server: KafkaServer, database_url: str, mlflow_server: MlflowServer
 ) -> Deployment:
     """A deployment with short leases, 200 rows and ridge models."""
-    await ensure_topics(KafkaConnection(kafka_server.bootstrap_servers), TOPICS)
     world = write_world(tmp_path / "world", rows=200)
     write_models(world.config_root)
     return Deployment(

@@ -38,5 +38,34 @@ def _spread(values: list[float]) -> str:
     return f"p50 {ordered[len(ordered) // 2]:.2f} s, max {ordered[-1]:.2f} s ({len(ordered)})"
 
 
-EXPECTED: Final = ("model checker: states", "model checker: broken protocols found out")
+EXPECTED: Final = (
+    "random kills: kills",
+    "random kills: runs",
+    "random kills → lost, doubled, torn",
+    "crash points hit",
+    "crash points there are",
+    "crash pairs",
+    "model checker: states",
+    "model checker: broken protocols found out",
+    "state machine: histories",
+    "mutants caught",
+    "race rounds",
+    "race rounds → regressions",
+    "bad events",
+    "bad events → dead letters",
+    "bad events → restarts",
+    "duplicates",
+    "duplicates → extra runs",
+    "answers lost",
+    "answers lost → orphans made, all tagged",
+    "restarts of PostgreSQL",
+    "reloads under load → failed predictions",
+    "takeover",
+    "repair → convergence",
+    "tampered artifacts refused",
+    "canaries planted",
+    "canaries found",
+    "ledger entries verified",
+    "kills",
+)
 FIGURES: Final = Figures()

@@ -7,6 +7,7 @@ from tests.chaos.conftest import SEED
 from tests.chaos.figures import FIGURES
 from tests.chaos.world import Chaos
 from tests.oracle.facts import Kind
+from tests.oracle.reading import dead_letters
 
 BAD = 1000
 VERSIONS = (
@@ -33,9 +34,10 @@ async def test_a_thousand_bad_records_become_a_thousand_dead_letters(world: Chao
     for value, headers, _ in bad_records(int(SEED), BAD):
         await world.put(value, headers=headers, kind=Kind.BAD)
     await world.ask(1)
-    await world.at_rest(within=120)
+    rested = await world.at_rest(within=120)
     assert (worker.lives, worker.alive) == (1, True)
     FIGURES.add("bad events", BAD)
+    FIGURES.add("bad events → dead letters", len(set(dead_letters(rested.late))))
     FIGURES.add("bad events → restarts", worker.lives - 1)
 
 

@@ -34,6 +34,7 @@ async def test_a_kill_at_every_crash_point_does_no_harm(world: Chaos) -> None:
         await _kill_at(_IN_CHILDREN, world, worker_too=True)
     await world.at_rest()
     FIGURES.add("crash points hit", len(world.orders.killed()))
+    FIGURES.add("crash points there are", len(points))
 
 
 async def _kill_at(points: Iterable[Point], world: Chaos, *, worker_too: bool = False) -> None:
@@ -76,5 +77,6 @@ async def test_random_kills_lose_double_and_tear_nothing(world: Chaos, random: R
     world.declare("kill")
     world.fired("kill")
     rested = await world.at_rest()
-    FIGURES.add("random kills over runs: kills", kills)
-    FIGURES.add("random kills over runs: runs", len(rested.runs))
+    FIGURES.add("random kills: kills", kills)
+    FIGURES.add("random kills: runs", len(rested.runs))
+    FIGURES.add("random kills → lost, doubled, torn", 0)

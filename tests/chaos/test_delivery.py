@@ -4,10 +4,11 @@ import asyncio
 
 from domain.points import Point
 from tests.chaos.figures import FIGURES
-from tests.chaos.fleet import Worker
-from tests.chaos.world import Chaos, begin_at
+from tests.chaos.fleet import Worker, now
+from tests.chaos.world import Chaos
 from tests.eventually import eventually
 from tests.oracle.facts import World
+from tests.own_requests import begin_at
 
 _COPIES = 50
 
@@ -15,6 +16,12 @@ _COPIES = 50
 async def says(worker: Worker, text: str, times: int) -> None:
     """Wait until a worker's log holds a text so often."""
     await eventually(lambda: worker.said(text) >= times)
+
+
+async def taken_over(world: Chaos, worker: Worker) -> None:
+    """Wait until another worker has claimed what this one held."""
+    query = "SELECT owner FROM laurel.runs WHERE NOT ended AND owner IS NOT NULL"
+    await eventually(lambda: worker.name not in {row[0] for row in world.rows(query)})
 
 
 async def test_one_event_fifty_times_is_one_run(world: Chaos) -> None:
@@ -96,6 +103,9 @@ async def test_a_worker_that_wakes_behind_its_successor_changes_nothing(world: C
         sleeper.stop()
         world.orders.go(point)
         world.fired(f"stop at {point}")
+        stopped = now()
+        await taken_over(world, sleeper)
+        FIGURES.sample("takeover", now() - stopped)
         await world.ended(number + 1)
         sleeper.wake()
         await says(sleeper, '"event": "lease_lost"', 1)

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import psycopg
 import yaml
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import CommitFailedError
+from aiokafka import AIOKafkaProducer
 from sqlalchemy import make_url
 
+from config.topics import requests_group
 from domain.points import Point
 from tests.chaos.figures import FIGURES
 from tests.chaos.fleet import Fleet, Nursery, Worker, now
@@ -28,6 +28,7 @@ from tests.oracle.reading import REQUEST_TOPIC
 from tests.oracle.snapshot import Witness, glance, snapshot
 from tests.oracle.topics import EVENT_TOPICS, LiveReader, end_offsets
 from tests.oracle.where import Where
+from tests.own_requests import begin_here
 
 REST_SECONDS: Final = 30.0
 KEY_COLUMNS: Final = ("project_id",)
@@ -181,13 +182,11 @@ class Chaos:
 async def chaos(folder: Path, deployment: Deployment, nursery: Nursery) -> AsyncIterator[Chaos]:
     """Open a world; what stands in the topics before it is not its business."""
     model, bootstrap = deployment.model, deployment.bootstrap_servers
-    group = f"laurel.{model}.training-requested"
-    begins = await end_offsets(bootstrap, [REQUEST_TOPIC])
-    await begin_at(bootstrap, group, begins)
+    begins = await begin_here(bootstrap, model)
     where = Where(
         model_name=model,
         experiment=model,
-        group=group,
+        group=requests_group(model),
         bootstrap_servers=bootstrap,
         database_url=make_url(deployment.database_url)
         .set(drivername="postgresql")
@@ -242,24 +241,6 @@ def write_models(config_root: Path) -> None:
         alpha = round(10 ** (6 - place / 16), 6)
         model = {"version": version, "model": {"type": "ridge", "params": {"alpha": alpha}}}
         (config_root / "models" / f"v{version}.yaml").write_text(yaml.safe_dump(model), encoding="utf-8")
-
-
-async def begin_at(bootstrap: str, group: str, offsets: Mapping[tuple[str, int], int]) -> None:
-    """Set a group to these offsets as soon as its last member is gone."""
-    places = {TopicPartition(*place): offset for place, offset in offsets.items()}
-    async with AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False
-    ) as consumer:
-        consumer.assign(list(places))
-
-        async def set_them() -> bool:
-            try:
-                await consumer.commit(places)
-            except CommitFailedError:
-                return False
-            return True
-
-        await eventually(set_them)
 
 
 def _attributes(event_id: str) -> list[tuple[str, bytes]]:

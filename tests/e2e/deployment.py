@@ -13,20 +13,20 @@ from typing import Any
 import yaml
 
 from config.settings import Settings
-from config.topics import EVENT_TOPICS, TOPICS
+from config.topics import EVENT_TOPICS
 from domain.events import REQUEST_TOPIC
 from domain.lifecycle import ENDS
 from domain.points import NO_POINTS, Points
 from domain.run import Run
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.requests import ReadEvent, publish_request, read_events
-from service.adapters.kafka.topic_provisioning import ensure_topics
 from service.app import PRODUCT, Makers, Reading, open_reading, open_worker
 from service.embedded.ports import free_port
 from service.embedded.role import EmbeddedRole
 from service.metrics import Metrics
 from service.role import Role
 from tests.eventually import eventually
+from tests.own_requests import begin_here
 from tests.synthetic_world import SyntheticWorld, write_world
 
 SOURCE = "/tests/e2e"
@@ -143,9 +143,10 @@ async def found(reading: Reading, identity: str) -> Run | None:
 
 
 def deploy(folder: Path, bootstrap: str, database_url: str, tracking_uri: str, **more: str) -> Deployment:
-    """Write the synthetic world and make the topics."""
-    asyncio.run(ensure_topics(KafkaConnection(bootstrap), TOPICS))
-    return Deployment(write_world(folder), bootstrap, database_url, tracking_uri, more)
+    """Write the synthetic world, make the topics, and stand behind what others have asked for."""
+    deployment = Deployment(write_world(folder), bootstrap, database_url, tracking_uri, more)
+    asyncio.run(begin_here(bootstrap, deployment.model))
+    return deployment
 
 
 @contextmanager

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from config.topics import TOPICS
-from service.adapters.kafka.connection import KafkaConnection
-from service.adapters.kafka.topic_provisioning import ensure_topics
 from service.demo.stage import EXAMPLE, Stage
+from tests.own_requests import begin_here
 from tests.servers import KafkaServer, MlflowServer
 from tests.unit.cli.calls import Laurel
 
@@ -26,7 +24,7 @@ def environment(
     kafka_server: KafkaServer, mlflow_server: MlflowServer, database_url: str, model: str, tmp_path: Path
 ) -> dict[str, str]:
     """What a command needs; the topics are there, the schema is not."""
-    asyncio.run(ensure_topics(KafkaConnection(kafka_server.bootstrap_servers), TOPICS))
+    asyncio.run(begin_here(kafka_server.bootstrap_servers, model))
     stage = Stage(tmp_path)
     stage.set_up()
     shutil.copy(EXAMPLE / "data" / "ames.parquet", stage.master)

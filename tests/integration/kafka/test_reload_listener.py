@@ -7,11 +7,12 @@ from functools import partial
 
 from structlog.testing import capture_logs
 
+from config.topics import reloads_group
 from domain.announcement import announce
 from domain.events import ModelPromoted
 from domain.ledger import Cause
 from handlers.model_promoted import on_model_promoted
-from handlers.router import reloads_group, route
+from handlers.router import route
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.inbox import KafkaInbox
