@@ -1,0 +1,47 @@
+"""The model that a server serves: one value, checked and loaded, that is replaced and never changed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from domain.data_contract import DataContract
+from domain.feature_schema import FeatureSchema
+from domain.values import Sha256
+
+Row = Mapping[str, Any]
+Predict = Callable[[Sequence[Row]], list[float]]
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One registered version with all that answers are made of.
+
+    `predict` takes rows whose values were checked, each with every column of the features, and returns the
+    raw target in their order. `generation` is the version's tag; None when nobody wrote one. `manifest` maps
+    each file of the model to its sha256, `digest` seals it.
+    """
+
+    model_name: str
+    version: int
+    generation: int | None
+    run_id: str | None
+    feature_version: int
+    features: FeatureSchema
+    contract: DataContract
+    manifest: Mapping[str, Sha256]
+    digest: Sha256
+    predict: Predict
+    loaded_at: datetime
+
+
+class Serving:
+    """What is served now. Whoever answers takes `model` once and keeps to it until the answer is out."""
+
+    def __init__(self) -> None:
+        self.model: ServedModel | None = None
+        self.stale = False  # from the local cache, while the registry does not answer
+
+    def serve(self, model: ServedModel, *, stale: bool = False) -> None:
+        """Serve this one from now on."""
+        self.model, self.stale = model, stale
