@@ -28,8 +28,9 @@ help: ## show this text
 demo: $(LOCAL_STAMP) ## start the real servers and a worker, and play a model's life on the Ames house sales
 	@$(BIN)/laurel demo
 
+# Two processes with servers of their own each: most tests wait for somebody else's answer.
 test: lint ## lint, then every test, on the real servers
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 bench: $(DEV_STAMP) ## measure, side by side with a bare script
 	@$(BIN)/python -m tests.bench

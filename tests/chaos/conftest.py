@@ -1,22 +1,17 @@
-"""Worlds for the cases, and the figures at the end of the run."""
+"""Worlds for the cases."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from tests.chaos.figures import FIGURES
 from tests.chaos.fleet import Nursery
+from tests.chaos.report import SEED
 from tests.chaos.world import CANARIES, QUICK, Chaos, chaos, write_models
 from tests.e2e.deployment import Deployment
 from tests.servers import KafkaServer, MlflowServer
 from tests.synthetic_world import write_world
-
-SEED = os.environ.get("CHAOS_SEED", "1")
-REPEAT = f"CHAOS_SEED={SEED} .venv/bin/pytest tests/chaos tests/model_checking"
-REPORT = Path("build/chaos.json")
 
 
 @pytest.fixture
@@ -50,12 +45,3 @@ async def world(tmp_path: Path, deployment: Deployment, nursery: Nursery) -> Asy
     """A world without workers."""
     async with chaos(tmp_path, deployment, nursery) as opened:
         yield opened
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures of this run, and what repeats it."""
-    terminalreporter.section("faults")
-    for name, value in FIGURES.table().items():
-        terminalreporter.line(f"{name:<55} {value}")
-    terminalreporter.line(f"repeat: {REPEAT}")
-    FIGURES.write(REPORT, seed=SEED, repeat=REPEAT)

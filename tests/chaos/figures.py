@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 
 class Figures:
@@ -20,6 +20,21 @@ class Figures:
     def sample(self, name: str, seconds: float) -> None:
         """Take one measurement of a time."""
         self._samples.setdefault(name, []).append(seconds)
+
+    @property
+    def taken(self) -> bool:
+        """True when there is anything to tell."""
+        return bool(self._counts or self._samples)
+
+    def told(self) -> dict[str, Any]:
+        """Everything as plain values, for the process that prints."""
+        return {"counts": dict(self._counts), "samples": self._samples}
+
+    def merge(self, told: dict[str, Any]) -> None:
+        """Take over what another process of the same run has counted."""
+        self._counts.update(told["counts"])
+        for name, values in told["samples"].items():
+            self._samples.setdefault(name, []).extend(values)
 
     def table(self) -> dict[str, str]:
         """Every figure as text."""

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.bad_records import bad_records
-from tests.chaos.conftest import SEED
 from tests.chaos.figures import FIGURES
+from tests.chaos.report import SEED
 from tests.chaos.world import Chaos
 from tests.oracle.facts import Kind
 from tests.oracle.reading import dead_letters
