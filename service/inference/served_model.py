@@ -1,7 +1,7 @@
 """The model that a server serves: one value, checked and loaded, that is replaced and never changed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,8 @@ class ServedModel:
 
     `predict` takes rows whose values were checked, each with every column of the features, and returns the
     raw target in their order. `generation` is the version's tag; None when nobody wrote one. `manifest` maps
-    each file of the model to its sha256, `digest` seals it.
+    each file of the model to its sha256, `digest` seals it. `known` are the categories that the fitted encoders
+    hold, by column: one that is not among them has no code.
     """
 
     model_name: str
@@ -33,6 +34,7 @@ class ServedModel:
     digest: Sha256
     predict: Predict
     loaded_at: datetime
+    known: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 class Serving:

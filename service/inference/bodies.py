@@ -1,0 +1,44 @@
+"""Reading a request's body: bounded, and only as JSON."""
+
+from http import HTTPStatus
+
+from fastapi import Request
+
+from service.inference.problems import Problem
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """Read the whole body. Raises Problem when it is no JSON by its header, or larger than `most` bytes."""
+    headers = request.headers
+    _require_json(headers.get("content-type"))
+    announced = headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > most:
+        raise _too_large(most)
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > most:
+            raise _too_large(most)
+    return bytes(body)
+
+
+def _require_json(content_type: str | None) -> None:
+    if content_type is None or content_type == "application/json":
+        return
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "not_json",
+            "the body must be JSON, and say so: Content-Type: application/json",
+        )
+
+
+def _too_large(most: int) -> Problem:
+    # What is still coming is not read: the connection ends with this answer.
+    return Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "body_too_large",
+        f"at most {most} bytes are read",
+        {"Connection": "close"},
+    )

@@ -1,0 +1,69 @@
+"""The outermost layer: who may pass, what is counted, and the headers that every answer carries."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.inference.auth import Gatekeeper
+from service.inference.metrics import InferenceMetrics
+
+log = structlog.get_logger("laurel.inference")
+
+OPEN_PAGES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
+PAGES: Final = OPEN_PAGES | {"/predict", "/reload", "/info", "/schema", "/docs", "/openapi.json"}
+_HEADERS: Final[Mapping[bytes, bytes]] = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
+}
+
+
+class Door:
+    """Wraps the whole application."""
+
+    def __init__(self, app: ASGIApp, gatekeeper: Gatekeeper, metrics: InferenceMetrics) -> None:
+        self._app = app
+        self._gatekeeper = gatekeeper
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        path, method = scope["path"], scope["method"]
+        page = path if path in PAGES else "other"
+        began, status = self._metrics.begin(), 499  # for whoever went away before an answer
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                said = {name for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *(pair for pair in _HEADERS.items() if pair[0] not in said),
+                ]
+            await send(message)
+
+        try:
+            await self._pass(scope, receive, sending)
+        finally:
+            self._metrics.end(method, page, status, began)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = None if scope["path"] in OPEN_PAGES else self._gatekeeper.refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, send)
+            return
+        if scope["path"] == "/reload":
+            tell_refused_reload(scope, refusal.reason)
+        await refusal.response()(scope, receive, send)
+
+
+def tell_refused_reload(scope: Scope, reason: str) -> None:
+    """Write the audit line of a reload that was refused: who asked, and why not."""
+    log.warning("reload_refused", reason=reason, client=(scope.get("client") or ("unknown",))[0])

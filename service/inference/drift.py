@@ -1,0 +1,80 @@
+"""Input drift: values that the contract allows, and that the model has not been trained for.
+
+The bounds are what the feature schema clips to; a value beyond is cut before the model sees it. The categories
+are those that the fitted encoders know. A column with neither is watched for nulls alone.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+from domain.feature_schema import CategoricalSpec, FeatureSchema
+from service.inference.request_fields import Known
+
+DriftKind = Literal["out_of_range", "unseen_category", "null"]
+KINDS: Final[tuple[DriftKind, ...]] = ("out_of_range", "unseen_category", "null")
+_Hit = tuple[str, DriftKind]
+
+
+class _Watched(NamedTuple):
+    name: str
+    low: float | None
+    high: float | None
+    values: frozenset[Any] | None
+
+
+class DriftCounts:
+    """How often each feature of the served model drifted, in which way, since the process began."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[_Hit] = Counter()
+        self._lock = threading.Lock()
+
+    def add(self, hits: Iterable[_Hit]) -> None:
+        """Count what one request brought."""
+        with self._lock:
+            self._counts.update(hits)
+
+    def keep(self, features: Iterable[str]) -> None:
+        """Begin these features' series, and forget those of features that are served no more."""
+        with self._lock:
+            self._counts = Counter(
+                {(name, kind): self._counts[name, kind] for name in features for kind in KINDS}
+            )
+
+    def each(self) -> Mapping[_Hit, int]:
+        """The counts now."""
+        with self._lock:
+            return dict(self._counts)
+
+
+class DriftWatch:
+    """Looks at the checked rows of one model."""
+
+    def __init__(self, features: FeatureSchema, known: Known) -> None:
+        self._watched = [*_watched(features, known)]
+
+    def hits(self, rows: Sequence[Mapping[str, Any]]) -> list[_Hit]:
+        """What drifted, once per row and feature."""
+        found: list[_Hit] = []
+        for row in rows:
+            for name, low, high, values in self._watched:
+                value = row[name]
+                if value is None:
+                    found.append((name, "null"))
+                elif low is not None and high is not None and not low <= value <= high:
+                    found.append((name, "out_of_range"))
+                elif values is not None and value not in values:
+                    found.append((name, "unseen_category"))
+        return found
+
+
+def _watched(features: FeatureSchema, known: Known) -> Iterator[_Watched]:
+    for name, spec in features.tabular_features.items():
+        if isinstance(spec, CategoricalSpec):
+            values = known.get(name, spec.order)
+            yield _Watched(name, None, None, None if values is None else frozenset(values))
+        else:
+            low, high = spec.clip or (None, None)
+            yield _Watched(name, low, high, None)

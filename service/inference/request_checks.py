@@ -1,0 +1,131 @@
+"""Checks the rows of a request against what travels with the model; compiled once per model, as it is hot."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from service.inference.request_fields import RequestField
+
+_LONGEST_CAME: Final = 80
+_REFUSED: Final = object()
+_Take = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class InputFault:
+    """One field that cannot be taken: in which row, what came and what is allowed."""
+
+    row: int
+    field: str
+    came: str
+    allowed: str
+
+    def as_json(self) -> dict[str, Any]:
+        """As it stands in an answer."""
+        return asdict(self)
+
+
+class RequestChecks:
+    """Takes rows as JSON brought them; a field that is missing is null."""
+
+    def __init__(self, fields: Sequence[RequestField], *, refuse_unknown: bool) -> None:
+        self._fields = {field.name: field for field in fields}
+        self._takes = [(field.name, _take(field)) for field in fields]
+        self._refuse_unknown = refuse_unknown
+
+    def taken(self, row: Any) -> dict[str, Any] | None:
+        """The row with every feature and nothing else, ints as floats where the column says so.
+
+        None when anything is wrong with it; `faults` says what.
+        """
+        if type(row) is not dict or (self._refuse_unknown and row.keys() - self._fields.keys()):
+            return None
+        get, taken = row.get, {}
+        for name, take in self._takes:
+            value = take(get(name))
+            if value is _REFUSED:
+                return None
+            taken[name] = value
+        return taken
+
+    def faults(self, row: Any, place: int) -> Iterator[InputFault]:
+        """Everything that is wrong with a row, field by field."""
+        if not isinstance(row, dict):
+            yield InputFault(place, "", came(row), "an object with the model's features")
+            return
+        for name, take in self._takes:
+            if take(row.get(name)) is _REFUSED:
+                yield self.fault(row, name, place)
+        if self._refuse_unknown:
+            for name in sorted(row.keys() - self._fields.keys()):
+                yield InputFault(place, name[:_LONGEST_CAME], came(row[name]), "no such field")
+
+    def fault(self, row: Mapping[str, Any], name: str, place: int, allowed: str | None = None) -> InputFault:
+        """Say of one field that it cannot be taken."""
+        what = came(row[name]) if name in row else "nothing: the field is missing"
+        return InputFault(place, name, what, allowed or self._fields[name].allowed)
+
+
+def came(value: Any) -> str:
+    """A value for people, of bounded length."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_CAME else f"{text[:_LONGEST_CAME]}…"
+
+
+def _take(field: RequestField) -> _Take:
+    if field.type == "string":
+        return _take_text(field)
+    return _take_whole(field) if field.type == "int" else _take_number(field)
+
+
+def _take_text(field: RequestField) -> _Take:
+    null = None if field.nullable else _REFUSED
+    values = None if field.values is None else frozenset(field.values)
+    matches = field.pattern.fullmatch if field.pattern else None
+
+    def take(value: Any) -> Any:
+        if value is None:
+            return null
+        if type(value) is not str or (values is not None and value not in values):
+            return _REFUSED
+        return _REFUSED if matches is not None and matches(value) is None else value
+
+    return take
+
+
+def _take_number(field: RequestField) -> _Take:
+    null = None if field.nullable else _REFUSED
+    values = None if field.values is None else frozenset(field.values)
+    low, high = field.low, field.high
+
+    def take(value: Any) -> Any:
+        if value is None:
+            return null
+        kind = type(value)  # not isinstance: a truth value is an int, and no number
+        # NaN is in no interval.
+        if (kind is not float and kind is not int) or not low <= value <= high:
+            return _REFUSED
+        return float(value) if values is None or value in values else _REFUSED
+
+    return take
+
+
+def _take_whole(field: RequestField) -> _Take:
+    null = None if field.nullable else _REFUSED
+    values = None if field.values is None else frozenset(field.values)
+    low, high = field.low, field.high
+
+    def take(value: Any) -> Any:
+        if value is None:
+            return null
+        kind = type(value)
+        if (kind is not int and kind is not float) or not low <= value <= high or value % 1:
+            return _REFUSED
+        return int(value) if values is None or value in values else _REFUSED
+
+    return take

@@ -1,0 +1,107 @@
+"""What may stand in each field of a request: the data contract's rules and what the fitted model can take."""
+
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from domain.data_contract import ColumnRule, ColumnType, DataContract
+from domain.feature_schema import CategoricalSpec, FeatureSchema, FeatureSpec
+
+# Beyond it a square overflows the 32-bit floats that trees split on; no measured quantity comes near.
+LARGEST_NUMBER: Final = 1e18
+# Beyond it a JSON reader may have rounded a whole number already.
+LARGEST_WHOLE: Final = 2**53 - 1
+
+Known = Mapping[str, Collection[Any]]
+
+
+@dataclass(frozen=True)
+class RequestField:
+    """One feature as a request brings it. `low` and `high` are inclusive; `values` None: any."""
+
+    name: str
+    type: ColumnType
+    nullable: bool
+    low: float = -math.inf
+    high: float = math.inf
+    values: tuple[Any, ...] | None = None
+    format: str | None = None
+
+    @cached_property
+    def allowed(self) -> str:
+        """What may stand here, as a sentence for people."""
+        return f"{self._what()}{', or null' if self.nullable else ''}"
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str] | None:
+        """The compiled `format`, which the whole text matches."""
+        return None if self.format is None else re.compile(self.format)
+
+    def _what(self) -> str:
+        if self.values is not None:
+            return f"one of {', '.join(map(repr, self.values))}"
+        if self.type == "string":
+            return "text" if self.format is None else f"text of the form {self.format}"
+        kind = "a whole number" if self.type == "int" else "a number"
+        return f"{kind} from {self.low:g} to {self.high:g}"
+
+
+def request_fields(
+    features: FeatureSchema, contract: DataContract, known: Known | None = None
+) -> tuple[RequestField, ...]:
+    """The features in the model's order. `known` are categories that the fitted encoders hold, by column."""
+    return tuple(
+        _field(name, spec, contract, (known or {}).get(name))
+        for name, spec in features.tabular_features.items()
+    )
+
+
+def _field(
+    name: str, spec: FeatureSpec, contract: DataContract, known: Collection[Any] | None
+) -> RequestField:
+    rule = contract.columns[name]
+    nullable = name not in contract.never_null and not _needs_value(spec)
+    if not rule.is_number:
+        return RequestField(
+            name, rule.type, nullable, values=_values(rule, spec, known), format=rule.format
+        )
+    most = LARGEST_WHOLE if rule.type == "int" else LARGEST_NUMBER
+    return RequestField(
+        name,
+        rule.type,
+        nullable,
+        low=max(-most, -most if rule.min is None else rule.min),
+        high=min(most, most if rule.max is None else rule.max),
+        values=_values(rule, spec, known),
+    )
+
+
+def _needs_value(spec: FeatureSpec) -> bool:
+    """An encoder of codes knows no null, unless it is filled before."""
+    return isinstance(spec, CategoricalSpec) and spec.encoding != "onehot" and spec.impute is None
+
+
+def _values(rule: ColumnRule, spec: FeatureSpec, known: Collection[Any] | None) -> tuple[Any, ...] | None:
+    """The values that pass the contract and that the encoder has a code for, in the contract's order."""
+    lists = [*_lists(rule, spec, known)]
+    if not lists:
+        return None
+    return tuple(value for value in lists[0] if all(value in others for others in lists[1:]))
+
+
+def _lists(rule: ColumnRule, spec: FeatureSpec, known: Collection[Any] | None) -> Iterator[Collection[Any]]:
+    if rule.allowed_values is not None:
+        yield rule.allowed_values
+    if not isinstance(spec, CategoricalSpec) or spec.encoding == "onehot":
+        return
+    if spec.order is not None:
+        yield (*spec.order, *([spec.fill] if _fill_has_a_code(spec) else []))
+    elif known is not None:
+        yield tuple(known)
+
+
+def _fill_has_a_code(spec: CategoricalSpec) -> bool:
+    return spec.impute == "constant" and spec.fill not in (spec.order or ())
