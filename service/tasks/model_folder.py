@@ -60,6 +60,11 @@ class ModelFolder:
 
     def load(self) -> LoadedModel:
         """Load a model of ours, with our own list of types. Raises ModelUnusable."""
+        pipeline, schema = self.open()
+        return LoadedModel(partial(predict, pipeline), schema.features.columns, schema)
+
+    def open(self, also_trusted: Sequence[str] = ()) -> tuple[Any, Schema]:
+        """The pipeline of a model of ours, and what travels with it. Raises ModelUnusable."""
         self.check()
         try:
             features = FeatureSchema.model_validate(self.travelling("feature_schema"))
@@ -68,8 +73,7 @@ class ModelFolder:
             schema = Schema(features, contract, str(self.travelling("target")["name"]))
         except (ValueError, TypeError, KeyError) as error:
             raise ModelUnusable("unloadable_model", f"what travels with the model: {_said(error)}") from error
-        pipeline = load_pipeline(self.read(MODEL_FILE), estimator.type)
-        return LoadedModel(partial(predict, pipeline), features.columns, schema)
+        return load_pipeline(self.read(MODEL_FILE), estimator.type, also_trusted), schema
 
 
 def open_model(

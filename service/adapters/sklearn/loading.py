@@ -3,7 +3,7 @@
 The list that travels with a model comes from the model itself and protects nobody; pickle is never read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import skops.io
@@ -58,13 +58,13 @@ def listed_types(model_type: ModelType) -> tuple[str, ...]:
     return tuple(sorted((*trusted_types(model_type), *_ELSEWHERE.get(model_type, ()))))
 
 
-def load_pipeline(data: bytes, model_type: ModelType) -> Any:
-    """Load a fitted pipeline from the bytes of a skops file.
+def load_pipeline(data: bytes, model_type: ModelType, also_trusted: Sequence[str] = ()) -> Any:
+    """Load a fitted pipeline from the bytes of a skops file; `also_trusted` are types of the operator's.
 
     Raises ModelUnusable: `untrusted_type` with the types' names, or `unloadable_model`.
     """
     try:
-        return skops.io.loads(data, trusted=list(trusted_types(model_type)))
+        return skops.io.loads(data, trusted=[*trusted_types(model_type), *also_trusted])
     except UntrustedTypesFoundException as error:
         sentence = str(error).partition("\n")[0]
         raise ModelUnusable(

@@ -1,0 +1,121 @@
+"""The champion as the registry tells it: which version, and what its tags say that its files must be."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from domain.errors import ModelUnusable, TryLater
+from domain.manifest import seal
+from domain.model_signature import SIGNATURE_TAG
+from domain.models import RegisteredVersion
+from domain.ports.model_registry import ModelRegistry
+from domain.values import Sha256, Value
+
+_MANIFEST: Final[TypeAdapter[dict[str, Sha256]]] = TypeAdapter(dict[str, Sha256])
+_GENERATION: Final = re.compile(r"[1-9][0-9]{0,15}")
+
+
+class Champion(Value):
+    """One registered version, and everything that its files are held against."""
+
+    model_name: str
+    version: int
+    generation: int | None
+    run_id: str | None
+    source: str
+    manifest: Mapping[str, Sha256] = Field(min_length=1)
+    digest: Sha256
+    signature: str | None
+
+
+async def read_champion(registry: ModelRegistry, model_name: str) -> Champion:
+    """Read the alias once, then the tags of the version that it named.
+
+    Raises TryLater `no_champion` when there is no such alias, ModelUnusable for a version that cannot be
+    served.
+    """
+    number = await registry.alias_version(model_name)
+    if number is None:
+        raise TryLater(
+            "no_champion",
+            f"{model_name} has no champion: no version holds the alias; the first promotion sets it",
+            waiting_on="registry",
+        )
+    version = await registry.version(model_name, number)
+    if version is None:
+        raise TryLater(
+            "version_missing",
+            f"the alias names version {number} of {model_name}, which the registry does not have",
+            waiting_on="registry",
+            version=number,
+        )
+    return champion_of(model_name, version)
+
+
+def champion_of(model_name: str, version: RegisteredVersion) -> Champion:
+    """Read what a version's tags say of its files. Raises ModelUnusable, saying what is wrong with them."""
+    manifest = _manifest(version)
+    return Champion(
+        model_name=model_name,
+        version=version.version,
+        generation=_generation(version),
+        run_id=version.mlflow_run_id,
+        source=_source(version),
+        manifest=manifest,
+        digest=seal(manifest),
+        signature=version.tags.get(SIGNATURE_TAG),
+    )
+
+
+def _manifest(version: RegisteredVersion) -> dict[str, Sha256]:
+    text = version.tags.get("laurel.manifest")
+    if text is None:
+        raise _refused(
+            version,
+            "no_manifest",
+            "has no manifest (tag laurel.manifest), so nobody knows what its files must be; it was not "
+            "registered by Laurel's worker: promote a model that Laurel trained, or roll back to one",
+        )
+    try:
+        manifest = _MANIFEST.validate_python(json.loads(text))
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise _refused(
+            version, "manifest_malformed", "has a manifest that is no map of paths to sha256 digests"
+        ) from error
+    if not manifest or version.tags.get("laurel.model_digest") != seal(manifest):
+        raise _refused(
+            version,
+            "manifest_mismatch",
+            "has a manifest that its tag laurel.model_digest does not seal: one of the two is another "
+            "version's, or was changed by hand",
+        )
+    return manifest
+
+
+def _generation(version: RegisteredVersion) -> int | None:
+    text = version.tags.get("laurel.generation")
+    if text is None:
+        return None
+    if not _GENERATION.fullmatch(text):
+        raise _refused(
+            version, "generation_malformed", f"has a tag laurel.generation that is no number: {text[:40]!r}"
+        )
+    return int(text)
+
+
+def _source(version: RegisteredVersion) -> str:
+    """Looked at even when the files are in the cache: the next server would not find them."""
+    if not version.source:
+        raise _refused(
+            version,
+            "model_source_refused",
+            "has an empty source: its files are nowhere; promote a model that Laurel trained",
+        )
+    return version.source
+
+
+def _refused(version: RegisteredVersion, reason: str, what: str) -> ModelUnusable:
+    return ModelUnusable(reason, f"version {version.version} {what}", version=version.version)

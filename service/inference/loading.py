@@ -1,0 +1,132 @@
+"""From the registry's word to a model in memory: every byte is checked before anything is built of it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from domain.errors import ModelUnusable
+from domain.model_signature import signed_text
+from domain.ports.clock import Clock
+from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.model_cache import ModelCache
+from service.adapters.mlflow.model_origin import require_origin
+from service.adapters.mlflow.model_transfer import fetch_model
+from service.adapters.sklearn.row_prediction import row_predictor
+from service.inference.champion import Champion
+from service.inference.served_model import Predict, ServedModel
+from service.tasks.golden_rows import disagreements
+from service.tasks.model_folder import ModelFolder
+
+_GOLDEN = "golden_rows"
+
+
+class Verifier(Protocol):
+    """Knows the public key."""
+
+    def verify(self, text: bytes, signature: str) -> bool:
+        """True when the key's owner signed this text."""
+
+
+class ModelLoader:
+    """Loads models into this process. It blocks: it is for a thread.
+
+    Without a verifier signatures are not asked for. `trusted_types` are the operator's, beside our own.
+    Raises ModelUnusable with the reason, TryLater while the server or the disk is away.
+    """
+
+    def __init__(
+        self,
+        access: MlflowAccess,
+        cache: ModelCache,
+        clock: Clock,
+        verifier: Verifier | None = None,
+        trusted_types: Sequence[str] = (),
+    ) -> None:
+        self._access = access
+        self._cache = cache
+        self._clock = clock
+        self._verifier = verifier
+        self._trusted_types = tuple(trusted_types)
+
+    def fetch(self, champion: Champion) -> ServedModel:
+        """Bring the files here, unless they are, and load them."""
+        self._require_signature(champion)
+        require_origin(champion.source, champion.run_id, self._access)
+        fetched = fetch_model(champion.source, champion.manifest, self._access, self._cache)
+        return self._load(fetched.folder, champion)
+
+    def recall(self, champion: Champion) -> ServedModel:
+        """Load what the cache has, without asking anybody. Raises ModelUnusable `not_cached`."""
+        self._require_signature(champion)
+        folder = self._cache.find(champion.manifest)
+        if folder is None:
+            raise ModelUnusable("not_cached", "the cache does not hold the model's files, or not whole")
+        return self._load(folder, champion)
+
+    def _require_signature(self, champion: Champion) -> None:
+        if self._verifier is None:
+            return
+        if champion.signature is None:
+            raise _refused(champion, "signature_missing", "is not signed, and a verification key is set")
+        text = signed_text(champion.model_name, champion.run_id or "", champion.digest)
+        if not self._verifier.verify(text, champion.signature):
+            raise _refused(
+                champion, "signature_refused", "is signed by another key, or the signature is another model's"
+            )
+
+    def _load(self, path: Path, champion: Champion) -> ServedModel:
+        folder = ModelFolder(str(path), champion.manifest)
+        if not folder.is_ours or f"laurel/{_GOLDEN}.json" not in folder.manifest:
+            raise _refused(
+                champion, "foreign_model", "is no model of Laurel's: what travels with those is missing"
+            )
+        pipeline, schema = folder.open(self._trusted_types)
+        predict = row_predictor(pipeline, schema.features.columns)
+        _require_golden_rows(folder, predict)
+        return ServedModel(
+            model_name=champion.model_name,
+            version=champion.version,
+            generation=champion.generation,
+            run_id=champion.run_id,
+            feature_version=schema.features.version,
+            features=schema.features,
+            contract=schema.contract,
+            manifest=champion.manifest,
+            digest=champion.digest,
+            predict=predict,
+            loaded_at=self._clock.now(),
+        )
+
+
+def _require_golden_rows(folder: ModelFolder, predict: Predict) -> None:
+    """Ask for the rows whose predictions were recorded when the model was made."""
+    golden = _golden_rows(folder)
+    said = predict(golden["rows"])
+    if not all(isfinite(value) for value in said):
+        raise ModelUnusable("smoke_test_failed", "the model says no finite number for its golden rows")
+    if wrong := disagreements(golden, lambda _: np.asarray(said)):
+        raise ModelUnusable(
+            "smoke_test_failed", f"the model does not say what it said when it was made: {'; '.join(wrong)}"
+        )
+
+
+def _golden_rows(folder: ModelFolder) -> Mapping[str, Any]:
+    """The rows and what was said of them, at least one."""
+    try:
+        golden: Mapping[str, Any] = folder.travelling(_GOLDEN)
+        rows, said = golden["rows"], golden["predictions"]
+        whole = bool(rows) and len(rows) == len(said) and all(isinstance(row, dict) for row in rows)
+        whole = whole and all(isinstance(value, float) for value in said)
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ModelUnusable("golden_rows_unusable", "the model's golden rows cannot be read") from error
+    if not whole:
+        raise ModelUnusable("golden_rows_unusable", "the model has no golden rows that it could be asked for")
+    return golden
+
+
+def _refused(champion: Champion, reason: str, what: str) -> ModelUnusable:
+    return ModelUnusable(reason, f"version {champion.version} {what}", version=champion.version)
