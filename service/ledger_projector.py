@@ -21,10 +21,14 @@ class LedgerProjector:
     async def follow(self) -> LedgerEntry | None:
         """Make alias and defaults show the head, read both back, and return the head that they show."""
         records: list[int] = []
+        tagged: LedgerEntry | None = None
         while True:
             head, alias = await settled_head(self._world)
             if head is None:
                 return None
+            if head != tagged and await self._lacks_tag(head, alias, tagged):
+                await self._tag(head)
+                tagged = head
             if alias != head.version:
                 records.append(await self._write_alias(head))
                 alias = await self._world.registry.alias_version(self._world.model_name)
@@ -46,14 +50,29 @@ class LedgerProjector:
         number = await world.alias_writes.open(world.model_name, head.version, world.worker)
         await world.points.at(Point.PROJECT_BEFORE_ALIAS)
         try:
-            if head.cause is not Cause.GATE:  # the gate tags what it registers
-                tags = {"laurel.generation": str(head.generation)}
-                await world.registry.tag_version(world.model_name, head.version, tags)
             await world.registry.set_alias(world.model_name, head.version)
         except NeverRetry as error:
             raise _head_missing(head, error) from error
         await world.points.at(Point.PROJECT_AFTER_ALIAS)
         return number
+
+    async def _lacks_tag(self, head: LedgerEntry, alias: int | None, tagged: LedgerEntry | None) -> bool:
+        """The gate tags what it registers; a version that comes back carries its former generation.
+
+        A tag that was written for a head that is none any more is written again, whoever tagged meanwhile.
+        """
+        if head.cause is Cause.GATE:
+            return False
+        if alias != head.version or tagged is not None:
+            return True
+        return head in await self._world.ledger.unannounced(self._world.model_name)
+
+    async def _tag(self, head: LedgerEntry) -> None:
+        tags = {"laurel.generation": str(head.generation)}
+        try:
+            await self._world.registry.tag_version(self._world.model_name, head.version, tags)
+        except NeverRetry as error:
+            raise _head_missing(head, error) from error
 
     async def _still_shown(self, head: LedgerEntry) -> bool:
         if head.triple is not None and await self._world.config.defaults() != head.triple:

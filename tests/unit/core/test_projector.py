@@ -47,6 +47,11 @@ async def shown(stage: Stage) -> LedgerEntry:
     return head
 
 
+def generation_tag(stage: Stage, version: int) -> str | None:
+    """What a server reads beside a version."""
+    return stage.registry.versions[MODEL][version - 1].tags.get("laurel.generation")
+
+
 def promotions(stage: Stage) -> list[int | None]:
     """The generations that were announced, in order."""
     return [row.generation for row in stage.memory.outbox]
@@ -141,6 +146,21 @@ async def test_an_alias_that_a_person_moved_becomes_a_generation_and_the_person_
     assert head.triple == TRIPLE
     assert (registered.alias, registered.config.active) == (1, TRIPLE)
     assert promotions(registered) == [1, 2, 3]
+    assert generation_tag(registered, 1) == "3"
+
+
+async def test_a_persons_choice_is_not_announced_before_servers_can_read_its_generation(
+    registered: Stage,
+) -> None:
+    await promoted(registered, 1)
+    await shown(registered)
+    await FakeModelRegistry.set_alias(registered.registry, MODEL, 4)
+    fails("tag_version", registered, AWAY)
+    with pytest.raises(TryLater):
+        await shown(registered)
+    assert promotions(registered) == [1]
+    await shown(registered)
+    assert (promotions(registered), generation_tag(registered, 4)) == ([1, 2], "2")
 
 
 async def test_a_version_that_laurel_did_not_make_leaves_the_defaults_alone(registered: Stage) -> None:
@@ -166,6 +186,7 @@ async def test_a_registry_that_exists_already_is_adopted(stage: Stage) -> None:
     await stage.by_hand("theirs")
     head = await shown(stage)
     assert (head.cause, head.generation, head.version) == (Cause.ADOPTED, 1, 1)
+    assert generation_tag(stage, 1) == "1"
     assert promotions(stage) == [1]
 
 
