@@ -10,8 +10,9 @@ from alembic.migration import MigrationContext
 
 from domain.errors import Stop, TryLater
 from service.adapters.postgres.database import open_database
+from service.adapters.postgres.migrate import known_versions
 from service.adapters.postgres.run_store import PostgresRunStore
-from service.adapters.postgres.schema import require_current, upgrade
+from service.adapters.postgres.schema import NEWEST, require_current, upgrade
 from service.adapters.postgres.tables import metadata
 from service.adapters.postgres.transactions import transaction
 from service.embedded import ports
@@ -31,6 +32,10 @@ def test_four_workers_that_start_on_an_empty_database_all_find_the_schema(databa
             started.result()
     with plain(database_url) as connection:
         assert connection.execute("SELECT version_num FROM laurel.alembic_version").fetchall() == [("0001",)]
+
+
+def test_the_version_that_code_needs_is_the_one_that_the_scripts_end_at() -> None:
+    assert known_versions()[0] == NEWEST
 
 
 def test_upgrading_again_changes_nothing(database_url: str) -> None:

@@ -49,7 +49,8 @@ async def shown(stage: Stage) -> LedgerEntry:
 
 def generation_tag(stage: Stage, version: int) -> str | None:
     """What a server reads beside a version."""
-    return stage.registry.versions[MODEL][version - 1].tags.get("laurel.generation")
+    tag: str | None = stage.registry.versions[MODEL][version - 1].tags.get("laurel.generation")
+    return tag
 
 
 def promotions(stage: Stage) -> list[int | None]:
