@@ -30,6 +30,7 @@ COMMANDS: Final = (
         _LOOK,
     ),
     Lazy("champion", "champions", "Say who is champion, since when and why, and who was before.", _LOOK),
+    Lazy("status", "status", "Say who is champion, and whether every inference server serves it.", _LOOK),
     Lazy(
         "doctor",
         "doctor",
@@ -43,7 +44,16 @@ COMMANDS: Final = (
         _RUN,
     ),
     Lazy(
-        "reload-listener", "roles", "Ask the inference servers to reload whenever a model was promoted.", _RUN
+        "reload-listener",
+        "roles",
+        "Bring every inference server to the champion, and say which one does not follow.",
+        _RUN,
+    ),
+    Lazy(
+        "inference",
+        "inference",
+        "Serve the champion: predictions over HTTP, and reloads when a model was promoted.",
+        _RUN,
     ),
     Lazy("config", "configuration", "Settings and configuration files.", _KEEP),
     Lazy("topics", "topics", "Kafka topics.", _KEEP),

@@ -1,4 +1,4 @@
-"""Reading a request's body: bounded, and only as JSON."""
+"""Reading a request's body, within bounds."""
 
 from http import HTTPStatus
 
@@ -8,10 +8,8 @@ from service.inference.problems import Problem
 
 
 async def read_body(request: Request, most: int) -> bytes:
-    """Read the whole body. Raises Problem when it is no JSON by its header, or larger than `most` bytes."""
-    headers = request.headers
-    _require_json(headers.get("content-type"))
-    announced = headers.get("content-length", "")
+    """Read the whole body. Raises Problem when it is larger than `most` bytes."""
+    announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > most:
         raise _too_large(most)
     body = bytearray()
@@ -22,7 +20,9 @@ async def read_body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-def _require_json(content_type: str | None) -> None:
+def require_json(request: Request) -> None:
+    """Raise Problem for a body that says of itself that it is something else."""
+    content_type = request.headers.get("content-type")
     if content_type is None or content_type == "application/json":
         return
     kind = content_type.partition(";")[0].strip().lower()

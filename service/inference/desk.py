@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import islice
 from math import isfinite
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import structlog
 from pydantic_core import from_json
@@ -32,7 +32,7 @@ class Limits:
 
     max_rows: int
     max_body_bytes: int
-    unknown_fields: Literal["ignore", "refuse"]
+    refuses_unknown: bool
 
 
 class Desk:
@@ -42,8 +42,8 @@ class Desk:
         self.model = model
         self._limits = limits
         self._metrics = metrics
-        self._fields = request_fields(model.features, model.contract, model.known)
-        self._checks = RequestChecks(self._fields, refuse_unknown=limits.unknown_fields == "refuse")
+        self.fields = request_fields(model.features, model.contract, model.known)
+        self._checks = RequestChecks(self.fields, refuse_unknown=limits.refuses_unknown)
         self._drift = DriftWatch(model.features, model.known)
         self._tail = f',"model_version":"{model.version}"}}'
         metrics.drift.keep(model.features.columns)
@@ -92,7 +92,9 @@ class Desk:
         places = [place for place, prediction in enumerate(said) if not isfinite(prediction)]
         if places:
             allowed = "rows for which the model has a number"
-            faults = [InputFault(place, "", "a row whose prediction is not finite", allowed) for place in places]
+            faults = [
+                InputFault(place, "", "a row whose prediction is not finite", allowed) for place in places
+            ]
             raise _invalid(faults[:_MOST_FAULTS], "prediction_not_finite")
         self._metrics.rows.inc(len(rows))
         self._metrics.drift.add(self._drift.hits(rows))

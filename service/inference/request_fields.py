@@ -65,9 +65,7 @@ def _field(
     rule = contract.columns[name]
     nullable = name not in contract.never_null and not _needs_value(spec)
     if not rule.is_number:
-        return RequestField(
-            name, rule.type, nullable, values=_values(rule, spec, known), format=rule.format
-        )
+        return RequestField(name, rule.type, nullable, values=_values(rule, spec, known), format=rule.format)
     most = LARGEST_WHOLE if rule.type == "int" else LARGEST_NUMBER
     return RequestField(
         name,

@@ -9,9 +9,10 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from service.inference.bodies import read_body
+from service.inference.bodies import read_body, require_json
 from service.inference.desk import Desk, Limits
 from service.inference.metrics import InferenceMetrics
+from service.inference.page_descriptions import PREDICT
 from service.inference.problems import Problem
 from service.inference.served_model import Serving
 
@@ -60,12 +61,13 @@ def predict_routes(desks: Desks, limits: Limits, threads: Executor) -> APIRouter
     """Make the page."""
     router = APIRouter(route_class=PlainRoute)
 
-    @router.post("/predict", summary="Predict the target of one row, or of a list of rows")
+    @router.post("/predict", **PREDICT)
     async def predict(request: Request) -> Response:
         """One object in, one prediction out; a list in, a list out, in its order.
 
         A field that is missing is null. The header `Laurel-Generation` names the promotion that is served.
         """
+        require_json(request)
         body = await read_body(request, limits.max_body_bytes)
         desk = desks.now()
         if len(body) <= _LARGE_BODY:

@@ -19,8 +19,8 @@ class ServedModel:
 
     `predict` takes rows whose values were checked, each with every column of the features, and returns the
     raw target in their order. `generation` is the version's tag; None when nobody wrote one. `manifest` maps
-    each file of the model to its sha256, `digest` seals it. `known` are the categories that the fitted encoders
-    hold, by column: one that is not among them has no code.
+    each file of the model to its sha256, `digest` seals it. `known` are the categories that the fitted
+    encoders hold, by column: one that is not among them has no code.
     """
 
     model_name: str

@@ -1,0 +1,66 @@
+"""`laurel inference`: the service that answers predictions.
+
+It knows neither Kafka nor the run store, so it shares no settings with the other roles.
+"""
+
+import asyncio
+import sys
+
+import structlog
+import typer
+import uvloop
+from pydantic import ValidationError
+
+from config.inference_settings import InferenceSettings
+from domain.errors import Stop
+from service.cli.console import AsJson, Exit, err, fail, say
+from service.cli.reading import faults_in
+from service.inference.opening import mask_of, open_inference
+from service.telemetry import configure_logging
+
+app = typer.Typer(add_completion=False)
+log = structlog.get_logger("laurel.inference")
+
+
+@app.command()
+def inference(*, as_json: AsJson = False) -> None:
+    """Serve the champion: predictions over HTTP, and reloads when a model was promoted.
+
+    Logs go to standard error; --json overrides LOG__FORMAT. SIGTERM and Ctrl-C end it within its grace.
+    """
+    settings = _settings()
+    mask = mask_of(settings)
+    human = settings.log.format == "console" and not as_json
+    configure_logging(mask, level=settings.log.level, human=human)
+    if settings.inference_internal_token is None:
+        log.warning(
+            "reload_closed", message="no INFERENCE_INTERNAL_TOKEN: /reload is closed, the rest is open"
+        )
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings))
+    except Stop as error:
+        log.critical(error.reason, message=error.message)
+        fail(Exit.USAGE, f"inference: {mask(error.message)}")
+    except Exception as error:
+        sys.excepthook(type(error), error, error.__traceback__)  # into the log, whole
+        raise
+
+
+async def _run(settings: InferenceSettings) -> None:
+    async with open_inference(settings) as server:
+        await server.run(settings.inference.host, settings.inference.port)
+
+
+def _settings() -> InferenceSettings:
+    try:
+        return InferenceSettings()
+    except ValidationError as error:
+        for name, fault in faults_in(error).items():
+            say(f"{name}: {fault}", style="red", on=err)
+        fail(
+            Exit.USAGE,
+            "the settings of inference are not usable; set them in the environment or in .env here",
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        fail(Exit.USAGE, f"the file .env cannot be read: {type(error).__name__}")

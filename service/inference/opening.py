@@ -1,0 +1,91 @@
+"""The composition root of the inference service: settings in, a server and its reloader out."""
+
+import os
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from config.inference_settings import InferenceSettings
+from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.model_cache import ModelCache
+from service.adapters.mlflow.model_registry import MlflowModelRegistry
+from service.adapters.mlflow.rest import MlflowRest
+from service.clock import SystemClock
+from service.inference.app import Parts, build_app
+from service.inference.counted import CountedReloader
+from service.inference.desk import Limits
+from service.inference.last_verified import LastVerified
+from service.inference.loading import ModelLoader
+from service.inference.metrics import InferenceMetrics
+from service.inference.served_model import Serving
+from service.inference.server import Server
+from service.telemetry import Mask
+
+_THREADS = 2  # for requests of many rows: more would only take turns at the interpreter
+
+
+@asynccontextmanager
+async def open_inference(settings: InferenceSettings) -> AsyncIterator[Server]:
+    """Make the server; the champion is looked for while it runs."""
+    rest, serving, clock = MlflowRest(_access(settings)), Serving(), SystemClock()
+    metrics, folder = InferenceMetrics(serving), _cache_folder(settings)
+    loader = ModelLoader(_access(settings), ModelCache(folder), clock, None, settings.inference.trusted_types)
+    reloader = CountedReloader(
+        metrics,
+        MlflowModelRegistry(rest, settings.mlflow.alias),
+        loader,
+        LastVerified(folder / f"{_file_name(settings)}.json"),
+        serving,
+        settings.mlflow_model_name,
+        clock,
+    )
+    group = settings.inference
+    with ThreadPoolExecutor(_THREADS, "many-rows") as threads:
+        parts = Parts(
+            model_name=settings.mlflow_model_name,
+            serving=serving,
+            reloads=reloader,
+            metrics=metrics,
+            threads=threads,
+            limits=Limits(group.max_rows, group.max_body_bytes, group.unknown_fields == "refuse"),
+            token=_token(settings),
+        )
+        try:
+            yield Server(build_app(parts), reloader.watch_start, grace_seconds=group.grace_seconds)
+        finally:
+            await rest.close()
+
+
+def mask_of(settings: InferenceSettings) -> Mask:
+    """Know every secret, so that none is written anywhere."""
+    held = (settings.inference_internal_token, settings.mlflow.password, settings.mlflow.token)
+    return Mask([secret.get_secret_value() for secret in held if secret is not None])
+
+
+def _access(settings: InferenceSettings) -> MlflowAccess:
+    mlflow = settings.mlflow
+    return MlflowAccess(
+        url=settings.mlflow_tracking_uri,
+        username=mlflow.username,
+        password=mlflow.password.get_secret_value() if mlflow.password else None,
+        token=mlflow.token.get_secret_value() if mlflow.token else None,
+        timeout_seconds=mlflow.timeout_seconds,
+    )
+
+
+def _token(settings: InferenceSettings) -> str | None:
+    token = settings.inference_internal_token
+    return token.get_secret_value() if token else None
+
+
+def _cache_folder(settings: InferenceSettings) -> Path:
+    if settings.inference.cache_folder is not None:
+        return settings.inference.cache_folder
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "laurel" / "served"
+
+
+def _file_name(settings: InferenceSettings) -> str:
+    """Several models, or aliases, may share a cache."""
+    return f"last-{settings.mlflow_model_name}-{settings.mlflow.alias}"

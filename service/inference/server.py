@@ -1,0 +1,104 @@
+"""uvicorn as a part of this process: what stops its start is told in a sentence, and it ends in order."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from domain.errors import Stop
+
+log = structlog.get_logger("laurel.inference")
+
+_BACKLOG: Final = 2048
+# Longer than clients and balancers keep a connection, so that no request meets one that is just closing.
+_IDLE_SECONDS: Final = 75
+
+
+class Server:
+    """Serves `app` until it is told to stop; `watch_start` looks for the champion meanwhile."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        watch_start: Callable[[], Coroutine[Any, Any, None]],
+        *,
+        grace_seconds: float,
+    ) -> None:
+        self._watch_start = watch_start
+        self._uvicorn = _Uvicorn(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=_BACKLOG,
+                timeout_keep_alive=_IDLE_SECONDS,
+                timeout_graceful_shutdown=round(grace_seconds) or 1,
+            )
+        )
+
+    def stop(self) -> None:
+        """Take no more connections, finish what is in hand, and end."""
+        self._uvicorn.should_exit = True
+
+    async def run(self, host: str, port: int) -> None:
+        """Serve until `stop`, SIGTERM or Ctrl-C. Raises Stop when the port is taken or a part dies."""
+        listening = _listen(host, port)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
+        log.info("listening", role="inference", host=host, port=listening.getsockname()[1])
+        async with self._starting():
+            await self._uvicorn.serve([listening])
+        log.info("ended", role="inference")
+
+    @contextlib.asynccontextmanager
+    async def _starting(self) -> AsyncIterator[None]:
+        """Look for the champion beside the serving; a watch that dies stops the server."""
+        watch = asyncio.create_task(self._watch_start(), name="start")
+        watch.add_done_callback(self._started)
+        try:
+            yield
+        finally:
+            watch.cancel()
+            await asyncio.wait([watch])
+        if not watch.cancelled() and (error := watch.exception()) is not None:
+            raise Stop("part_died", f"looking for the champion ended: {type(error).__name__}") from error
+
+    def _started(self, watch: asyncio.Task[None]) -> None:
+        if not watch.cancelled() and watch.exception() is not None:
+            self.stop()
+        # What was loaded is kept out of later collections: walking it all again would stop every answer.
+        gc.collect()
+        gc.freeze()
+
+
+class _Uvicorn(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to us: uvicorn would raise them again at its end, and so be killed."""
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except socket.gaierror as error:
+        raise Stop("unknown_host", f"INFERENCE__HOST: {host!r} is no address of this machine") from error
+    except OSError as error:
+        raise Stop(
+            "port_taken",
+            f"cannot listen on {host}:{port} ({error.strerror}); set INFERENCE__PORT, 0 for any free one",
+        ) from error
+    return listening
