@@ -79,7 +79,7 @@ class KafkaDelivery:
             await self._commit(consumer, place, raw.offset, epoch)
 
     def _tell(self, raw: ConsumerRecord, handled: Handled) -> None:
-        say = log.warning if handled.outcome in {"dead_lettered", "nobody_reloaded"} else log.info
+        say = log.warning if handled.outcome == "dead_lettered" else log.info
         say(
             f"record_{handled.outcome}",
             topic=raw.topic,

@@ -6,6 +6,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.errors import kafka_errors
+from service.adapters.kafka.topic_provisioning import partitions_of
 
 _SECONDS: Final = 20.0
 
@@ -15,18 +16,11 @@ async def begin_at_end(connection: KafkaConnection, group: str, topic: str) -> d
 
     Raises TryLater while somebody is in the group; Stop.
     """
+    places = [TopicPartition(topic, number) for number in await partitions_of(connection, topic)]
     options = connection.options() | {"group_id": group, "enable_auto_commit": False}
     setting = kafka_errors("setting where a group begins", within=_SECONDS)
     async with setting, AIOKafkaConsumer(**options) as consumer:
-        ends: dict[TopicPartition, int] = await consumer.end_offsets(await _places(consumer, topic))
+        consumer.assign(places)
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
         await consumer.commit(ends)
     return ends
-
-
-async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    first = TopicPartition(topic, 0)
-    consumer.assign([first])  # makes the client ask about the topic
-    await consumer.end_offsets([first])
-    places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-    consumer.assign(places)
-    return places

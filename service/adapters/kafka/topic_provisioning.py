@@ -49,6 +49,13 @@ async def missing_topics(connection: KafkaConnection, names: Iterable[str]) -> l
     return [name for name in names if name not in known]
 
 
+async def partitions_of(connection: KafkaConnection, topic: str) -> list[int]:
+    """The partitions of a topic that exists. Raises TryLater, Stop."""
+    async with _admin(connection, "asking for partitions") as admin:
+        (known,) = await admin.describe_topics([topic])
+    return sorted(found["partition"] for found in known["partitions"])
+
+
 async def smallest_event_limit(connection: KafkaConnection, names: Iterable[str]) -> int:
     """The smallest `max.message.bytes` of these topics: no event may be larger. Raises TryLater, Stop."""
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, {_SIZE: None}) for name in names]
