@@ -15,7 +15,7 @@ from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.model_cache import ModelCache
 from service.adapters.mlflow.model_origin import require_origin
 from service.adapters.mlflow.model_transfer import fetch_model
-from service.adapters.sklearn.row_prediction import row_predictor
+from service.adapters.sklearn.row_prediction import RowPredictor
 from service.inference.champion import Champion
 from service.inference.served_model import Predict, ServedModel
 from service.tasks.golden_rows import disagreements
@@ -85,7 +85,7 @@ class ModelLoader:
                 champion, "foreign_model", "is no model of Laurel's: what travels with those is missing"
             )
         pipeline, schema = folder.open(self._trusted_types)
-        predict = row_predictor(pipeline, schema.features.columns)
+        predict = RowPredictor(pipeline, schema.features.columns)
         _require_golden_rows(folder, predict)
         return ServedModel(
             model_name=champion.model_name,
@@ -99,6 +99,7 @@ class ModelLoader:
             digest=champion.digest,
             predict=predict,
             loaded_at=self._clock.now(),
+            known=predict.categories,
         )
 
 

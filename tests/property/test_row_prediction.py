@@ -91,7 +91,7 @@ def _loaded(folder: Path, data: Any, kind: str, transform: str | None) -> tuple[
     features = {**FEATURES, **BARE} if kind in TAKES_NULLS else FEATURES
     package = trained(folder, data, model=model, features=features, contract=_contract())["package"]
     files = ModelFolder(package["folder"], package["manifest"])
-    return files.open()[0], RowPredictor(files.open()[0], features)
+    return files.open()[0], RowPredictor(files.open()[0], tuple(features))
 
 
 def _number() -> st.SearchStrategy[Any]:
@@ -120,7 +120,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
 def test_quick_rows_are_the_pipelines_to_the_bit(predictors: Predictors, rows: list[dict[str, Any]]) -> None:
     for name, (pipeline, predictor) in predictors.items():

@@ -26,7 +26,7 @@ class Fitted(NamedTuple):
     def predictions(self, places: Sequence[int] | None = None) -> Floats:
         """What it predicts for those rows, or for a few of them by their places."""
         rows = self.prepared if places is None else self.prepared[list(places)]
-        return _predicted(self.pipeline[-1], rows)
+        return predicted_by(self.pipeline[-1], rows)
 
 
 def fit(
@@ -59,7 +59,7 @@ def fit(
 def predict(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
     """Predict one raw target per row. Raises ModelUnusable `cannot_predict`, naming the column at fault."""
     try:
-        return _predicted(pipeline, frame)
+        return predicted_by(pipeline, frame)
     except (ValueError, TypeError) as error:
         prepared = pipeline[0].transformers_
         column = _column_at_fault(prepared, lambda steps, rows: steps.transform(rows), frame)
@@ -69,6 +69,15 @@ def predict(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
             f"the model cannot predict these rows ({where}: {_first_line(error)})",
             column=column,
         ) from error
+
+
+def predicted_by(model: Any, rows: Any) -> Floats:
+    """Predict as an estimator or a pipeline does, and raise what it raises.
+
+    A target that was fitted as a logarithm may come back as infinity, which the metrics deal with.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(model.predict(rows), dtype=np.float64).reshape(-1)
 
 
 @contextmanager
@@ -87,12 +96,6 @@ def _fit_failures(model: Estimator) -> Iterator[None]:
 def _first_line(error: Exception) -> str:
     """scikit-learn's advice follows in further lines, and is for whoever writes the code."""
     return str(error).partition("\n")[0]
-
-
-def _predicted(model: Any, rows: Any) -> Floats:
-    """A target that was fitted as a logarithm may come back as infinity, which the metrics deal with."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(model.predict(rows), dtype=np.float64).reshape(-1)
 
 
 def _column_at_fault(

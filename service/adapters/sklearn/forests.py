@@ -1,7 +1,7 @@
 """A random forest that is asked for a few rows: tree after tree, without joblib.
 
-scikit-learn sends each tree through joblib, which takes a tenth of a millisecond for every tree, even with one
-thread; a tree itself takes microseconds.
+scikit-learn sends each tree through joblib, which takes a tenth of a millisecond for every tree, even with
+one thread; a tree itself takes microseconds.
 """
 
 from typing import Any

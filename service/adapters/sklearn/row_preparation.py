@@ -107,7 +107,9 @@ class RowPreparation:
 
 def row_preparation(preprocessing: Any) -> RowPreparation | None:
     """Read a fitted ColumnTransformer; None when it holds steps that Laurel's preprocessing does not have."""
-    columns = [(column, steps.named_steps) for _, steps, column in preprocessing.transformers_ if steps != "drop"]
+    columns = [
+        (column, steps.named_steps) for _, steps, column in preprocessing.transformers_ if steps != "drop"
+    ]
     if all(_is_known(steps) for _, steps in columns):
         return RowPreparation(columns)
     return None
