@@ -23,7 +23,6 @@ from rich.table import Table
 from rich.text import Text
 
 from config.settings import Settings
-from service.settings_values import mask_of
 
 _WIDTH_OF_A_FILE: Final = 150  # where there is no terminal to ask
 _LEAST_OF_A_TEXT: Final = 24  # a column of text that is narrower cannot be read
@@ -65,7 +64,12 @@ class Column:
 
 def masked(text: str, settings: Settings | None) -> str:
     """Take every secret out of a text."""
-    return text if settings is None else mask_of(settings)(text)
+    if settings is None:
+        return text
+    # Not above: it brings Kafka's client, which `laurel inference` does without.
+    from service.settings_values import mask_of  # noqa: PLC0415
+
+    return mask_of(settings)(text)
 
 
 def fail(code: Exit, message: str) -> NoReturn:

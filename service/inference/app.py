@@ -12,7 +12,7 @@ from service.inference.door import Door
 from service.inference.metrics import InferenceMetrics
 from service.inference.problems import Problem, answer_defect, answer_http_error, answer_problem
 from service.inference.routes_docs import docs_routes
-from service.inference.routes_predict import Desks, predict_routes
+from service.inference.routes_predict import Desks, PredictPage, predict_routes
 from service.inference.routes_reload import Reloads, reload_routes
 from service.inference.routes_state import state_routes
 from service.inference.served_model import Serving
@@ -35,14 +35,15 @@ def build_app(parts: Parts) -> Door:
     """Make the application; it has no state of its own."""
     gatekeeper = Gatekeeper(parts.token)
     desks = Desks(parts.serving, parts.limits, parts.metrics)
+    page = PredictPage(desks, parts.limits, parts.threads)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(Exception, answer_defect)
-    app.include_router(predict_routes(desks, parts.limits, parts.threads))
+    app.include_router(predict_routes(page))
     app.include_router(reload_routes(parts.reloads, gatekeeper))
     app.include_router(
         state_routes(parts.model_name, parts.serving, parts.reloads, desks, parts.limits, parts.metrics)
     )
     app.include_router(docs_routes(app.routes, parts.serving, desks, parts.limits, gatekeeper))
-    return Door(app, gatekeeper, parts.metrics)
+    return Door(app, page, gatekeeper, parts.metrics)

@@ -25,8 +25,11 @@ _HEADERS: Final[Mapping[bytes, bytes]] = {
 class Door:
     """Wraps the whole application."""
 
-    def __init__(self, app: ASGIApp, gatekeeper: Gatekeeper, metrics: InferenceMetrics) -> None:
+    def __init__(
+        self, app: ASGIApp, predict: ASGIApp, gatekeeper: Gatekeeper, metrics: InferenceMetrics
+    ) -> None:
         self._app = app
+        self._predict = predict
         self._gatekeeper = gatekeeper
         self._metrics = metrics
 
@@ -57,7 +60,8 @@ class Door:
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = None if scope["path"] in OPEN_PAGES else self._gatekeeper.refusal(scope)
         if refusal is None:
-            await self._app(scope, receive, send)
+            is_hot = scope["path"] == "/predict" and scope["method"] == "POST"
+            await (self._predict if is_hot else self._app)(scope, receive, send)
             return
         if scope["path"] == "/reload":
             tell_refused_reload(scope, refusal.reason)

@@ -32,6 +32,7 @@ class InferenceMetrics:
 
     def __init__(self, serving: Serving) -> None:
         self.drift = DriftCounts()
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         registry = self._registry = CollectorRegistry()
         self._requests = Counter(
             "api_requests_total", "Requests answered", ("method", "endpoint", "status"), registry=registry
@@ -68,9 +69,17 @@ class InferenceMetrics:
     def end(self, method: str, endpoint: str, status: int, began: float) -> None:
         """A request was answered."""
         self._in_flight.dec()
-        known = method if method in _METHODS else "other"
-        self._requests.labels(known, endpoint, str(status)).inc()
-        self._seconds.labels(endpoint).observe(time.perf_counter() - began)
+        counter, histogram = self._of(method if method in _METHODS else "other", endpoint, status)
+        counter.inc()
+        histogram.observe(time.perf_counter() - began)
+
+    def _of(self, method: str, endpoint: str, status: int) -> tuple[Counter, Histogram]:
+        """The series of such a request, looked up once: finding them costs more than counting."""
+        found = self._series.get((method, endpoint, status))
+        if found is None:
+            counter = self._requests.labels(method, endpoint, str(status))
+            found = self._series[method, endpoint, status] = (counter, self._seconds.labels(endpoint))
+        return found
 
     def reloaded(self, result: ReloadResult) -> None:
         """A reload ended so."""

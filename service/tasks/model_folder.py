@@ -15,8 +15,7 @@ from domain.feature_schema import FeatureSchema
 from domain.manifest import seal
 from domain.model_definition import Estimator
 from domain.values import Sha256
-from service.adapters.mlflow.foreign_model import load_foreign
-from service.adapters.mlflow.model_package import MODEL_FILE, OURS, package_digest
+from service.adapters.mlflow.package_format import MODEL_FILE, OURS, package_digest
 from service.adapters.sklearn.fitting import predict
 from service.adapters.sklearn.loading import load_pipeline
 from service.tasks.model_memory import MEMORY, LoadedModel, Schema
@@ -90,6 +89,9 @@ def open_model(
         model = folder.load()
     elif allow_foreign:
         folder.check()
+        # Not above: it brings MLflow, which an inference server does without.
+        from service.adapters.mlflow.foreign_model import load_foreign  # noqa: PLC0415
+
         foreign = load_foreign(folder.folder, foreign_columns)
         model = LoadedModel(foreign.predict, foreign.columns, None)
     else:

@@ -4,13 +4,11 @@ The files are MLflow's own format, made with its own `Model`; `mlflow.sklearn.sa
 but loads the model again and asks the package index of the environment, which takes longer than a small fit.
 """
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import yaml
@@ -18,12 +16,9 @@ from mlflow.models.model import Model
 from mlflow.models.signature import ModelSignature
 from mlflow.types.schema import AnyType, ColSpec, Schema
 
-from domain.errors import ModelUnusable
 from domain.model_definition import ModelType
-from domain.values import Sha256
+from service.adapters.mlflow.package_format import MODEL_FILE, OURS
 
-MODEL_FILE: Final = "model.skops"
-OURS: Final = "laurel"  # the folder inside the model in which what belongs to it travels
 _ALWAYS: Final = ("mlflow", "scikit-learn", "skops", "numpy", "pandas", "scipy")
 _BOOSTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "lightgbm": ("lightgbm",),
@@ -73,27 +68,6 @@ def pip_requirements(model_type: ModelType) -> tuple[str, ...]:
     """What a server has to install, pinned to what trained: scores differ between versions."""
     names = (*_ALWAYS, *_BOOSTERS.get(model_type, ()))
     return tuple(f"{name}=={found}" for name in names if (found := _installed(name)))
-
-
-def package_digest(folder: Path) -> dict[str, Sha256]:
-    """The manifest of a model folder: relative path → sha256 of each file, sorted.
-
-    Raises ModelUnusable `model_digest_mismatch` for anything that is neither a plain file nor a folder, and
-    for a folder that cannot be read.
-    """
-    manifest = {}
-    try:
-        for path in sorted(folder.rglob("*")):
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                name = path.relative_to(folder)
-                raise ModelUnusable("model_digest_mismatch", f"{name} in the model is no plain file")
-            if path.is_file():
-                manifest[path.relative_to(folder).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ModelUnusable(
-            "model_digest_mismatch", f"the model cannot be read ({error.strerror})"
-        ) from error
-    return manifest
 
 
 def _mlmodel(model: PackagedModel) -> bytes:

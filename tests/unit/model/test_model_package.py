@@ -25,7 +25,7 @@ from domain.errors import ModelUnusable, TryLater
 from domain.model_definition import MODEL_TYPES, Estimator
 from service.adapters.files.folders import publish_folder
 from service.adapters.files.operations import FileOperations
-from service.adapters.mlflow.model_package import package_digest
+from service.adapters.mlflow.package_format import package_digest
 from service.adapters.pyarrow.predictions import read_predictions
 from service.adapters.sklearn.loading import listed_types, load_pipeline, trusted_types
 from service.adapters.sklearn.saving import skops_bytes

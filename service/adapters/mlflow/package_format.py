@@ -1,0 +1,32 @@
+"""The format of a model folder, for those who only read one: MLflow itself is not needed for that."""
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from domain.errors import ModelUnusable
+from domain.values import Sha256
+
+MODEL_FILE: Final = "model.skops"
+OURS: Final = "laurel"  # the folder inside the model in which what belongs to it travels
+
+
+def package_digest(folder: Path) -> dict[str, Sha256]:
+    """The manifest of a model folder: relative path → sha256 of each file, sorted.
+
+    Raises ModelUnusable `model_digest_mismatch` for anything that is neither a plain file nor a folder, and
+    for a folder that cannot be read.
+    """
+    manifest = {}
+    try:
+        for path in sorted(folder.rglob("*")):
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                name = path.relative_to(folder)
+                raise ModelUnusable("model_digest_mismatch", f"{name} in the model is no plain file")
+            if path.is_file():
+                manifest[path.relative_to(folder).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelUnusable(
+            "model_digest_mismatch", f"the model cannot be read ({error.strerror})"
+        ) from error
+    return manifest
