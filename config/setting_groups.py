@@ -173,6 +173,34 @@ class DvcSettings(BaseModel):
     cache_folder: Folder | None = Field(default=None, description="default: DATA_ROOT/dvc/cache")
 
 
+class ReloadSettings(BaseModel):
+    """How the reload listener brings the inference servers to the champion."""
+
+    model_config = _GROUP
+
+    look_seconds: PositiveFloat = Field(
+        default=15.0, le=3600, description="pause between two looks at all inference servers"
+    )
+    try_seconds: PositiveFloat = Field(
+        default=20.0, le=600, description="longest time for one server to follow, over all tries"
+    )
+    tries: PositiveInt = Field(default=5, le=100, description="how often one server is asked in that time")
+    ca_file: Path | None = Field(
+        default=None,
+        description="certificates to trust at https:// inference servers; default: the usual ones",
+    )
+
+
+class SigningSettings(BaseModel):
+    """What the worker signs registered models with."""
+
+    model_config = _GROUP
+
+    key_file: Folder | None = Field(
+        default=None, description="Ed25519 private key (PEM); without one, versions are not signed"
+    )
+
+
 class GateSettings(BaseModel):
     """The promotion policy."""
 

@@ -17,6 +17,8 @@ from config.setting_groups import (
     KafkaSettings,
     LogSettings,
     MlflowSettings,
+    ReloadSettings,
+    SigningSettings,
     WorkerSettings,
 )
 
@@ -75,7 +77,9 @@ class Settings(BaseSettings):
     kafka: Group[KafkaSettings] = KafkaSettings()
     mlflow: Group[MlflowSettings] = MlflowSettings()
     dvc: Group[DvcSettings] = DvcSettings()
+    signing: Group[SigningSettings] = SigningSettings()
     gate: Group[GateSettings] = GateSettings()
+    reload: Group[ReloadSettings] = ReloadSettings()
     http: Group[HttpSettings] = HttpSettings()
     log: Group[LogSettings] = LogSettings()
 

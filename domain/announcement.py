@@ -32,6 +32,11 @@ def generation_event_id(model_name: str, generation: int) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"generation/{model_name}/{generation}"))
 
 
+def replica_event_id(model_name: str, generation: int, replica: str, outcome: str) -> str:
+    """Derive the id of what is said of one replica and one generation, once for each outcome."""
+    return str(uuid.uuid5(_NAMESPACE, f"replica/{model_name}/{generation}/{outcome}/{replica}"))
+
+
 def announce(
     event: Event, *, event_id: str, at: datetime, correlation_id: str, causation_id: str | None
 ) -> Announcement:

@@ -148,6 +148,40 @@ class TrainingFailed(RunEvent):
     attempts: int
 
 
+class ReplicaEvent(Event):
+    """A fact about one replica and one generation; `address` is null where `url` has no name to resolve."""
+
+    replica: str
+    url: str
+    address: str | None
+    generation: int = Field(ge=1)
+    version: int = Field(ge=1)
+    seconds_since_promotion: float | None = Field(ge=0)
+    listener: str
+
+
+class InferenceReloaded(ReplicaEvent):
+    """A replica says that it serves the champion; one that knows no generation names its version alone."""
+
+    wire_type: ClassVar[str] = "laurel.inference.reloaded.v1"
+    topic: ClassVar[str] = "inference.reloaded"
+
+    confirmed_generation: int | None
+    mlflow_run_id: str | None
+
+
+class InferenceDiverged(ReplicaEvent):
+    """A replica does not serve the champion: what it serves instead, and why."""
+
+    wire_type: ClassVar[str] = "laurel.inference.diverged.v1"
+    topic: ClassVar[str] = "inference.diverged"
+
+    served_generation: int | None
+    served_version: int | None
+    reason: str
+    detail: str
+
+
 OUTGOING: Final[tuple[type[Event], ...]] = (
     SplitCompleted,
     ModelEvaluated,
@@ -155,6 +189,8 @@ OUTGOING: Final[tuple[type[Event], ...]] = (
     ModelDeclined,
     TrainingRejected,
     TrainingFailed,
+    InferenceReloaded,
+    InferenceDiverged,
 )
 REQUEST_TOPIC: Final = "training.requested"
 REQUEST_TYPE: Final = "laurel.training.requested.v1"

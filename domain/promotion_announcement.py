@@ -10,12 +10,7 @@ from domain.ledger import LedgerEntry
 
 def announcement_of(entry: LedgerEntry) -> Announcement:
     """Make a generation's `model.promoted` ready for the wire."""
-    run_id = entry.run_id
-    event_id = (
-        generation_event_id(entry.model_name, entry.generation)
-        if run_id is None
-        else run_event_id(run_id, "PROMOTED-COMPLETED")
-    )
+    run_id, event_id = entry.run_id, promotion_event_id(entry)
     return announce(
         model_promoted(entry),
         event_id=event_id,
@@ -23,6 +18,13 @@ def announcement_of(entry: LedgerEntry) -> Announcement:
         correlation_id=entry.correlation_id or event_id,
         causation_id=None if run_id is None else run_event_id(run_id, "TRAINED-EVALUATED"),
     )
+
+
+def promotion_event_id(entry: LedgerEntry) -> str:
+    """Derive the id of a generation's `model.promoted`."""
+    if entry.run_id is None:
+        return generation_event_id(entry.model_name, entry.generation)
+    return run_event_id(entry.run_id, "PROMOTED-COMPLETED")
 
 
 def model_promoted(entry: LedgerEntry) -> ModelPromoted:

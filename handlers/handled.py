@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from domain.values import Value
 
-Outcome = Literal["stored", "known", "skipped", "dead_lettered", "reloaded", "nobody_reloaded"]
+Outcome = Literal["stored", "known", "skipped", "dead_lettered", "heard"]
 
 
 class Handled(Value):

@@ -1,13 +1,12 @@
-"""A model was promoted: ask every inference server to reload, best effort."""
+"""A model was promoted: whoever follows the ledger looks at its head now, instead of at its next look."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from domain.announcement import generation_event_id
+from domain.convergence import Wanted
 from domain.events import ModelPromoted
-from domain.points import NO_POINTS, Point, Points
-from domain.ports.inference_servers import InferenceServers, ReloadAnswer
 from domain.record import Record, Unreadable
 from handlers.envelope import Refused, open_record
 from handlers.handled import Handled
@@ -19,35 +18,33 @@ class Promotion(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, protected_namespaces=())
 
     model_name: str
-    generation: int = Field(ge=1)
-    version: int = Field(ge=1)
+    generation: int = Field(ge=1, lt=2**63)
+    version: int = Field(ge=1, lt=2**63)
+    promoted_at: AwareDatetime | None = None
 
 
 async def on_model_promoted(
-    record: Record,
-    *,
-    servers: InferenceServers,
-    model_name: str,
-    max_bytes: int,
-    points: Points = NO_POINTS,
+    record: Record, *, promoted: Callable[[Wanted], None], model_name: str, max_bytes: int
 ) -> Handled:
-    """Ask them all; what cannot be read is skipped, since only a person's own record gets here unreadable."""
-    event = read_promotion(record, max_bytes=max_bytes)
-    if isinstance(event, Unreadable):
-        return Handled(outcome="skipped", facts={"reason": event.reason, "detail": event.detail})
-    if event.model_name != model_name:
-        return Handled(outcome="skipped", facts={"model_name": event.model_name[:200]})
-    await points.at(Point.RELOAD_BEFORE_POST)
-    answers = await servers.reload(event.generation, event.version)
-    await points.at(Point.RELOAD_AFTER_POST)
-    return _report(event, answers)
+    """Pass it on. What cannot be read is skipped, since only a person's own record gets here unreadable.
+
+    Nothing waits here for a server: the record may be committed at once, for after a crash the listener
+    begins with a look at the ledger's head.
+    """
+    wanted = read_promotion(record, model_name=model_name, max_bytes=max_bytes)
+    if isinstance(wanted, Unreadable):
+        return Handled(outcome="skipped", facts={"reason": wanted.reason, "detail": wanted.detail})
+    if isinstance(wanted, str):
+        return Handled(outcome="skipped", facts={"model_name": wanted[:200]})
+    promoted(wanted)
+    return Handled(outcome="heard", facts={"generation": wanted.generation, "version": wanted.version})
 
 
-def read_promotion(record: Record, *, max_bytes: int) -> Promotion | Unreadable:
-    """Read the event in either mode of CloudEvents."""
+def read_promotion(record: Record, *, model_name: str, max_bytes: int) -> Wanted | Unreadable | str:
+    """Read the event in either mode of CloudEvents, or as plain JSON; a text names another model."""
     try:
         opened = open_record(record, wire_type=ModelPromoted.wire_type, max_bytes=max_bytes)
-        return Promotion.model_validate(opened.payload)
+        event = Promotion.model_validate(opened.payload)
     except Refused as refused:
         return refused.why
     except ValidationError as error:
@@ -55,15 +52,12 @@ def read_promotion(record: Record, *, max_bytes: int) -> Promotion | Unreadable:
         return Unreadable(
             reason="bad_event", detail=f"not as {ModelPromoted.wire_type} says: {', '.join(fields)}"
         )
-
-
-def _report(event: Promotion, answers: Sequence[ReloadAnswer]) -> Handled:
-    facts: dict[str, Any] = {
-        "generation": event.generation,
-        "version": event.version,
-        "servers": len(answers),
-        "reloaded": sum(answer.reloaded for answer in answers),
-    }
-    if problems := {answer.server: answer.problem for answer in answers if not answer.reloaded}:
-        facts["problems"] = problems
-    return Handled(outcome="reloaded" if facts["reloaded"] else "nobody_reloaded", facts=facts)
+    if event.model_name != model_name:
+        return event.model_name
+    return Wanted(
+        generation=event.generation,
+        version=event.version,
+        promoted_at=event.promoted_at,
+        promotion_id=opened.attributes.get("id") or generation_event_id(model_name, event.generation),
+        correlation_id=opened.attributes.get("correlationid"),
+    )

@@ -1,7 +1,7 @@
-"""THE composition root: every adapter is made here, and nowhere else.
+"""THE composition root: every adapter is made here, and, for the reload listener, in `service/listener.py`.
 
-`open_worker` and `open_listener` give the parts of the two roles. What a proof wants to break it replaces in
-`Makers`; the product uses the defaults.
+`open_worker` gives the worker's parts. What a proof wants to break it replaces in `Makers`; the product uses
+the defaults.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any
 
 from config.settings import Settings
-from config.topics import EVENT_TOPICS, TOPICS, reloads_group, requests_group
+from config.topics import EVENT_TOPICS, TOPICS, requests_group
 from domain.errors import Stop, TryLater
-from domain.events import DEAD_LETTER_TOPIC, REQUEST_TOPIC, ModelPromoted
+from domain.events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
 from domain.faults import Fault
 from domain.model_definition import Estimator
 from domain.points import NO_POINTS, Point, Points
@@ -25,18 +25,14 @@ from domain.ports.model_registry import ModelRegistry
 from domain.ports.outbox import Outbox
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.ports.run_store import RunStore
-from handlers.model_promoted import on_model_promoted
-from handlers.router import Handle, route
 from handlers.training_requested import on_training_requested
 from service.adapters.files.atomic import AtomicFiles
 from service.adapters.files.config_families import FileConfigFamilies
-from service.adapters.http.inference_servers import HttpInferenceServers
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letters import KafkaDeadLetters
 from service.adapters.kafka.delivery import KafkaDelivery
-from service.adapters.kafka.inbox import KafkaInbox
 from service.adapters.kafka.publisher import KafkaPublisher
-from service.adapters.kafka.topic_provisioning import missing_topics, smallest_event_limit
+from service.adapters.kafka.topic_provisioning import smallest_event_limit
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from service.adapters.mlflow.rest import MlflowRest
@@ -57,6 +53,7 @@ from service.heavy.dataset_versions import ChildDatasetVersions
 from service.heavy.desk import TASKS, Desk, Places, RunsTasks
 from service.heavy.pictures import Bench, Pictures
 from service.heavy.trainer import ChildTrainer
+from service.kafka_parts import open_inbox, refuse_missing_topics
 from service.ledger_projector import LedgerProjector
 from service.metrics import Metrics
 from service.outbox_relay import OutboxRelay
@@ -70,7 +67,6 @@ from service.settings_values import (
     children_settings,
     database_seconds,
     kafka_connection,
-    kafka_limits,
     mlflow_access,
     promotion_policy,
     retry_policy,
@@ -131,33 +127,6 @@ async def open_worker(
         parts.tasks["identity"] = identity.keep
         parts.pings |= {"postgres": database.ping, "mlflow": rest.ping, "children": _ping(children)}
         yield parts
-
-
-@asynccontextmanager
-async def open_listener(
-    settings: Settings, metrics: Metrics, *, points: Points = NO_POINTS
-) -> AsyncIterator[Parts]:
-    """Open the reload listener's parts."""
-    async with AsyncExitStack() as stack:
-        connection = kafka_connection(settings)
-        await _refuse_missing_topics(connection, [ModelPromoted.topic])
-        token = settings.inference_internal_token
-        servers = HttpInferenceServers(
-            settings.inference_servers, token.get_secret_value() if token else None
-        )
-        stack.push_async_callback(servers.stop)
-        handle = partial(
-            on_model_promoted,
-            servers=servers,
-            model_name=settings.mlflow_model_name,
-            max_bytes=settings.kafka.max_event_bytes,
-            points=points,
-        )
-        group = reloads_group(settings.mlflow_model_name)
-        member = f"{worker_name(settings)}-listener"
-        delivery = KafkaDelivery(metrics=metrics, points=points)
-        inbox = _inbox(settings, ModelPromoted.topic, handle, group, member, delivery, metrics)
-        yield Parts(tasks={"inbox": inbox.run}, signs={"consumer": inbox.alive}, pings={"kafka": inbox.ping})
 
 
 @dataclass(frozen=True)
@@ -250,7 +219,17 @@ def _world(
         points=points,
         metrics=metrics,
         max_event_bytes=settings.kafka.max_event_bytes,
+        sign=_sign(settings),
     )
+
+
+def _sign(settings: Settings) -> Callable[[bytes], str] | None:
+    """Who signs registered versions. Raises Stop `bad_key`."""
+    if settings.signing.key_file is None:
+        return None
+    from service.adapters.cryptography.ed25519 import Ed25519Signer  # noqa: PLC0415 - 40 ms of a start
+
+    return Ed25519Signer(settings.signing.key_file).sign
 
 
 def _estimator_faults(desk: Desk) -> Callable[[Estimator], Any]:
@@ -334,7 +313,7 @@ async def _open_kafka(
     makers: Makers,
 ) -> None:
     connection = kafka_connection(settings)
-    await _refuse_missing_topics(connection, TOPICS)
+    await refuse_missing_topics(connection, TOPICS)
     publisher = KafkaPublisher(connection, metrics=metrics, max_event_bytes=settings.kafka.max_event_bytes)
     stack.push_async_callback(publisher.stop)
     await publisher.start(EVENT_TOPICS)
@@ -354,44 +333,10 @@ async def _open_kafka(
     )
     delivery = KafkaDelivery(metrics=metrics, points=world.points, after_commit=Point.INBOX_AFTER_COMMIT)
     group = requests_group(world.model_name)
-    inbox = _inbox(settings, REQUEST_TOPIC, handle, group, world.worker, delivery, metrics)
+    inbox = open_inbox(settings, REQUEST_TOPIC, handle, group, world.worker, delivery, metrics)
     parts.tasks |= {"relay": relay.run, "inbox": inbox.run}
     parts.signs["consumer"] = inbox.alive
     parts.pings |= {"kafka": inbox.ping, "publisher": publisher.ping}
-
-
-def _inbox(
-    settings: Settings,
-    topic: str,
-    handle: Handle,
-    group: str,
-    member: str,
-    delivery: KafkaDelivery,
-    metrics: Metrics,
-) -> KafkaInbox:
-    router = route(
-        topic,
-        handle,
-        group=group,
-        member=member,
-        delivery=delivery,
-        session_seconds=settings.kafka.session_timeout_seconds,
-        poll_seconds=settings.kafka.max_poll_interval_seconds,
-    )
-    limits = kafka_limits(settings)
-    return KafkaInbox(kafka_connection(settings), router, delivery, metrics=metrics, limits=limits)
-
-
-async def _refuse_missing_topics(
-    connection: KafkaConnection, names: Sequence[str] | Mapping[str, Any]
-) -> None:
-    missing = await missing_topics(connection, names)
-    if missing:
-        raise Stop(
-            "topics_missing",
-            f"topics do not exist, or may not be seen: {', '.join(missing)}; run `laurel topics ensure`",
-            topics=missing,
-        )
 
 
 async def _refuse_small_topics(connection: KafkaConnection, max_event_bytes: int) -> None:

@@ -20,11 +20,13 @@ CounterName = Literal[
     "laurel_runs_ended_total",  # runs by end: COMPLETED, DECLINED, REJECTED, FAILED
     "laurel_step_failures_total",  # attempts that failed or were put off, by step and reason
     "laurel_leases_lost_total",  # claims that could not be kept, so that another worker may go on
+    "laurel_reload_failures_total",  # pursuits of a replica that ended without the champion, by reason
     "laurel_overrides_total",  # alias changes by hand that were recorded
 ]
 HistogramName = Literal[
     "laurel_step_duration_seconds",  # one attempt of a step, start to end
     "laurel_run_duration_seconds",  # from the request's coming to the run's end
+    "laurel_convergence_seconds",  # from a promotion to a replica's own word that it serves it
     "laurel_publish_duration_seconds",  # one announcement, from the call to Kafka's acknowledgement
 ]
 GaugeName = Literal[
@@ -32,6 +34,7 @@ GaugeName = Literal[
     "laurel_relay",  # 1 in the one process that sends
     "laurel_runs_in_flight",  # lifecycles that this worker carries now
     "laurel_ledger_generation",  # the head of the promotion ledger, as this process saw it last
+    "laurel_replicas",  # inference servers by what they serve, as the reload listener saw them last
     "laurel_waiting",  # 1 while a run waits for the service
 ]
 
@@ -46,11 +49,13 @@ _COUNTERS: Final[Mapping[CounterName, tuple[str, ...]]] = {
     "laurel_runs_ended_total": ("state",),
     "laurel_step_failures_total": ("step", "reason"),
     "laurel_leases_lost_total": (),
+    "laurel_reload_failures_total": ("reason",),
     "laurel_overrides_total": (),
 }
 _HISTOGRAMS: Final[Mapping[HistogramName, tuple[str, ...]]] = {
     "laurel_step_duration_seconds": ("step",),
     "laurel_run_duration_seconds": ("state",),
+    "laurel_convergence_seconds": (),
     "laurel_publish_duration_seconds": (),
 }
 _GAUGES: Final[Mapping[GaugeName, tuple[str, ...]]] = {
@@ -58,6 +63,7 @@ _GAUGES: Final[Mapping[GaugeName, tuple[str, ...]]] = {
     "laurel_relay": (),
     "laurel_runs_in_flight": (),
     "laurel_ledger_generation": (),
+    "laurel_replicas": ("state",),
     "laurel_waiting": ("service",),
 }
 # From an acknowledgement of a millisecond to a fit of hours.

@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from domain.values import Value
-
-
-class ReloadAnswer(Value):
-    """What one server said to a reload: the version that it serves now, or what went wrong."""
-
-    server: str
-    reloaded: bool
-    model_version: str | None = None
-    problem: str | None = None
+from domain.convergence import Problem, Replica, Sight
 
 
 class InferenceServers(Protocol):
-    """Never raises for a server that is down: its answer says so."""
+    """Every address behind the configured URLs. None raises for a server that is down: the answer says so."""
 
-    async def reload(self, generation: int, version: int) -> Sequence[ReloadAnswer]:
-        """Ask every configured server to reload, side by side; no server configured: no answers."""
+    async def replicas(self) -> Sequence[Replica]:
+        """Find them anew, in the order of the URLs; a name without an address is one with its problem."""
+
+    async def look(self, replica: Replica, *, seconds: float) -> Sight:
+        """Ask what it serves, for so many seconds at most."""
+
+    async def reload(
+        self, replica: Replica, generation: int, version: int, *, seconds: float
+    ) -> Problem | None:
+        """Ask it to load what is production now; None when it says that it did. Safe to repeat."""

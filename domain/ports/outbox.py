@@ -33,6 +33,9 @@ class Outbox(Protocol):
     async def add(self, announcement: Announcement) -> None:
         """Add one that belongs to no run's transition (a listener's report). Safe to repeat by event id."""
 
+    async def told(self, event_ids: Sequence[str]) -> Sequence[Announcement]:
+        """Those of these events that were ever added, sent or not, in the order of their commits."""
+
     async def oldest_age_seconds(self) -> float:
         """How long the oldest unsent row has waited; 0 when none waits."""
 

@@ -14,13 +14,13 @@ from rich.text import Text
 from config.settings import Settings
 from config.topics import TOPICS
 from domain.errors import LaurelError, TryLater
-from service.adapters.http.inference_servers import answers_at
 from service.adapters.kafka.topic_provisioning import missing_topics
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.postgres.schema import require_current
 from service.cli.configuration import config_faults, fault_line
 from service.cli.console import AsJson, Exit, masked, out, print_json, printable
 from service.cli.reading import read_settings
+from service.listener import open_servers
 from service.settings_values import kafka_connection, mlflow_access
 
 app = typer.Typer(add_completion=False)
@@ -168,7 +168,10 @@ async def _config(settings: Settings) -> list[Finding]:
 
 
 async def _inference(settings: Settings) -> AsyncIterator[Finding]:
-    for url in settings.inference_servers:
-        problem = await answers_at(url)
-        found = problem or "answers"
-        yield Finding(f"inference {url}", problem is None, found, "start it, or correct INFERENCE_API_URL")
+    """One finding for each address behind each name: a server that is down may hide behind one that is up."""
+    mend = "start it, or correct INFERENCE_API_URL"
+    async with open_servers(settings) as servers:
+        replicas = await servers.replicas()
+        problems = await asyncio.gather(*(servers.answers(replica) for replica in replicas))
+    for replica, problem in zip(replicas, problems, strict=True):
+        yield Finding(f"inference {replica.name}", problem is None, problem or "answers", mend)

@@ -9,9 +9,10 @@ import typer
 
 from config.settings import Settings
 from domain.errors import Stop
-from service.app import open_listener, open_worker
+from service.app import open_worker
 from service.cli.console import AsJson, Exit, fail, masked
 from service.cli.reading import read_settings
+from service.listener import open_listener
 from service.metrics import Metrics
 from service.role import OpenParts, Role
 from service.settings_values import mask_of
@@ -33,7 +34,7 @@ def worker(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def reload_listener(*, as_json: AsJson = False) -> None:
-    """Ask the inference servers to reload whenever a model was promoted.
+    """Bring every inference server to the champion, and say which one does not follow.
 
     Logs go to standard error; --json overrides LOG__FORMAT. SIGTERM and Ctrl-C end it within its grace.
     """

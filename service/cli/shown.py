@@ -14,6 +14,8 @@ EVENT_COLOURS: Final[Mapping[str, str]] = {
     "model.declined": "yellow",
     "training.rejected": "red",
     "training.failed": "red",
+    "inference.reloaded": "green",
+    "inference.diverged": "red",
 }
 RUN_COLUMNS: Final = (
     Column("run"),
@@ -111,7 +113,7 @@ def event_line(event: ReadEvent) -> str:
 def _gist(topic: str, data: Mapping[str, Any]) -> str:
     """The gist of an event; one that lacks what it should carry is still shown."""
     try:
-        return _told(topic, data)
+        return _of_a_replica(topic, data) if topic.startswith("inference.") else _told(topic, data)
     except (KeyError, TypeError, IndexError, AttributeError):
         return "(not as its schema says; --json shows it whole)"
 
@@ -133,6 +135,15 @@ def _told(topic: str, data: Mapping[str, Any]) -> str:
             return "; ".join(fault["message"] for fault in data["faults"])
         case _:
             return f"{data['reason']}: {data['message']}"
+
+
+def _of_a_replica(topic: str, data: Mapping[str, Any]) -> str:
+    replica, generation = data["replica"], data["generation"]
+    if topic == "inference.diverged":
+        return f"{replica} does not serve generation {generation}: {data['reason']}: {data['detail']}"
+    seconds = data["seconds_since_promotion"]
+    after = "" if seconds is None else f", after {seconds:.2f} s"
+    return f"{replica} serves generation {generation}: version {data['version']}{after}"
 
 
 def _rmsle(score: Mapping[str, Any] | None) -> float | None:

@@ -10,6 +10,8 @@ from domain.events import (
     OUTGOING,
     DatasetPart,
     Event,
+    InferenceDiverged,
+    InferenceReloaded,
     ModelDeclined,
     ModelEvaluated,
     ModelPromoted,
@@ -30,6 +32,14 @@ TRIPLE = VersionTriple(split_version=1, feature_version=2, model_version=3)
 SCORE = Score(metrics={"rmsle": 0.2, "mae": 1.5}, dataset_digest=DIGEST, rows=40)
 PART = DatasetPart(path="/data/train.parquet", sha256=DIGEST, rows=100, dvc_hash="b.dir")
 RUN: dict[str, Any] = {"model_name": "price", "run_id": "r-1"}
+REPLICA: dict[str, Any] = {
+    "model_name": "price",
+    "replica": "http://inference:8000#10.0.0.3",
+    "url": "http://inference:8000",
+    "generation": 2,
+    "version": 5,
+    "listener": "host",
+}
 
 EVENTS: tuple[Event, ...] = (
     SplitCompleted(
@@ -102,6 +112,22 @@ EVENTS: tuple[Event, ...] = (
         message="no space",
         facts={"free_bytes": 0},
         attempts=3,
+    ),
+    InferenceReloaded(
+        **REPLICA,
+        address="10.0.0.3",
+        seconds_since_promotion=0.3,
+        confirmed_generation=2,
+        mlflow_run_id="m",
+    ),
+    InferenceDiverged(
+        **REPLICA,
+        address=None,
+        seconds_since_promotion=None,
+        served_generation=None,
+        served_version=4,
+        reason="reload_refused",
+        detail="status 500: the files differ",
     ),
 )
 

@@ -2,23 +2,53 @@
 
 from collections.abc import Sequence
 
-from domain.ports.inference_servers import ReloadAnswer
+from domain.convergence import Problem, Replica, Served, Sight
 
 
 class FakeInferenceServers:
-    """Port `InferenceServers`; those in `down` do not answer, the others serve what is asked for."""
+    """Port `InferenceServers`; those in `down` do not answer, the others serve what they are asked for.
+
+    One in `refusing` does not load, for that reason; one in `without_generations` is not Laurel's own. None
+    steps back.
+    """
 
     def __init__(self, *servers: str, down: Sequence[str] = ()) -> None:
-        self.servers = servers
+        self.servers = list(servers)
         self.down = set(down)
-        self.asked: list[tuple[int, int]] = []
+        self.refusing: dict[str, Problem] = {}
+        self.without_generations: set[str] = set()
+        self.served: dict[str, Served] = {}
+        self.asked: list[tuple[str, int, int]] = []
 
-    async def reload(self, generation: int, version: int) -> Sequence[ReloadAnswer]:
-        """Answer for each server."""
-        self.asked.append((generation, version))
-        return [self._answer(server, version) for server in self.servers]
+    async def replicas(self) -> Sequence[Replica]:
+        return [Replica(url=server) for server in self.servers]
 
-    def _answer(self, server: str, version: int) -> ReloadAnswer:
-        if server in self.down:
-            return ReloadAnswer(server=server, reloaded=False, problem="no answer")
-        return ReloadAnswer(server=server, reloaded=True, model_version=str(version))
+    async def look(self, replica: Replica, *, seconds: float) -> Sight:  # noqa: ARG002 - it answers at once
+        if replica.url in self.down:
+            return Sight(problem=Problem(reason="unreachable", detail="ConnectError"))
+        return Sight(served=self.served.get(replica.url, Served(version=None)))
+
+    async def reload(
+        self,
+        replica: Replica,
+        generation: int,
+        version: int,
+        *,
+        seconds: float,  # noqa: ARG002 - it answers at once
+    ) -> Problem | None:
+        self.asked.append((replica.url, generation, version))
+        if replica.url in self.down:
+            return Problem(reason="unreachable", detail="ConnectError")
+        if replica.url in self.refusing:
+            return self.refusing[replica.url]
+        return self._load(replica.url, generation, version)
+
+    def _load(self, server: str, generation: int, version: int) -> Problem | None:
+        if server in self.without_generations:
+            self.served[server] = Served(version=version)
+            return None
+        known = self.served.get(server)
+        if known is not None and (known.generation or 0) > generation:
+            return Problem(reason="conflict", detail="status 409")
+        self.served[server] = Served(version=version, generation=generation)
+        return None

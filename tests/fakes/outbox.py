@@ -44,6 +44,10 @@ class FakeOutbox:
         refuse_promotions([announcement])
         self.memory.announce(announcement)
 
+    async def told(self, event_ids: Sequence[str]) -> Sequence[Announcement]:
+        rows = [row.announcement for row in self.memory.outbox]
+        return [told for told in rows if told.event_id in event_ids and told.key == self._model]
+
     async def oldest_age_seconds(self) -> float:
         waiting = self._waiting()
         return (self.memory.now() - waiting[0].created_at).total_seconds() if waiting else 0.0

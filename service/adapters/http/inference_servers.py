@@ -1,23 +1,26 @@
-"""The servers that answer predictions, asked over HTTP to load what is production now."""
+"""The servers that answer predictions, asked over HTTP what they serve, and to load the champion."""
 
 import asyncio
-import json
 from collections.abc import Sequence
+from ssl import SSLContext
 from typing import Any, Final
 
 import httpx
 
-from domain.ports.inference_servers import ReloadAnswer
+from domain.convergence import Problem, Replica, Sight
+from service.adapters.http.answers import problem_of_reload, sight_of
+from service.adapters.http.bounded import Answer, ask, open_client
+from service.adapters.http.resolving import Resolve, Unresolved, is_literal, system_addresses
 
-_SECONDS: Final = 20.0
-_LARGEST_ANSWER: Final = 64 * 1024
+_RESOLVING_SECONDS: Final = 5.0
 
 
 class HttpInferenceServers:
-    """Port `InferenceServers`: `POST /reload` to every address, side by side.
+    """Port `InferenceServers`: each URL stands for every address behind its name, found anew each time.
 
     The token goes to these addresses and nowhere else: no redirect is followed and no proxy is taken from the
-    environment. An answer is bounded in size and, from the first byte to the last, in time.
+    environment. An answer is bounded in size and, from the first byte to the last, in time. `verify` says
+    which certificates are trusted; each must be for the name in the URL, whatever the address.
     """
 
     def __init__(
@@ -25,77 +28,67 @@ class HttpInferenceServers:
         urls: Sequence[str],
         token: str | None,
         *,
-        seconds: float = _SECONDS,
-        verify: Any = True,
-        transport: httpx.AsyncBaseTransport | None = None,
+        verify: SSLContext | bool = True,
+        resolve: Resolve = system_addresses,
     ) -> None:
-        self._urls = tuple(url.rstrip("/") for url in urls)
-        self._seconds = seconds
-        self._client = httpx.AsyncClient(
-            # Not compressed: what is bounded must be what is read.
-            headers={"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {}),
-            timeout=seconds,
-            follow_redirects=False,
-            trust_env=False,
-            verify=verify,
-            transport=transport,
-        )
+        self._token = token
+        self._resolve = resolve
+        self._clients = {
+            url: open_client(token, verify) for url in dict.fromkeys(u.rstrip("/") for u in urls)
+        }
 
-    async def reload(self, generation: int, version: int) -> Sequence[ReloadAnswer]:  # noqa: ARG002 - the servers ask the registry
-        """Ask them all; never raises for a server that is down or answers nonsense."""
-        return await asyncio.gather(*(self._ask(url) for url in self._urls))
+    async def replicas(self) -> Sequence[Replica]:
+        """Resolve all names side by side."""
+        found = await asyncio.gather(*(self._behind(url) for url in self._clients))
+        return [replica for some in found for replica in some]
+
+    async def look(self, replica: Replica, *, seconds: float) -> Sight:
+        """GET /info."""
+        answer = await self._ask(replica, "GET", "/info", seconds)
+        return Sight(problem=answer) if isinstance(answer, Problem) else sight_of(answer)
+
+    async def reload(
+        self, replica: Replica, generation: int, version: int, *, seconds: float
+    ) -> Problem | None:
+        """POST /reload; a server that knows no generation ignores the body."""
+        content = {"generation": generation, "version": version}
+        answer = await self._ask(replica, "POST", "/reload", seconds, content)
+        problem = answer if isinstance(answer, Problem) else problem_of_reload(answer)
+        return self._without_token(problem)
+
+    async def answers(self, replica: Replica, *, seconds: float = 3.0) -> str | None:
+        """Say why nothing answers at an address; None when something does, whatever it answers."""
+        answer = await self._ask(replica, "GET", "/health", seconds)
+        return f"does not answer ({answer.detail})" if isinstance(answer, Problem) else None
 
     async def stop(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
-    async def _ask(self, url: str) -> ReloadAnswer:
+    async def _ask(
+        self, replica: Replica, method: str, path: str, seconds: float, content: Any = None
+    ) -> Answer | Problem:
+        if replica.problem is not None:
+            return Problem(reason="unresolved", detail=replica.problem)
+        client = self._clients[replica.url]
+        return await ask(client, replica, method, path, seconds=seconds, content=content)
+
+    async def _behind(self, url: str) -> list[Replica]:
+        place = httpx.URL(url)
+        if is_literal(place.host):
+            return [Replica(url=url)]
         try:
-            async with asyncio.timeout(self._seconds):
-                status, body = await self._post(url)
+            async with asyncio.timeout(_RESOLVING_SECONDS):
+                addresses = await self._resolve(place.host, place.port or 0)
+        except Unresolved as error:
+            return [Replica(url=url, problem=f"{place.host} has no address: {error}")]
         except TimeoutError:
-            return _failed(url, f"no answer within {self._seconds:g} s")
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            return _failed(url, type(error).__name__)
-        return _read(url, status, body)
+            return [Replica(url=url, problem=f"{place.host} was not resolved in {_RESOLVING_SECONDS:g} s")]
+        return [Replica(url=url, address=address) for address in addresses]
 
-    async def _post(self, url: str) -> tuple[int, bytes | None]:
-        """The status and the body; None for a body that is too large to read."""
-        async with self._client.stream("POST", f"{url}/reload", json={}) as response:
-            body = b""
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > _LARGEST_ANSWER:
-                    return response.status_code, None
-            return response.status_code, body
-
-
-def _read(url: str, status: int, body: bytes | None) -> ReloadAnswer:
-    if status != httpx.codes.OK:
-        return _failed(url, f"status {status}")
-    if body is None:
-        return _failed(url, f"an answer of more than {_LARGEST_ANSWER} bytes")
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict) or answer.get("status") != "reloaded":
-        return _failed(url, "the answer does not say that it reloaded")
-    version = answer.get("model_version")
-    return ReloadAnswer(
-        server=url, reloaded=True, model_version=None if version is None else str(version)[:40]
-    )
-
-
-def _failed(url: str, problem: str) -> ReloadAnswer:
-    return ReloadAnswer(server=url, reloaded=False, problem=problem)
-
-
-async def answers_at(url: str, seconds: float = 3.0) -> str | None:
-    """Say why nothing answers at an inference server's address; None when something does."""
-    try:
-        async with httpx.AsyncClient(timeout=seconds, trust_env=False) as client:
-            await client.get(f"{url.rstrip('/')}/health")
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return f"does not answer ({type(error).__name__})"
-    return None
+    def _without_token(self, problem: Problem | None) -> Problem | None:
+        """A server that quotes what it was sent may not bring the token into an event."""
+        if problem is None or not self._token or self._token not in problem.detail:
+            return problem
+        return Problem(reason=problem.reason, detail=problem.detail.replace(self._token, "***"))

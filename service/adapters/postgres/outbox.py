@@ -29,6 +29,13 @@ _MARK_SENT: Final = (
     .values(sent_at=func.clock_timestamp())
 )
 _ADD: Final = insert_announcements(turn, cast(null(), Text)).returning(func.pg_notify(OUTBOX, ""))
+_TOLD: Final = (
+    select(outbox)
+    .where(
+        outbox.c.event_id == func.any(bindparam("ids", type_=ARRAY(Text))), outbox.c.key == bindparam("model")
+    )
+    .order_by(outbox.c.seq)
+)
 _AGE: Final = select(
     cast(func.extract("epoch", func.clock_timestamp() - func.min(outbox.c.created_at)), Float).label(
         "seconds"
@@ -78,6 +85,11 @@ class PostgresOutbox:
         """Add one that belongs to no run's transition."""
         refuse_promotions([announcement])
         await self._rows("add to the outbox", _ADD, **announcement_parameters([announcement]))
+
+    async def told(self, event_ids: Sequence[str]) -> Sequence[Announcement]:
+        """Read those of these events that are there."""
+        rows = await self._rows("look for events in the outbox", _TOLD, ids=list(event_ids))
+        return [outbox_row(row).announcement for row in rows]
 
     async def oldest_age_seconds(self) -> float:
         """How long the oldest unsent row has waited, by the database's clock."""

@@ -120,6 +120,19 @@ EVENTS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     ),
     "model.declined": ({"decision": "DECLINE", "reasons": ["worse"]}, "DECLINE: worse"),
     "training.rejected": ({"faults": [{"message": "no such field"}]}, "no such field"),
+    "inference.reloaded": (
+        {
+            "replica": "http://i:1#10.0.0.3",
+            "generation": 3,
+            "version": 7,
+            "seconds_since_promotion": 0.25,
+        },
+        "http://i:1#10.0.0.3 serves generation 3: version 7, after 0.25 s",
+    ),
+    "inference.diverged": (
+        {"replica": "http://i:1", "generation": 3, "version": 7, "reason": "no_answer", "detail": "in 20 s"},
+        "http://i:1 does not serve generation 3: no_answer: in 20 s",
+    ),
     "training.failed": ({"reason": "disk_full", "message": "no room"}, "disk_full: no room"),
 }
 

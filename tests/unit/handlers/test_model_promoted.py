@@ -1,12 +1,12 @@
-"""A model was promoted: everyone is asked to reload, and nothing depends on their answers."""
+"""A model was promoted: whoever follows the ledger hears of it at once, and nothing else depends on it."""
 
 from typing import Any
 
+from domain.convergence import Wanted
 from domain.events import ModelPromoted
 from domain.record import Record
 from handlers.handled import Handled
 from handlers.model_promoted import on_model_promoted
-from tests.fakes.inference_servers import FakeInferenceServers
 from tests.records import binary, record
 
 PROMOTED: dict[str, Any] = {
@@ -30,46 +30,46 @@ PROMOTED: dict[str, Any] = {
 
 
 def promoted(**changes: Any) -> Record:
-    return binary(PROMOTED | changes, type=ModelPromoted.wire_type)
+    return binary(PROMOTED | changes, type=ModelPromoted.wire_type, id="promotion-3", correlationid="c")
 
 
-async def take(event: Record, servers: FakeInferenceServers) -> Handled:
-    return await on_model_promoted(event, servers=servers, model_name="price", max_bytes=100_000)
+async def take(event: Record) -> tuple[Handled, list[Wanted]]:
+    heard: list[Wanted] = []
+    handled = await on_model_promoted(event, promoted=heard.append, model_name="price", max_bytes=100_000)
+    return handled, heard
 
 
-async def test_every_server_is_asked_for_the_promoted_version() -> None:
-    servers = FakeInferenceServers("a", "b")
-    handled = await take(promoted(), servers)
-    assert servers.asked == [(3, 5)]
-    assert (handled.outcome, handled.facts["reloaded"]) == ("reloaded", 2)
+async def test_a_promotion_says_what_is_wanted_since_when_and_which_event_said_so() -> None:
+    handled, (wanted,) = await take(promoted())
+    assert (handled.outcome, handled.facts) == ("heard", {"generation": 3, "version": 5})
+    assert (wanted.generation, wanted.version) == (3, 5)
+    assert wanted.promoted_at is not None
+    assert wanted.promoted_at.isoformat() == PROMOTED["promoted_at"]
+    assert (wanted.promotion_id, wanted.correlation_id) == ("promotion-3", "c")
 
 
-async def test_a_server_that_is_down_is_named_and_the_others_count() -> None:
-    handled = await take(promoted(), FakeInferenceServers("a", "b", down=["b"]))
-    assert handled.outcome == "reloaded"
-    assert handled.facts["problems"] == {"b": "no answer"}
-
-
-async def test_if_nobody_answers_that_is_all_that_happens() -> None:
-    assert (await take(promoted(), FakeInferenceServers("a", down=["a"]))).outcome == "nobody_reloaded"
-    assert (await take(promoted(), FakeInferenceServers())).outcome == "nobody_reloaded"
+async def test_plain_json_from_a_person_is_understood() -> None:
+    _, (wanted,) = await take(record(b'{"model_name": "price", "generation": 3, "version": 5}'))
+    assert (wanted.generation, wanted.version, wanted.promoted_at) == (3, 5, None)
+    assert wanted.promotion_id
 
 
 async def test_fields_of_a_later_version_are_ignored() -> None:
     later = promoted(colour="green", versions={"split_version": 1, "colour": 2}, cause="a new one")
-    assert (await take(later, FakeInferenceServers("a"))).outcome == "reloaded"
+    assert len((await take(later))[1]) == 1
 
 
 async def test_another_models_promotion_concerns_nobody_here() -> None:
-    servers = FakeInferenceServers("a")
-    assert (await take(promoted(model_name="rent"), servers)).outcome == "skipped"
-    assert not servers.asked
+    handled, heard = await take(promoted(model_name="rent"))
+    assert (handled.outcome, heard) == ("skipped", [])
 
 
 async def test_what_is_no_promotion_is_skipped_with_its_reason() -> None:
-    servers = FakeInferenceServers("a")
-    assert (await take(record(b"nonsense"), servers)).facts["reason"] == "not_json"
-    bad = await take(promoted(generation="many"), servers)
-    assert bad.facts["reason"] == "bad_event"
-    assert "generation" in bad.facts["detail"]
-    assert not servers.asked
+    for bad, reason in (
+        (record(b"nonsense"), "not_json"),
+        (promoted(generation="many"), "bad_event"),
+        (promoted(version=2**63), "bad_event"),
+        (promoted(promoted_at="yesterday"), "bad_event"),
+    ):
+        handled, heard = await take(bad)
+        assert (handled.outcome, handled.facts["reason"], heard) == ("skipped", reason, [])

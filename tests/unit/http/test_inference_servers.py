@@ -1,134 +1,216 @@
-"""Reloading over HTTP: bounded, honest about failures, and the token goes nowhere else."""
+"""Inference servers over HTTP: bounded, honest about failures, and the token goes nowhere else."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
+from domain.convergence import Problem, Served, Sight
+from service.adapters.http.answers import number_in, problem_of_reload, sight_of
+from service.adapters.http.bounded import Answer
 from service.adapters.http.inference_servers import HttpInferenceServers
+from service.adapters.http.resolving import Resolve, Unresolved, system_addresses
+from tests.stand_in_server import StandIn
 
-RELOADED = b'{"status": "reloaded", "model_version": "5", "run_id": "r", "feature_version": 2}'
-
-
-def http(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers, "", ""]
-    return "\r\n".join(lines).encode() + body
-
-
-@dataclass
-class Server:
-    """Answers every request with the same bytes, then as `behave` says; remembers what it was asked."""
-
-    answer: bytes = b""
-    behave: str = "close"
-    heard: list[bytes] = field(default_factory=list)
-    url: str = ""
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            self.heard.append(head + await reader.read(100))
-            writer.write(self.answer)
-            while self.behave == "flood":
-                writer.write(b"x" * 65536)
-                await writer.drain()
-            while self.behave == "drip":
-                writer.write(b" ")
-                await writer.drain()
-                await asyncio.sleep(0.02)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+TOKEN = "canary-token"  # noqa: S105 - of the stand-ins
+Make = Callable[..., Awaitable[StandIn]]
 
 
 @pytest.fixture
-async def servers() -> AsyncIterator[list[Server]]:
-    made, listening = [Server() for _ in range(3)], []
-    for one in made:
-        listener = await asyncio.start_server(one.serve, "127.0.0.1", 0)
-        one.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-        listening.append(listener)
-    yield made
-    for listener in listening:
-        listener.close()
+async def make() -> AsyncIterator[Make]:
+    made: list[StandIn] = []
+
+    async def of(**facts: object) -> StandIn:
+        made.append(await StandIn(**({"token": TOKEN} | facts)).start())  # type: ignore[arg-type]
+        return made[-1]
+
+    yield of
+    for server in made:
+        await server.stop()
 
 
-async def ask(*urls: str, seconds: float = 5.0) -> list[tuple[bool, str | None, str | None]]:
-    client = HttpInferenceServers(urls, "canary-token", seconds=seconds)
+async def reload(url: str, *, seconds: float = 5.0, token: str | None = TOKEN) -> Problem | None:
+    """Ask one server for generation 3, version 5."""
+    servers = HttpInferenceServers([url], token)
     try:
-        answers = await client.reload(3, 5)
+        (replica,) = await servers.replicas()
+        return await servers.reload(replica, 3, 5, seconds=seconds)
     finally:
-        await client.stop()
-    return [(one.reloaded, one.model_version, one.problem) for one in answers]
+        await servers.stop()
 
 
-async def test_every_server_is_asked_with_the_token_and_says_what_it_serves(servers: list[Server]) -> None:
-    for one in servers:
-        one.answer = http(RELOADED)
-    assert await ask(*(one.url + "/" for one in servers)) == [(True, "5", None)] * 3
-    for one in servers:
-        head, _, body = one.heard[0].partition(b"\r\n\r\n")
-        assert head.startswith(b"POST /reload HTTP/1.1\r\n")
-        assert b"authorization: bearer canary-token" in head.lower()
-        assert body == b"{}"
+async def look(url: str, *, seconds: float = 5.0, resolve: Resolve = system_addresses) -> list[Sight]:
+    """What every address behind a URL says."""
+    servers = HttpInferenceServers([url], TOKEN, resolve=resolve)
+    try:
+        return [await servers.look(one, seconds=seconds) for one in await servers.replicas()]
+    finally:
+        await servers.stop()
 
 
-async def test_one_that_is_down_does_not_keep_the_others_from_answering(servers: list[Server]) -> None:
-    servers[0].answer = http(RELOADED)
-    answers = await ask("http://127.0.0.1:1", servers[0].url)
-    assert answers == [(False, None, "ConnectError"), (True, "5", None)]
+async def test_a_reload_says_which_generation_is_meant_and_carries_the_token(make: Make) -> None:
+    server = await make()
+    assert await reload(server.url + "/") is None
+    ((page, headers, _),) = server.heard
+    assert page == "POST /reload"
+    assert headers["authorization"] == f"Bearer {TOKEN}"
+    assert headers["accept-encoding"] == "identity"
+    assert server.reloads == [{"generation": 3, "version": 5}]
 
 
-async def test_a_redirect_is_not_followed_so_the_token_stays_here(servers: list[Server]) -> None:
-    servers[0].answer = http(b"", "307 Temporary Redirect", f"location: {servers[1].url}/reload")
-    assert await ask(servers[0].url) == [(False, None, "status 307")]
-    assert not servers[1].heard
+async def test_a_server_that_knows_no_generation_is_seen_by_its_version(make: Make) -> None:
+    server = await make(knows_generations=False)
+    assert await reload(server.url) is None
+    assert await look(server.url) == [Sight(served=Served(version=5, run_id="r"))]
 
 
-async def test_a_proxy_in_the_environment_is_not_used(
-    servers: list[Server], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_redirect_is_not_followed_so_the_token_stays_here(make: Make) -> None:
+    other = await make()
+    server = await make(behave="redirect", redirect_to=f"{other.url}/reload")
+    problem = await reload(server.url)
+    assert problem is not None
+    assert (problem.reason, problem.detail) == ("bad_answer", "status 307")
+    assert not other.heard
+
+
+async def test_a_proxy_in_the_environment_is_not_used(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy, server = await make(), await make()
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, servers[1].url)
-    servers[0].answer = http(RELOADED)
-    assert await ask(servers[0].url) == [(True, "5", None)]
-    assert not servers[1].heard
-
-
-async def test_an_endless_answer_is_cut_off(servers: list[Server]) -> None:
-    servers[0].answer, servers[0].behave = b"HTTP/1.1 200 OK\r\n\r\n", "flood"
-    assert await ask(servers[0].url) == [(False, None, "an answer of more than 65536 bytes")]
-
-
-async def test_a_slow_drip_ends_at_the_deadline(servers: list[Server]) -> None:
-    servers[0].answer, servers[0].behave = b"HTTP/1.1 200 OK\r\n\r\n", "drip"
-    assert await ask(servers[0].url, seconds=0.3) == [(False, None, "no answer within 0.3 s")]
+        monkeypatch.setenv(name, proxy.url)
+    assert await reload(server.url) is None
+    assert not proxy.heard
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("behave", "reason"),
     [
-        http(b"<html>fine</html>"),
-        http(b"[]"),
-        http(b'{"status": "busy"}'),
-        http(b"[" * 60_000),
-        http(RELOADED, "500 Internal Server Error"),
-        http(RELOADED, "401 Unauthorized"),
-        b"nonsense\r\n\r\n",
-        b"",
+        ("flood", "bad_answer"),
+        ("garbage", "bad_answer"),
+        ("drip", "no_answer"),
+        ("hang", "no_answer"),
+        ("refuse", "reload_refused"),
     ],
 )
-async def test_whatever_else_is_answered_is_a_problem_and_no_reload(
-    servers: list[Server], answer: bytes
+async def test_whatever_is_answered_is_over_in_time_and_has_a_reason(
+    make: Make, behave: str, reason: str
 ) -> None:
-    servers[0].answer = answer
-    ((reloaded, version, problem),) = await ask(servers[0].url)
-    assert (reloaded, version) == (False, None)
-    assert problem
-    assert "canary" not in problem
+    server = await make(behave=behave)
+    problem = await reload(server.url, seconds=0.3)
+    assert problem is not None
+    assert problem.reason == reason
 
 
-async def test_without_servers_there_are_no_answers() -> None:
-    assert await ask() == []
+async def test_a_wrong_token_is_told_apart_from_a_server_that_is_down(make: Make) -> None:
+    server = await make()
+    wrong, down = await reload(server.url, token="other"), await reload("http://127.0.0.1:1")  # noqa: S106
+    assert wrong is not None
+    assert down is not None
+    assert (wrong.reason, down.reason) == ("unauthorized", "unreachable")
+    assert "canary" not in f"{wrong} {down}"
+
+
+async def test_every_address_behind_a_name_is_a_replica_and_is_asked_under_that_name(make: Make) -> None:
+    one = await make(version=5, generation=3)
+    two = await make(version=6, generation=4, host="127.0.0.2", port=one.port)
+
+    async def both(host: str, port: int) -> Sequence[str]:
+        assert (host, port) == ("inference.internal", one.port)
+        return ["127.0.0.1", "127.0.0.2"]
+
+    sights = await look(f"http://inference.internal:{one.port}", resolve=both)
+
+    assert [sight.served.generation for sight in sights if sight.served] == [3, 4]
+    for server in (one, two):
+        assert server.heard[0][1]["host"] == f"inference.internal:{one.port}"
+
+
+async def test_a_name_without_an_address_is_a_replica_with_its_problem() -> None:
+    async def nothing(_: str, __: int) -> Sequence[str]:
+        raise Unresolved("Name or service not known")
+
+    (sight,) = await look("http://nowhere.internal:8000", resolve=nothing)
+    assert sight.problem is not None
+    assert sight.problem.reason == "unresolved"
+    assert "nowhere.internal has no address: Name or service not known" in sight.problem.detail
+
+
+async def test_the_systems_resolver_gives_each_address_once_and_says_why_there_is_none() -> None:
+    assert "127.0.0.1" in await system_addresses("localhost", 80)
+    with pytest.raises(Unresolved):
+        await system_addresses("a..b", 80)
+    with pytest.raises(Unresolved):
+        await system_addresses("x" * 70, 80)
+
+
+async def test_an_address_of_the_sixth_version_is_reached(make: Make) -> None:
+    server = await make(host="::1", version=5, generation=3)
+    assert await look(server.url) == [Sight(served=Served(version=5, generation=3, run_id="r"))]
+    assert server.heard[0][1]["host"] == f"[::1]:{server.port}"
+
+
+async def test_something_that_answers_anything_answers(make: Make) -> None:
+    for server, answers in ((await make(token="other"), True), (await make(behave="hang"), False)):  # noqa: S106
+        servers = HttpInferenceServers([server.url], TOKEN)
+        (replica,) = await servers.replicas()
+        assert (await servers.answers(replica, seconds=0.3) is None) == answers
+        await servers.stop()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"{}",
+        b"[" * 60_000,
+        b'{"status": "busy"}',
+        b'{"status": 1}',
+        b"\xff",
+        b"1" * 9999,
+    ],
+)
+def test_what_does_not_say_that_it_reloaded_did_not(body: bytes) -> None:
+    problem = problem_of_reload(Answer(200, body))
+    assert problem is not None
+    assert problem.reason == "bad_answer"
+
+
+@pytest.mark.parametrize("body", [b'{"status": "reloaded"}', b'{"status": "already_served"}'])
+def test_having_nothing_to_do_is_as_good_as_a_reload(body: bytes) -> None:
+    assert problem_of_reload(Answer(200, body)) is None
+
+
+@pytest.mark.parametrize(
+    "value", [True, 0, -1, "0", "-1", "1e3", "٣", 1.0, 2**63, "9" * 30, None, [], "seven"]
+)
+def test_no_number_is_read_into_what_is_none(value: object) -> None:
+    assert number_in(value) is None
+
+
+@pytest.mark.parametrize("body", [b'{"model_version": "seven"}', b'{"model_version": [1]}', b"{}"])
+def test_an_answer_that_names_no_version_says_nothing(body: bytes) -> None:
+    sight = sight_of(Answer(200, body))
+    assert (sight.served, sight.problem and sight.problem.reason) == (None, "bad_answer")
+
+
+def test_a_server_without_a_model_is_told_apart_from_one_that_is_away() -> None:
+    sight = sight_of(Answer(503, b'{"model_name": "price", "stale": false, "problem": "no alias\\u001b[2J"}'))
+    assert sight.served == Served(version=None)
+    assert sight.problem is not None
+    assert (sight.problem.reason, sight.problem.detail) == ("no_model", "no alias [2J")
+    assert sight_of(Answer(503, b"<html>")).served is None
+
+
+async def test_a_server_that_quotes_the_token_does_not_bring_it_into_the_report() -> None:
+    body = b'{"detail": "canary-token is not good enough"}'
+    servers = HttpInferenceServers([], TOKEN)
+    problem = servers._without_token(problem_of_reload(Answer(500, body)))
+    assert problem is not None
+    assert problem.detail == "status 500: *** is not good enough"
+
+
+def test_the_stand_ins_second_address_is_loopback_here() -> None:
+    """What the tests above need of this machine."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.2", 0))

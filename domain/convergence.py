@@ -1,0 +1,137 @@
+"""Whether the servers serve the champion: what each should serve, what it says, and the judgement."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Literal
+
+from pydantic import Field
+
+from domain.ledger import LedgerEntry
+from domain.values import Value
+
+
+class Replica(Value):
+    """One address behind a configured URL. `problem` says why a name has no address at all."""
+
+    url: str
+    address: str | None = None
+    problem: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The URL, and behind '#' the address that its host name was resolved to."""
+        return f"{self.url}#{self.address}" if self.address else self.url
+
+
+class Wanted(Value):
+    """What every replica should serve. `promotion_id` is the id of the `model.promoted` that says so."""
+
+    generation: int = Field(ge=1)
+    version: int = Field(ge=1)
+    promoted_at: datetime | None = None
+    promotion_id: str
+    correlation_id: str | None = None
+
+
+class Served(Value):
+    """What a replica says that it serves; a server that is not Laurel's knows no generation."""
+
+    version: int | None
+    generation: int | None = None
+    run_id: str | None = None
+    stale: bool = False
+
+
+ProblemReason = Literal[
+    "unresolved",  # the name has no address
+    "unreachable",  # no connection, or it broke
+    "no_answer",  # not in time
+    "unauthorized",  # the token is not taken
+    "bad_answer",  # an answer, but none that we understand
+    "no_model",  # it answers, and has no model yet
+    "reload_refused",  # it says why it does not load
+    "conflict",  # it serves a later generation than it was asked for, or the alias has not followed yet
+    "not_served",  # it said that it reloaded, or nothing, and serves something else
+]
+
+
+class Problem(Value):
+    """Why a replica does not serve what it should."""
+
+    reason: ProblemReason
+    detail: str
+
+
+class Standing(StrEnum):
+    """What a replica's answer comes to."""
+
+    SERVING = "serving"
+    NO_GENERATION = "no generation"  # serves the champion's version and knows no generation
+    STALE = "stale"  # serves the champion from its own cache: it could not ask the registry
+    BEHIND = "behind"
+    AHEAD = "ahead"
+    NO_MODEL = "no model"
+    UNKNOWN = "unknown"  # it answers, and does not say what it serves
+    UNREACHABLE = "unreachable"
+
+
+class Sight(Value):
+    """One look at a replica: what it serves, or the problem; both, when it serves something else."""
+
+    served: Served | None = None
+    problem: Problem | None = None
+
+    def serves(self, wanted: Wanted) -> bool:
+        """True when that is what every replica should serve."""
+        served = self.served
+        if served is None or served.version != wanted.version:
+            return False
+        return served.generation in {None, wanted.generation}
+
+    def is_ahead_of(self, wanted: Wanted) -> bool:
+        """True when it serves a later generation than is wanted."""
+        return self.served is not None and (self.served.generation or 0) > wanted.generation
+
+    @property
+    def answered(self) -> bool:
+        """True when something answered in time, whatever it said."""
+        return self.problem is None or self.problem.reason not in _SILENT
+
+
+_SILENT: Final = frozenset({"unresolved", "unreachable", "no_answer"})
+
+
+def standing(sight: Sight, wanted: Wanted | None) -> Standing:
+    """Put a look into one word; without a champion, whoever has a model is behind nothing."""
+    served = sight.served
+    if served is None:
+        return Standing.UNKNOWN if sight.answered else Standing.UNREACHABLE
+    if served.version is None:
+        return Standing.NO_MODEL
+    if wanted is None or sight.serves(wanted):
+        return _of_a_server_in_place(served)
+    return Standing.AHEAD if sight.is_ahead_of(wanted) else Standing.BEHIND
+
+
+def _of_a_server_in_place(served: Served) -> Standing:
+    if served.stale:
+        return Standing.STALE
+    return Standing.NO_GENERATION if served.generation is None else Standing.SERVING
+
+
+def lag(served: Served | None, entries: Sequence[LedgerEntry]) -> int | None:
+    """How many generations a replica is behind the ledger; None when that cannot be told.
+
+    A server without generations is taken to serve the newest one of its version; a server without a model is
+    behind all of them.
+    """
+    if served is None or not entries:
+        return None
+    head = entries[-1].generation
+    if served.generation is not None:
+        return head - served.generation
+    if served.version is None:
+        return head
+    known = [entry.generation for entry in entries if entry.version == served.version]
+    return head - known[-1] if known else None

@@ -1,0 +1,79 @@
+"""How it is announced that a replica serves the champion, or does not: once per replica and generation."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from domain.announcement import Announcement, announce, replica_event_id
+from domain.convergence import Problem, Replica, Served, Sight, Wanted
+from domain.events import InferenceDiverged, InferenceReloaded, ReplicaEvent
+
+_LONGEST_DETAIL: Final = 500
+NOT_SERVED: Final = Problem(reason="not_served", detail="it serves something else")
+
+
+def reloaded(
+    model_name: str, replica: Replica, wanted: Wanted, served: Served, *, at: datetime, listener: str
+) -> Announcement:
+    """Make `inference.reloaded` ready for the wire."""
+    event = InferenceReloaded(
+        **_common(model_name, replica, wanted, at, listener),
+        confirmed_generation=served.generation,
+        mlflow_run_id=served.run_id,
+    )
+    return _announced(event, wanted, at)
+
+
+def diverged(
+    model_name: str, replica: Replica, wanted: Wanted, sight: Sight, *, at: datetime, listener: str
+) -> Announcement:
+    """Make `inference.diverged` ready for the wire."""
+    served, problem = sight.served, sight.problem or NOT_SERVED
+    event = InferenceDiverged(
+        **_common(model_name, replica, wanted, at, listener),
+        served_generation=served.generation if served else None,
+        served_version=served.version if served else None,
+        reason=problem.reason,
+        detail=problem.detail[:_LONGEST_DETAIL],
+    )
+    return _announced(event, wanted, at)
+
+
+def diverged_event_id(model_name: str, replica: Replica, generation: int) -> str:
+    """Derive the id under which it was said, if it was, that the replica does not serve the generation."""
+    return replica_event_id(model_name, generation, replica.name, InferenceDiverged.topic)
+
+
+def said_why(announcement: Announcement) -> str:
+    """Read back out of an `inference.diverged` of ours why it was so."""
+    event = InferenceDiverged.model_validate_json(announcement.body)
+    return f"{event.reason}: {event.detail}"
+
+
+def seconds_since(wanted: Wanted, at: datetime) -> float | None:
+    """Seconds from the promotion, by the clocks of two processes; None when its time is not known."""
+    if wanted.promoted_at is None:
+        return None
+    return max(0.0, (at - wanted.promoted_at).total_seconds())
+
+
+def _common(model_name: str, replica: Replica, wanted: Wanted, at: datetime, listener: str) -> dict[str, Any]:
+    return {
+        "model_name": model_name,
+        "replica": replica.name,
+        "url": replica.url,
+        "address": replica.address,
+        "generation": wanted.generation,
+        "version": wanted.version,
+        "seconds_since_promotion": seconds_since(wanted, at),
+        "listener": listener,
+    }
+
+
+def _announced(event: ReplicaEvent, wanted: Wanted, at: datetime) -> Announcement:
+    return announce(
+        event,
+        event_id=replica_event_id(event.model_name, event.generation, event.replica, event.topic),
+        at=at,
+        correlation_id=wanted.correlation_id or wanted.promotion_id,
+        causation_id=wanted.promotion_id,
+    )

@@ -1,0 +1,89 @@
+"""HTTP that cannot hurt: bounded in time and size, to one address, past every proxy, without redirects."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ssl import SSLContext
+from typing import Any, Final
+
+import httpx
+
+from domain.convergence import Problem, Replica
+from service.adapters.http.resolving import is_literal
+
+LARGEST_ANSWER: Final = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status and a body; None for a body that is too large to read."""
+
+    status: int
+    body: bytes | None
+
+    def document(self) -> Mapping[str, Any] | None:
+        """The JSON object that the body holds, if it holds one."""
+        try:
+            found = json.loads(self.body or b"")
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+
+def open_client(token: str | None, verify: SSLContext | bool) -> httpx.AsyncClient:  # noqa: FBT001 - as httpx takes it
+    """Open a client for one server, whose name its connections were verified against."""
+    return httpx.AsyncClient(
+        # Not compressed: what is bounded must be what is read.
+        headers={"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {}),
+        timeout=None,  # noqa: S113 - every call has a deadline for all of it
+        follow_redirects=False,
+        trust_env=False,
+        verify=verify,
+    )
+
+
+async def ask(
+    client: httpx.AsyncClient,
+    replica: Replica,
+    method: str,
+    path: str,
+    *,
+    seconds: float,
+    content: Mapping[str, Any] | None = None,
+) -> Answer | Problem:
+    """Ask one address under its server's name; never raises for what the other side does."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _asked(client, replica, method, path, content)
+    except TimeoutError:
+        return Problem(reason="no_answer", detail=f"no answer within {seconds:.3g} s")
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        return Problem(reason="unreachable", detail=_why(error))
+
+
+async def _asked(
+    client: httpx.AsyncClient, replica: Replica, method: str, path: str, content: Mapping[str, Any] | None
+) -> Answer:
+    url = httpx.URL(f"{replica.url}{path}")
+    at = url.copy_with(host=replica.address) if replica.address else url
+    named = {"Host": url.netloc.decode("ascii")}
+    # The certificate is judged by the server's name, whatever address it is at.
+    extensions = {} if is_literal(url.host) else {"sni_hostname": url.host}
+    async with client.stream(method, at, json=content, headers=named, extensions=extensions) as response:
+        body = b""
+        async for piece in response.aiter_raw():
+            body += piece
+            if len(body) > LARGEST_ANSWER:
+                return Answer(response.status_code, None)
+        return Answer(response.status_code, body)
+
+
+def _why(error: Exception) -> str:
+    """The kind of an error and the system's own word; a library's text could repeat what was sent."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"{type(error).__name__}: {cause.strerror}"[:200]
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__

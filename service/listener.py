@@ -1,0 +1,116 @@
+"""The reload listener's part of the composition root: its adapters are made here."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from config.settings import Settings
+from config.topics import reloads_group
+from domain.errors import Stop
+from domain.events import InferenceDiverged, InferenceReloaded, ModelPromoted
+from domain.points import NO_POINTS, Points
+from handlers.model_promoted import on_model_promoted
+from service.adapters.http.inference_servers import HttpInferenceServers
+from service.adapters.http.resolving import Resolve, system_addresses
+from service.adapters.kafka.delivery import KafkaDelivery
+from service.adapters.kafka.inbox import KafkaInbox
+from service.adapters.postgres.database import Database, open_database
+from service.adapters.postgres.outbox import PostgresOutbox
+from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
+from service.clock import SystemClock
+from service.convergence import Convergence
+from service.kafka_parts import open_inbox, refuse_missing_topics
+from service.metrics import Metrics
+from service.pursuit import Patience, Pursuit
+from service.replica_reports import ReplicaReports
+from service.role import Parts
+from service.settings_values import kafka_connection, worker_name
+
+TOPICS = (ModelPromoted.topic, InferenceReloaded.topic, InferenceDiverged.topic)
+
+
+@asynccontextmanager
+async def open_listener(
+    settings: Settings, metrics: Metrics, *, points: Points = NO_POINTS, resolve: Resolve = system_addresses
+) -> AsyncIterator[Parts]:
+    """Open the reload listener's parts. PostgreSQL may be away: then a promotion's own word is followed."""
+    async with AsyncExitStack() as stack:
+        await refuse_missing_topics(kafka_connection(settings), TOPICS)
+        servers = await stack.enter_async_context(open_servers(settings, resolve=resolve))
+        database = await stack.enter_async_context(
+            open_database(settings.sqlalchemy_url, application="laurel-listener", connections=2)
+        )
+        convergence = _convergence(settings, database, servers, points, metrics)
+        inbox = _promotions(settings, convergence, points, metrics)
+        yield Parts(
+            tasks={"convergence": convergence.run, "inbox": inbox.run},
+            signs={"consumer": inbox.alive},
+            pings={"kafka": inbox.ping, "postgres": database.ping},
+        )
+
+
+@asynccontextmanager
+async def open_servers(
+    settings: Settings, *, resolve: Resolve = system_addresses
+) -> AsyncIterator[HttpInferenceServers]:
+    """Open the way to the inference servers. Raises Stop for a file of certificates that cannot be used."""
+    token = settings.inference_internal_token
+    servers = HttpInferenceServers(
+        settings.inference_servers,
+        token.get_secret_value() if token else None,
+        verify=_trusted(settings),
+        resolve=resolve,
+    )
+    try:
+        yield servers
+    finally:
+        await servers.stop()
+
+
+def _trusted(settings: Settings) -> ssl.SSLContext | bool:
+    file = settings.reload.ca_file
+    if file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=str(file))
+    except OSError as error:
+        raise Stop(
+            "ca_unusable", f"RELOAD__CA_FILE holds no certificates that can be used: {type(error).__name__}"
+        ) from error
+
+
+def _convergence(
+    settings: Settings, database: Database, servers: HttpInferenceServers, points: Points, metrics: Metrics
+) -> Convergence:
+    clock, model_name = SystemClock(), settings.mlflow_model_name
+    patience = Patience(seconds=settings.reload.try_seconds, tries=settings.reload.tries)
+    reports = ReplicaReports(
+        PostgresOutbox(database, model_name),
+        metrics,
+        clock,
+        model_name=model_name,
+        listener=worker_name(settings),
+    )
+    return Convergence(
+        PostgresPromotionLedger(database),
+        servers,
+        Pursuit(servers, clock, points, patience),
+        reports,
+        model_name=model_name,
+        metrics=metrics,
+        look_seconds=settings.reload.look_seconds,
+    )
+
+
+def _promotions(settings: Settings, convergence: Convergence, points: Points, metrics: Metrics) -> KafkaInbox:
+    handle = partial(
+        on_model_promoted,
+        promoted=convergence.promoted,
+        model_name=settings.mlflow_model_name,
+        max_bytes=settings.kafka.max_event_bytes,
+    )
+    group = reloads_group(settings.mlflow_model_name)
+    delivery = KafkaDelivery(metrics=metrics, points=points)
+    member = f"{worker_name(settings)}-listener"
+    return open_inbox(settings, ModelPromoted.topic, handle, group, member, delivery, metrics)

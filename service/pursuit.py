@@ -1,0 +1,95 @@
+"""Bringing one replica to the champion: look, ask it to reload, look again; a few times, for a while."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Final
+
+from domain.convergence import Problem, Replica, Sight, Wanted
+from domain.points import Point, Points
+from domain.ports.clock import Clock
+from domain.ports.inference_servers import InferenceServers
+from service.patience import RetryPolicy
+
+_LOOK_SECONDS: Final = 5.0  # /info loads nothing
+# Asking again cannot help before somebody mends something.
+_HOPELESS: Final = frozenset({"unauthorized", "unresolved"})
+
+
+_PAUSES: Final = RetryPolicy(first_pause=0.25, longest_pause=4.0)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long one replica is pursued in all, how often it is asked, and the pauses between."""
+
+    seconds: float = 20.0
+    tries: int = 5
+    pauses: RetryPolicy = _PAUSES
+
+
+class Pursuit:
+    """Asks replicas. Nothing here remembers anything: every call begins with a look."""
+
+    def __init__(self, servers: InferenceServers, clock: Clock, points: Points, patience: Patience) -> None:
+        self._servers = servers
+        self._clock = clock
+        self._points = points
+        self._patience = patience
+
+    async def look(self, replica: Replica) -> Sight:
+        """Ask what a replica serves."""
+        return await self._servers.look(replica, seconds=min(_LOOK_SECONDS, self._patience.seconds))
+
+    async def bring(
+        self, replica: Replica, wanted: Wanted, *, still_wanted: Callable[[], bool], once: bool = False
+    ) -> Sight:
+        """Ask until the replica serves it; return what was seen last, with the reason if it does not.
+
+        Ends early when something else is wanted meanwhile. With `once` it is tried a single time.
+        """
+        until = self._clock.monotonic() + self._patience.seconds
+        tries = 1 if once else self._patience.tries
+        sight = Sight(problem=Problem(reason="no_answer", detail="it was not asked"))
+        for pause in islice(chain([0.0], self._patience.pauses.pauses()), tries):
+            if pause >= until - self._clock.monotonic():
+                break
+            await self._clock.sleep(pause)
+            sight = await self._try(replica, wanted, until)
+            if sight.serves(wanted) or _is_final(sight, wanted) or not still_wanted():
+                break
+        return sight
+
+    async def _try(self, replica: Replica, wanted: Wanted, until: float) -> Sight:
+        before = await self._look(replica, until)
+        if before.serves(wanted) or _is_final(before, wanted) or not before.answered:
+            return before
+        await self._points.at(Point.RELOAD_BEFORE_POST)
+        problem = await self._servers.reload(
+            replica, wanted.generation, wanted.version, seconds=self._left(until)
+        )
+        await self._points.at(Point.RELOAD_AFTER_POST)
+        if problem is not None and problem.reason in {"no_answer", "unreachable"}:
+            return Sight(served=before.served, problem=problem)
+        await self._points.at(Point.RELOAD_BEFORE_CONFIRM)
+        after = await self._look(replica, until)
+        return after if after.serves(wanted) else Sight(served=after.served, problem=problem or _why(after))
+
+    async def _look(self, replica: Replica, until: float) -> Sight:
+        return await self._servers.look(replica, seconds=min(_LOOK_SECONDS, self._left(until)))
+
+    def _left(self, until: float) -> float:
+        return max(0.1, until - self._clock.monotonic())
+
+
+def _is_final(sight: Sight, wanted: Wanted) -> bool:
+    hopeless = sight.problem is not None and sight.problem.reason in _HOPELESS
+    return hopeless or sight.is_ahead_of(wanted)
+
+
+def _why(after: Sight) -> Problem:
+    if after.problem is not None:
+        return after.problem
+    said = after.served
+    serves = f"version {said.version}, generation {said.generation}" if said else "nothing"
+    return Problem(reason="not_served", detail=f"it said that it reloaded, and serves {serves}")
