@@ -18,7 +18,7 @@ class Problem(Exception):
         self, status: int, reason: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
     ) -> None:
         super().__init__(detail)
-        self.status = status
+        self.status = int(status)
         self.reason = reason
         self.detail = detail
         self.headers = dict(headers or {})

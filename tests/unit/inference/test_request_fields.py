@@ -1,0 +1,72 @@
+"""What may stand in a field: the contract's rules, and what the fitted model has a code for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from service.inference.request_fields import RequestField, request_fields
+from tests.served_models import contract_of, features_of
+
+
+def field(
+    rule: Mapping[str, Any], spec: Mapping[str, Any], known: tuple[Any, ...] | None = None
+) -> RequestField:
+    columns = {"key": {"type": "int"}, "price": {"type": "float"}, "it": rule}
+    held = {} if known is None else {"it": known}
+    (found,) = request_fields(features_of({"it": spec}), contract_of(columns), held)
+    return found
+
+
+ORDINAL = {"type": "categorical", "encoding": "ordinal", "order": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "known", "values"),
+    [
+        (ORDINAL, None, ("a", "b")),
+        ({**ORDINAL, "order": ["b", "missing_value"], "impute": "constant"}, None, ("b", "missing_value")),
+        ({"type": "categorical", "encoding": "binary", "order": ["a", "b"]}, None, ("a", "b")),
+        (
+            {"type": "categorical", "encoding": "binary", "order": ["a"], "impute": "constant"},
+            None,
+            ("a", "missing_value"),
+        ),
+        ({"type": "categorical", "encoding": "binary"}, ("a", "c"), ("a", "c")),
+        ({"type": "categorical", "encoding": "binary"}, None, None),
+        ({"type": "categorical", "encoding": "onehot"}, ("a", "c"), None),
+        ({"type": "categorical", "encoding": "onehot", "order": ["a"]}, None, None),
+    ],
+)
+def test_an_encoder_of_codes_takes_what_it_has_a_code_for(
+    spec: Mapping[str, Any], known: tuple[Any, ...] | None, values: tuple[Any, ...] | None
+) -> None:
+    """One-hot takes every value: one that it does not know is all zeros."""
+    assert field({"type": "string"}, spec, known).values == values
+
+
+def test_the_contract_and_the_order_must_both_allow_a_value() -> None:
+    assert field({"type": "string", "allowed_values": ["b", "c"]}, ORDINAL).values == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("rule", "spec", "nullable"),
+    [
+        ({"type": "string"}, ORDINAL, False),
+        ({"type": "string"}, {**ORDINAL, "impute": "most_frequent"}, True),
+        ({"type": "string", "non_nullable": True}, {**ORDINAL, "impute": "most_frequent"}, False),
+        ({"type": "string"}, {"type": "categorical", "encoding": "onehot"}, True),
+        ({"type": "float"}, {"type": "numeric"}, True),
+        ({"type": "float", "non_nullable": True}, {"type": "numeric", "impute": "mean"}, False),
+    ],
+)
+def test_a_field_is_optional_where_contract_and_encoder_take_a_null(
+    rule: Mapping[str, Any], spec: Mapping[str, Any], *, nullable: bool
+) -> None:
+    assert field(rule, spec).nullable is nullable
+
+
+def test_numbers_of_a_category_are_numbers() -> None:
+    spec = {"type": "categorical", "encoding": "ordinal", "order": [1, 2]}
+    found = field({"type": "int", "min": 0}, spec)
+    assert (found.low, found.values, found.allowed) == (0, (1, 2), "one of 1, 2")
