@@ -22,9 +22,7 @@ def known_versions() -> list[str]:
 
 def migrate(connection: Connection) -> None:
     """Take every step to the newest version within the connection's transaction."""
-    logging.getLogger("alembic").setLevel(
-        logging.WARNING
-    )  # each step, which nobody asked for
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # each step, which nobody asked for
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
