@@ -93,6 +93,16 @@ class Sight(Value):
         """True when it serves a later generation than is wanted."""
         return self.served is not None and (self.served.generation or 0) > wanted.generation
 
+    def why_not(self, wanted: Wanted) -> Problem:
+        """Why it does not serve that, if nothing else is known then what it serves instead."""
+        if self.problem is not None:
+            return self.problem
+        served = self.served or Served(version=None)
+        serves = f"version {served.version}, generation {served.generation}"
+        if self.is_ahead_of(wanted):
+            return Problem(reason="conflict", detail=f"it serves {serves}: later than the ledger's head")
+        return Problem(reason="not_served", detail=f"it serves {serves}")
+
     @property
     def answered(self) -> bool:
         """True when something answered in time, whatever it said."""

@@ -4,11 +4,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from domain.announcement import Announcement, announce, replica_event_id
-from domain.convergence import Problem, Replica, Served, Sight, Wanted
+from domain.convergence import Replica, Served, Sight, Wanted
 from domain.events import InferenceDiverged, InferenceReloaded, ReplicaEvent
 
 _LONGEST_DETAIL: Final = 500
-NOT_SERVED: Final = Problem(reason="not_served", detail="it serves something else")
 
 
 def reloaded(
@@ -27,7 +26,7 @@ def diverged(
     model_name: str, replica: Replica, wanted: Wanted, sight: Sight, *, at: datetime, listener: str
 ) -> Announcement:
     """Make `inference.diverged` ready for the wire."""
-    served, problem = sight.served, sight.problem or NOT_SERVED
+    served, problem = sight.served, sight.why_not(wanted)
     event = InferenceDiverged(
         **_common(model_name, replica, wanted, at, listener),
         served_generation=served.generation if served else None,

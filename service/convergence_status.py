@@ -98,9 +98,13 @@ def _row(replica: Replica, sight: Sight, entries: Sequence[LedgerEntry], said: s
 
 def _error(sight: Sight, wanted: Wanted | None, said: str | None) -> str | None:
     """What is wrong now; of a replica that answers, what the listener met when it asked it to reload."""
-    if wanted is not None and sight.serves(wanted):
-        return None
-    return f"{sight.problem.reason}: {sight.problem.detail}" if sight.problem else said
+    if wanted is None or sight.serves(wanted):
+        problem = sight.problem
+    elif said and sight.problem is None:
+        return said
+    else:
+        problem = sight.why_not(wanted)
+    return f"{problem.reason}: {problem.detail}" if problem else None
 
 
 async def _said(

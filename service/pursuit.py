@@ -73,7 +73,9 @@ class Pursuit:
             return Sight(served=before.served, problem=problem)
         await self._points.at(Point.RELOAD_BEFORE_CONFIRM)
         after = await self._look(replica, until)
-        return after if after.serves(wanted) else Sight(served=after.served, problem=problem or _why(after))
+        return (
+            after if after.serves(wanted) or problem is None else Sight(served=after.served, problem=problem)
+        )
 
     async def _look(self, replica: Replica, until: float) -> Sight:
         return await self._servers.look(replica, seconds=min(_LOOK_SECONDS, self._left(until)))
@@ -85,11 +87,3 @@ class Pursuit:
 def _is_final(sight: Sight, wanted: Wanted) -> bool:
     hopeless = sight.problem is not None and sight.problem.reason in _HOPELESS
     return hopeless or sight.is_ahead_of(wanted)
-
-
-def _why(after: Sight) -> Problem:
-    if after.problem is not None:
-        return after.problem
-    said = after.served
-    serves = f"version {said.version}, generation {said.generation}" if said else "nothing"
-    return Problem(reason="not_served", detail=f"it said that it reloaded, and serves {serves}")

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from domain.announcement import Announcement
-from domain.convergence import Problem, Replica, Sight, Standing, Wanted, standing
+from domain.convergence import Replica, Sight, Standing, Wanted, standing
 from domain.errors import LaurelError, Stop, TryLater
 from domain.ports.clock import Clock
 from domain.ports.outbox import Outbox
@@ -59,7 +59,7 @@ class ReplicaReports:
             event = reloaded(self._model_name, replica, wanted, sight.served, at=at, listener=self._listener)
             self._measure(event, wanted, at)
         else:
-            self._metrics.count("laurel_reload_failures_total", reason=_reason(sight.problem))
+            self._metrics.count("laurel_reload_failures_total", reason=sight.why_not(wanted).reason)
             event = diverged(self._model_name, replica, wanted, sight, at=at, listener=self._listener)
         if event.event_id not in self._said:
             self._said.add(event.event_id)
@@ -124,7 +124,3 @@ class ReplicaReports:
 
 def _gist(sight: Sight, now: Standing) -> tuple[object, ...]:
     return now, sight.served, sight.problem.reason if sight.problem else None
-
-
-def _reason(problem: Problem | None) -> str:
-    return problem.reason if problem else "not_served"

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+TOKEN: Final = "canary-of-the-stand-ins"  # noqa: S105 - theirs
 _PIECE: Final = b"x" * 65536
 
 
@@ -19,7 +20,7 @@ _PIECE: Final = b"x" * 65536
 class StandIn:
     """`behave`: well, garbage, flood, drip, hang, redirect, refuse; each for all pages."""
 
-    token: str = field(default="token")
+    token: str = TOKEN
     version: int | None = None
     generation: int | None = None
     knows_generations: bool = True

@@ -7,7 +7,7 @@ import pytest
 from domain.ports.inference_servers import InferenceServers
 from service.adapters.http.inference_servers import HttpInferenceServers
 from tests.fakes.inference_servers import FakeInferenceServers
-from tests.stand_in_server import StandIn
+from tests.stand_in_server import TOKEN, StandIn
 
 # Makes servers of which the first `up` answer, and the other `down` do not.
 Make = Callable[[int, int], Awaitable[InferenceServers]]
@@ -81,7 +81,7 @@ class TestHttp(InferenceServersContract):
 
         async def of(up: int, down: int) -> InferenceServers:
             standing.extend([await StandIn().start() for _ in range(up)])
-            clients.append(HttpInferenceServers([*(one.url for one in standing), *_nowhere(down)], "token"))
+            clients.append(HttpInferenceServers([*(one.url for one in standing), *_nowhere(down)], TOKEN))
             return clients[-1]
 
         yield of

@@ -31,8 +31,7 @@ from service.metrics import Metrics
 from service.outbox_relay import OutboxRelay
 from service.role import Role
 from tests.eventually import eventually
-
-TOKEN = "token"  # noqa: S105 - of the stand-ins
+from tests.stand_in_server import TOKEN
 
 
 @dataclass
