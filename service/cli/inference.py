@@ -4,6 +4,7 @@ It knows neither Kafka nor the run store, so it shares no settings with the othe
 """
 
 import asyncio
+import os
 import sys
 
 import structlog
@@ -15,7 +16,6 @@ from config.inference_settings import InferenceSettings
 from domain.errors import Stop
 from service.cli.console import AsJson, Exit, err, fail, say
 from service.cli.reading import faults_in
-from service.inference.opening import mask_of, open_inference
 from service.telemetry import configure_logging
 
 app = typer.Typer(add_completion=False)
@@ -29,6 +29,10 @@ def inference(*, as_json: AsJson = False) -> None:
     Logs go to standard error; --json overrides LOG__FORMAT. SIGTERM and Ctrl-C end it within its grace.
     """
     settings = _settings()
+    # One row is no work for several threads, and all cores for one request make every other one wait.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from service.inference.opening import mask_of  # noqa: PLC0415 - NumPy's kin read the variable at import
+
     mask = mask_of(settings)
     human = settings.log.format == "console" and not as_json
     configure_logging(mask, level=settings.log.level, human=human)
@@ -48,6 +52,8 @@ def inference(*, as_json: AsJson = False) -> None:
 
 
 async def _run(settings: InferenceSettings) -> None:
+    from service.inference.opening import open_inference  # noqa: PLC0415 - as above
+
     async with open_inference(settings) as server:
         await server.run(settings.inference.host, settings.inference.port)
 

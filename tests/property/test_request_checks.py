@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # its stubs are a package more
 
 from service.inference.request_checks import RequestChecks
 from service.inference.request_fields import LARGEST_NUMBER, LARGEST_WHOLE, request_fields
@@ -46,7 +46,7 @@ def is_finite(row: Any) -> bool:
 def test_a_row_is_taken_exactly_when_the_schema_says_so(row: dict[str, Any], *, refuse_unknown: bool) -> None:
     """NaN and infinity are no JSON: the schema cannot speak of them."""
     checks = RequestChecks(FIELDS, refuse_unknown=refuse_unknown)
-    validator = jsonschema.Draft202012Validator(row_schema(FIELDS, refuse_unknown=refuse_unknown))
+    validator = Draft202012Validator(row_schema(FIELDS, refuse_unknown=refuse_unknown))
     taken = checks.taken(row)
     if is_finite(row) and not any(str(value).endswith("\n") for value in row.values()):
         assert (taken is not None) == validator.is_valid(row)

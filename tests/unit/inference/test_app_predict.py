@@ -196,11 +196,11 @@ async def test_an_answer_names_the_model_that_made_it_though_another_came_meanwh
     """The one taken at the beginning: its prediction, its version, its generation."""
 
     def predict(rows: Sequence[Row]) -> list[float]:
-        stage.serving.serve(served_model(8, generation=4, predict=lambda rows: [8.0 for _ in rows]))
+        here.serving.serve(served_model(8, generation=4, predict=lambda rows: [8.0 for _ in rows]))
         return [7.0 for _ in rows]
 
-    async with open_stage(served_model(predict=predict)) as stage:
-        first, second = await stage.predict(ROW), await stage.predict(ROW)
+    async with open_stage(served_model(predict=predict)) as here:
+        first, second = await here.predict(ROW), await here.predict(ROW)
     assert (first.json(), first.headers["laurel-generation"]) == (
         {"prediction": 7.0, "model_version": "7"},
         "3",
