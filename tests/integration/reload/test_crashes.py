@@ -1,4 +1,4 @@
-"""The listener dies anywhere, runs twice, hears everything again, or loses the database: all end on the head."""
+"""The listener dies anywhere, runs twice, hears all again, or loses the database: all end on the head."""
 
 import asyncio
 import signal

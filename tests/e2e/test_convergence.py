@@ -1,0 +1,168 @@
+"""A promotion, real inference servers and the worst neighbours: the run ends well, and all follow."""
+
+import json
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from domain.convergence import Standing
+from domain.events import InferenceDiverged, InferenceReloaded
+from domain.lifecycle import State
+from service.adapters.kafka.requests import read_events
+from service.app import open_reading
+from service.convergence_status import ConvergenceStatus, read_status
+from service.embedded.ports import free_port
+from service.embedded.replica import inference_replica
+from service.embedded.role import EmbeddedRole
+from service.listener import open_servers
+from tests.e2e.deployment import Deployment, worker_process
+from tests.eventually import eventually
+from tests.integration.reload.processes import stand_in_process
+from tests.mlflow_record import MlflowRecord
+from tests.stand_in_server import TOKEN, StandIn
+
+_BAD: tuple[Mapping[str, Any], ...] = (
+    {"token": "another"},
+    {"behave": "garbage"},
+    {"behave": "flood"},
+    {"behave": "drip"},
+    {"behave": "hang"},
+    {"behave": "redirect"},
+)
+
+
+@dataclass
+class Serving:
+    """A deployment whose inference servers are listed in its environment."""
+
+    deployment: Deployment
+
+    async def status(self) -> ConvergenceStatus:
+        """What `laurel status` says."""
+        settings = self.deployment.settings()
+        async with open_reading(settings) as reading, open_servers(settings) as servers:
+            return await read_status(reading.ledger, reading.outbox, servers, self.deployment.model)
+
+    async def serve(self, version: int, *urls: str) -> ConvergenceStatus:
+        """The status, once these replicas serve that version as the head."""
+
+        async def look() -> ConvergenceStatus | None:
+            status = await self.status()
+            good = {row.url for row in status.replicas if row.serves_head and row.version == version}
+            return status if set(urls) <= good else None
+
+        status = await eventually(look, within=60)
+        assert status is not None
+        return status
+
+    async def told(self, topic: str) -> list[dict[str, Any]]:
+        """What was said of replicas."""
+        events = read_events(self.deployment.connection, [topic])
+        return [dict(event.data or {}) async for event in events if event.key == self.deployment.model]
+
+
+@contextmanager
+def listener_process(deployment: Deployment, folder: Path) -> Iterator[EmbeddedRole]:
+    """`laurel reload-listener` as a process, ready."""
+    port = free_port()
+    environment = deployment.environment | {"HTTP__LISTENER_PORT": str(port)}
+    role = EmbeddedRole("reload-listener", folder, port, environment)
+    role.start()
+    try:
+        role.wait_ready(60)
+        yield role
+    finally:
+        role.stop(grace=30)
+
+
+@asynccontextmanager
+async def bad_neighbours() -> AsyncIterator[list[StandIn]]:
+    """One server of each bad habit."""
+    async with AsyncExitStack() as stack:
+        made = []
+        for facts in _BAD:
+            made.append(await StandIn(**facts).start())
+            stack.push_async_callback(made[-1].stop)
+        yield made
+
+
+async def test_whatever_the_neighbours_do_the_run_completes_and_in_the_end_all_serve_the_head(
+    deployment: Deployment, mlflow: MlflowRecord, tmp_path: Path
+) -> None:
+    """Two real servers, one of somebody else's, one hung, one killed, and six that misbehave.
+
+    Then a second promotion, and an alias that a person moves back: all follow.
+    """
+    serving, ports = Serving(deployment), [free_port() for _ in range(2)]
+    real = [f"http://127.0.0.1:{port}" for port in ports]
+    async with AsyncExitStack() as stack:
+        bad = await stack.enter_async_context(bad_neighbours())
+        theirs = await StandIn(knows_generations=False).start()
+        stack.push_async_callback(theirs.stop)
+        hung, hung_port = await stack.enter_async_context(stand_in_process())
+        killed, killed_port = await stack.enter_async_context(stand_in_process())
+        others = [f"http://127.0.0.1:{port}" for port in (hung_port, killed_port)]
+        good = [*real, theirs.url]
+        urls = [*good, *others, *(one.url for one in bad)]
+        deployment.more = dict(deployment.more) | {
+            "INFERENCE_API_URL": json.dumps(urls),
+            "INFERENCE_INTERNAL_TOKEN": TOKEN,
+            "RELOAD__LOOK_SECONDS": "0.5",
+            "RELOAD__TRY_SECONDS": "5",
+            "WORKER__RECONCILE_SECONDS": "0.5",
+        }
+        for number, port in enumerate(ports):
+            replica = inference_replica(tmp_path / f"inference-{number}", port, deployment.environment)
+            replica.start()
+            stack.callback(replica.stop, grace=20)
+        hung.send_signal(signal.SIGSTOP)
+        killed.kill()
+        stack.enter_context(listener_process(deployment, tmp_path / "listener"))
+        stack.enter_context(worker_process(deployment, tmp_path / "worker"))
+
+        run = await deployment.carried({"reason": "the first"})
+        assert run.state is State.COMPLETED
+        status = await serving.serve(1, *good)
+        states = {row.url: row.state for row in status.replicas}
+        assert [states[url] for url in good] == [Standing.SERVING, Standing.SERVING, Standing.NO_GENERATION]
+        assert [states[url] for url in others] == [Standing.UNREACHABLE, Standing.UNREACHABLE]
+        assert not status.converged
+
+        async def all_said() -> bool:
+            return len(await serving.told(InferenceDiverged.topic)) == len(urls) - len(good)
+
+        await eventually(all_said, within=60)
+        diverged = await serving.told(InferenceDiverged.topic)
+        assert {fact["replica"] for fact in diverged} == set(urls) - set(good)
+
+        hung.send_signal(signal.SIGCONT)
+        await stack.enter_async_context(stand_in_process(killed_port))
+        for one in bad:
+            one.token, one.behave = TOKEN, "well"
+        assert (await serving.serve(1, *urls)).converged
+
+        better = await deployment.carried({"model_version": 4})
+        assert better.state is State.COMPLETED
+        assert (await serving.serve(2, *urls)).converged
+
+        alias = {"name": deployment.model, "alias": "prod", "version": "1"}
+        await mlflow.post("registered-models/alias", alias)
+        assert (await serving.serve(1, *urls)).converged
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+            for url in real:
+                info = (await client.get(f"{url}/info")).json()
+                assert (info["model_version"], info["generation"]) == ("1", 3)
+
+        async def all_reloaded() -> bool:
+            told = await serving.told(InferenceReloaded.topic)
+            said = [(fact["replica"], fact["generation"]) for fact in told]
+            assert len(said) == len(set(said))
+            return set(said) == {(url, generation) for url in urls for generation in (1, 2, 3)}
+
+        await eventually(all_reloaded, within=60)
+    assert len(await serving.told(InferenceDiverged.topic)) == len(diverged)
