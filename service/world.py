@@ -36,7 +36,10 @@ class Heavy:
 
 @dataclass(frozen=True)
 class World:
-    """The light ports, the policy and who is acting; shared by all lifecycles of a worker."""
+    """The light ports, the policy and who is acting; shared by all lifecycles of a worker.
+
+    `sign` signs registered versions; None without a key.
+    """
 
     model_name: str
     worker: str
@@ -53,3 +56,4 @@ class World:
     points: Points
     metrics: Metrics
     max_event_bytes: int
+    sign: Callable[[bytes], str] | None = None

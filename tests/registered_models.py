@@ -4,13 +4,14 @@ import hashlib
 import json
 import uuid
 from asyncio import to_thread
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from domain.manifest import seal
+from domain.model_signature import SIGNATURE_TAG
 from domain.models import LoggedModel, RegisteredVersion
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
@@ -73,9 +74,12 @@ class ModelShelf:
         *,
         stored: Mapping[str, bytes] | None = None,
         tags: Mapping[str, str | None] | None = None,
-        source: str | None = None,
+        sign: Callable[[str, str], str] | None = None,
     ) -> Registered:
-        """Log and register a package. `stored` are other files than its manifest's; a tag None is not set."""
+        """Log and register a package. `stored` are other files than its manifest's; a tag None is not set.
+
+        `sign` makes the signature of the MLflow run's id and the manifest's digest.
+        """
         run = await self._tracker.open_run(str(uuid.uuid4()), "shelf", {})
         model = await self._tracker.create_model(run, {}, {})
         await self.store(model, package if stored is None else stored)
@@ -86,9 +90,10 @@ class ModelShelf:
             "feature_version": "1",
             **(tags or {}),
         }
+        if sign is not None:
+            every[SIGNATURE_TAG] = sign(run.mlflow_run_id, seal(manifest_of(package)))
         given = {key: value for key, value in every.items() if value is not None}
-        named = model if source is None else model.model_copy(update={"uri": source})
-        version = await self.registry.register(self.model_name, named, run.mlflow_run_id, given, is_new=True)
+        version = await self.registry.register(self.model_name, model, run.mlflow_run_id, given, is_new=True)
         return Registered(version, model, dict(package))
 
     async def promote(

@@ -1,10 +1,10 @@
 """From the registry's word to a model in memory: every byte is checked before anything is built of it."""
 
-import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -14,14 +14,19 @@ from domain.ports.clock import Clock
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.model_cache import ModelCache
 from service.adapters.mlflow.model_origin import require_origin
-from service.adapters.mlflow.model_transfer import fetch_model
+from service.adapters.mlflow.model_transfer import FetchedModel, fetch_model
+from service.adapters.mlflow.package_format import MODEL_FILE, OURS
 from service.adapters.sklearn.row_prediction import RowPredictor
 from service.inference.champion import Champion
 from service.inference.served_model import Predict, ServedModel
 from service.tasks.golden_rows import disagreements
 from service.tasks.model_folder import ModelFolder
 
-_GOLDEN = "golden_rows"
+_GOLDEN: Final = "golden_rows"
+_TRAVELLING: Final = ("feature_schema", "data_contract", "target", "model_definition", _GOLDEN)
+_NEEDED: Final = frozenset({"MLmodel", MODEL_FILE})
+_BESIDE: Final = frozenset({"conda.yaml", "python_env.yaml", "requirements.txt"})
+_DOCUMENT: Final = re.compile(rf"{OURS}/\w+\.json")
 
 
 class Verifier(Protocol):
@@ -51,12 +56,13 @@ class ModelLoader:
         self._clock = clock
         self._verifier = verifier
         self._trusted_types = tuple(trusted_types)
+        self._seen: set[tuple[str, str]] = set()  # sources whose own files had this digest
 
     def fetch(self, champion: Champion) -> ServedModel:
         """Bring the files here, unless they are, and load them."""
         self._require_signature(champion)
         require_origin(champion.source, champion.run_id, self._access)
-        fetched = fetch_model(champion.source, champion.manifest, self._access, self._cache)
+        fetched = self._fetched(champion)
         return self._load(fetched.folder, champion)
 
     def recall(self, champion: Champion) -> ServedModel:
@@ -66,6 +72,15 @@ class ModelLoader:
         if folder is None:
             raise ModelUnusable("not_cached", "the cache does not hold the model's files, or not whole")
         return self._load(folder, champion)
+
+    def _fetched(self, champion: Champion) -> FetchedModel:
+        """Trust the cache only for a source that was seen: the manifest may be another version's."""
+        seen = (champion.source, champion.digest)
+        fetched = fetch_model(
+            champion.source, champion.manifest, self._access, self._cache, from_store=seen not in self._seen
+        )
+        self._seen.add(seen)
+        return fetched
 
     def _require_signature(self, champion: Champion) -> None:
         if self._verifier is None:
@@ -80,13 +95,16 @@ class ModelLoader:
 
     def _load(self, path: Path, champion: Champion) -> ServedModel:
         folder = ModelFolder(str(path), champion.manifest)
-        if not folder.is_ours or f"laurel/{_GOLDEN}.json" not in folder.manifest:
-            raise _refused(
-                champion, "foreign_model", "is no model of Laurel's: what travels with those is missing"
-            )
+        if wrong := _layout_faults(folder.manifest):
+            raise _refused(champion, "foreign_model", f"is no model that Laurel packaged: {wrong}")
         pipeline, schema = folder.open(self._trusted_types)
-        predict = RowPredictor(pipeline, schema.features.columns)
-        _require_golden_rows(folder, predict)
+        columns = schema.features.columns
+        if lost := set(columns) - schema.contract.columns.keys():
+            raise _refused(
+                champion, "unloadable_model", f"has features without a rule: {', '.join(sorted(lost)[:5])}"
+            )
+        predict = RowPredictor(pipeline, columns)
+        _require_golden_rows(_golden_rows(folder, columns), predict)
         return ServedModel(
             model_name=champion.model_name,
             version=champion.version,
@@ -103,9 +121,17 @@ class ModelLoader:
         )
 
 
-def _require_golden_rows(folder: ModelFolder, predict: Predict) -> None:
+def _layout_faults(files: Iterable[str]) -> str:
+    """What is missing, and what is too much: code that would come along, a pickle."""
+    found = set(files)
+    missing = sorted((_NEEDED | {f"{OURS}/{name}.json" for name in _TRAVELLING}) - found)
+    extra = sorted(name for name in found - _NEEDED - _BESIDE if not _DOCUMENT.fullmatch(name))
+    faults = [("lacks", missing), ("holds", extra)]
+    return " and ".join(f"it {what} {', '.join(names[:5])}" for what, names in faults if names)
+
+
+def _require_golden_rows(golden: Mapping[str, Any], predict: Predict) -> None:
     """Ask for the rows whose predictions were recorded when the model was made."""
-    golden = _golden_rows(folder)
     said = predict(golden["rows"])
     if not all(isfinite(value) for value in said):
         raise ModelUnusable("smoke_test_failed", "the model says no finite number for its golden rows")
@@ -115,16 +141,16 @@ def _require_golden_rows(folder: ModelFolder, predict: Predict) -> None:
         )
 
 
-def _golden_rows(folder: ModelFolder) -> Mapping[str, Any]:
+def _golden_rows(folder: ModelFolder, columns: Sequence[str]) -> Mapping[str, Any]:
     """The rows and what was said of them, at least one."""
     try:
         golden: Mapping[str, Any] = folder.travelling(_GOLDEN)
         rows, said = golden["rows"], golden["predictions"]
-        whole = bool(rows) and len(rows) == len(said) and all(isinstance(row, dict) for row in rows)
-        whole = whole and all(isinstance(value, float) for value in said)
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        is_whole = len(rows) == len(said) > 0 and all(set(columns) <= row.keys() for row in rows)
+        is_whole = is_whole and all(isinstance(value, float) for value in said)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ModelUnusable("golden_rows_unusable", "the model's golden rows cannot be read") from error
-    if not whole:
+    if not is_whole:
         raise ModelUnusable("golden_rows_unusable", "the model has no golden rows that it could be asked for")
     return golden
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from domain.ledger import Cause, LedgerEntry, next_entry
+from domain.model_signature import SIGNATURE_TAG, signed_text
 from domain.models import LoggedModel, ModelPackage, OpenedRun
 from domain.points import Point
 from domain.promotion_checks import Champion, UnreadableChampion
@@ -56,7 +57,7 @@ def _alias_unread(champion: ChampionOutlook) -> bool:
 
 
 async def _register(inputs: Inputs, generation: int, world: World) -> int:
-    tags = version_tags(inputs, generation)
+    tags = version_tags(inputs, generation) | _signature(inputs, world)
     model: LoggedModel = inputs.trained.model
     opened, is_new = inputs.opened, inputs.is_new
     version = await world.registry.register(
@@ -77,6 +78,14 @@ def version_tags(inputs: Inputs, generation: int) -> dict[str, str]:
         "laurel.manifest": json.dumps(package.manifest, sort_keys=True, separators=(",", ":")),
         "feature_version": str(inputs.config.triple.feature_version),
     }
+
+
+def _signature(inputs: Inputs, world: World) -> dict[str, str]:
+    """A tag for servers that have the other half of the key; none without a key."""
+    if world.sign is None:
+        return {}
+    digest = inputs.trained.package.digest
+    return {SIGNATURE_TAG: world.sign(signed_text(world.model_name, inputs.opened.mlflow_run_id, digest))}
 
 
 def _entry(inputs: Inputs, decided: Decided, head: LedgerEntry | None, world: World) -> LedgerEntry:

@@ -51,13 +51,17 @@ def fetch_model(
     access: MlflowAccess,
     cache: ModelCache,
     largest_bytes: int = LARGEST_MODEL,
+    *,
+    from_store: bool = False,
 ) -> FetchedModel:
     """Bring a registered version's files into the cache, unless they are there, and check every byte.
 
-    Without a manifest (a version that others made) whatever stands there is taken and described. Raises
+    Without a manifest (a version that others made) whatever stands there is taken and described. With
+    `from_store` the source's own files are looked at even when the cache holds such files: they may be of
+    another source. Raises
     ModelUnusable when the files are not there, are not the recorded ones, or are too large.
     """
-    if manifest is not None and (folder := cache.find(manifest)) is not None:
+    if manifest is not None and not from_store and (folder := cache.find(manifest)) is not None:
         return FetchedModel(folder, dict(manifest), seal(manifest))
     with open_store(_location(source, access), access) as store:
         sizes = store.sizes()

@@ -1,0 +1,1 @@
+"""Signatures, by the library `cryptography`."""

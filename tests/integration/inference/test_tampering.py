@@ -1,0 +1,130 @@
+"""Every tampering is refused with its reason, nothing is built of it, and the old model goes on (S01, S02).
+
+Real files on a real MLflow server; each case is one row of the tables in `tamperings`.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+from service.embedded.mlflow import EmbeddedMlflow
+from service.inference.reloading import Guard
+from tests import spoiled_models as spoiled
+from tests.integration.inference.loading_world import Replica
+from tests.integration.inference.tampering_scene import FILES, Package, Scene, flipped, left, link
+from tests.integration.inference.tamperings import SEALED, SOURCES, STORED, TAGS
+from tests.registered_models import Registered, open_shelf, small_package
+from tests.servers import MlflowServer, PostgresServer
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Package]:
+    folder = tmp_path_factory.mktemp("packages")
+    made = [small_package(folder, seed=seed) for seed in (3, 4, 5)]
+    assert all(tuple(package) == FILES for package in made), "a new file: give it its cases"
+    return made
+
+
+@pytest.fixture
+def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that appears if anything of a model runs."""
+    monkeypatch.setenv(spoiled.MARK, str(tmp_path / "mark"))
+    return tmp_path / "mark"
+
+
+@pytest.fixture
+async def scene(mlflow_server: MlflowServer, packages: list[Package], tmp_path: Path) -> AsyncIterator[Scene]:
+    async with open_shelf(mlflow_server.tracking_uri, tmp_path / "scratch") as shelf:
+        replica = Replica(shelf, tmp_path / "cache")
+        good = await shelf.register(packages[0], 1)
+        await shelf.point(good)
+        await replica.reloader.reload()
+        assert isinstance(mlflow_server.server, EmbeddedMlflow)
+        artifacts = mlflow_server.server.folder / "artifacts"
+        yield Scene(shelf, replica, good, dict(packages[1]), dict(packages[2]), artifacts)
+
+
+@pytest.mark.parametrize("path", FILES)
+async def test_a_flipped_byte_in_any_file_is_refused(scene: Scene, path: str) -> None:
+    stored = {**scene.package, path: flipped(scene.package[path])}
+    assert await scene.refused(await scene.shelf.register(scene.package, 2, stored=stored)) == (
+        "model_digest_mismatch"
+    )
+
+
+@pytest.mark.parametrize("path", FILES)
+async def test_a_removed_file_is_refused(scene: Scene, path: str) -> None:
+    stored = {name: data for name, data in scene.package.items() if name != path}
+    bad = await scene.shelf.register(scene.package, 2, stored=stored)
+    assert await scene.refused(bad) == "model_files_differ"
+
+
+@pytest.mark.parametrize("path", FILES)
+async def test_a_file_that_became_a_link_to_other_bytes_is_refused(scene: Scene, path: str) -> None:
+    bad = await scene.shelf.register(scene.package, 2)
+    elsewhere = scene.artifacts / f"elsewhere-{bad.model.model_id}"
+    elsewhere.write_bytes(flipped(scene.package[path]))
+    link(scene.on_disk(bad, path), elsewhere)
+    assert await scene.refused(bad) == "model_digest_mismatch"
+
+
+async def test_a_link_that_leads_out_of_the_servers_artifacts_is_refused_by_mlflow(
+    scene: Scene, tmp_path: Path
+) -> None:
+    bad = await scene.shelf.register(scene.package, 2)
+    (tmp_path / "elsewhere").write_bytes(scene.package["model.skops"])
+    link(scene.on_disk(bad, "model.skops"), tmp_path / "elsewhere")
+    assert await scene.refused(bad) == "mlflow_refused"
+
+
+@pytest.mark.parametrize("case", STORED)
+async def test_files_that_are_not_the_recorded_ones_are_refused(scene: Scene, mark: Path, case: str) -> None:
+    reason, stored = STORED[case]
+    assert await scene.refused(await scene.shelf.register(scene.package, 2, stored=stored(scene))) == reason
+    assert not left(mark)
+
+
+@pytest.mark.parametrize("case", SEALED)
+async def test_a_manifest_that_was_changed_with_the_files_opens_no_door(
+    scene: Scene, mark: Path, case: str
+) -> None:
+    reason, package = SEALED[case]
+    assert await scene.refused(await scene.shelf.register(package(scene), 2)) == reason
+    assert not left(mark)
+
+
+@pytest.mark.parametrize("case", TAGS)
+async def test_tags_that_do_not_say_what_the_files_must_be_are_refused(scene: Scene, case: str) -> None:
+    reason, tags = TAGS[case]
+    assert await scene.refused(await scene.shelf.register(scene.package, 2, tags=tags(scene))) == reason
+
+
+@pytest.mark.parametrize("case", SOURCES)
+async def test_a_source_that_is_not_the_versions_own_model_is_refused(
+    scene: Scene, postgres_server: PostgresServer, case: str
+) -> None:
+    reason, source, tags = SOURCES[case]
+    bad = await scene.shelf.register(scene.package, 2, tags=tags(scene))
+    set_source(postgres_server, scene, bad, source(scene))
+    assert await scene.refused(bad) == reason
+
+
+def set_source(server: PostgresServer, scene: Scene, bad: Registered, source: str) -> None:
+    url = urlsplit(server.url)._replace(scheme="postgresql", path="/mlflow")
+    with psycopg.connect(urlunsplit(url)) as database:
+        database.execute(
+            "UPDATE model_versions SET source = %s WHERE name = %s AND version = %s",
+            (source, scene.shelf.model_name, bad.version.version),
+        )
+
+
+async def test_after_every_refusal_a_good_version_is_served(scene: Scene) -> None:
+    stored = {**scene.package, "model.skops": b""}
+    await scene.refused(await scene.shelf.register(scene.package, 2, stored=stored))
+    good = await scene.shelf.register(scene.package, 3)
+    await scene.shelf.point(good)
+    await scene.replica.reloader.reload(Guard(3, good.version.version))
+    assert scene.replica.served == (good.version.version, 3)

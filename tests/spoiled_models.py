@@ -1,0 +1,64 @@
+"""What a model must never be able to do to a server: leave this mark while it is loaded."""
+
+import io
+import os
+import pickle
+from pathlib import Path
+from typing import Any, Final
+
+import cloudpickle  # type: ignore[import-untyped] # MLflow brings it, without types
+import joblib
+import skops.io
+from sklearn.pipeline import Pipeline
+
+MARK: Final = "LAUREL_TESTS_MARK"  # the variable that names the file that would appear
+
+
+def leave_mark() -> None:
+    Path(os.environ[MARK]).touch()
+
+
+class Intruder:
+    """Runs when pickle builds it again."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (leave_mark, ())
+
+
+class SkopsIntruder:
+    """Runs when skops builds it again, which keeps an object's state."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"harmless": True}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        leave_mark()
+
+    def fit(self, rows: Any, target: Any = None) -> "SkopsIntruder":  # noqa: ARG002 - scikit-learn's
+        return self
+
+    def transform(self, rows: Any) -> Any:
+        return rows
+
+
+def intruding_skops() -> bytes:
+    return bytes(skops.io.dumps(Pipeline([("preprocessing", SkopsIntruder()), ("model", None)])))
+
+
+def intruding_pickle() -> bytes:
+    return pickle.dumps(Intruder())
+
+
+def intruding_joblib() -> bytes:
+    file = io.BytesIO()
+    joblib.dump(Intruder(), file)
+    return file.getvalue()
+
+
+def intruding_cloudpickle() -> bytes:
+    return bytes(cloudpickle.dumps(Intruder()))
+
+
+INTRUDING_CODE: Final = f"""import os, pathlib
+pathlib.Path(os.environ["{MARK}"]).touch()
+""".encode()
