@@ -8,7 +8,7 @@ from domain.errors import LaurelError, TryLater
 from domain.lifecycle import Step
 from domain.models import OpenedRun
 from domain.run import Run
-from service.heavy.pictures import Pictures
+from service.heavy.pictures import Draw, Pictures
 from service.retention import Retention
 from service.steps.outputs import Trained
 from service.world import World
@@ -22,8 +22,11 @@ _PAUSE_SECONDS = 15.0  # between two looks when no run has ended here
 class Aftercare:
     """Draws the pictures of ended runs, then clears up. A crash loses none: what is left is found again."""
 
-    def __init__(self, world: World, pictures: Pictures, retention: Retention) -> None:
+    def __init__(
+        self, world: World, pictures: Pictures, retention: Retention, *, moment_seconds: float = 1.0
+    ) -> None:
         self._world = world
+        self._moment_seconds = moment_seconds
         self._pictures = pictures
         self._retention = retention
         self._wanted = asyncio.Event()
@@ -62,21 +65,39 @@ class Aftercare:
                 continue
 
     async def _catch_up(self) -> None:
+        while await self._undrawn():
+            await self._be_idle()
+            async with self._pictures.opened() as draw:
+                await self._draw_some(draw)
+        await self._retention.look()
+
+    async def _undrawn(self) -> Run | None:
+        runs = await self._world.store.ended_without(self._world.model_name, PICTURES_CHORE, 1)
+        return runs[0] if runs else None
+
+    async def _be_idle(self) -> None:
+        """Wait until the worker has been idle for a moment: a request often follows another."""
         while True:
             await self._idle.wait()
-            runs = await self._world.store.ended_without(self._world.model_name, PICTURES_CHORE, 1)
-            if not runs:
-                return await self._retention.look()
-            await self._draw(runs[0])
-            await self._world.store.chore_done(runs[0].run_id, PICTURES_CHORE)
+            await self._world.clock.sleep(self._moment_seconds)
+            if self._idle.is_set():
+                return
 
-    async def _draw(self, run: Run) -> None:
+    async def _draw_some(self, draw: Draw) -> None:
+        """Draw until there is nothing left, a lifecycle comes, or something went wrong where it is drawn."""
+        while self._idle.is_set() and (run := await self._undrawn()):
+            good = await self._draw(run, draw)
+            await self._world.store.chore_done(run.run_id, PICTURES_CHORE)
+            if not good:
+                return
+
+    async def _draw(self, run: Run, draw: Draw) -> bool:
         """Draw, unless the run has no record, or its files are gone: then there is nothing to draw."""
         if "open_run" not in run.outputs:
-            return
+            return True
         try:
             await self._mark_orphans(run)
-            await self._pictures.draw(run, self._world.provenance)
+            await draw(run, self._world.provenance)
         except TryLater as error:
             if error.waiting_on is not None:
                 raise
@@ -85,6 +106,9 @@ class Aftercare:
             log.warning("pictures_given_up", run=run.run_id, reason=error.reason, message=error.message)
         except Exception:  # a defect in drawing may not take the worker down, again and again
             log.exception("pictures_given_up", run=run.run_id, reason="internal_error")
+        else:
+            return True
+        return False
 
     async def _mark_orphans(self, run: Run) -> None:
         """Mark what a slow MLflow made of this run after we had stopped waiting for its answer."""

@@ -1,8 +1,9 @@
 """The record's files, the pictures and the model card of an ended run: made when nobody waits for them."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from domain.datasets import DatasetHashes, SplitParts
@@ -33,6 +34,7 @@ class Bench:
 
 
 OpenBench = Callable[[], AbstractAsyncContextManager[Bench]]
+Draw = Callable[[Run, Provenance], Awaitable[None]]
 
 
 class Pictures:
@@ -46,12 +48,17 @@ class Pictures:
         self._access = access
         self._registry = registry
 
-    async def draw(self, run: Run, provenance: Provenance) -> None:
-        """Put the record's files and, behind a verdict, the pictures to an ended run. Safe to repeat."""
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Draw]:
+        """Lend what draws: one child, which imports a second long, for as many runs as there are."""
         async with self._open_bench() as bench:
-            await self._keep_texts(run, bench)
-            if run.state in {State.COMPLETED, State.DECLINED}:
-                await self._draw(run, provenance, bench)
+            yield partial(self._put, bench)
+
+    async def _put(self, bench: Bench, run: Run, provenance: Provenance) -> None:
+        """Put the record's files and, behind a verdict, the pictures to an ended run. Safe to repeat."""
+        await self._keep_texts(run, bench)
+        if run.state in {State.COMPLETED, State.DECLINED}:
+            await self._draw(run, provenance, bench)
 
     async def _keep_texts(self, run: Run, bench: Bench) -> None:
         opened = OpenedRun.model_validate(run.outputs["open_run"])

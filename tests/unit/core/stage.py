@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,13 @@ class NoPictures:
 
     def __init__(self, script: Script) -> None:
         self.drawn: list[str] = []
+        self.opened_times = 0
         self._script = script
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Any]:
+        self.opened_times += 1
+        yield self.draw
 
     async def draw(self, run: Run, provenance: Any) -> None:
         del provenance

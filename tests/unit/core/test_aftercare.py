@@ -31,6 +31,7 @@ async def catch_up(stage: Stage) -> None:
     task = asyncio.ensure_future(stage.aftercare.run_forever())
     await settle()
     for _ in range(200):
+        await stage.clock.advance(0.01)
         await asyncio.sleep(0.002)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -42,6 +43,7 @@ async def test_every_run_with_a_record_is_drawn_once(stage: Stage) -> None:
     await catch_up(stage)
     await catch_up(stage)
     assert stage.pictures.drawn == [run.run_id for run in runs]
+    assert stage.pictures.opened_times == 1  # one child for both
     assert await undrawn(stage) == 0
 
 
@@ -52,6 +54,12 @@ async def test_pictures_wait_while_a_lifecycle_is_in_hand(stage: Stage) -> None:
     await settle()
     assert stage.pictures.drawn == []
     stage.aftercare.run_left()
+    await settle()
+    stage.aftercare.run_began()
+    await stage.clock.advance(1)
+    assert stage.pictures.drawn == []  # the next request followed at once
+    stage.aftercare.run_left()
+    await stage.clock.advance(1)
     await eventually(lambda: len(stage.pictures.drawn) == 1)
     task.cancel()
 
