@@ -33,7 +33,7 @@ class LocalOptions:
     """Where things are; an address that is given is used instead of starting that server.
 
     `environment` is what the roles get besides the addresses: roots, model name, whatever the user set. A
-    `new_model` is one of whom nobody can have asked yet: requests that stand there name another, or none.
+    `new_model` is one that nobody can have asked for yet: what stands on a broker of others is not for it.
     """
 
     folder: Path
@@ -167,7 +167,7 @@ class LocalLaurel:
         await ensure_topics(
             connection, TOPICS, partitions=kafka.partitions, replication=kafka.replication_factor
         )
-        if self._options.new_model:
+        if self._options.new_model and self._options.external.bootstrap_servers:
             await begin_at_end(connection, requests_group(settings.mlflow_model_name), REQUEST_TOPIC)
 
     def _wait_for_roles(self) -> None:
