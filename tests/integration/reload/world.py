@@ -180,13 +180,15 @@ class ReloadWorld:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, bootstrap: str, database_url: str) -> AsyncIterator[ReloadWorld]:
+async def open_world(
+    folder: Path, bootstrap: str, database_url: str, **facts: Any
+) -> AsyncIterator[ReloadWorld]:
     """Open one on servers whose topics and schema are there."""
     connection = KafkaConnection(bootstrap)
     publisher = KafkaPublisher(connection, metrics=Metrics(), max_event_bytes=900_000)
     await publisher.start(EVENT_TOPICS)
     try:
         async with open_database(database_url.replace("postgresql://", "postgresql+psycopg://")) as database:
-            yield ReloadWorld(folder, bootstrap, database_url, database, publisher)
+            yield ReloadWorld(folder, bootstrap, database_url, database, publisher, **facts)
     finally:
         await publisher.stop()
