@@ -74,6 +74,7 @@ EXPECTED: Final = (
     "answers lost",
     "answers lost → orphans made, all tagged",
     "restarts of PostgreSQL",
+    "reloads under load",
     "reloads under load → failed predictions",
     "takeover",
     "repair → convergence",

@@ -1,0 +1,1 @@
+"""Load on inference servers from outside their processes, and a judge of every answer."""
