@@ -29,12 +29,12 @@ class Replica:
     serving: Serving = field(default_factory=Serving)
 
     def __post_init__(self) -> None:
-        loader = ModelLoader(
+        self.loader = ModelLoader(
             self.access or self.shelf.access, ModelCache(self.folder), SystemClock(), self.verifier
         )
         self.reloader = Reloader(
             self.registry or self.shelf.registry,
-            loader,
+            self.loader,
             LastVerified(self.folder / "last_verified.json"),
             self.serving,
             self.shelf.model_name,
