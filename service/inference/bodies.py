@@ -1,8 +1,10 @@
 """Reading a request's body, within bounds."""
 
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import Request
+from pydantic_core import from_json
 
 from service.inference.problems import Problem
 
@@ -18,6 +20,14 @@ async def read_body(request: Request, most: int) -> bytes:
         if len(body) > most:
             raise _too_large(most)
     return bytes(body)
+
+
+def read_json(body: bytes) -> Any:
+    """Read JSON. Raises Problem for anything else, NaN, half a surrogate pair and deep nesting included."""
+    try:
+        return from_json(body, allow_inf_nan=False, cache_strings="keys")
+    except ValueError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, "not_json", f"the body is no JSON: {error}") from None
 
 
 def require_json(request: Request) -> None:

@@ -10,9 +10,9 @@ from math import isfinite
 from typing import Any, Final
 
 import structlog
-from pydantic_core import from_json
 
 from domain.errors import ModelUnusable
+from service.inference.bodies import read_json
 from service.inference.drift import DriftWatch
 from service.inference.metrics import InferenceMetrics
 from service.inference.problems import Problem
@@ -52,7 +52,7 @@ class Desk:
 
     def answer(self, body: bytes) -> bytes:
         """The answer's bytes: one object for one, a list for a list, in its order. Raises Problem."""
-        asked = _read(body)
+        asked = read_json(body)
         if isinstance(asked, list):
             return b"[" + ",".join(self._answers(asked)).encode() + b"]"
         row = self._checks.taken(asked)
@@ -121,13 +121,6 @@ class Desk:
             for name, spec in features.items()
             if spec.impute is None and any(row[name] is None for row in rows)
         ]
-
-
-def _read(body: bytes) -> Any:
-    try:
-        return from_json(body, allow_inf_nan=False, cache_strings="keys")
-    except ValueError as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, "not_json", f"the body is no JSON: {error}") from None
 
 
 def _invalid(faults: Sequence[InputFault], reason: str = "invalid_input") -> Problem:

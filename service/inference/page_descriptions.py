@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from service.inference.problems import MEDIA_TYPE
+from service.inference.request_fields import LARGEST_WHOLE
 
 _Page = Mapping[str, Any]
 _TEXT: Final = {"type": "string"}
 _TEXT_OR_NULL: Final = {"type": ["string", "null"]}
 _COUNT: Final = {"type": "integer", "minimum": 1}
+_GUARDED: Final = {**_COUNT, "maximum": LARGEST_WHOLE}
 _COUNT_OR_NULL: Final = {"type": ["integer", "null"], "minimum": 1}
 
 
@@ -51,7 +53,7 @@ SCHEMAS: Final[Mapping[str, Any]] = {
     ),
     "Guard": {
         "type": "object",
-        "properties": {"generation": _COUNT, "version": _COUNT},
+        "properties": {"generation": _GUARDED, "version": _GUARDED},
         "dependentRequired": {"generation": ["version"], "version": ["generation"]},
         "example": {"generation": 3, "version": 7},
     },

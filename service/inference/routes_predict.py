@@ -52,7 +52,7 @@ class Desks:
 
 
 class PredictPage:
-    """Answers predictions; an ASGI application of its own, because finding a route costs more than a check."""
+    """Answers predictions; an ASGI application of its own, since finding a route takes longer than it."""
 
     def __init__(self, desks: Desks, limits: Limits, threads: Executor) -> None:
         self._desks = desks

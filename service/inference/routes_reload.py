@@ -4,16 +4,16 @@ from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domain.errors import NeverRetry, TryLater
 from service.inference.auth import Gatekeeper
-from service.inference.bodies import read_body
+from service.inference.bodies import read_body, read_json
 from service.inference.desk import as_json
 from service.inference.door import tell_refused_reload
 from service.inference.page_descriptions import RELOAD
 from service.inference.problems import Problem
 from service.inference.reloading import Guard, Outcome, Status
+from service.inference.request_fields import LARGEST_WHOLE
 from service.inference.routes_predict import PlainRoute
 
 _LARGEST_BODY: Final = 4096
@@ -28,15 +28,6 @@ class Reloads(Protocol):
     @property
     def problem(self) -> str | None:
         """Why the last try failed; None when it did not."""
-
-
-class _Body(BaseModel):
-    """What may stand in a reload's body; other fields are another version's, and left alone."""
-
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
-
-    generation: int | None = Field(default=None, strict=True, ge=1, le=2**53)
-    version: int | None = Field(default=None, strict=True, ge=1, le=2**53)
 
 
 def reload_routes(reloads: Reloads, gatekeeper: Gatekeeper) -> APIRouter:
@@ -87,19 +78,22 @@ async def _reloaded(reloads: Reloads, guard: Guard | None) -> dict[str, Any]:
 
 
 def _guard(body: bytes) -> Guard | None:
+    """Read the guard; fields besides are another version's, and left alone. Raises Problem."""
     if not body.strip():
         return None
-    try:
-        asked = _Body.model_validate_json(body)
-    except ValidationError as error:
-        if any(fault["type"] == "json_invalid" for fault in error.errors(include_url=False)):
-            raise Problem(HTTPStatus.BAD_REQUEST, "not_json", "the body is no JSON") from None
-        raise _misunderstood() from None
-    if asked.generation is None and asked.version is None:
-        return None
-    if asked.generation is None or asked.version is None:
+    asked = read_json(body)
+    if not isinstance(asked, dict):
         raise _misunderstood()
-    return Guard(asked.generation, asked.version)
+    if not asked.keys() & {"generation", "version"}:
+        return None
+    return Guard(_number(asked.get("generation")), _number(asked.get("version")))
+
+
+def _number(value: Any) -> int:
+    """A whole number from 1, also as JSON may write it: 3.0. Raises Problem."""
+    if type(value) not in {int, float} or not 1 <= value <= LARGEST_WHOLE or value % 1:
+        raise _misunderstood()
+    return int(value)
 
 
 def _misunderstood() -> Problem:

@@ -40,7 +40,7 @@ async def test_what_is_served_already_is_no_change() -> None:
         (b"{}", None),
         (b'{"generation": 3, "version": 7}', Guard(3, 7)),
         (b'{"generation": 3, "version": 7, "since": "later"}', Guard(3, 7)),
-        (b'{"generation": null, "version": null}', None),
+        (b'{"generation": 3.0, "version": 7.0}', Guard(3, 7)),
     ],
 )
 async def test_the_body_is_nothing_or_a_guard(body: bytes, guard: Guard | None) -> None:
@@ -60,6 +60,8 @@ async def test_the_body_is_nothing_or_a_guard(body: bytes, guard: Guard | None) 
         (b'{"generation": true, "version": 7}', 422),
         (b'{"generation": 0, "version": 7}', 422),
         (b'{"generation": 3.5, "version": 7}', 422),
+        (b'{"generation": null, "version": null}', 422),
+        (b'{"generation": 1e300, "version": 7}', 422),
         (b" " * 5000, 413),
     ],
 )
