@@ -42,6 +42,16 @@ def diverged_event_id(model_name: str, replica: Replica, generation: int) -> str
     return replica_event_id(model_name, generation, replica.name, InferenceDiverged.topic)
 
 
+def reloaded_event_id(model_name: str, replica: Replica, generation: int) -> str:
+    """Derive the id under which it is said that the replica serves the generation."""
+    return replica_event_id(model_name, generation, replica.name, InferenceReloaded.topic)
+
+
+def said_seconds(announcement: Announcement) -> float | None:
+    """Read back out of an `inference.reloaded` of ours how long after the promotion it was."""
+    return InferenceReloaded.model_validate_json(announcement.body).seconds_since_promotion
+
+
 def said_why(announcement: Announcement) -> str:
     """Read back out of an `inference.diverged` of ours why it was so."""
     event = InferenceDiverged.model_validate_json(announcement.body)

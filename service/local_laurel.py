@@ -1,6 +1,7 @@
 """The whole of Laurel on one machine: the real servers, the topics, the schema and the two roles."""
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +19,12 @@ from service.adapters.postgres.schema import upgrade
 from service.embedded import ports
 from service.embedded.errors import EmbeddedServerError
 from service.embedded.folder import FolderLock
+from service.embedded.replica import inference_replica
 from service.embedded.role import EmbeddedRole
 from service.embedded.world import Addresses, Ports, Progress, World, WorldOptions
 from service.settings_values import kafka_connection
 
-_WORKER, _LISTENER = "worker", "reload-listener"
+_WORKER, _LISTENER, _INFERENCE = "worker", "reload-listener", "inference"
 _ROLE_READY_SECONDS: Final = 60
 _GRACE_SECONDS: Final = 30
 _ENDING_SECONDS: Final = 10.0  # how long a Laurel that was killed may hold its ports
@@ -42,11 +44,13 @@ class LocalOptions:
     ports: Ports = field(default_factory=Ports)
     worker_port: int = 18080
     listener_port: int = 18081
+    inference_ports: tuple[int, ...] = ()
     new_model: bool = False
 
     def taken_ports(self) -> dict[int, str]:
         """The ports that are needed here, each with who needs it, of which another program holds now."""
         wanted = {self.worker_port: _WORKER, self.listener_port: _LISTENER}
+        wanted |= dict.fromkeys(self.inference_ports, _INFERENCE)
         if not self.external.bootstrap_servers:
             wanted |= {self.ports.kafka: "kafka", self.ports.kafka + 1: "kafka"}
         if not self.external.database_url:
@@ -74,6 +78,7 @@ class LocalLaurel:
         )
         self.world = World(options.folder, world)
         self.roles: list[EmbeddedRole] = []
+        self.replicas: list[EmbeddedRole] = []  # ready when there is a champion, and not before
 
     def __enter__(self) -> Self:
         """Start, and return when both roles are ready."""
@@ -84,7 +89,7 @@ class LocalLaurel:
             self.world.start()
             self._wait_for_roles()
         except BaseException as error:
-            for role in self.roles:
+            for role in (*self.roles, *self.replicas):
                 role.kill()
             self.world.stop()
             if isinstance(error, EmbeddedServerError):
@@ -96,7 +101,7 @@ class LocalLaurel:
         """End the roles, side by side, then the servers."""
         try:
             with ThreadPoolExecutor() as pool:
-                list(pool.map(self._end, self.roles))
+                list(pool.map(self._end, (*self.roles, *self.replicas)))
         finally:
             self.world.stop()
 
@@ -104,8 +109,10 @@ class LocalLaurel:
     def environment(self) -> dict[str, str]:
         """What a command needs in its environment to work with this Laurel."""
         addresses = self.world.addresses
+        urls = [f"http://{ports.LOOPBACK}:{port}" for port in self._options.inference_ports]
         return {
             **self._options.environment,
+            **({"INFERENCE_API_URL": json.dumps(urls)} if urls else {}),
             "KAFKA_BOOTSTRAP_SERVERS": addresses.bootstrap_servers or "",
             "DATABASE_URL": addresses.database_url or "",
             "MLFLOW_TRACKING_URI": addresses.tracking_uri or self._coming_mlflow,
@@ -121,7 +128,10 @@ class LocalLaurel:
 
     def ended(self) -> list[str]:
         """Names of what has ended without being asked."""
-        return [*self.world.ended(), *(role.name for role in self.roles if role.has_ended())]
+        return [
+            *self.world.ended(),
+            *(role.name for role in (*self.roles, *self.replicas) if role.has_ended()),
+        ]
 
     @property
     def _coming_mlflow(self) -> str:
@@ -160,6 +170,11 @@ class LocalLaurel:
             self._say(name, "starting")
             self.roles.append(role)
             role.start()
+        for number, port in enumerate(self._options.inference_ports, 1):
+            replica = inference_replica(self._options.folder / f"inference-{number}", port, self.environment)
+            self._say(f"inference-{number}", "starting")
+            self.replicas.append(replica)
+            replica.start()
 
     async def _prepare_kafka(self) -> None:
         settings = self.settings

@@ -14,6 +14,7 @@ from domain.errors import LaurelError, TryLater
 from service.cli.console import AsJson, Exit, fail, masked, print_json, say
 from service.cli.local import (
     HOME,
+    MOST_REPLICAS,
     Home,
     PortBase,
     places,
@@ -54,9 +55,12 @@ def demo(
         "DATA_ROOT": str(stage.data_root),
         "MLFLOW_EXPERIMENT": name,
         "MLFLOW_MODEL_NAME": name,
+        "INFERENCE_INTERNAL_TOKEN": secrets.token_urlsafe(24),
     }
     threading.Thread(target=_load, daemon=True).start()
-    with running(home / "demo" / "servers", environment, port_base, new_model=True) as laurel:
+    with running(
+        home / "demo" / "servers", environment, port_base, replicas=MOST_REPLICAS, new_model=True
+    ) as laurel:
         told = _told(laurel, stage, quiet=as_json)
         seconds = round(time.monotonic() - began, 1)
         env = write_environment(laurel, home) if keep else None

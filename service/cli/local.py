@@ -24,7 +24,9 @@ from service.local_laurel import LocalLaurel, LocalOptions
 
 HOME: Final = Path(".laurel")
 _LOOK_SECONDS: Final = 0.2
-_PORTS: Final = 6  # Kafka takes two
+MOST_REPLICAS: Final = 2
+DEFAULT_INFERENCE_PORT: Final = 18082
+_PORTS: Final = 6 + MOST_REPLICAS  # Kafka takes two
 _MENDS: Final = {
     "port_taken": "--port-base N takes N to N+5",
     "runs_already": "--home OTHER --port-base N",
@@ -37,18 +39,27 @@ PortBase = Annotated[
         min=1024,
         max=32767 - _PORTS,
         metavar="N",
-        help="Take the ports N and N+1 (Kafka), N+2 (PostgreSQL), N+3 (MLflow), N+4 (worker) and N+5 "
-        "(reload listener) instead of 19092, 19093, 15432, 15000, 18080 and 18081.",
+        help="Take the ports N and N+1 (Kafka), N+2 (PostgreSQL), N+3 (MLflow), N+4 (worker), N+5 (reload "
+        "listener), N+6 and N+7 (inference) instead of 19092, 19093, 15432, 15000 and 18080 to 18083.",
     ),
 ]
 
 
 @contextmanager
 def running(
-    folder: Path, environment: Mapping[str, str], port_base: int | None, *, new_model: bool = False
+    folder: Path,
+    environment: Mapping[str, str],
+    port_base: int | None,
+    *,
+    replicas: int = 0,
+    new_model: bool = False,
 ) -> Iterator[LocalLaurel]:
     """Start it all below `folder`, and end it all, whatever happens; errors become sentences."""
-    options = replace(_options(folder.absolute(), environment, port_base), new_model=new_model)
+    options = replace(
+        _options(folder.absolute(), environment, port_base),
+        inference_ports=_inference_ports(port_base)[:replicas],
+        new_model=new_model,
+    )
     _require_usable(options)
     progress = StartProgress()
     try:
@@ -81,6 +92,11 @@ def _options(folder: Path, environment: Mapping[str, str], port_base: int | None
         worker_port=port_base + 4,
         listener_port=port_base + 5,
     )
+
+
+def _inference_ports(port_base: int | None) -> tuple[int, ...]:
+    first = DEFAULT_INFERENCE_PORT if port_base is None else port_base + _PORTS - MOST_REPLICAS
+    return tuple(range(first, first + MOST_REPLICAS))
 
 
 def _require_usable(options: LocalOptions) -> None:
@@ -133,6 +149,7 @@ def places(laurel: LocalLaurel, env: Path | None = None) -> dict[str, str]:
         "Kafka": settings.kafka_bootstrap_servers,
         "worker": f"http://127.0.0.1:{laurel.environment['HTTP__WORKER_PORT']}/health/ready, /metrics",
         "listener": f"http://127.0.0.1:{laurel.environment['HTTP__LISTENER_PORT']}/health/ready, /metrics",
+        **({"inference": ", ".join(settings.inference_servers)} if laurel.replicas else {}),
         "config": str(settings.config_root),
         "files": str(settings.data_root),
         "logs": str(laurel.world.folder),

@@ -16,6 +16,9 @@ from service.cli.champions import CHAMPION_COLUMNS, champion_row
 from service.cli.console import err, out, print_table, say
 from service.cli.following import doing
 from service.cli.shown import EVENT_COLOURS, RUN_COLUMNS, event_line, run_facts, run_row
+from service.cli.status import print_status
+from service.convergence_status import read_status
+from service.demo.replicas import open_replicas
 from service.demo.stage import Stage
 from service.demo.story import Story
 from service.settings_values import kafka_connection
@@ -65,24 +68,28 @@ class Teller:
 
 async def told(stage: Stage, settings: Settings, *, quiet: bool) -> dict[str, Any]:
     """Play the story, print what came of it, and return that; `quiet` keeps standard output free."""
-    async with open_reading(settings) as reading:
+    model = settings.mlflow_model_name
+    async with open_reading(settings) as reading, open_replicas(settings, reading.outbox) as replicas:
         with Teller(quiet=quiet) as teller:
-            await Story(stage, settings, reading, teller).play()
+            await Story(stage, settings, reading, replicas, teller).play()
             teller.show("the pictures are being drawn")
             await _pictures_drawn(reading, settings)
         events = [event async for event in read_events(kafka_connection(settings), EVENT_TOPICS)]
-        ours = [event for event in events if event.key == settings.mlflow_model_name]
+        ours = [event for event in events if event.key == model]
         ours.sort(key=lambda event: event.coordinates.timestamp_ms)
-        runs = list(await reading.store.recent(settings.mlflow_model_name, 100))[::-1]
-        entries = list(await reading.ledger.entries(settings.mlflow_model_name))
+        runs = list(await reading.store.recent(model, 100))[::-1]
+        entries = list(await reading.ledger.entries(model))
+        status = await read_status(reading.ledger, reading.outbox, replicas.servers, model)
     if not quiet:
         _print_events(ours)
         print_table("runs", RUN_COLUMNS, map(run_row, runs))
         print_table("champions", CHAMPION_COLUMNS, map(champion_row, entries))
+        print_status(status)
     return {
         "events": [_event_facts(event) for event in ours],
         "runs": [run_facts(run) for run in runs],
         "champions": [entry.model_dump(mode="json") for entry in entries],
+        "status": status.facts(),
     }
 
 

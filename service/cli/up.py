@@ -1,13 +1,16 @@
 """`laurel up`: everything on this machine, until Ctrl-C."""
 
 import os
+import secrets
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from service.cli.console import AsJson, print_json, say
 from service.cli.local import (
     HOME,
+    MOST_REPLICAS,
     Home,
     PortBase,
     places,
@@ -22,13 +25,25 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def up(*, home: Home = HOME, port_base: PortBase = None, as_json: AsJson = False) -> None:
+def up(
+    *,
+    home: Home = HOME,
+    port_base: PortBase = None,
+    replicas: Annotated[
+        int, typer.Option(min=0, max=MOST_REPLICAS, help="Inference servers to start as well.")
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
     """Start Kafka, PostgreSQL, MLflow, a worker and the reload listener here, until Ctrl-C.
 
     An address in the environment (KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL, MLFLOW_TRACKING_URI) is used instead
     of starting that server. Without CONFIG_ROOT in the environment the Ames example is looked after.
     """
-    with running(home / "servers", _environment(home), port_base) as laurel:
+    environment = _environment(home)
+    if replicas:
+        token = os.environ.get("INFERENCE_INTERNAL_TOKEN") or secrets.token_urlsafe(24)
+        environment["INFERENCE_INTERNAL_TOKEN"] = token
+    with running(home / "servers", environment, port_base, replicas=replicas) as laurel:
         env = write_environment(laurel, home)
         if as_json:
             print_json(places(laurel, env) | {"environment_file": str(env)})

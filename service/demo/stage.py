@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from domain.resolved_config import FAMILIES
 from service.adapters.files.active_config import FILE_NAME
@@ -49,6 +50,12 @@ class Stage:
     def deliver_all_sales(self) -> int:
         """Bring all of them, as a pipeline that appends would; return the rows."""
         return self._deliver(None)
+
+    def one_house(self) -> dict[str, Any]:
+        """A sale to ask predictions for; its price stands there too, and no server looks at it."""
+        from service.adapters.polars.deliveries import first_row  # noqa: PLC0415 - slow to import
+
+        return first_row(_SALES)
 
     def _deliver(self, last_year: int | None) -> int:
         from service.adapters.polars.deliveries import write_delivery  # noqa: PLC0415 - slow to import

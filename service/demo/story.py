@@ -13,6 +13,7 @@ from domain.lifecycle import State, Step
 from domain.run import Run
 from service.adapters.kafka.requests import publish_request
 from service.app import Reading
+from service.demo.replicas import Replicas
 from service.demo.stage import LAST_YEAR_OF_THE_FIRST_DELIVERY, Stage
 from service.settings_values import kafka_connection
 
@@ -36,8 +37,11 @@ class Narrator(Protocol):
 class Story:
     """Plays the chapters on a running Laurel. Raises NeverRetry when one does not end as it should."""
 
-    def __init__(self, stage: Stage, settings: Settings, reading: Reading, narrator: Narrator) -> None:
+    def __init__(
+        self, stage: Stage, settings: Settings, reading: Reading, replicas: Replicas, narrator: Narrator
+    ) -> None:
         self._stage = stage
+        self._replicas = replicas
         self._settings = settings
         self._reading = reading
         self._narrator = narrator
@@ -55,8 +59,10 @@ class Story:
         rows = self._stage.deliver_first_sales()
         year = LAST_YEAR_OF_THE_FIRST_DELIVERY
         self._narrator.chapter(1, f"{rows:,} sales up to {year}; no champion yet; a request without versions")
+        await self._predict("before")
         run = await self._asked({"reason": "the first training"}, State.COMPLETED)
         self._tell(f"the defaults ({_versions(run)}) → {self._verdict(run)}")
+        await self._served(run)
 
     async def _weaker_candidate(self) -> None:
         title = "a weaker model definition (model 2) is judged against the champion on the same bytes"
@@ -69,6 +75,7 @@ class Story:
         rows = self._stage.deliver_all_sales()
         title = f"new sales arrive: the master grows to {rows:,} rows; a better model (model 3)"
         self._narrator.chapter(3, title)
+        await self._predict("before")
         run = await self._asked({"model_version": 3, "reason": "new sales"}, State.COMPLETED)
         self._tell(self._verdict(run))
         self._tell(f"active_config.yaml: model_version {defaults} → {self._defaults()}")
@@ -76,6 +83,7 @@ class Story:
         self._tell(f"reference {same}: sha256 {reference[:16]}…")
         if same == "CHANGED":
             raise NeverRetry("reference_digest_mismatch", "the reference changed while the master grew")
+        await self._served(run)
 
     async def _bad_requests(self) -> None:
         self._narrator.chapter(4, "a version that does not exist, and a typo")
@@ -94,6 +102,14 @@ class Story:
         self._tell(f"two deliveries, {made} run")
         if made != 1:
             raise NeverRetry("doubled", f"the same event made {made} runs")
+
+    async def _served(self, run: Run) -> None:
+        count, seconds = await self._replicas.converged(run.outputs[Step.DECIDE]["generation"])
+        self._tell(f"served by {count} of {count} servers {seconds:.2f} s after the promotion")
+        await self._predict("now")
+
+    async def _predict(self, when: str) -> None:
+        self._tell(f"prediction {when}: {await self._replicas.answer(self._stage.one_house())}")
 
     async def _asked(self, payload: Mapping[str, Any], end: State, event_id: str | None = None) -> Run:
         identity = await self._publish(payload, event_id or str(uuid.uuid4()))

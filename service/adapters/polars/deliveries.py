@@ -1,6 +1,7 @@
 """A dataset as it stood at some time: all rows up to a period."""
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -16,3 +17,8 @@ def write_delivery(source: Path, path: Path, period_column: str, last: int | Non
         rows.write_parquet(draft.temporary)
         draft.replace()
     return rows.height
+
+
+def first_row(path: Path) -> dict[str, Any]:
+    """One row as a request would bring it."""
+    return pl.read_parquet(path, n_rows=1).row(0, named=True)
