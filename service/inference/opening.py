@@ -16,7 +16,7 @@ from service.inference.app import Parts, build_app
 from service.inference.counted import CountedReloader
 from service.inference.desk import Limits
 from service.inference.last_verified import LastVerified
-from service.inference.loading import ModelLoader
+from service.inference.loading import ModelLoader, Verifier
 from service.inference.metrics import InferenceMetrics
 from service.inference.served_model import Serving
 from service.inference.server import Server
@@ -30,7 +30,13 @@ async def open_inference(settings: InferenceSettings) -> AsyncIterator[Server]:
     """Make the server; the champion is looked for while it runs."""
     rest, serving, clock = MlflowRest(_access(settings)), Serving(), SystemClock()
     metrics, folder = InferenceMetrics(serving), _cache_folder(settings)
-    loader = ModelLoader(_access(settings), ModelCache(folder), clock, None, settings.inference.trusted_types)
+    loader = ModelLoader(
+        _access(settings),
+        ModelCache(folder),
+        clock,
+        _verifier(settings),
+        settings.inference.trusted_types,
+    )
     reloader = CountedReloader(
         metrics,
         MlflowModelRegistry(rest, settings.mlflow.alias),
@@ -72,6 +78,16 @@ def _access(settings: InferenceSettings) -> MlflowAccess:
         token=mlflow.token.get_secret_value() if mlflow.token else None,
         timeout_seconds=mlflow.timeout_seconds,
     )
+
+
+def _verifier(settings: InferenceSettings) -> Verifier | None:
+    """With a key, what it did not sign is refused. Raises Stop for a file that holds no key."""
+    file = settings.inference.verification_key_file
+    if file is None:
+        return None
+    from service.adapters.cryptography.ed25519 import Ed25519Verifier  # noqa: PLC0415 - few set a key
+
+    return Ed25519Verifier(file)
 
 
 def _token(settings: InferenceSettings) -> str | None:
