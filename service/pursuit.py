@@ -55,8 +55,10 @@ class Pursuit:
             if pause >= until - self._clock.monotonic():
                 break
             await self._clock.sleep(pause)
+            if not still_wanted():
+                break
             sight = await self._try(replica, wanted, until)
-            if sight.serves(wanted) or _is_final(sight, wanted) or not still_wanted():
+            if sight.serves(wanted) or _is_final(sight, wanted):
                 break
         return sight
 

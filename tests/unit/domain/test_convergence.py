@@ -1,0 +1,76 @@
+"""What a look at a replica comes to."""
+
+import pytest
+
+from domain.convergence import Problem, ProblemReason, Replica, Served, Sight, Standing, Wanted, lag, standing
+from domain.ledger import LedgerEntry
+from tests.builders import an_entry
+
+WANTED = Wanted(generation=3, version=5, promotion_id="p")
+
+
+def ledger(*versions: int) -> list[LedgerEntry]:
+    entries: list[LedgerEntry] = []
+    for version in versions:
+        entries.append(an_entry(entries[-1] if entries else None, version))
+    return entries
+
+
+@pytest.mark.parametrize(
+    ("served", "is_served", "state"),
+    [
+        (Served(version=5, generation=3), True, Standing.SERVING),
+        (Served(version=5, generation=3, stale=True), True, Standing.STALE),
+        (Served(version=5), True, Standing.NO_GENERATION),
+        (Served(version=4), False, Standing.BEHIND),
+        (Served(version=4, generation=2), False, Standing.BEHIND),
+        (Served(version=4, generation=2, stale=True), False, Standing.BEHIND),
+        (Served(version=4, generation=3), False, Standing.BEHIND),
+        (Served(version=5, generation=2), False, Standing.BEHIND),
+        (Served(version=6, generation=4), False, Standing.AHEAD),
+        (Served(version=None), False, Standing.NO_MODEL),
+    ],
+)
+def test_generation_and_version_must_both_be_the_champions(
+    *, served: Served, is_served: bool, state: Standing
+) -> None:
+    sight = Sight(served=served)
+    assert (sight.serves(WANTED), standing(sight, WANTED)) == (is_served, state)
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"),
+    [
+        ("unresolved", Standing.UNREACHABLE),
+        ("unreachable", Standing.UNREACHABLE),
+        ("no_answer", Standing.UNREACHABLE),
+        ("unauthorized", Standing.UNKNOWN),
+        ("bad_answer", Standing.UNKNOWN),
+    ],
+)
+def test_silence_is_told_apart_from_an_answer_that_says_nothing(
+    reason: ProblemReason, state: Standing
+) -> None:
+    assert standing(Sight(problem=Problem(reason=reason, detail="so")), WANTED) is state
+
+
+def test_without_a_champion_whoever_has_a_model_is_in_place() -> None:
+    assert standing(Sight(served=Served(version=5, generation=3)), None) is Standing.SERVING
+    assert standing(Sight(served=Served(version=None)), None) is Standing.NO_MODEL
+
+
+def test_the_lag_counts_generations_and_takes_a_server_without_them_by_its_newest_version() -> None:
+    entries = ledger(5, 6, 5, 7)
+    assert lag(Served(version=5, generation=1), entries) == 3
+    assert lag(Served(version=5), entries) == 1
+    assert lag(Served(version=7), entries) == 0
+    assert lag(Served(version=None), entries) == 4
+    assert lag(Served(version=99), entries) is None
+    assert lag(Served(version=9, generation=6), entries) == -2
+    assert lag(None, entries) is None
+    assert lag(Served(version=5), []) is None
+
+
+def test_a_replica_is_named_by_its_url_and_its_address() -> None:
+    assert Replica(url="http://i:1", address="10.0.0.3").name == "http://i:1#10.0.0.3"
+    assert Replica(url="http://10.0.0.3:1").name == "http://10.0.0.3:1"
