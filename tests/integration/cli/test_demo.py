@@ -27,7 +27,7 @@ EVENTS = [
 
 @pytest.mark.timeout(600)  # with the broker's jars still to be fetched
 def test_the_story_is_told_to_its_end(tmp_path: Path) -> None:
-    base = free_port(6)
+    base = free_port(8)
     with process("demo", "--home", tmp_path, "--port-base", base) as demo:
         demo.until("1. ")
         started = demo.descendants()
@@ -37,12 +37,18 @@ def test_the_story_is_told_to_its_end(tmp_path: Path) -> None:
     chapters = dict(re.findall(r"^(\d)\. (.*)$", demo.text, re.MULTILINE))
     assert all(chapters[str(number)].startswith(words) for number, words in FIRST_WORDS.items())
     _tells_what_happened(demo.text)
-    assert re.findall(r"^   \d\d:\d\d:\d\d\.\d{3}  (\S+)", demo.text, re.MULTILINE) == EVENTS
+    _shows_events(demo.text)
     _shows_tables(demo.text)
     assert f"http://127.0.0.1:{base + 3}" in demo.text
     assert list((tmp_path / "demo" / "servers" / "mlflow" / "artifacts").rglob("*.png"))
     assert not left_of(started)
-    assert all(is_free(port) for port in range(base, base + 6))
+    assert all(is_free(port) for port in range(base, base + 8))
+
+
+def _shows_events(text: str) -> None:
+    told = re.findall(r"^   \d\d:\d\d:\d\d\.\d{3}  (\S+)", text, re.MULTILINE)
+    assert [topic for topic in told if not topic.startswith("inference.")] == EVENTS
+    assert told.count("inference.reloaded") == 2 * EVENTS.count("model.promoted")
 
 
 def _tells_what_happened(text: str) -> None:
@@ -55,6 +61,9 @@ def _tells_what_happened(text: str) -> None:
         "rejected: features/v99.yaml does not exist; allowed: 1",
         "rejected: no such field: 'model_versoin'; allowed: ",
         "two deliveries, 1 run",
+        "prediction before: status 503: no_model",
+        "served by 2 of 2 servers",
+        "2 of 2 inference servers serve it",
     ):
         assert words in text
 
@@ -63,6 +72,8 @@ def _shows_tables(text: str) -> None:
     rows = re.findall(r"^ +[0-9a-f]{8} +([A-Z]+) .* (\d+\.\d) ", text, re.MULTILINE)
     states = [state for state, _ in rows]
     assert states == ["COMPLETED", "DECLINED", "COMPLETED", "REJECTED", "REJECTED", "DECLINED"]
+    answers = re.findall(r"prediction (before|now): [\d,]+ dollars, says version (\d)", text)
+    assert answers == [("now", "1"), ("before", "1"), ("now", "2")]
     generations = re.findall(r"^ +(\d+) +(\d+) +gate +", text, re.MULTILINE)
     assert generations == [("1", "1"), ("2", "2")]
 
@@ -77,7 +88,7 @@ def test_interrupted_in_the_middle_it_ends_and_leaves_nothing_behind(
         "--home",
         tmp_path,
         "--port-base",
-        free_port(6),
+        free_port(8),
         **{name: environment[name] for name in servers},
     ) as demo:
         demo.until("2. ")
