@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# One image for the worker, the reload listener, the command line and the MLflow server.
+# Two images: one for the worker, the reload listener, the command line and the MLflow server, and a small one for
+# inference (--target inference), which holds no client of Kafka, no database driver, no DVC and no MLflow.
 # A release names the base by its digest: --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
@@ -31,7 +32,33 @@ RUN pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist . \
  && pip uninstall --yes pip
 
 
-FROM ${PYTHON_IMAGE}
+FROM ${PYTHON_IMAGE} AS inference-build
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_ROOT_USER_ACTION=ignore \
+    PATH=/opt/laurel/bin:$PATH
+
+RUN python -m venv /opt/laurel
+WORKDIR /src
+
+COPY requirements/build.txt requirements/inference.txt requirements/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --require-hashes -r requirements/build.txt \
+ && pip install --require-hashes --no-build-isolation -r requirements/inference.txt
+
+# The whole project, but only the libraries of this role: what the others need is not imported by it, which a test holds.
+COPY pyproject.toml README.md LICENSE ./
+COPY config config
+COPY domain domain
+COPY handlers handlers
+COPY service service
+RUN pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist . \
+ && pip install --no-deps --no-index dist/*.whl \
+ && laurel inference --help > /dev/null \
+ && pip uninstall --yes pip
+
+
+FROM ${PYTHON_IMAGE} AS base
 
 # libgomp1: LightGBM's OpenMP. tini: hands signals on and collects orphans, as process 1.
 RUN apt-get update \
@@ -39,30 +66,49 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 65532 laurel \
  && useradd --uid 65532 --gid 65532 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin laurel \
- && install --directory --owner=65532 --group=65532 /srv/laurel/config /srv/laurel/data /srv/mlflow
-
-COPY --from=build /opt/laurel /opt/laurel
+ && install --directory --owner=65532 --group=65532 \
+      /srv/laurel/config /srv/laurel/data /srv/laurel/models /srv/mlflow
 
 # The root is read-only when it runs; what libraries want to keep for themselves goes to /tmp, which is memory.
-# A container has an address of its own, so both roles can answer health on one port.
 ENV PATH=/opt/laurel/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
-    CONFIG_ROOT=/srv/laurel/config \
-    DATA_ROOT=/srv/laurel/data \
-    HTTP__WORKER_PORT=18080 \
-    HTTP__LISTENER_PORT=18080 \
     OMP_NUM_THREADS=1 \
     OPENBLAS_NUM_THREADS=1 \
-    MKL_NUM_THREADS=1 \
-    POLARS_MAX_THREADS=2
+    MKL_NUM_THREADS=1
 
 WORKDIR /srv/laurel
 USER 65532:65532
+ENTRYPOINT ["tini", "--"]
+
+
+FROM base AS inference
+
+COPY --from=inference-build /opt/laurel /opt/laurel
+
+# Verified models: in a volume they outlive the container, and it starts while MLflow is away.
+ENV INFERENCE__CACHE_FOLDER=/srv/laurel/models
+
+# Alive, not ready: without a champion it waits, and to start it anew would not help.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+  CMD ["python", "-I", "-S", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 18082, timeout=3); c.request('GET', '/health/live'); raise SystemExit(c.getresponse().status != 200)"]
+
+CMD ["laurel", "inference"]
+
+
+FROM base
+
+COPY --from=build /opt/laurel /opt/laurel
+
+# A container has an address of its own, so both roles can answer health on one port.
+ENV CONFIG_ROOT=/srv/laurel/config \
+    DATA_ROOT=/srv/laurel/data \
+    HTTP__WORKER_PORT=18080 \
+    HTTP__LISTENER_PORT=18080 \
+    POLARS_MAX_THREADS=2
 
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
   CMD ["python", "-I", "-S", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 18080, timeout=3); c.request('GET', '/health/live'); raise SystemExit(c.getresponse().status != 200)"]
 
-ENTRYPOINT ["tini", "--"]
 CMD ["laurel", "worker"]
