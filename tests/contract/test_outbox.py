@@ -58,6 +58,15 @@ class OutboxContract:
         await stores.outbox.add(told)
         assert await stores.outbox.unsent(10) == []
 
+    async def test_what_was_told_is_found_by_its_ids_sent_or_not(self, stores: Stores, model: str) -> None:
+        one, two, strange = announcement(model), announcement(model), announcement(f"{model}, another")
+        for told in (one, two, strange):
+            await stores.outbox.add(told)
+        await stores.outbox.mark_sent([row.seq for row in await stores.outbox.unsent(1)])
+        ids = [two.event_id, one.event_id, strange.event_id, "never"]
+        assert list(await stores.outbox.told(ids)) == [one, two]
+        assert list(await stores.outbox.told([])) == []
+
     async def test_another_models_rows_are_another_relays(self, stores: Stores, model: str) -> None:
         await stores.outbox.add(announcement(f"{model}, another"))
         assert await stores.outbox.unsent(10) == []

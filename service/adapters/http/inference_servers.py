@@ -20,7 +20,8 @@ class HttpInferenceServers:
 
     The token goes to these addresses and nowhere else: no redirect is followed and no proxy is taken from the
     environment. An answer is bounded in size and, from the first byte to the last, in time. `verify` says
-    which certificates are trusted; each must be for the name in the URL, whatever the address.
+    which certificates are trusted; each must be for the name in the URL, whatever the address. While the
+    resolver itself is away, the addresses that it gave last are kept.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class HttpInferenceServers:
     ) -> None:
         self._token = token
         self._resolve = resolve
+        self._last: dict[str, list[Replica]] = {}
         self._clients = {
             url: open_client(token, verify) for url in dict.fromkeys(u.rstrip("/") for u in urls)
         }
@@ -79,13 +81,20 @@ class HttpInferenceServers:
         if is_literal(place.host):
             return [Replica(url=url)]
         try:
-            async with asyncio.timeout(_RESOLVING_SECONDS):
-                addresses = await self._resolve(place.host, place.port or 0)
+            addresses = await self._addresses(place.host, place.port or 0)
         except Unresolved as error:
+            if error.passing and url in self._last:
+                return self._last[url]
             return [Replica(url=url, problem=f"{place.host} has no address: {error}")]
+        self._last[url] = [Replica(url=url, address=address) for address in addresses]
+        return self._last[url]
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        try:
+            async with asyncio.timeout(_RESOLVING_SECONDS):
+                return await self._resolve(host, port)
         except TimeoutError:
-            return [Replica(url=url, problem=f"{place.host} was not resolved in {_RESOLVING_SECONDS:g} s")]
-        return [Replica(url=url, address=address) for address in addresses]
+            raise Unresolved(f"not resolved within {_RESOLVING_SECONDS:g} s", passing=True) from None
 
     def _without_token(self, problem: Problem | None) -> Problem | None:
         """A server that quotes what it was sent may not bring the token into an event."""

@@ -9,7 +9,11 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class Unresolved(OSError):
-    """The name has no address now; the text says why."""
+    """The name has no address now; the text says why. `passing`: it is the resolver that does not answer."""
+
+    def __init__(self, why: str, *, passing: bool = False) -> None:
+        super().__init__(why)
+        self.passing = passing
 
 
 async def system_addresses(host: str, port: int) -> Sequence[str]:
@@ -18,7 +22,8 @@ async def system_addresses(host: str, port: int) -> Sequence[str]:
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Unresolved(getattr(error, "strerror", None) or type(error).__name__) from error
+        passing = getattr(error, "errno", None) == socket.EAI_AGAIN
+        raise Unresolved(getattr(error, "strerror", None) or type(error).__name__, passing=passing) from error
     addresses = list(dict.fromkeys(str(place[0]) for *_, place in found))
     if not addresses:
         raise Unresolved("no address")

@@ -1,4 +1,4 @@
-"""Replicas behind https: a certificate counts for the URL's name, not for the address, or no token is sent."""
+"""Replicas behind https: a certificate counts for the name in the URL, or no token is sent."""
 
 import ssl
 from collections.abc import Sequence

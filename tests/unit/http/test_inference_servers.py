@@ -134,6 +134,26 @@ async def test_a_name_without_an_address_is_a_replica_with_its_problem() -> None
     assert "nowhere.internal has no address: Name or service not known" in sight.problem.detail
 
 
+async def test_while_the_resolver_is_away_the_last_addresses_are_kept() -> None:
+    answers: list[Sequence[str] | Unresolved] = [
+        Unresolved("Temporary failure", passing=True),
+        ["10.0.0.3", "10.0.0.4"],
+        Unresolved("Temporary failure", passing=True),
+        Unresolved("Name or service not known"),
+    ]
+
+    async def next_answer(_: str, __: int) -> Sequence[str]:
+        answer = answers.pop(0)
+        if isinstance(answer, Unresolved):
+            raise answer
+        return answer
+
+    servers = HttpInferenceServers(["http://pods:1"], TOKEN, resolve=next_answer)
+    seen = [[one.address for one in await servers.replicas()] for _ in range(4)]
+    await servers.stop()
+    assert seen == [[None], ["10.0.0.3", "10.0.0.4"], ["10.0.0.3", "10.0.0.4"], [None]]
+
+
 async def test_the_systems_resolver_gives_each_address_once_and_says_why_there_is_none() -> None:
     assert "127.0.0.1" in await system_addresses("localhost", 80)
     with pytest.raises(Unresolved):
