@@ -21,6 +21,7 @@ _IN_CHILDREN: Final = (
     Point.TRAIN_CHILD_STARTED,
     Point.TRAIN_AFTER_FIT,
 )
+_PAIRS: Final = 8
 _AT_ONCE: Final = 3  # requests that wait or run
 
 
@@ -35,6 +36,19 @@ async def test_a_kill_at_every_crash_point_does_no_harm(world: Chaos) -> None:
     await world.at_rest()
     FIGURES.add("crash points hit", len(world.orders.killed()))
     FIGURES.add("crash points there are", len(points))
+
+
+async def test_a_kill_in_the_recovery_from_a_kill_does_no_harm(world: Chaos, random: Random) -> None:
+    """Case C02: seeded pairs; one worker, so that it recovers from the first before it dies at the second."""
+    points = sorted(set(Point) - _THE_LISTENERS)
+    world.fleet.start("a")
+    async with world.fleet.kept_alive():
+        for _ in range(_PAIRS):
+            first, second = random.choice(points), random.choice(points)
+            await _kill_at([first], world)
+            await _kill_at([second], world)
+            FIGURES.add("crash pairs")
+    await world.at_rest()
 
 
 async def _kill_at(points: Iterable[Point], world: Chaos, *, worker_too: bool = False) -> None:
