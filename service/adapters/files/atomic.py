@@ -211,9 +211,17 @@ def sweep(folder: Path, *, older_than_seconds: float, now: float | None = None) 
     """
     moment = time.time() if now is None else now
     swept = []
-    for path in sorted(folder.rglob(f".*{TEMPORARY_SUFFIX}")):
+    for path in sorted(_temporaries(folder)):
         with suppress(FileNotFoundError):  # its writer finished just now
             if moment - path.lstat().st_mtime >= older_than_seconds:
                 path.unlink()
                 swept.append(path)
     return swept
+
+
+def _temporaries(folder: Path) -> Iterator[Path]:
+    """Walk past folders that vanish meanwhile, over which `rglob` would stumble."""
+    for root, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(".") and name.endswith(TEMPORARY_SUFFIX):
+                yield Path(root, name)
