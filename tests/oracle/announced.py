@@ -5,7 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from tests.oracle.facts import OutboxRow, Record, Violation, World
-from tests.oracle.reading import body, event_id, events, generation_event_id, run_event_id
+from tests.oracle.reading import (
+    body,
+    event_id,
+    events,
+    generation_event_id,
+    replica_event_id,
+    run_event_id,
+)
 
 _DUE: Final = {
     ("SPLIT", "VERSIONED"): "split.completed",
@@ -13,6 +20,7 @@ _DUE: Final = {
     ("EVALUATED", "DECLINED"): "model.declined",
     ("REQUESTED", "REJECTED"): "training.rejected",
 }
+_OF_REPLICAS: Final = frozenset({"inference.reloaded", "inference.diverged"})
 
 
 def announced(world: World, *, at_rest: bool) -> Iterator[Violation]:
@@ -22,7 +30,7 @@ def announced(world: World, *, at_rest: bool) -> Iterator[Violation]:
         for record in records:
             yield from _told_as_written(name, record, outbox, world.model_name)
     yield from _in_order(world, outbox)
-    due = due_events(world)
+    due = due_events(world) | reports_of_replicas(world)
     for event in outbox.keys() - due.keys():
         yield Violation("I5", event, f"the outbox announces on {outbox[event].topic} what did not happen")
     for event, row in outbox.items():
@@ -46,6 +54,17 @@ def due_events(world: World) -> dict[str, str]:
         else:
             due[run_event_id(run_id, "PROMOTED", "COMPLETED")] = "model.promoted"
     return due
+
+
+def reports_of_replicas(world: World) -> dict[str, str]:
+    """The id and the topic of what was said of a replica and a generation that the ledger holds."""
+    held = {(row.generation, row.version) for row in world.ledger}
+    said = [(row.topic, json.loads(row.body)) for row in world.outbox if row.topic in _OF_REPLICAS]
+    return {
+        replica_event_id(world.model_name, fact["generation"], fact["replica"], topic): topic
+        for topic, fact in said
+        if (fact.get("generation"), fact.get("version")) in held
+    }
 
 
 def _told_as_written(

@@ -71,6 +71,22 @@ def _wrong_topic(world: World) -> World:
     )
 
 
+@breaks("I5", amid_faults=True)
+def _report_of_no_generation(world: World) -> World:
+    """A replica was said to serve a generation that the ledger does not hold."""
+    row = good.replica_report(3)
+    told = good.published(row)
+    return replace(world, outbox=(*world.outbox, row), late=(*world.late, told), live=(*world.live, told))
+
+
+@breaks("I5", amid_faults=True)
+def _report_of_its_own_id(world: World) -> World:
+    """What was said of a replica has an id that a repeat would not have."""
+    row = replace(good.replica_report(2), seq=200, event_id="x", headers={"ce_id": "x"})
+    told = good.published(row)
+    return replace(world, outbox=(*world.outbox, row), late=(*world.late, told), live=(*world.live, told))
+
+
 def _without(records: tuple[Record, ...], topic: str) -> tuple[Record, ...]:
     return tuple(record for record in records if record.topic != topic)
 

@@ -25,6 +25,7 @@ from tests.oracle.reading import (
     REQUEST_TOPIC,
     canonical,
     generation_event_id,
+    replica_event_id,
     run_event_id,
     sha256,
 )
@@ -135,7 +136,16 @@ def _outbox() -> list[OutboxRow]:
             rows.append(OutboxRow(seq, event_id, run_id, topic, MODEL, headers, text, sent=True))
     rejected = run_event_id("r4", "REQUESTED", "REJECTED")
     row = OutboxRow(99, rejected, "r4", "training.rejected", MODEL, {"ce_id": rejected}, "{}", sent=True)
-    return [*rows, row]
+    return [*rows, row, replica_report(2)]
+
+
+def replica_report(generation: int) -> OutboxRow:
+    """What the reload listener said of a replica and a generation, each its own version."""
+    body = {"replica": "http://one:8000", "generation": generation, "version": generation}
+    topic = "inference.reloaded"
+    event_id = replica_event_id(MODEL, generation, str(body["replica"]), topic)
+    headers = {"ce_id": event_id}
+    return OutboxRow(100 + generation, event_id, None, topic, MODEL, headers, json.dumps(body), sent=True)
 
 
 def published(row: OutboxRow) -> Record:

@@ -100,6 +100,11 @@ def generation_event_id(model_name: str, generation: int) -> str:
     return str(uuid.uuid5(_IDS, f"generation/{model_name}/{generation}"))
 
 
+def replica_event_id(model_name: str, generation: int, replica: str, topic: str) -> str:
+    """The id that the event of one replica and one generation must have."""
+    return str(uuid.uuid5(_IDS, f"replica/{model_name}/{generation}/{topic}/{replica}"))
+
+
 def sha256(data: bytes) -> str:
     """64 hex digits."""
     return hashlib.sha256(data).hexdigest()

@@ -20,6 +20,8 @@ EVENT_TOPICS: Final = (
     "model.declined",
     "training.rejected",
     "training.failed",
+    "inference.reloaded",
+    "inference.diverged",
 )
 _READ: Final = (*EVENT_TOPICS, DEAD_LETTER_TOPIC)
 
