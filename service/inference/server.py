@@ -96,7 +96,7 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except socket.gaierror as error:
-        raise Stop("unknown_host", f"INFERENCE__HOST: {host!r} is no address of this machine") from error
+        raise Stop("cannot_start", f"INFERENCE__HOST: {host!r} is no address of this machine") from error
     except OSError as error:
         raise Stop(
             "port_taken",

@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from config.inference_settings import InferenceGroup
 from config.settings import Settings
 
 FILE = Path(__file__).parents[2] / ".env.example"
@@ -22,16 +23,19 @@ _HEAD = """\
 
 def page() -> str:
     """Return the file as it must stand in the repository."""
-    return "\n".join([_HEAD, *_group(Settings, "")]) + "\n"
+    return "\n".join([_HEAD, *_group(Settings, ""), *_section(InferenceGroup, "INFERENCE__")]) + "\n"
+
+
+def _section(kind: type[BaseModel], prefix: str) -> Iterator[str]:
+    yield f"\n# --- {kind.__doc__}\n"
+    yield from _group(kind, prefix)
 
 
 def _group(group: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in group.model_fields.items():
         full = f"{prefix}{name}".upper()
         if isinstance(field.default, BaseModel):
-            kind = type(field.default)
-            yield f"\n# --- {kind.__doc__}\n"
-            yield from _group(kind, f"{full}__")
+            yield from _section(type(field.default), f"{full}__")
         else:
             yield f"# {field.description}{_allowed(field)}"
             yield f"#{full}={_default(field)}"
