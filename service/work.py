@@ -5,13 +5,10 @@ that was done before a restart is read from the run's row.
 """
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from functools import partial
-from typing import Any, ParamSpec, TypeVar, cast
-
-import structlog
+from typing import Any, TypeVar, cast
 
 from domain.datasets import DatasetHashes, SplitParts
 from domain.errors import NeverRetry, TryLater
@@ -23,7 +20,7 @@ from domain.resolved_config import ResolvedConfig
 from domain.run import Run
 from domain.values import Value
 from service.ledger_projector import LedgerProjector
-from service.patience import RetryPolicy, failure_of, patiently
+from service.patience import RetryPolicy
 from service.steps import decide as decide_step
 from service.steps import evaluate, record
 from service.steps.open_run import open_run
@@ -32,13 +29,12 @@ from service.steps.resolve import Refused, resolve
 from service.steps.split import split
 from service.steps.train import create_model
 from service.steps.version import record_datasets
+from service.waiting import Waiting
 from service.world import Heavy, World
 
 T = TypeVar("T")
-P = ParamSpec("P")
 V = TypeVar("V", bound=Value)
 V2 = TypeVar("V2")
-log = structlog.get_logger()
 
 _FIRST_CLAIM = 1  # fences count from here
 _OPENING_SECONDS = 10.0  # that a failure waits for its record to be made
@@ -55,9 +51,8 @@ class Work:
         self._world = world
         self._heavy = heavy
         self._projector = projector
-        self._retry = retry
+        self._waiting = Waiting(run, world, retry)
         self._pieces: dict[str, asyncio.Task[Any]] = {}
-        self._waiting_on: set[str] = set()
         self._asked_for: set[str] = set()
         self._on_disk: asyncio.Future[PackageFiles] = asyncio.get_running_loop().create_future()
 
@@ -72,11 +67,11 @@ class Work:
         for piece in pieces:
             piece.cancel()
         await asyncio.gather(*pieces, return_exceptions=True)
-        self._show_waiting(None)
+        self._waiting.over()
 
     async def resolved(self) -> ResolvedConfig | Refused:
         """Give the configuration, or why there is none."""
-        return await self._patient_step(Step.RESOLVE, resolve, self.run, self._world, self._heavy.files)
+        return await self._waiting.step(Step.RESOLVE, resolve, self.run, self._world, self._heavy.files)
 
     def config(self) -> ResolvedConfig:
         """Give the frozen configuration of an accepted run."""
@@ -111,7 +106,7 @@ class Work:
         trained, evaluated = await self.trained(), await self.evaluated()
         inputs = decide_step.Inputs(self.run, self.config(), await self.opened(), trained, evaluated)
         score = partial(self._score_head, await self.parts())
-        deciding = self._patient_step(Step.DECIDE, self._decide, inputs, score)
+        deciding = self._waiting.step(Step.DECIDE, self._decide, inputs, score)
         recording = self._start("recorded", self._record_scores)
         decision, _ = await both(deciding, both(recording, self._start("verified", self._verify)))
         return decision
@@ -124,14 +119,11 @@ class Work:
 
     async def close_declined(self, opened: OpenedRun, decided: Decided) -> None:
         """End the MLflow run of a candidate that did not win, before that is announced."""
-        await self._patiently(record.close_with_verdict, opened, decided, self._world)
+        await self._waiting.patiently(record.close_with_verdict, opened, decided, self._world)
 
     async def persisted(self) -> Persisted:
         """Make alias, defaults and record show the promotion; a promoted run waits as long as it takes."""
-        endless = replace(self._retry, budget=math.inf)
-        return await self._around(
-            Step.PERSIST, patiently, self._persist, endless, self._world.clock, self._notice
-        )
+        return await self._waiting.endless_step(Step.PERSIST, self._persist)
 
     def _is_new(self, thing: str) -> bool:
         """True the first time under the first claim: nobody can have made the thing, so nobody need look."""
@@ -140,9 +132,9 @@ class Work:
         return is_new
 
     async def _open(self) -> OpenedRun:
-        opened = await self._patiently(self._find_or_open)
+        opened = await self._waiting.patiently(self._find_or_open)
         await self._world.points.at(Point.OPEN_RUN_AFTER_CREATE)
-        await self._keep("open_run", opened)
+        await self._waiting.keep("open_run", opened)
         return opened
 
     async def _find_or_open(self) -> OpenedRun:
@@ -159,25 +151,25 @@ class Work:
             return None
 
     async def _split(self) -> SplitParts:
-        return await self._patient_step(
+        return await self._waiting.step(
             Step.SPLIT, split, self.run.run_id, self.config(), self._world, self._heavy.files
         )
 
     async def _version(self) -> DatasetHashes:
         parts = await self.parts()
-        hashes = await self._patient_step(Step.VERSION, self._heavy.versions.version, self.run.run_id, parts)
+        hashes = await self._waiting.step(Step.VERSION, self._heavy.versions.version, self.run.run_id, parts)
         opened = await self.opened()
-        await self._patiently(record_datasets, opened, self.config(), parts, hashes, self._world)
-        await self._patiently(self._heavy.files.publish, self.config(), parts)
+        await self._waiting.patiently(record_datasets, opened, self.config(), parts, hashes, self._world)
+        await self._waiting.patiently(self._heavy.files.publish, self.config(), parts)
         return hashes
 
     async def _train(self) -> ModelPackage:
         train = self._heavy.trainer.train
         parts = await self.parts()
-        package = await self._patient_step(
+        package = await self._waiting.step(
             Step.TRAIN, train, self.run.run_id, self.config(), parts, self._package_on_disk
         )
-        await self._keep("package", package)
+        await self._waiting.keep("package", package)
         return package
 
     def _package_on_disk(self, files: PackageFiles) -> None:
@@ -197,9 +189,9 @@ class Work:
         creating = self._start("logged_model", self._create_model)
         files = await self._files()
         model = await creating
-        await self._patiently(self._heavy.trainer.upload, files, model)
+        await self._waiting.patiently(self._heavy.trainer.upload, files, model)
         self._start("verified", self._verify)
-        await self._patiently(self._world.tracker.finalize_model, model)
+        await self._waiting.patiently(self._world.tracker.finalize_model, model)
         await self._world.points.at(Point.TRAIN_AFTER_LOG_MODEL)
         package = await self.package()
         if package.digest != files.digest:
@@ -211,7 +203,7 @@ class Work:
         await self._heavy.trainer.verify(await self._files())
 
     async def _create_model(self) -> LoggedModel:
-        return await self._patiently(self._find_or_create_model, await self.opened())
+        return await self._waiting.patiently(self._find_or_create_model, await self.opened())
 
     async def _find_or_create_model(self, opened: OpenedRun) -> LoggedModel:
         return await create_model(opened, self.config(), self._world, is_new=self._is_new("logged_model"))
@@ -221,7 +213,7 @@ class Work:
         judging = self._start("champion", partial(self._champion, parts))
         files = await self._files()
         started = self._world.clock.monotonic()
-        scores = await self._patient_step(Step.EVALUATE, trainer.score_candidate, config, files, parts)
+        scores = await self._waiting.step(Step.EVALUATE, trainer.score_candidate, config, files, parts)
         await self._world.points.at(Point.EVALUATE_BETWEEN_MODELS)
         champion = await judging
         seconds = self._world.clock.monotonic() - started
@@ -233,11 +225,15 @@ class Work:
     async def _record_scores(self) -> None:
         """Log the scores as soon as they are known, while nothing else is asked of MLflow."""
         evaluated, package = await both(self.evaluated(), self.package())
-        await self._patiently(record.record_scores, await self.opened(), package, evaluated, self._world)
+        await self._waiting.patiently(
+            record.record_scores, await self.opened(), package, evaluated, self._world
+        )
 
     async def _champion(self, parts: SplitParts) -> ChampionOutlook:
         trainer = self._heavy.trainer
-        return await self._patiently(evaluate.judge_champion, self.config(), parts, self._world, trainer)
+        return await self._waiting.patiently(
+            evaluate.judge_champion, self.config(), parts, self._world, trainer
+        )
 
     async def _score_head(self, parts: SplitParts, head: LedgerEntry | None) -> ChampionOutlook:
         return await evaluate.score_head(head, self.config(), parts, self._world, self._heavy.trainer)
@@ -262,42 +258,6 @@ class Work:
         if name not in self._pieces:
             self._pieces[name] = asyncio.create_task(make(), name=f"{self.run.run_id}:{name}")
         return cast("asyncio.Task[T]", self._pieces[name])
-
-    async def _around(
-        self, step: Step, doing: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        await self._world.points.at(Point(f"{step}.before_effect"))
-        result = await doing(*args, **kwargs)
-        await self._world.points.at(Point(f"{step}.after_effect"))
-        return result
-
-    async def _patiently(self, doing: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await patiently(partial(doing, *args, **kwargs), self._retry, self._world.clock, self._notice)
-
-    async def _patient_step(
-        self, step: Step, doing: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        patient = partial(doing, *args, **kwargs)
-        return await self._around(step, patiently, patient, self._retry, self._world.clock, self._notice)
-
-    async def _notice(self, error: TryLater | None) -> None:
-        failure = None if error is None else failure_of(error)
-        waiting_on = None if error is None else error.waiting_on
-        self._show_waiting(waiting_on)
-        try:
-            await self._world.store.note_waiting(self.run, failure, waiting_on=waiting_on)
-        except TryLater as unseen:  # nobody sees the wait then, but what is being done goes on
-            log.warning("waiting_unseen", waiting_on=waiting_on, message=unseen.message)
-
-    def _show_waiting(self, service: str | None) -> None:
-        """Tell Prometheus which services this run waits for; None: for nothing any more."""
-        for known in self._waiting_on if service is None else {service}:
-            self._world.metrics.set("laurel_waiting", float(service is not None), service=known)
-        self._waiting_on = set() if service is None else self._waiting_on | {service}
-
-    async def _keep(self, name: str, value: Value) -> None:
-        """Keep what was done; a store that is away may not cost a fit, the lease says for how long."""
-        await self._patiently(self._world.store.keep, self.run, name, value.model_dump(mode="json"))
 
 
 async def both(first: Awaitable[T], second: Awaitable[V2]) -> tuple[T, V2]:
