@@ -1,0 +1,81 @@
+"""The settings of the inference service: few are needed, and every fault is named at once."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from config.inference_settings import InferenceSettings
+from service.cli.reading import faults_in
+from service.inference.opening import mask_of
+
+Read = Callable[..., InferenceSettings]
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Read:
+    """Read settings from these variables alone, in a folder without `.env`."""
+    monkeypatch.chdir(tmp_path)
+
+    def settings(**variables: str) -> InferenceSettings:
+        for name in os.environ:
+            monkeypatch.delenv(name)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return InferenceSettings()
+
+    return settings
+
+
+def test_the_address_of_mlflow_is_all_that_is_needed(read: Read) -> None:
+    settings = read(MLFLOW_TRACKING_URI="http://mlflow:5000")
+    assert (settings.inference.host, settings.inference.port) == ("127.0.0.1", 18082)
+    assert (settings.mlflow_model_name, settings.mlflow.alias) == ("construction_cost_model", "prod")
+    assert settings.inference_internal_token is None
+    assert settings.inference.unknown_fields == "ignore"
+
+
+def test_what_other_roles_are_told_is_no_fault(read: Read) -> None:
+    """One file of variables may serve all roles."""
+    settings = read(
+        MLFLOW_TRACKING_URI="http://mlflow:5000", WORKER__ID="w", DATABASE_URL="x", INFERENCE_API_URL="y"
+    )
+    assert settings.mlflow_tracking_uri == "http://mlflow:5000"
+
+
+def test_every_fault_is_named_at_once_and_no_value_is_told(read: Read) -> None:
+    with pytest.raises(ValidationError) as caught:
+        read(
+            MLFLOW_MODEL_NAME="a/b",
+            INFERENCE__PORT="70000",
+            INFERENCE__PROT="1",
+            INFERENCE__MAX_ROWS="none-of-yours",
+            INFERENCE__TRUSTED_TYPES="os.system; rm",
+        )
+    assert faults_in(caught.value).keys() == {
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_MODEL_NAME",
+        "INFERENCE__PORT",
+        "INFERENCE__PROT",
+        "INFERENCE__MAX_ROWS",
+        "INFERENCE__TRUSTED_TYPES__0",
+    }
+    assert "none-of-yours" not in str(faults_in(caught.value))
+
+
+@pytest.mark.parametrize("given", ["a.B, c.d.E", '["a.B", "c.d.E"]', "a.B,c.d.E,"])
+def test_trusted_types_are_names_with_commas_or_a_list(read: Read, given: str) -> None:
+    settings = read(MLFLOW_TRACKING_URI="http://mlflow:5000", INFERENCE__TRUSTED_TYPES=given)
+    assert settings.inference.trusted_types == ("a.B", "c.d.E")
+
+
+def test_every_secret_is_known_to_the_mask(read: Read) -> None:
+    settings = read(
+        MLFLOW_TRACKING_URI="http://mlflow:5000",
+        INFERENCE_INTERNAL_TOKEN="canary-one",  # noqa: S106 - a test's own
+        MLFLOW__USERNAME="someone",
+        MLFLOW__PASSWORD="canary-two",  # noqa: S106 - likewise
+    )
+    assert mask_of(settings)("canary-one canary-two") == "*** ***"
