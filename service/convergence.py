@@ -56,9 +56,13 @@ class Convergence:
         self._tasks: dict[Replica, asyncio.Task[None]] = {}
 
     def promoted(self, wanted: Wanted) -> None:
-        """Begin a round now. What an event says counts only while the ledger cannot be read."""
-        self._heard = _newer(self._heard, wanted)
-        self._news.set()
+        """Begin a round now, unless it says nothing new: all may be heard again from the first.
+
+        What an event says counts only while the ledger cannot be read.
+        """
+        if self._wanted is None or wanted.generation > self._wanted.generation:
+            self._heard = _newer(self._heard, wanted)
+            self._news.set()
 
     async def run(self) -> None:
         """Round after round."""

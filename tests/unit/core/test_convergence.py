@@ -1,5 +1,6 @@
 """Rounds on fakes and a clock of the test's own: who is asked, how often, and what is said of it."""
 
+import asyncio
 import json
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from service.patience import RetryPolicy
 from service.pursuit import Patience, Pursuit
 from service.replica_reports import ReplicaReports
 from tests.builders import an_entry
-from tests.fake_time import FakeClock
+from tests.fake_time import FakeClock, settle
 from tests.fakes.inference_servers import FakeInferenceServers
 from tests.fakes.memory import Memory
 from tests.fakes.outbox import FakeOutbox
@@ -34,8 +35,10 @@ class Store(FakePromotionLedger):
     """A ledger that can be away."""
 
     away = False
+    reads = 0
 
     async def head(self, model_name: str) -> LedgerEntry | None:
+        self.reads += 1
         if self.away:
             raise AWAY
         return await super().head(model_name)
@@ -223,6 +226,26 @@ async def test_with_the_ledger_an_event_that_claims_more_changes_nothing() -> No
     world.ledger.away = True
     await world.round()
     assert world.servers.asked == [("a", 1, 5)]
+
+
+async def test_news_begin_a_round_at_once_and_what_is_known_begins_none() -> None:
+    world = World(FakeInferenceServers("a"))
+    await world.promote(5)
+    running = asyncio.create_task(world.convergence.run())
+    await settle()
+    reads = world.ledger.reads
+    for _ in range(100):
+        world.convergence.promoted(Wanted(generation=1, version=5, promotion_id="p1"))
+        await settle()
+    assert world.ledger.reads == reads
+    await world.promote(6)
+    world.convergence.promoted(Wanted(generation=2, version=6, promotion_id="p2"))
+    await settle()
+    await world.clock.finish(world.convergence.settled())
+    assert world.servers.served["a"] == Served(version=6, generation=2)
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
 
 
 async def test_each_change_of_a_replica_is_one_line(logs: Sequence[MutableMapping[str, Any]]) -> None:
