@@ -1,25 +1,28 @@
 """Reading a request's body, within bounds."""
 
+import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Request
 from pydantic_core import from_json
+from starlette.types import Message
 
 from service.inference.problems import Problem
 
+_SECONDS: Final = 30.0  # from its head to its last byte; uvicorn itself would wait for ever
 
-async def read_body(request: Request, most: int) -> bytes:
-    """Read the whole body. Raises Problem when it is larger than `most` bytes."""
+
+async def read_body(request: Request, most: int, seconds: float = _SECONDS) -> bytes:
+    """Read the whole body. Raises Problem when it is larger than `most` bytes, or does not come in time."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > most:
         raise _too_large(most)
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > most:
-            raise _too_large(most)
-    return bytes(body)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _gather(request, most)
+    except TimeoutError:
+        raise _incomplete(f"the body did not come whole within {seconds:g} s") from None
 
 
 def read_json(body: bytes) -> Any:
@@ -44,11 +47,34 @@ def require_json(request: Request) -> None:
         )
 
 
+async def _gather(request: Request, most: int) -> bytes:
+    message = await request.receive()
+    if not message.get("more_body"):
+        return _piece(message)  # as nearly all come
+    body = bytearray(_piece(message))
+    while message.get("more_body"):
+        message = await request.receive()
+        body += _piece(message)
+        if len(body) > most:
+            raise _too_large(most)
+    return bytes(body)
+
+
+def _piece(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise _incomplete("the caller went away before the body was whole")
+    piece: bytes = message.get("body", b"")
+    return piece
+
+
 def _too_large(most: int) -> Problem:
-    # What is still coming is not read: the connection ends with this answer.
-    return Problem(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "body_too_large",
-        f"at most {most} bytes are read",
-        {"Connection": "close"},
-    )
+    return _closing(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", f"at most {most} bytes are read")
+
+
+def _incomplete(detail: str) -> Problem:
+    return _closing(HTTPStatus.REQUEST_TIMEOUT, "body_incomplete", detail)
+
+
+def _closing(status: HTTPStatus, reason: str, detail: str) -> Problem:
+    """What is still coming is not read: the connection ends with this answer."""
+    return Problem(status, reason, detail, {"Connection": "close"})

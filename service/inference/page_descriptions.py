@@ -119,6 +119,7 @@ PREDICT: Final = _page(
             "One prediction, or a list in the rows' order.", _one_or_list("Prediction"), headers=_GENERATION
         ),
         400: _refused("The body is no JSON."),
+        408: _refused("The body did not come whole in time."),
         413: _refused("The body is too large."),
         415: _refused("The body does not say that it is JSON."),
         422: _refused("Fields that cannot be taken: which, what came, what is allowed.", "InputProblem"),
@@ -134,6 +135,7 @@ RELOAD: Final = _page(
         400: _refused("The body is no JSON."),
         403: _refused("No token is configured, so this page is closed."),
         409: _refused("The caller, or the alias, is behind what is served."),
+        408: _refused("The body did not come whole in time."),
         413: _refused("The body is too large."),
         422: _refused("The guard is not understood."),
         500: _refused("It cannot be loaded; `reason` says why, and the old model serves on."),

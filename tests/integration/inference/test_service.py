@@ -107,6 +107,7 @@ async def test_a_server_waits_for_the_first_champion_and_follows_each_promotion(
 ) -> None:
     server = await answering(await starts())
     before = [await server.status(page) for page in ("/health/ready", "/health", "/info", "/schema")]
+    told = await eventually(lambda: _told_why(server))
     refused = await server.client.post("/predict", json=ROWS[0])
     first = await shelf.promote(packages[0], 1)
     await eventually(lambda: _is(server, "/health/ready", 200), within=60)
@@ -117,6 +118,8 @@ async def test_a_server_waits_for_the_first_champion_and_follows_each_promotion(
     outdated = await server.client.post("/reload", json={"generation": 1, "version": first.version})
     two = await server.client.post("/predict", json=ROWS)
 
+    assert told is not None
+    assert "no champion" in told.json()["detail"]
     assert (before, refused.status_code) == ([503, 503, 503, 503], 503)
     assert {each["model_version"] for each in one.json()} == {str(first.version)}
     assert reloaded.json() == {
@@ -134,8 +137,38 @@ async def test_a_server_waits_for_the_first_champion_and_follows_each_promotion(
     assert "server" not in two.headers
 
 
+async def _told_why(server: Server) -> httpx.Response | None:
+    """Once the registry has been asked."""
+    answer = await server.client.get("/health")
+    return answer if "no champion is" not in answer.text else None
+
+
 async def _is(server: Server, page: str, status: int) -> bool:
     return await server.status(page) == status
+
+
+async def test_a_server_that_starts_while_mlflow_is_away_serves_what_it_verified_last(
+    shelf: ModelShelf, packages: list[dict[str, bytes]], starts: Any, tmp_path: Path
+) -> None:
+    version = await shelf.promote(packages[0], 1)
+    cache = str(tmp_path / "cache")
+    before = await starts(INFERENCE__CACHE_FOLDER=cache)
+    await eventually_ready(before)
+    said = (await before.client.post("/predict", json=ROWS)).json()
+    before.role.stop()
+
+    nowhere = f"http://127.0.0.1:{ports.free_port()}"
+    after = await starts(INFERENCE__CACHE_FOLDER=cache, MLFLOW_TRACKING_URI=nowhere)
+    await eventually_ready(after)
+    info = (await after.client.get("/info")).json()
+    refused = await after.client.post("/reload")
+    assert (info["model_version"], info["generation"], info["stale"]) == (str(version.version), 1, True)
+    assert "does not answer" in info["problem"] or "mlflow" in info["problem"].lower()
+    assert (refused.status_code, refused.json()["reason"]) == (500, "mlflow_unavailable")
+    assert (await after.client.post("/predict", json=ROWS)).json() == said
+    figures = (await after.client.get("/metrics")).text
+    assert "laurel_model_stale 1.0" in figures
+    assert 'laurel_reloads_total{result="unavailable"} 0.0' not in figures
 
 
 async def test_its_predictions_are_those_that_were_recorded_in_training(

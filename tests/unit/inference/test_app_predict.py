@@ -1,14 +1,19 @@
 """POST /predict: what comes back, and what is refused."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from math import inf, nan
+from typing import Any
 
 import httpx
 import pytest
+from fastapi import Request
 
 from domain.errors import ModelUnusable
+from service.inference.bodies import read_body
 from service.inference.desk import Limits
+from service.inference.problems import Problem
 from service.inference.served_model import Row
 from tests.served_models import FEATURES, ROW, Stage, by_size, open_stage, served_model
 
@@ -145,6 +150,26 @@ async def test_too_many_rows_and_too_many_bytes_are_refused() -> None:
     assert (rows.status_code, rows.json()["reason"]) == (422, "too_many_rows")
     for answer in (announced, streamed):
         assert (answer.status_code, answer.json()["reason"]) == (413, "body_too_large")
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    async def never() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {}
+
+    scope = {"type": "http", "method": "POST", "headers": []}
+    with pytest.raises(Problem) as slow:
+        await read_body(Request(scope, never), most=10, seconds=0.01)
+    assert (slow.value.status, slow.value.reason) == (408, "body_incomplete")
+
+
+async def test_a_caller_who_goes_away_is_no_defect() -> None:
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(Problem) as left:
+        await read_body(Request({"type": "http", "method": "POST", "headers": []}, gone), most=10)
+    assert left.value.reason == "body_incomplete"
 
 
 async def test_a_prediction_that_is_no_number_is_refused_with_its_row() -> None:
