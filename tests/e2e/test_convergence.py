@@ -94,7 +94,7 @@ async def bad_neighbours() -> AsyncIterator[list[StandIn]]:
 async def test_whatever_the_neighbours_do_the_run_completes_and_in_the_end_all_serve_the_head(
     deployment: Deployment, mlflow: MlflowRecord, tmp_path: Path
 ) -> None:
-    """Two real servers, one of somebody else's, one hung, one killed, and six that misbehave.
+    """R02, R05: two real servers, one of somebody else's, one hung, one killed, and six that misbehave.
 
     Then a second promotion, and an alias that a person moves back: all follow.
     """

@@ -1,4 +1,4 @@
-"""The listener dies anywhere, runs twice, hears all again, or loses the database: all end on the head."""
+"""R06: the listener dies anywhere, runs twice, hears all again, loses the database: all end on the head."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Replicas behind https: a certificate counts for the name in the URL, or no token is sent."""
+"""R05: replicas behind https: a certificate counts for the name in the URL, or no token is sent."""
 
 import ssl
 from collections.abc import Sequence
