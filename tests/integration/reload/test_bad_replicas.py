@@ -1,4 +1,4 @@
-"""R02, R05: replicas that are killed, hung, slow, lying or not there: said once, shown truly, and healed afterwards."""
+"""R02, R05: replicas that are killed, hung, slow, lying or not there: said once, shown truly, and healed."""
 
 import signal
 import socket
