@@ -1,7 +1,7 @@
 """From the registry's word to a model in memory: every byte is checked before anything is built of it."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -11,6 +11,7 @@ import numpy as np
 from domain.errors import ModelUnusable
 from domain.model_signature import signed_text
 from domain.ports.clock import Clock
+from domain.values import Sha256
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.model_cache import ModelCache
 from service.adapters.mlflow.model_origin import require_origin
@@ -18,6 +19,7 @@ from service.adapters.mlflow.model_transfer import FetchedModel, fetch_model
 from service.adapters.mlflow.package_format import MODEL_FILE, OURS
 from service.adapters.sklearn.row_prediction import RowPredictor
 from service.inference.champion import Champion
+from service.inference.loading_child import build_here
 from service.inference.served_model import Predict, ServedModel
 from service.tasks.golden_rows import disagreements
 from service.tasks.model_folder import ModelFolder
@@ -27,6 +29,9 @@ _TRAVELLING: Final = ("feature_schema", "data_contract", "target", "model_defini
 _NEEDED: Final = frozenset({"MLmodel", MODEL_FILE})
 _BESIDE: Final = frozenset({"conda.yaml", "python_env.yaml", "requirements.txt"})
 _DOCUMENT: Final = re.compile(rf"{OURS}/\w+\.json")
+
+
+BuildModel = Callable[[Path, Mapping[str, Sha256], Sequence[str]], RowPredictor]
 
 
 class Verifier(Protocol):
@@ -40,6 +45,7 @@ class ModelLoader:
     """Loads models into this process. It blocks: it is for a thread.
 
     Without a verifier signatures are not asked for. `trusted_types` are the operator's, beside our own.
+    `build_model` builds a model from a folder and its manifest.
     Raises ModelUnusable with the reason, TryLater while the server or the disk is away.
     """
 
@@ -50,20 +56,20 @@ class ModelLoader:
         clock: Clock,
         verifier: Verifier | None = None,
         trusted_types: Sequence[str] = (),
+        build_model: BuildModel = build_here,
     ) -> None:
         self._access = access
         self._cache = cache
         self._clock = clock
         self._verifier = verifier
         self._trusted_types = tuple(trusted_types)
-        self._seen: set[tuple[str, str]] = set()  # sources whose own files had this digest
+        self._build = build_model
+        self._seen: set[tuple[str, str, str | None]] = set()  # sources, their own files' digest, their run
 
     def fetch(self, champion: Champion) -> ServedModel:
         """Bring the files here, unless they are, and load them."""
         self._require_signature(champion)
-        require_origin(champion.source, champion.run_id, self._access)
-        fetched = self._fetched(champion)
-        return self._load(fetched.folder, champion)
+        return self._load(self._fetched(champion).folder, champion)
 
     def recall(self, champion: Champion) -> ServedModel:
         """Load what the cache has, without asking anybody. Raises ModelUnusable `not_cached`."""
@@ -75,9 +81,12 @@ class ModelLoader:
 
     def _fetched(self, champion: Champion) -> FetchedModel:
         """Trust the cache only for a source that was seen: the manifest may be another version's."""
-        seen = (champion.source, champion.digest)
+        seen = (champion.source, champion.digest, champion.run_id)
+        is_new = seen not in self._seen
+        if is_new:
+            require_origin(champion.source, champion.run_id, self._access)
         fetched = fetch_model(
-            champion.source, champion.manifest, self._access, self._cache, from_store=seen not in self._seen
+            champion.source, champion.manifest, self._access, self._cache, from_store=is_new
         )
         self._seen.add(seen)
         return fetched
@@ -97,13 +106,13 @@ class ModelLoader:
         folder = ModelFolder(str(path), champion.manifest)
         if wrong := _layout_faults(folder.manifest):
             raise _refused(champion, "foreign_model", f"is no model that Laurel packaged: {wrong}")
-        pipeline, schema = folder.open(self._trusted_types)
+        schema = folder.schema()
         columns = schema.features.columns
         if lost := set(columns) - schema.contract.columns.keys():
             raise _refused(
                 champion, "unloadable_model", f"has features without a rule: {', '.join(sorted(lost)[:5])}"
             )
-        predict = RowPredictor(pipeline, columns)
+        predict = self._build(path, champion.manifest, self._trusted_types)
         _require_golden_rows(_golden_rows(folder, columns), predict)
         return ServedModel(
             model_name=champion.model_name,

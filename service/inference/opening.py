@@ -17,6 +17,7 @@ from service.inference.counted import CountedReloader
 from service.inference.desk import Limits
 from service.inference.last_verified import LastVerified
 from service.inference.loading import ModelLoader, Verifier
+from service.inference.loading_child import LoadingChild
 from service.inference.metrics import InferenceMetrics
 from service.inference.served_model import Serving
 from service.inference.server import Server
@@ -30,12 +31,14 @@ async def open_inference(settings: InferenceSettings) -> AsyncIterator[Server]:
     """Make the server; the champion is looked for while it runs."""
     rest, serving, clock = MlflowRest(_access(settings)), Serving(), SystemClock()
     metrics, folder = InferenceMetrics(serving), _cache_folder(settings)
+    child = LoadingChild()
     loader = ModelLoader(
         _access(settings),
         ModelCache(folder),
         clock,
         _verifier(settings),
         settings.inference.trusted_types,
+        child.build,
     )
     reloader = CountedReloader(
         metrics,
@@ -60,6 +63,7 @@ async def open_inference(settings: InferenceSettings) -> AsyncIterator[Server]:
         try:
             yield Server(build_app(parts), reloader.watch_start, grace_seconds=group.grace_seconds)
         finally:
+            await child.stop()
             await rest.close()
 
 

@@ -64,15 +64,22 @@ class ModelFolder:
 
     def open(self, also_trusted: Sequence[str] = ()) -> tuple[Any, Schema]:
         """The pipeline of a model of ours, and what travels with it. Raises ModelUnusable."""
+        schema = self.schema()
+        try:
+            estimator = Estimator.model_validate(self.travelling("model_definition"))
+        except (ValueError, TypeError) as error:
+            raise _untravelled(error) from error
+        return load_pipeline(self.read(MODEL_FILE), estimator.type, also_trusted), schema
+
+    def schema(self) -> Schema:
+        """What travels with a model of ours, all of whose files are checked. Raises ModelUnusable."""
         self.check()
         try:
             features = FeatureSchema.model_validate(self.travelling("feature_schema"))
             contract = DataContract.model_validate(self.travelling("data_contract"))
-            estimator = Estimator.model_validate(self.travelling("model_definition"))
-            schema = Schema(features, contract, str(self.travelling("target")["name"]))
+            return Schema(features, contract, str(self.travelling("target")["name"]))
         except (ValueError, TypeError, KeyError) as error:
-            raise ModelUnusable("unloadable_model", f"what travels with the model: {_said(error)}") from error
-        return load_pipeline(self.read(MODEL_FILE), estimator.type, also_trusted), schema
+            raise _untravelled(error) from error
 
 
 def open_model(
@@ -108,6 +115,10 @@ def _mismatch(names: Sequence[str]) -> ModelUnusable:
         f"the model's files are not those that were recorded: {', '.join(names[:5])}",
         files=list(names),
     )
+
+
+def _untravelled(error: Exception) -> ModelUnusable:
+    return ModelUnusable("unloadable_model", f"what travels with the model: {_said(error)}")
 
 
 def _said(error: Exception) -> str:

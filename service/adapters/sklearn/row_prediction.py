@@ -1,40 +1,43 @@
 """Predicting rows that are mappings, as a server has them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
-from service.adapters.pyarrow.datasets import frame_of_rows
-from service.adapters.sklearn.fitting import predict, predicted_by
+from domain.errors import ModelUnusable
+from service.adapters.sklearn.fitting import predicted_by
 from service.adapters.sklearn.forests import ask_trees_directly
-from service.adapters.sklearn.row_preparation import row_preparation
+from service.adapters.sklearn.row_preparation import UNKNOWN, RowPreparation, row_preparation
 
 
 class RowPredictor:
-    """A fitted pipeline that is asked for rows. `categories` are what its encoders know, by column."""
+    """A preparation and a fitted estimator. `categories` are what the encoders know, by column."""
 
-    def __init__(self, pipeline: Any, columns: Sequence[str]) -> None:
-        self._pipeline = pipeline
-        self._columns = tuple(columns)
-        ask_trees_directly(pipeline[-1])
-        self._prepare = row_preparation(pipeline[0])
-        self.categories: Mapping[str, tuple[Any, ...]] = self._prepare.categories if self._prepare else {}
+    def __init__(self, prepare: RowPreparation, estimator: Any) -> None:
+        ask_trees_directly(estimator)
+        self._prepare = prepare
+        self._estimator = estimator
+        self.categories: Mapping[str, tuple[Any, ...]] = prepare.categories
+
+    @classmethod
+    def of(cls, pipeline: Any) -> Self:
+        """Read a fitted pipeline of ours. Raises ModelUnusable `unloadable_model`."""
+        return cls(row_preparation(pipeline[0]), pipeline[-1])
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> list[float]:
         """One raw target per row, in their order; each row has every column.
 
-        Raises ModelUnusable `cannot_predict`. What the quick preparation does not know is the pipeline's to
-        judge.
+        Raises ModelUnusable `cannot_predict`, naming the column at fault.
         """
-        if self._prepare is None:
-            return self.by_pipeline(rows)
         try:
-            said: list[float] = predicted_by(self._pipeline[-1], self._prepare(rows)).tolist()
-        except (KeyError, TypeError, ValueError):
-            return self.by_pipeline(rows)
+            said: list[float] = predicted_by(self._estimator, self._prepare(rows)).tolist()
+        except UNKNOWN as error:
+            raise self._cannot(rows, error) from error
         return said
 
-    def by_pipeline(self, rows: Sequence[Mapping[str, Any]]) -> list[float]:
-        """The same by the pipeline itself, which takes a frame. Raises ModelUnusable `cannot_predict`."""
-        frame = frame_of_rows([{name: row[name] for name in self._columns} for row in rows])
-        said: list[float] = predict(self._pipeline, frame).tolist()
-        return said
+    def _cannot(self, rows: Sequence[Mapping[str, Any]], error: Exception) -> ModelUnusable:
+        column = self._prepare.column_at_fault(rows)
+        where = f"column {column!r}" if column else "the estimator"
+        sentence = str(error).partition("\n")[0]
+        return ModelUnusable(
+            "cannot_predict", f"the model cannot predict these rows ({where}: {sentence})", column=column
+        )

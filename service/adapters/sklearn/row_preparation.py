@@ -5,16 +5,20 @@ of numbers go through NumPy together, and a category is looked up. It is read of
 results are the pipeline's to the bit.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 
+from domain.errors import ModelUnusable
 from domain.metrics import Floats
 
 _NUMBER_STEPS = ({"number", "array"}, {"impute", "clip", "scale"})  # those that are always there, and others
 _CATEGORY_STEPS = ({"values", "category", "array", "encode"}, {"impute"})
+# How a value shows that it has no code, or is no number.
+UNKNOWN: Final = (KeyError, TypeError, ValueError, OverflowError)
 _NO_SUM = -0.0  # adding it changes no number, not even a negative zero
 
 
@@ -85,17 +89,28 @@ class RowPreparation:
         }
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> Floats:
-        """One row of float64 for each. Raises KeyError, TypeError or ValueError for what it does not know."""
-        prepared = np.zeros((len(rows), self._width))
+        """One row of float64 for each. Raises `UNKNOWN` for what it does not know."""
+        prepared = self._empty(rows)
         if self._names:
             prepared[:, self._places] = self._prepared_numbers(rows)
         for one in self._codes:
             one.write(rows, prepared)
         return prepared
 
+    def column_at_fault(self, rows: Sequence[Mapping[str, Any]]) -> str | None:
+        """The first column that these rows cannot be prepared for; None when all can."""
+        attempts: list[tuple[str, Callable[[], Any]]] = [
+            *((name, partial(_numbers, rows, [name])) for name in self._names),
+            *((one.column, partial(one.write, rows, self._empty(rows))) for one in self._codes),
+        ]
+        return next((column for column, attempt in attempts if not _works(attempt)), None)
+
+    def _empty(self, rows: Sequence[Any]) -> Floats:
+        return np.zeros((len(rows), self._width))
+
     def _prepared_numbers(self, rows: Sequence[Mapping[str, Any]]) -> Floats:
         rule = self._numbers
-        block = np.array([[row[name] for name in self._names] for row in rows], dtype=np.float64)
+        block = _numbers(rows, self._names)
         block = np.where(np.isnan(block), rule.fill, block)
         np.clip(block, rule.lowest, rule.highest, out=block)
         block -= rule.mean
@@ -105,14 +120,18 @@ class RowPreparation:
         return block
 
 
-def row_preparation(preprocessing: Any) -> RowPreparation | None:
-    """Read a fitted ColumnTransformer; None when it holds steps that Laurel's preprocessing does not have."""
+def row_preparation(preprocessing: Any) -> RowPreparation:
+    """Read a fitted ColumnTransformer. Raises ModelUnusable for steps that Laurel's do not have."""
     columns = [
         (column, steps.named_steps) for _, steps, column in preprocessing.transformers_ if steps != "drop"
     ]
-    if all(_is_known(steps) for _, steps in columns):
-        return RowPreparation(columns)
-    return None
+    if strange := [column for column, steps in columns if not _is_known(steps)]:
+        raise ModelUnusable(
+            "unloadable_model",
+            f"column {strange[0]!r} is prepared in a way that this version of Laurel does not know; "
+            "serve the model with the version that trained it",
+        )
+    return RowPreparation(columns)
 
 
 def _is_known(names: Iterable[str]) -> bool:
@@ -135,6 +154,18 @@ def _codes(steps: Mapping[str, Any]) -> dict[Any, int]:
         if fill in codes:
             codes[None] = codes[fill]
     return codes
+
+
+def _numbers(rows: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Floats:
+    return np.array([[row[name] for name in names] for row in rows], dtype=np.float64)
+
+
+def _works(attempt: Callable[[], Any]) -> bool:
+    try:
+        attempt()
+    except UNKNOWN:
+        return False
+    return True
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,98 @@
+"""A warm child process that builds models, so that the process that serves can go on answering."""
+
+import asyncio
+import io
+import pickle
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final
+
+from domain.errors import ModelUnusable
+from service.adapters.sklearn.row_prediction import RowPredictor
+from service.children.pool import Children
+from service.children.settings import ChildSettings
+from service.tasks.model_folder import ModelFolder
+
+_NAME: Final = "loading"
+_TASK: Final = "service.tasks.build_model:build_model"
+_PRELOAD: Final = (
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.impute",
+    "sklearn.linear_model",
+    "sklearn.pipeline",
+    "service.tasks.build_model",
+)
+_SECONDS: Final = 120.0  # longest time in which a model is built
+_MEMORY: Final = 16 << 30
+# Where the parts of our models come from. The child is ours, but a model could have misused it.
+_LIBRARIES: Final = frozenset({"lightgbm", "numpy", "scipy", "sklearn", "xgboost"})
+_OTHERS: Final = frozenset(
+    {
+        ("builtins", "bytearray"),
+        ("collections", "OrderedDict"),
+        ("collections", "defaultdict"),
+        ("service.adapters.sklearn.row_preparation", "RowPreparation"),
+        ("service.adapters.sklearn.row_preparation", "_Codes"),
+        ("service.adapters.sklearn.row_preparation", "_Numbers"),
+    }
+)
+
+
+def build_here(folder: Path, manifest: Mapping[str, str], trusted_types: Sequence[str]) -> RowPredictor:
+    """Build a model in this process. Raises ModelUnusable."""
+    return RowPredictor.of(ModelFolder(str(folder), manifest).open(trusted_types)[0])
+
+
+class LoadingChild:
+    """Builds the first model here, while nothing is served yet, and all others in a child.
+
+    Make it in a running event loop, and `stop` it at its end.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._children = Children(ChildSettings(preload=_PRELOAD), names=[_NAME])
+        self._started: Future[None] | None = None
+
+    def build(self, folder: Path, manifest: Mapping[str, str], trusted_types: Sequence[str]) -> RowPredictor:
+        """Build a model; for the loading thread, which it blocks.
+
+        Raises ModelUnusable; TryLater when the child died or could not be started.
+        """
+        if self._started is None:
+            predictor = build_here(folder, manifest, trusted_types)
+            self._started = asyncio.run_coroutine_threadsafe(self._children.start(), self._loop)
+            return predictor
+        arguments = {"folder": str(folder), "manifest": dict(manifest), "trusted_types": list(trusted_types)}
+        built = asyncio.run_coroutine_threadsafe(self._run(arguments), self._loop).result()
+        return RowPredictor(*_read(built))
+
+    @property
+    def pid(self) -> int | None:
+        """The process that builds; None while there is none."""
+        return self._children.pids().get(f"0.{_NAME}")
+
+    async def stop(self) -> None:
+        """End the child."""
+        await self._children.stop()
+
+    async def _run(self, arguments: Mapping[str, Any]) -> bytes:
+        async with self._children.lease() as children:
+            built: bytes = await children.run(
+                _NAME, _TASK, timeout_seconds=_SECONDS, memory_bytes=_MEMORY, **arguments
+            )
+            return built
+
+
+class _Parts(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if module.partition(".")[0] in _LIBRARIES or (module, name) in _OTHERS:
+            return super().find_class(module, name)
+        raise ModelUnusable("untrusted_type", f"the model holds {module}.{name}, which is no part of ours")
+
+
+def _read(built: bytes) -> tuple[Any, Any]:
+    preparation, estimator = _Parts(io.BytesIO(built)).load()
+    return preparation, estimator

@@ -1,0 +1,84 @@
+"""Models are built in a child process, so that the process that serves goes on answering."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from domain.errors import ModelUnusable, TryLater
+from service.inference.loading_child import LoadingChild, build_here
+from tests import spoiled_models as spoiled
+from tests.eventually import eventually
+from tests.registered_models import ROWS, manifest_of, small_package
+from tests.small_models import MODELS
+
+Package = dict[str, bytes]
+
+
+@pytest.fixture
+async def child() -> AsyncIterator[LoadingChild]:
+    """What a server holds."""
+    child = LoadingChild()
+    yield child
+    await child.stop()
+
+
+def on_disk(package: Package, folder: Path) -> Path:
+    for path, data in package.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder
+
+
+async def test_a_model_of_any_type_says_the_same_as_one_that_was_built_here(
+    child: LoadingChild, tmp_path: Path
+) -> None:
+    for kind in MODELS:
+        package = small_package(tmp_path / kind, kind)
+        folder, manifest = on_disk(package, tmp_path / f"{kind}-model"), manifest_of(package)
+        here = build_here(folder, manifest, ())
+        for _ in range(2):  # the first of all is built here in any case
+            built = await asyncio.to_thread(child.build, folder, manifest, ())
+            assert built(ROWS) == here(ROWS)
+            assert built.categories == here.categories
+
+
+async def test_a_child_that_was_killed_is_replaced_and_only_its_own_task_is_lost(
+    child: LoadingChild, tmp_path: Path
+) -> None:
+    package = small_package(tmp_path / "package")
+    folder, manifest = on_disk(package, tmp_path / "model"), manifest_of(package)
+    await asyncio.to_thread(child.build, folder, manifest, ())
+    await asyncio.to_thread(child.build, folder, manifest, ())
+    pid = child.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    lost = asyncio.create_task(asyncio.to_thread(child.build, folder, manifest, ()))
+    await eventually(lambda: child._children._sets[0]._places["loading"]._working)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(TryLater) as refusal:
+        await lost
+    assert refusal.value.reason == "step_died"
+    built = await asyncio.to_thread(child.build, folder, manifest, ())
+    assert built(ROWS) == build_here(folder, manifest, ())(ROWS)
+
+
+def left(mark: Path) -> bool:
+    return mark.exists()
+
+
+async def test_what_a_model_may_not_hold_is_refused_by_the_child_and_named(
+    child: LoadingChild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(spoiled.MARK, str(tmp_path / "mark"))
+    good = small_package(tmp_path / "package")
+    await asyncio.to_thread(child.build, on_disk(good, tmp_path / "good"), manifest_of(good), ())
+    bad = {**good, "model.skops": spoiled.intruding_skops()}
+    with pytest.raises(ModelUnusable) as refusal:
+        await asyncio.to_thread(child.build, on_disk(bad, tmp_path / "bad"), manifest_of(bad), ())
+    assert refusal.value.reason == "untrusted_type"
+    assert "SkopsIntruder" in refusal.value.message
+    assert not left(tmp_path / "mark")
