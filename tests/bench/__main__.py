@@ -2,6 +2,7 @@
 
 Nothing here asserts a time: targets are printed beside the figures. With --quick only the small master is
 used, few times; in full it takes some minutes. The figures go to build/bench/figures.json too.
+`python -m tests.bench serving --reloads 200` measures the inference service alone, with reloads under load.
 """
 
 import argparse
@@ -14,15 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+import uvloop
 
-from service.embedded.world import Addresses
+from service.embedded.world import Addresses, Ports, World, WorldOptions
 from tests.bench import table
 from tests.bench.figures import Figures, Size
 from tests.bench.flights import Stage, read_flights, stage_of
 from tests.bench.footprint import idle_megabytes, measure_up
 from tests.bench.processes import BareScript, NotingWorker, servers
 from tests.bench.promotions import Course
+from tests.bench.serving import ServingFigures, ServingPlan, measure_serving
 from tests.bench.wire import open_wire
+from tests.load.soak import SoakPlan, soak
 
 _PROJECT = Path(__file__).parents[2]
 _SMALL_ROWS = 20_000
@@ -40,20 +44,49 @@ class Plan:
     starts: int
     kills: int
     whole: bool
+    serving: ServingPlan
 
 
-_QUICK = Plan(small_pairs=5, large_pairs=0, cold=1, waits=20, starts=1, kills=1, whole=False)
-_FULL = Plan(small_pairs=20, large_pairs=8, cold=3, waits=60, starts=4, kills=3, whole=True)
+_QUICK = Plan(
+    small_pairs=5,
+    large_pairs=0,
+    cold=1,
+    waits=20,
+    starts=1,
+    kills=1,
+    whole=False,
+    serving=ServingPlan(rounds=2, seconds=0.4),
+)
+_FULL = Plan(
+    small_pairs=20,
+    large_pairs=8,
+    cold=3,
+    waits=60,
+    starts=4,
+    kills=3,
+    whole=True,
+    serving=ServingPlan(rounds=5, seconds=1.5),
+)
 
 
 def main() -> None:
     """Measure, print, and write down."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="?", choices=["all", "serving"], default="all", help="what to measure")
+    parser.add_argument(
+        "--reloads", type=int, default=0, metavar="N", help="with serving: N reloads under load"
+    )
+    parser.add_argument("--rate", type=float, default=200.0, help="requests a second during the reloads")
     parser.add_argument("--quick", action="store_true", help="less than a minute, 20,000 rows only")
     parser.add_argument("--write-readme", action="store_true", help="put the tables into README.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="laurel-bench-") as folder:
-        figures = measure(Path(folder), _QUICK if options.quick else _FULL)
+        plan = _QUICK if options.quick else _FULL
+        if options.part == "serving":
+            reloads = SoakPlan(options.reloads, options.rate) if options.reloads else None
+            figures = measure_inference(Path(folder), plan.serving, reloads)
+        else:
+            figures = measure(Path(folder), plan)
     text = table.markdown(figures)
     sys.stdout.write(f"\n{text}\n\n{table.timelines(figures)}\n")
     target = _PROJECT / "build" / "bench" / "figures.json"
@@ -75,8 +108,31 @@ def measure(folder: Path, plan: Plan) -> Figures:
         asyncio.run(bench.small(stage(folder, "small", flights, _SMALL_ROWS)))
         if plan.large_pairs:
             asyncio.run(bench.large(stage(folder, "large", flights, None)))
+        figures.serving = served(folder, addresses, plan.serving)
     figures.loads.append(os.getloadavg()[0])
     return figures
+
+
+def measure_inference(folder: Path, plan: ServingPlan, reloads: SoakPlan | None) -> Figures:
+    """Measure the inference service, which needs MLflow and nothing else."""
+    figures = Figures()
+    without_kafka = WorldOptions(ports=Ports.free(), external=Addresses(bootstrap_servers="none"))
+    with World(folder / "servers", without_kafka) as world:
+        if reloads is None:
+            figures.serving = served(folder, world.addresses, plan)
+        else:
+            say(f"{reloads.reloads} reloads under load")
+            figures.soak = asyncio.run(soak(folder / "soak", world.addresses.tracking_uri or "", reloads))
+    figures.loads.append(os.getloadavg()[0])
+    return figures
+
+
+def served(folder: Path, addresses: Addresses, plan: ServingPlan) -> ServingFigures:
+    """Measure predictions over HTTP."""
+    say("predictions over HTTP")
+    loop = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(measure_serving(folder / "serving", addresses.tracking_uri or "", plan))
 
 
 def stage(folder: Path, name: str, flights: pl.DataFrame, rows: int | None) -> tuple[Stage, Stage]:

@@ -9,7 +9,9 @@ from typing import Any
 
 from tests.bench.footprint import Restart, Up
 from tests.bench.promotions import Races
+from tests.bench.serving import ServingFigures
 from tests.bench.timeline import mlflow_calls, timeline
+from tests.load.soak import Soak
 
 _PERCENTILES = 100
 
@@ -34,6 +36,8 @@ class Figures:
     idle_megabytes: float = 0.0
     restarts: list[Restart] = field(default_factory=list)
     up: Up | None = None
+    serving: ServingFigures | None = None
+    soak: Soak | None = None
     loads: list[float] = field(default_factory=lambda: [os.getloadavg()[0]])
 
     def document(self) -> dict[str, Any]:
@@ -47,6 +51,8 @@ class Figures:
             "restarts": [vars(restart) for restart in self.restarts],
             "up": vars(self.up) if self.up else None,
             "promotions": {name: _document(self.sizes[name], races) for name, races in self.races.items()},
+            "serving": self.serving.document() if self.serving else None,
+            "reloads_under_load": self.soak.document() if self.soak else None,
         }
 
 

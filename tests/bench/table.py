@@ -5,6 +5,8 @@ from pathlib import Path
 
 from tests.bench.figures import Figures, Size, calls, machine, middle, percentile
 from tests.bench.promotions import Races
+from tests.bench.serving import ServingFigures
+from tests.bench.serving_table import serving_rows, share_notes, soak_rows
 from tests.bench.timeline import timeline
 
 COMMAND = "make bench"
@@ -15,19 +17,31 @@ Row = Sequence[str]
 
 def markdown(figures: Figures) -> str:
     """Both tables, with the machine and the load that they were made under."""
-    sizes = [figures.sizes[name] for name in figures.races]
     before, behind = figures.loads[0], figures.loads[-1]
     lines = [
-        *_table(
-            ["`training.requested` → `model.promoted`", *(f"{size.rows:,} rows" for size in sizes)],
-            _races(figures),
-        ),
-        "",
-        *_table(["", "measured", "target"], _others(figures)),
-        "",
+        *(_promotions(figures) if figures.races else ()),
+        *(_serving(figures.serving) if figures.serving else ()),
+        *((*_whole_table(soak_rows(figures.soak)), "") if figures.soak else ()),
         f"`{COMMAND}` on {machine()}; load average {before:.1f} before and {behind:.1f} behind.",
     ]
     return "\n".join(lines)
+
+
+def _promotions(figures: Figures) -> Iterator[str]:
+    sizes = [figures.sizes[name] for name in figures.races]
+    head = ["`training.requested` → `model.promoted`", *(f"{size.rows:,} rows" for size in sizes)]
+    yield from (*_table(head, _races(figures)), "")
+    yield from (*_table(["", "measured", "target"], _others(figures)), "")
+
+
+def _serving(serving: ServingFigures) -> Iterator[str]:
+    yield from (*_whole_table(serving_rows(serving)), "")
+    yield from (*share_notes(serving), "")
+
+
+def _whole_table(rows: Iterator[Row]) -> Iterator[str]:
+    """The first row is the head."""
+    return _table(next(rows), rows)
 
 
 def timelines(figures: Figures) -> str:
