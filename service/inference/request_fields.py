@@ -20,7 +20,10 @@ Known = Mapping[str, Collection[Any]]
 
 @dataclass(frozen=True)
 class RequestField:
-    """One feature as a request brings it. `low` and `high` are inclusive; `values` None: any."""
+    """One feature as a request brings it. `low` and `high` are inclusive; `values` None: any.
+
+    `sample` is a text that training saw, if it is known.
+    """
 
     name: str
     type: ColumnType
@@ -29,6 +32,7 @@ class RequestField:
     high: float = math.inf
     values: tuple[Any, ...] | None = None
     format: str | None = None
+    sample: str | None = None
 
     @cached_property
     def allowed(self) -> str:
@@ -65,7 +69,9 @@ def _field(
     rule = contract.columns[name]
     nullable = name not in contract.never_null and not _needs_value(spec)
     if not rule.is_number:
-        return RequestField(name, rule.type, nullable, values=_values(rule, spec, known), format=rule.format)
+        sample = next((value for value in known or () if isinstance(value, str)), None)
+        values = _values(rule, spec, known)
+        return RequestField(name, rule.type, nullable, values=values, format=rule.format, sample=sample)
     most = LARGEST_WHOLE if rule.type == "int" else LARGEST_NUMBER
     return RequestField(
         name,

@@ -55,7 +55,7 @@ def _example(field: RequestField) -> Any:
     if field.values:
         return field.values[0]
     if field.type == "string":
-        return None if field.nullable else "text"
+        return field.sample or (None if field.nullable else "text")
     middle = _near_zero(field)
     return math.ceil(middle) if field.type == "int" else middle
 

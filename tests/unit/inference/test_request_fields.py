@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from service.inference.request_fields import RequestField, request_fields
+from service.inference.request_schema import example_row
 from tests.served_models import contract_of, features_of
 
 
@@ -64,6 +65,12 @@ def test_a_field_is_optional_where_contract_and_encoder_take_a_null(
     rule: Mapping[str, Any], spec: Mapping[str, Any], *, nullable: bool
 ) -> None:
     assert field(rule, spec).nullable is nullable
+
+
+def test_the_example_of_a_text_of_some_form_is_one_that_training_saw() -> None:
+    rule = {"type": "string", "format": r"[A-Z]{2}\d", "non_nullable": True}
+    found = field(rule, {"type": "categorical", "encoding": "onehot"}, (None, "AB1", "CD2"))
+    assert example_row([found]) == {"it": "AB1"}
 
 
 def test_numbers_of_a_category_are_numbers() -> None:
