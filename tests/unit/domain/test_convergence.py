@@ -1,5 +1,8 @@
 """What a look at a replica comes to."""
 
+from pathlib import Path
+from typing import get_args
+
 import pytest
 
 from domain.convergence import Problem, ProblemReason, Replica, Served, Sight, Standing, Wanted, lag, standing
@@ -74,3 +77,11 @@ def test_the_lag_counts_generations_and_takes_a_server_without_them_by_its_newes
 def test_a_replica_is_named_by_its_url_and_its_address() -> None:
     assert Replica(url="http://i:1", address="10.0.0.3").name == "http://i:1#10.0.0.3"
     assert Replica(url="http://10.0.0.3:1").name == "http://10.0.0.3:1"
+
+
+def test_every_state_and_every_reason_is_explained() -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    states, reasons = ((docs / name).read_text("utf-8") for name in ("convergence.md", "operations.md"))
+    chapter = reasons.partition("### Replicas that do not serve the champion")[2].partition("\n###")[0]
+    assert [state for state in Standing if f"\n| {state.value} |" not in states] == []
+    assert [reason for reason in get_args(ProblemReason) if f"\n| `{reason}` |" not in chapter] == []
