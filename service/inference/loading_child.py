@@ -8,7 +8,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
-from domain.errors import ModelUnusable
+import structlog
+
+from domain.errors import ModelUnusable, Stop, TryLater
 from service.adapters.sklearn.row_prediction import RowPredictor
 from service.children.pool import Children
 from service.children.settings import ChildSettings
@@ -24,6 +26,7 @@ _PRELOAD: Final = (
     "sklearn.pipeline",
     "service.tasks.build_model",
 )
+_NO_CHILD: Final = "child_not_ready"
 _SECONDS: Final = 120.0  # longest time in which a model is built
 _MEMORY: Final = 16 << 30
 # Where the parts of our models come from. The child is ours, but a model could have misused it.
@@ -38,6 +41,8 @@ _OTHERS: Final = frozenset(
         ("service.adapters.sklearn.row_preparation", "_Numbers"),
     }
 )
+
+log = structlog.get_logger("laurel.inference")
 
 
 def build_here(folder: Path, manifest: Mapping[str, str], trusted_types: Sequence[str]) -> RowPredictor:
@@ -59,14 +64,21 @@ class LoadingChild:
     def build(self, folder: Path, manifest: Mapping[str, str], trusted_types: Sequence[str]) -> RowPredictor:
         """Build a model; for the loading thread, which it blocks.
 
-        Raises ModelUnusable; TryLater when the child died or could not be started.
+        Raises ModelUnusable; TryLater when the child died of it. Where no child can be started it is built
+        here, which only costs those who ask meanwhile.
         """
         if self._started is None:
             predictor = build_here(folder, manifest, trusted_types)
             self._started = asyncio.run_coroutine_threadsafe(self._children.start(), self._loop)
             return predictor
         arguments = {"folder": str(folder), "manifest": dict(manifest), "trusted_types": list(trusted_types)}
-        built = asyncio.run_coroutine_threadsafe(self._run(arguments), self._loop).result()
+        try:
+            built = asyncio.run_coroutine_threadsafe(self._run(arguments), self._loop).result()
+        except (OSError, Stop, TryLater) as error:
+            if isinstance(error, TryLater) and error.reason != _NO_CHILD:
+                raise
+            log.warning("no_loading_child", problem=str(error))
+            return build_here(folder, manifest, trusted_types)
         return RowPredictor(*_read(built))
 
     @property

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -64,6 +65,18 @@ async def test_a_child_that_was_killed_is_replaced_and_only_its_own_task_is_lost
     assert refusal.value.reason == "step_died"
     built = await asyncio.to_thread(child.build, folder, manifest, ())
     assert built(ROWS) == build_here(folder, manifest, ())(ROWS)
+
+
+async def test_where_no_child_can_be_started_a_model_is_built_all_the_same(
+    child: LoadingChild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = small_package(tmp_path / "package")
+    folder, manifest = on_disk(package, tmp_path / "model"), manifest_of(package)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    for _ in range(2):
+        built = await asyncio.to_thread(child.build, folder, manifest, ())
+        assert built(ROWS) == build_here(folder, manifest, ())(ROWS)
+    assert child.pid is None
 
 
 def left(mark: Path) -> bool:
