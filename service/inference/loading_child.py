@@ -79,7 +79,7 @@ class LoadingChild:
                 raise
             log.warning("no_loading_child", problem=str(error))
             return build_here(folder, manifest, trusted_types)
-        return RowPredictor(*_read(built))
+        return RowPredictor(*_read(built, trusted_types))
 
     @property
     def pid(self) -> int | None:
@@ -99,12 +99,17 @@ class LoadingChild:
 
 
 class _Parts(pickle.Unpickler):
+    def __init__(self, built: bytes, trusted_types: Sequence[str]) -> None:
+        super().__init__(io.BytesIO(built))
+        self._trusted_types = trusted_types
+
     def find_class(self, module: str, name: str) -> Any:
-        if module.partition(".")[0] in _LIBRARIES or (module, name) in _OTHERS:
+        is_known = module.partition(".")[0] in _LIBRARIES or (module, name) in _OTHERS
+        if is_known or f"{module}.{name}" in self._trusted_types:
             return super().find_class(module, name)
         raise ModelUnusable("untrusted_type", f"the model holds {module}.{name}, which is no part of ours")
 
 
-def _read(built: bytes) -> tuple[Any, Any]:
-    preparation, estimator = _Parts(io.BytesIO(built)).load()
+def _read(built: bytes, trusted_types: Sequence[str]) -> tuple[Any, Any]:
+    preparation, estimator = _Parts(built, trusted_types).load()
     return preparation, estimator

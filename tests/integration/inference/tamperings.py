@@ -68,6 +68,10 @@ def _off_by_little(package: Package) -> Package:
     return _golden(package, predictions=[said[0] * (1 + 1e-6), *said[1:]])
 
 
+def _with_estimator(package: Package, change: Callable[[Any], Any]) -> Package:
+    return {**package, "model.skops": spoiled.with_estimator(package["model.skops"], change)}
+
+
 def _from_code(package: Package) -> Package:
     described = (
         b"flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n    python_model: null\n"
@@ -123,6 +127,14 @@ SEALED: Mapping[str, tuple[str, Callable[[Scene], Package]]] = {
         lambda it: {**it.package, GOLDEN: it.other[GOLDEN]},
     ),
     "golden rows off by a millionth": ("smoke_test_failed", lambda it: _off_by_little(it.package)),
+    "a model that says NaN": (
+        "smoke_test_failed",
+        lambda it: _with_estimator(it.package, spoiled.without_a_number),
+    ),
+    "a type that only an operator could trust": (
+        "untrusted_type",
+        lambda it: _with_estimator(it.package, spoiled.harmless),
+    ),
     "golden rows emptied": ("golden_rows_unusable", lambda it: _golden(it.package, rows=[], predictions=[])),
     "golden rows cut": ("golden_rows_unusable", lambda it: _golden(it.package, predictions=[1.0])),
     "golden rows of null": (

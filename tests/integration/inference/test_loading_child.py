@@ -79,6 +79,18 @@ async def test_where_no_child_can_be_started_a_model_is_built_all_the_same(
     assert child.pid is None
 
 
+async def test_a_type_that_the_operator_trusts_is_built_here_and_in_the_child(
+    child: LoadingChild, tmp_path: Path
+) -> None:
+    good = small_package(tmp_path / "package")
+    theirs = {**good, "model.skops": spoiled.with_estimator(good["model.skops"], spoiled.harmless)}
+    folder, manifest = on_disk(theirs, tmp_path / "model"), manifest_of(theirs)
+    expected = build_here(on_disk(good, tmp_path / "good"), manifest_of(good), ())(ROWS)
+    for _ in range(2):
+        built = await asyncio.to_thread(child.build, folder, manifest, ["tests.spoiled_models.HarmlessRidge"])
+        assert built(ROWS) == expected
+
+
 def left(mark: Path) -> bool:
     return mark.exists()
 
