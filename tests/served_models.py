@@ -63,6 +63,7 @@ def served_model(
     features: Mapping[str, Any] = FEATURES,
     columns: Mapping[str, Any] = COLUMNS,
     known: Mapping[str, tuple[Any, ...]] | None = None,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> ServedModel:
     return ServedModel(
         model_name="price",
@@ -77,6 +78,7 @@ def served_model(
         predict=predict,
         loaded_at=datetime(2026, 11, 1, tzinfo=UTC),
         known=known or {},
+        ranges=ranges or {},
     )
 
 

@@ -44,7 +44,7 @@ class Desk:
         self._metrics = metrics
         self.fields = request_fields(model.features, model.contract, model.known)
         self._checks = RequestChecks(self.fields, refuse_unknown=limits.refuses_unknown)
-        self._drift = DriftWatch(model.features, model.known)
+        self._drift = DriftWatch(model.features, model.known, model.ranges)
         self._tail = f',"model_version":"{model.version}"}}'
         metrics.drift.keep(model.features.columns)
         generation = {} if model.generation is None else {"Laurel-Generation": str(model.generation)}

@@ -1,7 +1,8 @@
 """Input drift: values that the contract allows, and that the model has not been trained for.
 
-The bounds are what the feature schema clips to: a value beyond is cut before the model sees it. The
-categories are those that the fitted encoders know. A column with neither is watched for nulls alone.
+The bounds are the least and the greatest value of training, where the fitted model remembers them, else what
+the feature schema clips to: a value beyond is cut before the model sees it. The categories are those that the
+fitted encoders know. A column with neither is watched for nulls alone.
 """
 
 import threading
@@ -14,6 +15,7 @@ from service.inference.request_fields import Known
 
 DriftKind = Literal["out_of_range", "unseen_category", "null"]
 KINDS: Final[tuple[DriftKind, ...]] = ("out_of_range", "unseen_category", "null")
+Ranges = Mapping[str, tuple[float, float]]
 _Hit = tuple[str, DriftKind]
 
 
@@ -52,8 +54,8 @@ class DriftCounts:
 class DriftWatch:
     """Looks at the checked rows of one model."""
 
-    def __init__(self, features: FeatureSchema, known: Known) -> None:
-        self._watched = [*_watched(features, known)]
+    def __init__(self, features: FeatureSchema, known: Known, ranges: Ranges) -> None:
+        self._watched = [*_watched(features, known, ranges)]
 
     def hits(self, rows: Sequence[Mapping[str, Any]]) -> list[_Hit]:
         """What drifted, once per row and feature."""
@@ -70,11 +72,11 @@ class DriftWatch:
         return found
 
 
-def _watched(features: FeatureSchema, known: Known) -> Iterator[_Watched]:
+def _watched(features: FeatureSchema, known: Known, ranges: Ranges) -> Iterator[_Watched]:
     for name, spec in features.tabular_features.items():
         if isinstance(spec, CategoricalSpec):
             values = known.get(name, spec.order)
             yield _Watched(name, None, None, None if values is None else frozenset(values))
         else:
-            low, high = spec.clip or (None, None)
+            low, high = ranges.get(name) or spec.clip or (None, None)
             yield _Watched(name, low, high, None)

@@ -127,6 +127,7 @@ class ModelLoader:
             predict=predict,
             loaded_at=self._clock.now(),
             known=predict.categories,
+            ranges=predict.ranges,
         )
 
 

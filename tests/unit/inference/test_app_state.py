@@ -121,6 +121,15 @@ async def test_drift_is_counted_by_feature_and_kind() -> None:
     assert len(drifted) == 3 * len(FEATURES)
 
 
+async def test_a_range_that_the_fitted_model_remembers_goes_before_the_clip() -> None:
+    async with open_stage(served_model(ranges={"floors": (1, 3), "size": (20, 400)})) as stage:
+        await stage.predict([{**ROW, "floors": floors} for floors in (1, 3, 4)])
+        await stage.predict([{**ROW, "size": size} for size in (19, 20, 400, 401)])
+        drifted = (await figures(stage))["laurel_input_drift_total"]
+    assert drifted["feature=floors,kind=out_of_range"] == 1
+    assert drifted["feature=size,kind=out_of_range"] == 2
+
+
 async def test_features_that_are_served_no_more_are_counted_no_more() -> None:
     features = {"size": {"type": "numeric"}}
     async with open_stage(served_model()) as stage:
