@@ -49,6 +49,7 @@ lock: $(UV_STAMP) ## resolve the dependencies anew (UPGRADE=1: to the newest ver
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra local --extra dev --output-file $(LOCKS)/dev.txt pyproject.toml
 	@$(COMPILE) --extra local --constraints $(LOCKS)/dev.txt --output-file $(LOCKS)/local.txt pyproject.toml
 	@$(COMPILE) --constraints $(LOCKS)/dev.txt --output-file $(LOCKS)/runtime.txt pyproject.toml
+	@$(COMPILE) --constraints $(LOCKS)/dev.txt --group inference --output-file $(LOCKS)/inference.txt
 	@echo setuptools | $(COMPILE) --constraints $(LOCKS)/dev.txt --no-annotate --output-file $(LOCKS)/build.txt -
 	@! grep -nE '://|^ *--(index|extra-index|find-links|trusted)' $(LOCKS)/*.txt || \
 	  { echo 'a lock holds an address' >&2; exit 1; }
