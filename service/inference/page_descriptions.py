@@ -18,30 +18,19 @@ def _object(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
+_PROBLEM: Final = _object(type=_TEXT, title=_TEXT, status={"type": "integer"}, detail=_TEXT, reason=_TEXT)
+_FAULT: Final = _object(row={"type": "integer", "minimum": 0}, field=_TEXT, came=_TEXT, allowed=_TEXT)
+
 # The schemas that do not depend on the model.
 SCHEMAS: Final[Mapping[str, Any]] = {
     "Prediction": {
         **_object(prediction={"type": "number"}, model_version=_TEXT),
         "example": {"prediction": 181500.0, "model_version": "7"},
     },
-    "Problem": _object(type=_TEXT, title=_TEXT, status={"type": "integer"}, detail=_TEXT, reason=_TEXT),
+    "Problem": _PROBLEM,
     "InputProblem": {
-        **_object(
-            type=_TEXT,
-            title=_TEXT,
-            status={"type": "integer"},
-            detail=_TEXT,
-            reason=_TEXT,
-        ),
-        "properties": {
-            "reason": _TEXT,
-            "errors": {
-                "type": "array",
-                "items": _object(
-                    row={"type": "integer", "minimum": 0}, field=_TEXT, came=_TEXT, allowed=_TEXT
-                ),
-            },
-        },
+        **_PROBLEM,
+        "properties": {**_PROBLEM["properties"], "errors": {"type": "array", "items": _FAULT}},
     },
     "Reloaded": _object(
         status={"type": "string", "enum": ["reloaded"]},
@@ -58,21 +47,21 @@ SCHEMAS: Final[Mapping[str, Any]] = {
         "example": {"generation": 3, "version": 7},
     },
     "Info": {
-        **_object(model_name=_TEXT, stale={"type": "boolean"}, problem=_TEXT_OR_NULL),
-        "properties": {
-            "model_name": _TEXT,
-            "model_version": _TEXT,
-            "run_id": _TEXT_OR_NULL,
-            "generation": _COUNT_OR_NULL,
-            "feature_version": _COUNT,
-            "data_contract_version": _COUNT,
-            "target": _TEXT,
-            "digest": _TEXT,
-            "files": {"type": "object", "additionalProperties": _TEXT},
-            "loaded_at": {"type": "string", "format": "date-time"},
-            "stale": {"type": "boolean"},
-            "problem": _TEXT_OR_NULL,
-        },
+        **_object(
+            model_name=_TEXT,
+            model_version=_TEXT,
+            run_id=_TEXT_OR_NULL,
+            generation=_COUNT_OR_NULL,
+            feature_version=_COUNT,
+            data_contract_version=_COUNT,
+            target=_TEXT,
+            digest=_TEXT,
+            files={"type": "object", "additionalProperties": _TEXT},
+            loaded_at={"type": "string", "format": "date-time"},
+            stale={"type": "boolean"},
+            problem=_TEXT_OR_NULL,
+        ),
+        "required": ["model_name", "stale", "problem"],  # all that there is without a model
     },
     "Health": _object(
         status={"type": "string", "enum": ["ok", "unavailable"]},
