@@ -5,6 +5,7 @@ import contextlib
 import gc
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ log = structlog.get_logger("laurel.inference")
 _BACKLOG: Final = 2048
 # Longer than clients and balancers keep a connection, so that no request meets one that is just closing.
 _IDLE_SECONDS: Final = 75
+# Beside a model that is being loaded, each answer waits this long for the interpreter, several times.
+_SWITCH_SECONDS: Final = 0.0005
 
 
 class Server:
@@ -55,6 +58,7 @@ class Server:
 
     async def run(self, host: str, port: int) -> None:
         """Serve until `stop`, SIGTERM or Ctrl-C. Raises Stop when the port is taken or a part dies."""
+        sys.setswitchinterval(_SWITCH_SECONDS)
         listening = _listen(host, port)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stop)
