@@ -73,22 +73,22 @@ def champion_of(model_name: str, version: RegisteredVersion) -> Champion:
 def _manifest(version: RegisteredVersion) -> dict[str, Sha256]:
     text = version.tags.get("laurel.manifest")
     if text is None:
-        raise _refused(
-            version,
+        raise _version_fault(
             "no_manifest",
+            version,
             "has no manifest (tag laurel.manifest), so nobody knows what its files must be; it was not "
             "registered by Laurel's worker: promote a model that Laurel trained, or roll back to one",
         )
     try:
         manifest = _MANIFEST.validate_python(json.loads(text))
     except (ValidationError, ValueError, RecursionError) as error:
-        raise _refused(
-            version, "manifest_malformed", "has a manifest that is no map of paths to sha256 digests"
+        raise _version_fault(
+            "manifest_malformed", version, "has a manifest that is no map of paths to sha256 digests"
         ) from error
     if not manifest or version.tags.get("laurel.model_digest") != seal(manifest):
-        raise _refused(
-            version,
+        raise _version_fault(
             "manifest_mismatch",
+            version,
             "has a manifest that its tag laurel.model_digest does not seal: one of the two is another "
             "version's, or was changed by hand",
         )
@@ -100,8 +100,8 @@ def _generation(version: RegisteredVersion) -> int | None:
     if text is None:
         return None
     if not _GENERATION.fullmatch(text):
-        raise _refused(
-            version, "generation_malformed", f"has a tag laurel.generation that is no number: {text[:40]!r}"
+        raise _version_fault(
+            "generation_malformed", version, f"has a tag laurel.generation that is no number: {text[:40]!r}"
         )
     return int(text)
 
@@ -109,13 +109,13 @@ def _generation(version: RegisteredVersion) -> int | None:
 def _source(version: RegisteredVersion) -> str:
     """Looked at even when the files are in the cache: the next server would not find them."""
     if not version.source:
-        raise _refused(
-            version,
+        raise _version_fault(
             "model_source_refused",
+            version,
             "has an empty source: its files are nowhere; promote a model that Laurel trained",
         )
     return version.source
 
 
-def _refused(version: RegisteredVersion, reason: str, what: str) -> ModelUnusable:
+def _version_fault(reason: str, version: RegisteredVersion, what: str) -> ModelUnusable:
     return ModelUnusable(reason, f"version {version.version} {what}", version=version.version)

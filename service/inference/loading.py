@@ -95,22 +95,24 @@ class ModelLoader:
         if self._verifier is None:
             return
         if champion.signature is None:
-            raise _refused(champion, "signature_missing", "is not signed, and a verification key is set")
+            raise _version_fault(
+                "signature_missing", champion, "is not signed, and a verification key is set"
+            )
         text = signed_text(champion.model_name, champion.run_id or "", champion.digest)
         if not self._verifier.verify(text, champion.signature):
-            raise _refused(
-                champion, "signature_refused", "is signed by another key, or the signature is another model's"
+            raise _version_fault(
+                "signature_refused", champion, "is signed by another key, or the signature is another model's"
             )
 
     def _load(self, path: Path, champion: Champion) -> ServedModel:
         folder = ModelFolder(str(path), champion.manifest)
         if wrong := _layout_faults(folder.manifest):
-            raise _refused(champion, "foreign_model", f"is no model that Laurel packaged: {wrong}")
+            raise _version_fault("foreign_model", champion, f"is no model that Laurel packaged: {wrong}")
         schema = folder.schema()
         columns = schema.features.columns
         if lost := set(columns) - schema.contract.columns.keys():
-            raise _refused(
-                champion, "unloadable_model", f"has features without a rule: {', '.join(sorted(lost)[:5])}"
+            raise _version_fault(
+                "unloadable_model", champion, f"has features without a rule: {', '.join(sorted(lost)[:5])}"
             )
         predict = self._build(path, champion.manifest, self._trusted_types)
         _require_golden_rows(_golden_rows(folder, columns), predict)
@@ -165,5 +167,5 @@ def _golden_rows(folder: ModelFolder, columns: Sequence[str]) -> Mapping[str, An
     return golden
 
 
-def _refused(champion: Champion, reason: str, what: str) -> ModelUnusable:
+def _version_fault(reason: str, champion: Champion, what: str) -> ModelUnusable:
     return ModelUnusable(reason, f"version {champion.version} {what}", version=champion.version)
