@@ -77,7 +77,7 @@ def main() -> None:
         "--reloads", type=int, default=0, metavar="N", help="with serving: N reloads under load"
     )
     parser.add_argument("--rate", type=float, default=200.0, help="requests a second during the reloads")
-    parser.add_argument("--quick", action="store_true", help="less than a minute, 20,000 rows only")
+    parser.add_argument("--quick", action="store_true", help="few times, and on 20,000 rows only")
     parser.add_argument("--write-readme", action="store_true", help="put the tables into README.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="laurel-bench-") as folder:

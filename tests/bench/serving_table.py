@@ -7,6 +7,7 @@ from statistics import median
 from tests.bench.figures import percentile
 from tests.bench.serving import LAUREL, MLFLOW, Case, ServingFigures
 from tests.load.closed_loop import Stint
+from tests.load.judge import Verdict
 from tests.load.soak import Soak
 
 _LEAST_TIMES, _MOST_SHARE, _MOST_SLOWER = 3.0, 1 / 3, 1.5
@@ -40,39 +41,42 @@ def share_notes(figures: ServingFigures) -> Iterator[str]:
 
 
 def soak_rows(soak: Soak) -> Iterator[Row]:
-    """What reloads under load cost."""
-    verdict, plan = soak.verdict, soak.plan
-    if verdict is None:
-        return
-    moves = [move for round_ in soak.moves for move in round_]
+    """What reloads under load lost, and what they cost."""
+    moves, plan = [move for round_ in soak.moves for move in round_], soak.plan
     yield [f"{len(moves)} reloads, one every {plan.every:g} s, at {plan.rate:g} requests/s", "", "target"]
-    yield ["requests to two replicas", f"{verdict.calls:,}", ""]
-    lost, wrong = sum(verdict.failed.values()), len(verdict.wrong) + len(verdict.backwards)
-    yield ["failed", f"{lost}", f"0: {_met(not lost)}"]
-    yield [
-        "another model's number, or an older generation behind a newer",
-        f"{wrong}",
-        f"0: {_met(not wrong)}",
-    ]
+    if soak.verdict is not None:
+        yield from _answers(soak.verdict)
     yield ["promotions that a replica did not follow", f"{len(soak.refused)}", f"0: {_met(not soak.refused)}"]
-    yield ["p50, p99 without reloads", _spread(soak.without), ""]
-    times = percentile(soak.beside, 99) / percentile(soak.without, 99)
-    yield ["p50, p99 with reloads", _spread(soak.beside), ""]
+    yield ["reloads by result", ", ".join(f"{n} {result}" for result, n in soak.results.items() if n), ""]
+    yield from _times(soak)
+    reloads = [move.ended - move.alias_moved for move in moves]
+    yield ["alias moved → both replicas serve it, p50 (p99)", _spread(reloads), ""]
+    for number, megabytes in enumerate(zip(*soak.megabytes, strict=True), 1):
+        name = f"memory of replica {number} before, and after each {plan.reloads // plan.rounds} reloads"
+        yield [name, _megabytes(megabytes), "flat"]
+
+
+def _answers(verdict: Verdict) -> Iterator[Row]:
+    lost, wrong = sum(verdict.failed.values()), len(verdict.wrong) + len(verdict.backwards)
+    yield ["requests to two replicas", f"{verdict.calls:,}", ""]
+    yield ["failed", f"{lost}", f"0: {_met(not lost)}"]
+    name = "another model's number, or an older generation behind a newer one"
+    yield [name, f"{wrong}", f"0: {_met(not wrong)}"]
+
+
+def _times(soak: Soak) -> Iterator[Row]:
+    without, beside, during = (
+        [call.seconds for call in calls] for calls in (soak.without, soak.beside, soak.during)
+    )
+    times = percentile(beside, 99) / percentile(without, 99)
+    yield ["p50 (p99) without reloads", _spread(without), ""]
+    yield ["p50 (p99) with reloads", _spread(beside), ""]
     target = f"≤ {_MOST_SLOWER:g} times: {_met(times <= _MOST_SLOWER)}"
     yield ["**p99 with ÷ without**", f"**{times:.2f}**", target]
-    yield ["p50, p99 while a reload is in hand", _spread(soak.during), ""]
-    yield [
-        "alias moved → both replicas serve it, p50, p99",
-        _spread([m.ended - m.alias_moved for m in moves]),
-        "",
-    ]
-    for replica, weights in enumerate(zip(*soak.megabytes, strict=True), 1):
-        yield [
-            f"memory of replica {replica} before, after each {plan.reloads // plan.rounds} reloads",
-            _weights(weights),
-            "flat",
-        ]
-    yield ["reloads by result", ", ".join(f"{n} {result}" for result, n in soak.results.items() if n), ""]
+    slowest = f"{_spread(during)}, {max(during) * 1e3:.0f} ms"
+    yield ["p50 (p99) while a reload is in hand, and the slowest", slowest, ""]
+    late = " and ".join(_spread([call.late for call in calls]) for calls in (soak.without, soak.beside))
+    yield ["the load's own lateness in that, without and with", late, ""]
 
 
 def _case(case: Case, ours: Sequence[Stint], theirs: Sequence[Stint]) -> Row:
@@ -98,9 +102,9 @@ def _each(stints: Sequence[Stint]) -> list[float]:
     return [*chain.from_iterable(stint.each for stint in stints)]
 
 
-def _weights(megabytes: Sequence[float]) -> str:
-    grown = megabytes[-1] - megabytes[1]
-    return f"{', '.join(f'{weight:.0f}' for weight in megabytes)} MB; {grown:+.1f} MB since the first round"
+def _megabytes(held: Sequence[float]) -> str:
+    """The first reload starts the child that builds models: growth counts from the first round on."""
+    return f"{', '.join(f'{one:.0f}' for one in held)} MB; {held[-1] - held[1]:+.1f} MB since the first"
 
 
 def _met(met: bool) -> str:  # noqa: FBT001 - reads as it says

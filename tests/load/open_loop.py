@@ -26,12 +26,16 @@ class Plan:
 
 
 class Call(NamedTuple):
-    """One request and what came of it. `due` is monotonic; `fault` is empty for a good answer."""
+    """One request and what came of it. `due` is monotonic; `fault` is empty for a good answer.
+
+    `late` are the seconds, of all, by which the load itself woke up too late.
+    """
 
     port: int
     connection: int
     row: int
     due: float
+    late: float
     seconds: float = 0.0
     prediction: float = 0.0
     version: str = ""
@@ -70,9 +74,16 @@ async def _lane(
     async with Connection(port) as connection:
         while not is_over():
             due = pace.first + sent * pace.every
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            late = await _until(due)
             row, sent = (place + sent) % len(requests), sent + 1
-            calls.append(await _ask(connection, requests[row], Call(port, place, row, due)))
+            calls.append(await _ask(connection, requests[row], Call(port, place, row, due, late)))
+
+
+async def _until(due: float) -> float:
+    """Sleep, and return by how much that was too long."""
+    free = time.monotonic()
+    await asyncio.sleep(max(0.0, due - free))
+    return time.monotonic() - max(due, free)
 
 
 async def _ask(connection: Connection, asked: bytes, call: Call) -> Call:

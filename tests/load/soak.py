@@ -58,20 +58,20 @@ class Soak:
         return [move for round_ in self.moves for move in round_ if not _is_followed(move)]
 
     @property
-    def without(self) -> list[float]:
-        """Seconds of the calls that were due in a time without reloads."""
-        return _seconds(self.calls, self.quiet)
+    def without(self) -> list[Call]:
+        """The answered calls that were due in a time without reloads."""
+        return _due_in(self.calls, self.quiet)
 
     @property
-    def beside(self) -> list[float]:
-        """Seconds of the calls that were due from the first reload of a round to its last."""
-        return _seconds(self.calls, [(moves[0].began, moves[-1].ended) for moves in self.moves])
+    def beside(self) -> list[Call]:
+        """The answered calls that were due from the first reload of a round to its last."""
+        return _due_in(self.calls, [(moves[0].began, moves[-1].ended) for moves in self.moves])
 
     @property
-    def during(self) -> list[float]:
-        """Seconds of the calls that were due while a reload was in hand."""
+    def during(self) -> list[Call]:
+        """The answered calls that were due while a reload was in hand."""
         each = [(move.alias_moved, move.ended) for moves in self.moves for move in moves]
-        return _seconds(self.calls, each)
+        return _due_in(self.calls, each)
 
     def document(self) -> dict[str, Any]:
         """All of it as JSON values, without the single calls."""
@@ -83,8 +83,8 @@ class Soak:
             "wrong": [call._asdict() for call in self.verdict.wrong],
             "backwards": len(self.verdict.backwards),
             "reload_seconds": [move.ended - move.alias_moved for moves in self.moves for move in moves],
-            "seconds_without": self.without,
-            "seconds_with": self.beside,
+            "seconds_without": [call.seconds for call in self.without],
+            "seconds_with": [call.seconds for call in self.beside],
             "megabytes": self.megabytes,
             "results": dict(self.results),
         }
@@ -141,12 +141,9 @@ async def _results(ports: Sequence[int]) -> Mapping[str, int]:
     return found
 
 
-def _seconds(calls: Sequence[Call], windows: Sequence[tuple[float, float]]) -> list[float]:
+def _due_in(calls: Sequence[Call], windows: Sequence[tuple[float, float]]) -> list[Call]:
     return [
-        call.seconds
-        for began, ended in windows
-        for call in calls
-        if began <= call.due <= ended and not call.fault
+        call for began, ended in windows for call in calls if began <= call.due <= ended and not call.fault
     ]
 
 

@@ -12,7 +12,7 @@ TRUTH = Truth({"1": [10.0, 20.0], "2": [11.0, 21.0]}, {1: "1", 2: "2", 3: "1"})
 
 
 def call(version: str, generation: int, prediction: float, *, row: int = 0, connection: int = 0) -> Call:
-    return Call(80, connection, row, 0.0, 0.001, prediction, version, generation)
+    return Call(80, connection, row, 0.0, 0.0, 0.001, prediction, version, generation)
 
 
 def test_answers_of_either_version_pass_while_the_generation_grows() -> None:
