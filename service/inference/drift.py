@@ -1,8 +1,7 @@
 """Input drift: values that the contract allows, and that the model has not been trained for.
 
-The bounds are the least and the greatest value of training, where the fitted model remembers them, else what
-the feature schema clips to: a value beyond is cut before the model sees it. The categories are those that the
-fitted encoders know. A column with neither is watched for nulls alone.
+The bounds are the least and the greatest value of training, else what the feature schema clips to. The
+categories are those that the fitted encoders know. A column with neither is watched for nulls alone.
 """
 
 import threading

@@ -25,6 +25,7 @@ from service.tasks.golden_rows import disagreements
 from service.tasks.model_folder import ModelFolder
 
 _GOLDEN: Final = "golden_rows"
+_RANGES: Final = "training_ranges"
 _TRAVELLING: Final = ("feature_schema", "data_contract", "target", "model_definition", _GOLDEN)
 _NEEDED: Final = frozenset({"MLmodel", MODEL_FILE})
 _BESIDE: Final = frozenset({"conda.yaml", "python_env.yaml", "requirements.txt"})
@@ -129,7 +130,7 @@ class ModelLoader:
             predict=predict,
             loaded_at=self._clock.now(),
             known=predict.categories,
-            ranges=predict.ranges,
+            ranges=_training_ranges(folder),
         )
 
 
@@ -151,6 +152,17 @@ def _require_golden_rows(golden: Mapping[str, Any], predict: Predict) -> None:
         raise ModelUnusable(
             "smoke_test_failed", f"the model does not say what it said when it was made: {'; '.join(wrong)}"
         )
+
+
+def _training_ranges(folder: ModelFolder) -> Mapping[str, tuple[float, float]]:
+    """What a model takes along since it takes it along; without it, drift is judged by `clip` alone."""
+    if f"{OURS}/{_RANGES}.json" not in folder.manifest:
+        return {}
+    try:
+        found: Mapping[str, Sequence[float]] = folder.travelling(_RANGES)
+        return {str(name): (float(low), float(high)) for name, (low, high) in found.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ModelUnusable("unloadable_model", "the model's training ranges cannot be read") from error
 
 
 def _golden_rows(folder: ModelFolder, columns: Sequence[str]) -> Mapping[str, Any]:

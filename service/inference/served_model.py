@@ -21,7 +21,7 @@ class ServedModel:
     raw target in their order. `generation` is the version's tag; None when nobody wrote one. `manifest` maps
     each file of the model to its sha256, `digest` seals it. `known` are the categories that the fitted
     encoders hold, by column: one that is not among them has no code. `ranges` are the least and the greatest
-    value of training, where the fitted model remembers them.
+    number of training, by column.
     """
 
     model_name: str

@@ -20,7 +20,7 @@ from domain.model_definition import ModelDefinition
 from domain.points import Point
 from service.adapters.files.folders import publish_folder
 from service.adapters.mlflow.model_package import PackagedModel, package_files
-from service.adapters.pyarrow.datasets import Table, floats_of, frame_of, read_dataset
+from service.adapters.pyarrow.datasets import Table, floats_of, frame_of, range_of, read_dataset
 from service.adapters.pyarrow.frame_rules import FitNeeds, frame_faults
 from service.adapters.sklearn.estimators import takes_nulls
 from service.adapters.sklearn.fitting import Fitted, fit, predict
@@ -131,6 +131,7 @@ def _files(
         "model_definition": model.model_dump(mode="json"),
         "target": {"name": schema.target, "transform": model.target_transform},
         "golden_rows": golden_rows(table, schema.features.columns, fitted.predictions),
+        "training_ranges": _ranges(table, schema),
     }
     metadata = {
         "model_type": model.type,
@@ -150,3 +151,9 @@ def _files(
             metadata=metadata,
         )
     )
+
+
+def _ranges(table: Table, schema: Schema) -> dict[str, tuple[float, float]]:
+    """The least and the greatest value of each number: what lies beyond was never learned from."""
+    numbers = [name for name, spec in schema.features.tabular_features.items() if spec.type == "numeric"]
+    return {name: found for name in numbers if (found := range_of(table, name)) is not None}

@@ -46,6 +46,13 @@ def floats_of(table: Table, column: str) -> Floats:
     return np.asarray(table.column(column).to_numpy(), dtype=np.float64)
 
 
+def range_of(table: Table, column: str) -> tuple[float, float] | None:
+    """The least and the greatest number of a column; None where there is none."""
+    values = floats_of(table, column)
+    numbers = values[np.isfinite(values)]
+    return (float(numbers.min()), float(numbers.max())) if numbers.size else None
+
+
 def rows_at(table: Table, columns: Iterable[str], places: Sequence[int]) -> list[dict[str, Any]]:
     """A few rows as Python values, by their places."""
     rows: list[dict[str, Any]] = table.select(list(columns)).take(pa.array(places, pa.int64())).to_pylist()

@@ -10,14 +10,13 @@ from service.adapters.sklearn.row_preparation import UNKNOWN, RowPreparation, ro
 
 
 class RowPredictor:
-    """A preparation and a fitted estimator; `categories` and `ranges` are what the preparation has seen."""
+    """A preparation and a fitted estimator; `categories` are what the preparation has seen."""
 
     def __init__(self, prepare: RowPreparation, estimator: Any) -> None:
         ask_trees_directly(estimator)
         self._prepare = prepare
         self._estimator = estimator
         self.categories: Mapping[str, tuple[Any, ...]] = prepare.categories
-        self.ranges: Mapping[str, tuple[float, float]] = prepare.ranges
 
     @classmethod
     def of(cls, pipeline: Any) -> Self:

@@ -68,8 +68,7 @@ class _Codes(NamedTuple):
 class RowPreparation:
     """Prepares rows that are mappings.
 
-    `categories` are those that the encoders know, by column; `ranges` what lay between the least and the
-    greatest value of training, where a scaler remembers them.
+    `categories` are those that the encoders know, by column.
     """
 
     def __init__(self, columns: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
@@ -88,7 +87,6 @@ class RowPreparation:
         self._names = tuple(numbers)
         self._places = [place for place, _ in numbers.values()]
         self._numbers = _Numbers(*np.array([rule for _, rule in numbers.values()]).reshape(-1, 7).T)
-        self.ranges = {column: span for column, steps in columns if (span := _span(steps)) is not None}
         self.categories = {
             one.column: tuple(value for value in one.codes if value is not None) for one in self._codes
         }
@@ -123,13 +121,6 @@ class RowPreparation:
         block *= rule.factor
         block += rule.offset
         return block
-
-
-def _span(steps: Mapping[str, Any]) -> tuple[float, float] | None:
-    scaler = steps.get("scale")
-    if not isinstance(scaler, MinMaxScaler):
-        return None
-    return float(scaler.data_min_[0]), float(scaler.data_max_[0])
 
 
 def row_preparation(preprocessing: Any) -> RowPreparation:

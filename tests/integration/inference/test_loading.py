@@ -1,5 +1,6 @@
 """What stands behind the alias becomes what is served: R03, R04 and R07 without the HTTP door."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -42,6 +43,9 @@ async def test_the_champion_is_loaded_with_everything_that_travels_with_it(
     assert (model.version, model.generation, model.run_id) == (version.version, 7, version.mlflow_run_id)
     assert (model.feature_version, model.contract.target) == (1, "price")
     assert model.features.columns == ("size", "floors", "kind", "grade")
+    recorded = json.loads(packages[0]["laurel/training_ranges.json"])
+    assert model.ranges == {name: tuple(span) for name, span in recorded.items()}
+    assert set(model.ranges) == {"size", "floors"}
     assert len(replica.answers()) == len(ROWS)
 
 

@@ -121,7 +121,7 @@ async def test_drift_is_counted_by_feature_and_kind() -> None:
     assert len(drifted) == 3 * len(FEATURES)
 
 
-async def test_a_range_that_the_fitted_model_remembers_goes_before_the_clip() -> None:
+async def test_a_range_of_training_goes_before_the_clip() -> None:
     async with open_stage(served_model(ranges={"floors": (1, 3), "size": (20, 400)})) as stage:
         await stage.predict([{**ROW, "floors": floors} for floors in (1, 3, 4)])
         await stage.predict([{**ROW, "size": size} for size in (19, 20, 400, 401)])

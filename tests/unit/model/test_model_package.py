@@ -94,7 +94,8 @@ def test_the_package_says_what_it_is_in_mlflows_own_words(answer: dict[str, Any]
 def test_schema_contract_and_target_travel_inside(answer: dict[str, Any]) -> None:
     folder = Path(model_of(answer)["model_folder"], "laurel")
     read = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.iterdir()}
-    assert set(read) == {"data_contract", "feature_schema", "golden_rows", "model_definition", "target"}
+    travelling = {"data_contract", "feature_schema", "golden_rows", "model_definition", "target"}
+    assert set(read) == travelling | {"training_ranges"}
     assert list(read["feature_schema"]["tabular_features"]) == list(FEATURES)
     assert read["target"] == {"name": "price", "transform": None}
     assert read["data_contract"]["primary_key"] == ["key"]
