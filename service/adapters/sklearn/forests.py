@@ -1,27 +1,32 @@
-"""A random forest that is asked for a few rows: tree after tree, without joblib.
+"""Trees that are asked for a few rows directly, without what scikit-learn does around them.
 
-scikit-learn sends each tree through joblib, which takes a tenth of a millisecond for every tree, even with
-one thread; a tree itself takes microseconds.
+It sends each tree of a random forest through joblib, which takes a tenth of a millisecond for every tree,
+even with one thread; a tree itself takes microseconds. Boosted trees look at their rows three times over,
+which takes four times as long as all the trees.
 """
 
 from typing import Any
 
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
+from sklearn.ensemble._gradient_boosting import predict_stages
 
 from domain.metrics import Floats
 
 
 def ask_trees_directly(estimator: Any) -> None:
-    """Let a fitted forest, if the estimator is or holds one, add up its trees itself, in their order.
+    """Let a fitted forest or boosted trees, if the estimator is or holds such, add up their trees in order.
 
-    That is what it does with one thread, so the predictions are the same to the bit. What is not finite it
-    judges as before.
+    That is what they do with one thread, so the predictions are the same to the bit. What is not finite they
+    judge as before.
     """
     inner = estimator.regressor_ if isinstance(estimator, TransformedTargetRegressor) else estimator
     if isinstance(inner, RandomForestRegressor):
         inner.predict = _direct(inner)
+    elif isinstance(inner, GradientBoostingRegressor) and isinstance(inner.init_, DummyRegressor):
+        inner.predict = _boosted(inner)
 
 
 def _direct(forest: RandomForestRegressor) -> Any:
@@ -37,5 +42,20 @@ def _direct(forest: RandomForestRegressor) -> Any:
             total += tree.predict(narrow)[:, 0]
         total /= len(trees)
         return total
+
+    return predict
+
+
+def _boosted(boosting: GradientBoostingRegressor) -> Any:
+    trees, rate, first = boosting.estimators_, boosting.learning_rate, boosting.init_.constant_
+
+    def predict(prepared: Floats) -> Floats:
+        with np.errstate(over="ignore"):
+            narrow = np.ascontiguousarray(prepared, dtype=np.float32)
+        if not np.isfinite(narrow).all():
+            return np.asarray(GradientBoostingRegressor.predict(boosting, prepared))
+        total = np.tile(first.astype(np.float64), (len(narrow), 1))
+        predict_stages(trees, narrow, rate, total)
+        return total[:, 0]
 
     return predict
