@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,7 @@ class LocalOptions:
     listener_port: int = 18081
     inference_ports: tuple[int, ...] = ()
     new_model: bool = False
+    meanwhile: Callable[[], None] | None = None  # called in a thread while the roles start
 
     def taken_ports(self) -> dict[int, str]:
         """The ports that are needed here, each with who needs it, of which another program holds now."""
@@ -175,6 +177,8 @@ class LocalLaurel:
             self._say(f"inference-{number}", "starting")
             self.replicas.append(replica)
             replica.start()
+        if self._options.meanwhile:
+            threading.Thread(target=self._options.meanwhile, daemon=True).start()
 
     async def _prepare_kafka(self) -> None:
         settings = self.settings

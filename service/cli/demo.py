@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import threading
 import time
 from importlib import import_module
 from pathlib import Path
@@ -57,10 +56,9 @@ def demo(
         "MLFLOW_MODEL_NAME": name,
         "INFERENCE_INTERNAL_TOKEN": secrets.token_urlsafe(24),
     }
-    threading.Thread(target=_load, daemon=True).start()
-    with running(
-        home / "demo" / "servers", environment, port_base, replicas=MOST_REPLICAS, new_model=True
-    ) as laurel:
+    servers = home / "demo" / "servers"
+    more: Any = {"replicas": MOST_REPLICAS, "new_model": True, "meanwhile": _load}
+    with running(servers, environment, port_base, **more) as laurel:
         told = _told(laurel, stage, quiet=as_json)
         seconds = round(time.monotonic() - began, 1)
         env = write_environment(laurel, home) if keep else None
@@ -70,7 +68,10 @@ def demo(
 
 
 def _load() -> None:
-    """Import what the story needs, which takes a second or two, while the servers start."""
+    """Import what the story needs, which takes a second or two.
+
+    Not before nobody else imports: two threads in the same packages can see half of one.
+    """
     for module in ("service.cli.telling", "service.adapters.polars.deliveries"):
         import_module(module)
 

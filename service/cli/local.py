@@ -4,7 +4,7 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -53,12 +53,17 @@ def running(
     *,
     replicas: int = 0,
     new_model: bool = False,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[LocalLaurel]:
-    """Start it all below `folder`, and end it all, whatever happens; errors become sentences."""
+    """Start it all below `folder`, and end it all, whatever happens; errors become sentences.
+
+    `meanwhile` is called in a thread while the roles start.
+    """
     options = replace(
         _options(folder.absolute(), environment, port_base),
         inference_ports=_inference_ports(port_base)[:replicas],
         new_model=new_model,
+        meanwhile=meanwhile,
     )
     _require_usable(options)
     progress = StartProgress()
