@@ -23,7 +23,7 @@ class Aftercare:
     """Draws the pictures of ended runs, then clears up. A crash loses none: what is left is found again."""
 
     def __init__(
-        self, world: World, pictures: Pictures, retention: Retention, *, moment_seconds: float = 1.0
+        self, world: World, pictures: Pictures, retention: Retention, *, moment_seconds: float = 0.5
     ) -> None:
         self._world = world
         self._moment_seconds = moment_seconds

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import pickle
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -51,25 +52,29 @@ def build_here(folder: Path, manifest: Mapping[str, str], trusted_types: Sequenc
 
 
 class LoadingChild:
-    """Builds the first model here, while nothing is served yet, and all others in a child.
+    """Builds the first model here, while nothing is served yet, and others in a child once there is one.
 
-    Make it in a running event loop, and `stop` it at its end.
+    The child takes two seconds of processor time to start, so it waits for a calm moment behind the first
+    model. Make it in a running event loop, and `stop` it at its end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, calm_seconds: float = 10.0) -> None:
         self._loop = asyncio.get_running_loop()
+        self._calm_seconds = calm_seconds
         self._children = Children(ChildSettings(preload=_PRELOAD), names=[_NAME])
-        self._started: Future[None] | None = None
+        self._starting: Future[None] | None = None
+        self._is_ready = threading.Event()
 
     def build(self, folder: Path, manifest: Mapping[str, str], trusted_types: Sequence[str]) -> RowPredictor:
         """Build a model; for the loading thread, which it blocks.
 
-        Raises ModelUnusable; TryLater when the child died of it. Where no child can be started it is built
-        here, which only costs those who ask meanwhile.
+        Raises ModelUnusable; TryLater when the child died of it. Where there is no child it is built here,
+        which only costs those who ask meanwhile.
         """
-        if self._started is None:
+        if not self._is_ready.is_set():
             predictor = build_here(folder, manifest, trusted_types)
-            self._started = asyncio.run_coroutine_threadsafe(self._children.start(), self._loop)
+            if self._starting is None:
+                self._starting = asyncio.run_coroutine_threadsafe(self._start(), self._loop)
             return predictor
         arguments = {"folder": str(folder), "manifest": dict(manifest), "trusted_types": list(trusted_types)}
         try:
@@ -88,7 +93,18 @@ class LoadingChild:
 
     async def stop(self) -> None:
         """End the child."""
+        if self._starting is not None:
+            self._starting.cancel()
         await self._children.stop()
+
+    async def _start(self) -> None:
+        await asyncio.sleep(self._calm_seconds)
+        try:
+            await self._children.start()
+        except (OSError, Stop, TryLater) as error:
+            log.warning("no_loading_child", problem=str(error))
+        else:
+            self._is_ready.set()
 
     async def _run(self, arguments: Mapping[str, Any]) -> bytes:
         async with self._children.lease() as children:
