@@ -13,8 +13,6 @@ PRELOAD: Final = (
     "sklearn.impute",
     "sklearn.linear_model",
     "sklearn.pipeline",
-    "mlflow",
-    "mlflow.sklearn",
     "skops.io",
     "pyarrow.parquet",
     "pyarrow.pandas_compat",

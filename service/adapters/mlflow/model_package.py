@@ -1,20 +1,19 @@
 """A fitted pipeline as a complete MLflow model folder.
 
-The files are MLflow's own format, made with its own `Model`; `mlflow.sklearn.save_model` makes the same ones,
-but loads the model again and asks the package index of the environment, which takes longer than a small fit.
+The files are MLflow's own format; `mlflow.sklearn.save_model` makes the same ones, but loads the model again
+and asks the package index of the environment, which takes longer than a small fit.
 """
 
 import json
 import platform
+import uuid
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, NamedTuple
 
 import yaml
-from mlflow.models.model import Model
-from mlflow.models.signature import ModelSignature
-from mlflow.types.schema import AnyType, ColSpec, Schema
 
 from domain.model_definition import ModelType
 from service.adapters.mlflow.package_format import MODEL_FILE, OURS
@@ -71,38 +70,52 @@ def pip_requirements(model_type: ModelType) -> tuple[str, ...]:
 
 
 def _mlmodel(model: PackagedModel) -> bytes:
-    description = Model(
-        signature=_signature(model.columns),
-        metadata=dict(model.metadata),
-        model_size_bytes=len(model.skops),
+    """The file that says what the folder is, as MLflow's own `Model` writes it.
+
+    Format: https://mlflow.org/docs/latest/ml/model/#storage-format. MLflow's class is a second and 48 MB of
+    every worker's fork parent; a test holds both files against each other.
+    """
+    return _yaml(
+        {
+            "flavors": {
+                "python_function": {
+                    "env": {"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
+                    "loader_module": "mlflow.sklearn",
+                    "model_path": MODEL_FILE,
+                    "predict_fn": "predict",
+                    "python_version": platform.python_version(),
+                },
+                "sklearn": {
+                    "code": None,
+                    "pickled_model": MODEL_FILE,
+                    "serialization_format": "skops",
+                    "sklearn_version": version("scikit-learn"),
+                    "skops_trusted_types": list(model.listed_types),
+                },
+            },
+            "is_signature_from_type_hint": False,
+            "metadata": dict(model.metadata),
+            "mlflow_version": version("mlflow"),
+            "model_id": None,
+            "model_size_bytes": len(model.skops),
+            "model_uuid": uuid.uuid4().hex,
+            "prompts": None,
+            "signature": _signature(model.columns),
+            "type_hint_from_example": False,
+            "utc_time_created": str(datetime.now(UTC).replace(tzinfo=None)),
+        }
     )
-    description.add_flavor(
-        "python_function",
-        env={"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
-        loader_module="mlflow.sklearn",
-        model_path=MODEL_FILE,
-        predict_fn="predict",
-        python_version=platform.python_version(),
-    )
-    description.add_flavor(
-        "sklearn",
-        code=None,
-        pickled_model=MODEL_FILE,
-        serialization_format="skops",
-        sklearn_version=version("scikit-learn"),
-        skops_trusted_types=list(model.listed_types),
-    )
-    return str(description.to_yaml()).encode()
 
 
-def _signature(columns: Sequence[str]) -> ModelSignature:
+def _signature(columns: Sequence[str]) -> dict[str, str | None]:
     """Every column is required and may hold anything.
 
     MLflow refuses a whole number where a signature says double, a fraction where it says long, and a null in
     most forms; the pipeline takes all of them. The real types travel in the data contract.
     """
-    inputs = Schema([ColSpec(AnyType(), name) for name in columns])
-    return ModelSignature(inputs, Schema([ColSpec("double")]))
+    inputs = [{"type": "any", "name": name, "required": True} for name in columns]
+    outputs = [{"type": "double", "required": True}]
+    return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": None}
 
 
 def _conda_environment(requirements: Sequence[str]) -> dict[str, Any]:

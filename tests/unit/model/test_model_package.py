@@ -4,10 +4,12 @@ import errno
 import json
 import os
 import pickle
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,11 @@ import mlflow.models.model
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import skops.io
+import yaml
+from mlflow.models.signature import ModelSignature
+from mlflow.types.schema import AnyType, ColSpec, Schema
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -89,6 +95,38 @@ def test_the_package_says_what_it_is_in_mlflows_own_words(answer: dict[str, Any]
     requirements = Path(folder, "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert {line.partition("==")[0] for line in requirements} >= {"mlflow", "scikit-learn", "skops", "pandas"}
     assert all("==" in line for line in requirements)
+
+
+def test_the_package_is_described_as_mlflow_would_describe_it(answer: dict[str, Any]) -> None:
+    folder = Path(model_of(answer)["model_folder"])
+    ours = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+    theirs = mlflow.models.model.Model(
+        signature=ModelSignature(
+            Schema([ColSpec(AnyType(), name) for name in FEATURES]), Schema([ColSpec("double")])
+        ),
+        metadata=ours["metadata"],
+        model_size_bytes=(folder / "model.skops").stat().st_size,
+    )
+    theirs.add_flavor(
+        "python_function",
+        env={"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
+        loader_module="mlflow.sklearn",
+        model_path="model.skops",
+        predict_fn="predict",
+        python_version=platform.python_version(),
+    )
+    theirs.add_flavor(
+        "sklearn",
+        code=None,
+        pickled_model="model.skops",
+        serialization_format="skops",
+        sklearn_version=sklearn.__version__,
+        skops_trusted_types=list(listed_types("ridge")),
+    )
+    own = {"model_uuid": theirs.model_uuid, "utc_time_created": theirs.utc_time_created}
+    assert ours | own == yaml.safe_load(theirs.to_yaml())
+    assert datetime.fromisoformat(ours["utc_time_created"])
+    assert len(ours["model_uuid"]) == len(theirs.model_uuid)
 
 
 def test_schema_contract_and_target_travel_inside(answer: dict[str, Any]) -> None:
