@@ -10,9 +10,11 @@ import asyncio
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
@@ -29,7 +31,7 @@ from tests.integration.reload.world import ReloadWorld, open_world
 from tests.registered_models import ModelShelf, open_shelf, small_package
 
 GOAL_SECONDS: Final = 1.0
-_WARM_UPS: Final = 2
+_WARM_UP_SECONDS: Final = 40.0  # until every replica has the child that builds its models
 _READY_SECONDS: Final = 60.0
 
 
@@ -79,15 +81,17 @@ async def _measure(folder: Path, addresses: Addresses, replicas: int, promotions
         urls = [f"http://127.0.0.1:{port}" for port in ports[1:]]
         world.serve_from(urls, RELOAD__LOOK_SECONDS="15", RELOAD__TRY_SECONDS="20", RELOAD__TRIES="5")
         with _processes(folder, world.environment, ports):
-            found = [
-                await _promoted(world, shelf, packages[number % 2], urls)
-                for number in range(_WARM_UPS + promotions)
-            ]
-    return Convergence(replicas, found[_WARM_UPS:])
+            promoted = partial(_promoted, world, shelf, urls=urls)
+            warm = time.monotonic() + _WARM_UP_SECONDS
+            while time.monotonic() < warm:
+                await promoted(packages[1])
+                await promoted(packages[0])
+            found = [await promoted(packages[(number + 1) % 2]) for number in range(promotions)]
+    return Convergence(replicas, found)
 
 
 async def _promoted(
-    world: ReloadWorld, shelf: ModelShelf, package: Mapping[str, bytes], urls: Sequence[str]
+    world: ReloadWorld, shelf: ModelShelf, package: Mapping[str, bytes], *, urls: Sequence[str]
 ) -> float:
     """Promote once; return the seconds until the last replica was confirmed."""
     head = await world.ledger.head(world.model)
