@@ -6,8 +6,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import numpy as np
-
 from domain.errors import ModelUnusable
 from domain.model_signature import signed_text
 from domain.ports.clock import Clock
@@ -21,7 +19,7 @@ from service.adapters.sklearn.row_prediction import RowPredictor
 from service.inference.champion import Champion
 from service.inference.loading_child import build_here
 from service.inference.served_model import Predict, ServedModel
-from service.tasks.golden_rows import disagreements
+from service.tasks.golden_rows import differences
 from service.tasks.model_folder import ModelFolder
 
 _GOLDEN: Final = "golden_rows"
@@ -148,7 +146,7 @@ def _require_golden_rows(golden: Mapping[str, Any], predict: Predict) -> None:
     said = predict(golden["rows"])
     if not all(isfinite(value) for value in said):
         raise ModelUnusable("smoke_test_failed", "the model says no finite number for its golden rows")
-    if wrong := disagreements(golden, lambda _: np.asarray(said)):
+    if wrong := differences(golden, said):
         raise ModelUnusable(
             "smoke_test_failed", f"the model does not say what it said when it was made: {'; '.join(wrong)}"
         )

@@ -34,9 +34,12 @@ def golden_rows(
 
 def disagreements(golden: Mapping[str, Any], predict: Callable[[Frame], Floats]) -> list[str]:
     """Ask a model for its golden rows, and say where it answers something else."""
-    if not golden["rows"]:
-        return []
-    pairs = zip(golden["predictions"], predict(frame_of_rows(golden["rows"])), strict=True)
+    return differences(golden, predict(frame_of_rows(golden["rows"]))) if golden["rows"] else []
+
+
+def differences(golden: Mapping[str, Any], answers: Sequence[float] | Floats) -> list[str]:
+    """Say where a model's answers to its golden rows are not those that were recorded."""
+    pairs = zip(golden["predictions"], answers, strict=True)
     return [
         f"row {place}: {said!r} was recorded, {float(now)!r} is said"
         for place, (said, now) in enumerate(pairs)
