@@ -41,6 +41,10 @@ class Composed:
         """Run a command of Laurel in a container."""
         return self.compose("exec", "--no-TTY", service, "laurel", *arguments)
 
+    def succeeds(self, service: str, *command: str) -> bool:
+        """Say whether a command in a container ends with 0."""
+        return self._done("docker", "compose", "exec", "--no-TTY", service, *command).returncode == 0
+
     def laurel_json(self, *arguments: str) -> Any:
         """Run one that prints JSON."""
         return json.loads(self.laurel(*arguments, "--json"))
@@ -52,7 +56,12 @@ class Composed:
         return found
 
     def _run(self, *command: str, seconds: float = _SECONDS) -> str:
-        done = subprocess.run(  # noqa: S603 - a person's own engine, and words of this file
+        done = self._done(*command, seconds=seconds)
+        assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def _done(self, *command: str, seconds: float = _SECONDS) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(  # noqa: S603 - a person's own engine, and words of this file
             command,
             cwd=PROJECT,
             env=self._environment,
@@ -61,8 +70,6 @@ class Composed:
             timeout=seconds,
             check=False,
         )
-        assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 from tests.compose.composed import Composed, composed
 from tests.eventually import eventually
 
-OURS = ("worker", "reload-listener", "mlflow", "mlflow-schema", "topics", "example")
+OURS = ("worker", "reload-listener", "inference", "mlflow", "mlflow-schema", "topics", "example")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_the_pages_are_published_to_this_machine_alone(world: Composed) -> None:
         for binding in bindings or ()
     ]
 
-    assert len(published) == 2
+    assert len(published) == 3
     assert {address for address, _ in published} == {"127.0.0.1"}
     assert httpx.get(f"{world.mlflow_url}/health", trust_env=False).status_code == httpx.codes.OK
 
@@ -82,6 +82,17 @@ def test_our_containers_may_do_nothing_but_their_work(world: Composed) -> None:
     assert facts["Uid"].split() == ["65532"] * 4
     assert int(facts["CapEff"], 16) == int(facts["CapBnd"], 16) == 0
     assert facts["NoNewPrivs"] == "1"
+
+
+async def test_every_inference_server_serves_the_champion(world: Composed) -> None:
+    world.up("--scale", "inference=2")
+
+    async def converged() -> Any:
+        return world.laurel_json("status") if world.succeeds("worker", "laurel", "status") else None
+
+    status = await eventually(converged, within=120)
+    assert len(status["replicas"]) == 2
+    assert {replica["version"] for replica in status["replicas"]} == {status["champion"]["version"]}
 
 
 async def test_two_workers_share_the_requests(world: Composed) -> None:
