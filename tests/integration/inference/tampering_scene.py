@@ -8,6 +8,7 @@ import pytest
 from domain.errors import NeverRetry
 from service.inference.reloading import Guard
 from service.inference.served_model import ServedModel
+from tests.chaos.figures import FIGURES
 from tests.integration.inference.loading_world import Replica
 from tests.registered_models import ModelShelf, Registered
 
@@ -20,6 +21,7 @@ FILES = (
     "laurel/golden_rows.json",
     "laurel/model_definition.json",
     "laurel/target.json",
+    "laurel/training_ranges.json",
     "model.skops",
     "python_env.yaml",
     "requirements.txt",
@@ -57,6 +59,7 @@ class Scene:
             reasons.add(refusal.value.reason)
             assert refusal.value.message
         self.require_old_model()
+        FIGURES.add("tampered artifacts refused")
         assert len(reasons) == 1
         return reasons.pop()
 

@@ -147,6 +147,10 @@ SEALED: Mapping[str, tuple[str, Callable[[Scene], Package]]] = {
         "unloadable_model",
         lambda it: {**it.package, "laurel/feature_schema.json": b'"none"'},
     ),
+    "training ranges of text": (
+        "unloadable_model",
+        lambda it: {**it.package, "laurel/training_ranges.json": b'{"size": ["a", "b"]}'},
+    ),
     "a contract that lacks a feature": (
         "unloadable_model",
         lambda it: {
