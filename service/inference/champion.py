@@ -73,7 +73,7 @@ def champion_of(model_name: str, version: RegisteredVersion) -> Champion:
 def _manifest(version: RegisteredVersion) -> dict[str, Sha256]:
     text = version.tags.get("laurel.manifest")
     if text is None:
-        raise _version_fault(
+        raise version_fault(
             "no_manifest",
             version,
             "has no manifest (tag laurel.manifest), so nobody knows what its files must be; it was not "
@@ -82,11 +82,11 @@ def _manifest(version: RegisteredVersion) -> dict[str, Sha256]:
     try:
         manifest = _MANIFEST.validate_python(json.loads(text))
     except (ValidationError, ValueError, RecursionError) as error:
-        raise _version_fault(
+        raise version_fault(
             "manifest_malformed", version, "has a manifest that is no map of paths to sha256 digests"
         ) from error
     if not manifest or version.tags.get("laurel.model_digest") != seal(manifest):
-        raise _version_fault(
+        raise version_fault(
             "manifest_mismatch",
             version,
             "has a manifest that its tag laurel.model_digest does not seal: one of the two is another "
@@ -100,7 +100,7 @@ def _generation(version: RegisteredVersion) -> int | None:
     if text is None:
         return None
     if not _GENERATION.fullmatch(text):
-        raise _version_fault(
+        raise version_fault(
             "generation_malformed", version, f"has a tag laurel.generation that is no number: {text[:40]!r}"
         )
     return int(text)
@@ -109,7 +109,7 @@ def _generation(version: RegisteredVersion) -> int | None:
 def _source(version: RegisteredVersion) -> str:
     """Looked at even when the files are in the cache: the next server would not find them."""
     if not version.source:
-        raise _version_fault(
+        raise version_fault(
             "model_source_refused",
             version,
             "has an empty source: its files are nowhere; promote a model that Laurel trained",
@@ -117,5 +117,6 @@ def _source(version: RegisteredVersion) -> str:
     return version.source
 
 
-def _version_fault(reason: str, version: RegisteredVersion, what: str) -> ModelUnusable:
+def version_fault(reason: str, version: RegisteredVersion | Champion, what: str) -> ModelUnusable:
+    """Say of a version why it cannot be served."""
     return ModelUnusable(reason, f"version {version.version} {what}", version=version.version)

@@ -12,11 +12,11 @@ from domain.ports.clock import Clock
 from domain.values import Sha256
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.model_cache import ModelCache
-from service.adapters.mlflow.model_origin import require_origin
+from service.adapters.mlflow.model_origin import own_location
 from service.adapters.mlflow.model_transfer import FetchedModel, fetch_model
 from service.adapters.mlflow.package_format import MODEL_FILE, OURS
 from service.adapters.sklearn.row_prediction import RowPredictor
-from service.inference.champion import Champion
+from service.inference.champion import Champion, version_fault
 from service.inference.loading_child import build_here
 from service.inference.served_model import Predict, ServedModel
 from service.tasks.golden_rows import differences
@@ -81,11 +81,11 @@ class ModelLoader:
     def _fetched(self, champion: Champion) -> FetchedModel:
         """Trust the cache only for a source that was seen: the manifest may be another version's."""
         seen = (champion.source, champion.digest, champion.run_id)
-        is_new = seen not in self._seen
-        if is_new:
-            require_origin(champion.source, champion.run_id, self._access)
+        location = None
+        if seen not in self._seen:
+            location = own_location(champion.source, champion.run_id, self._access)
         fetched = fetch_model(
-            champion.source, champion.manifest, self._access, self._cache, from_store=is_new
+            champion.source, champion.manifest, self._access, self._cache, location=location
         )
         self._seen.add(seen)
         return fetched
@@ -94,23 +94,21 @@ class ModelLoader:
         if self._verifier is None:
             return
         if champion.signature is None:
-            raise _version_fault(
-                "signature_missing", champion, "is not signed, and a verification key is set"
-            )
+            raise version_fault("signature_missing", champion, "is not signed, and a verification key is set")
         text = signed_text(champion.model_name, champion.run_id or "", champion.digest)
         if not self._verifier.verify(text, champion.signature):
-            raise _version_fault(
+            raise version_fault(
                 "signature_refused", champion, "is signed by another key, or the signature is another model's"
             )
 
     def _load(self, path: Path, champion: Champion) -> ServedModel:
         folder = ModelFolder(str(path), champion.manifest)
         if wrong := _layout_faults(folder.manifest):
-            raise _version_fault("foreign_model", champion, f"is no model that Laurel packaged: {wrong}")
+            raise version_fault("foreign_model", champion, f"is no model that Laurel packaged: {wrong}")
         schema = folder.schema()
         columns = schema.features.columns
         if lost := set(columns) - schema.contract.columns.keys():
-            raise _version_fault(
+            raise version_fault(
                 "unloadable_model", champion, f"has features without a rule: {', '.join(sorted(lost)[:5])}"
             )
         predict = self._build(path, champion.manifest, self._trusted_types)
@@ -175,7 +173,3 @@ def _golden_rows(folder: ModelFolder, columns: Sequence[str]) -> Mapping[str, An
     if not is_whole:
         raise ModelUnusable("golden_rows_unusable", "the model has no golden rows that it could be asked for")
     return golden
-
-
-def _version_fault(reason: str, champion: Champion, what: str) -> ModelUnusable:
-    return ModelUnusable(reason, f"version {champion.version} {what}", version=champion.version)

@@ -1,29 +1,30 @@
-"""Which run made the model that a version names as its source."""
+"""What MLflow says of the logged model that is a version's source: where its files are, and which run's."""
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from domain.errors import ModelUnusable, NeverRetry
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.door import Door
 from service.adapters.mlflow.errors import ABSENT, code_of, well_formed
 
-LOGGED_MODEL: Final = re.compile(r"models:/(m-[0-9a-f]{32})/?")
+_LOGGED_MODEL: Final = re.compile(r"models:/(m-[0-9a-f]{32})/?")
 
 
-def require_origin(source: str, mlflow_run_id: str | None, access: MlflowAccess) -> None:
-    """See that a source is a logged model that the version's own run made.
+def own_location(source: str, mlflow_run_id: str | None, access: MlflowAccess) -> str:
+    """Where a version's files are, seen that its source is a logged model that the version's own run made.
 
     A manifest, or a source, that was taken over from another version fails here. Raises ModelUnusable
     `model_source_refused`, `model_missing` or `model_of_another_run`; TryLater.
     """
-    found = LOGGED_MODEL.fullmatch(source)
-    if not found:
+    info = _logged_model(source, access)
+    if info is None:
         raise ModelUnusable(
             "model_source_refused",
             "the version's source is no logged model (models:/m-…) of this MLflow server",
         )
-    made_by = _source_run(found[1], access)
+    made_by = info.get("source_run_id") or None
     if mlflow_run_id is None or made_by != mlflow_run_id:
         raise ModelUnusable(
             "model_of_another_run",
@@ -31,15 +32,35 @@ def require_origin(source: str, mlflow_run_id: str | None, access: MlflowAccess)
             run=mlflow_run_id,
             made_by=made_by,
         )
+    return _location(info)
 
 
-def _source_run(model_id: str, access: MlflowAccess) -> str | None:
+def location_of(source: str, access: MlflowAccess) -> str:
+    """Where the files are: a logged model says so, any other source is the place itself.
+
+    Raises ModelUnusable `model_missing`, TryLater.
+    """
+    info = _logged_model(source, access)
+    return source if info is None else _location(info)
+
+
+def _logged_model(source: str, access: MlflowAccess) -> Mapping[str, Any] | None:
+    """What the server says of the logged model; None for a source of another kind."""
+    found = _LOGGED_MODEL.fullmatch(source)
+    if not found:
+        return None
     with Door(access) as door:
         try:
-            answer = door.get_json(f"logged-models/{model_id}")
+            answer = door.get_json(f"logged-models/{found[1]}")
         except NeverRetry as error:
             if code_of(error) == ABSENT:
-                raise ModelUnusable("model_missing", f"the model {model_id} does not exist") from error
+                raise ModelUnusable("model_missing", f"{source} does not exist", source=source) from error
             raise
     with well_formed("GET logged-models"):
-        return answer["model"]["info"].get("source_run_id") or None
+        info: Mapping[str, Any] = dict(answer["model"]["info"])
+    return info
+
+
+def _location(info: Mapping[str, Any]) -> str:
+    with well_formed("GET logged-models"):
+        return str(info["artifact_uri"])

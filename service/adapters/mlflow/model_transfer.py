@@ -1,6 +1,5 @@
 """A model's files into an artifact store and out of it, held against its manifest both times."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
@@ -13,12 +12,11 @@ from service.adapters.files.operations import FileOperations
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.artifact_store import ArtifactStore, open_store
 from service.adapters.mlflow.artifact_uri import is_another_server
-from service.adapters.mlflow.door import Door
-from service.adapters.mlflow.errors import ABSENT, code_of, unavailable, well_formed
+from service.adapters.mlflow.errors import unavailable
 from service.adapters.mlflow.model_cache import ModelCache, require_digest, require_same_files
+from service.adapters.mlflow.model_origin import location_of
 
 LARGEST_MODEL: Final = 4 * 1024**3  # bytes
-_LOGGED_MODEL: Final = re.compile(r"models:/(m-[0-9a-f]{32})/?")
 _LAST: Final = "MLmodel"  # a folder without it is no model yet
 
 
@@ -52,18 +50,18 @@ def fetch_model(
     cache: ModelCache,
     largest_bytes: int = LARGEST_MODEL,
     *,
-    from_store: bool = False,
+    location: str | None = None,
 ) -> FetchedModel:
     """Bring a registered version's files into the cache, unless they are there, and check every byte.
 
     Without a manifest (a version that others made) whatever stands there is taken and described. With
-    `from_store` the source's own files are looked at even when the cache holds such files: they may be of
-    another source. Raises
-    ModelUnusable when the files are not there, are not the recorded ones, or are too large.
+    `location`, where the source's own files are, those are looked at even when the cache holds such files:
+    they may be of another source. Raises ModelUnusable when the files are not there, are not the recorded
+    ones, or are too large.
     """
-    if manifest is not None and not from_store and (folder := cache.find(manifest)) is not None:
+    if manifest is not None and location is None and (folder := cache.find(manifest)) is not None:
         return FetchedModel(folder, dict(manifest), seal(manifest))
-    with open_store(_location(source, access), access) as store:
+    with open_store(location or _location(source, access), access) as store:
         sizes = store.sizes()
         _require_fetchable(source, sizes, manifest, largest_bytes)
         with cache.making() as temporary:
@@ -104,20 +102,9 @@ def _keep(folder: Path, manifest: Mapping[str, str], cache: ModelCache) -> None:
 
 
 def _location(source: str, access: MlflowAccess) -> str:
-    """Where a version's files are: a logged model says so, any other source is the place itself."""
     if not source or is_another_server(source):
         raise ModelUnusable("model_source_refused", "the version's source is empty or on another server")
-    if not (logged := _LOGGED_MODEL.fullmatch(source)):
-        return source
-    with Door(access) as door:
-        try:
-            answer = door.get_json(f"logged-models/{logged[1]}")
-        except NeverRetry as error:
-            if code_of(error) == ABSENT:
-                raise ModelUnusable("model_missing", f"{source} does not exist", source=source) from error
-            raise
-    with well_formed("GET logged-models"):
-        return str(answer["model"]["info"]["artifact_uri"])
+    return location_of(source, access)
 
 
 def _require_fetchable(
