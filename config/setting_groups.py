@@ -1,7 +1,7 @@
 """The nested settings, group by group: what a role may do, and how it speaks to its services."""
 
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -160,6 +160,15 @@ class MlflowSettings(BaseModel):
         if token is not None and info.data.get("username") is not None:
             raise ValueError("is set beside MLFLOW__USERNAME: give one of the two")
         return token
+
+    def for_client(self) -> dict[str, Any]:
+        """What a client of MLflow needs besides its address, by name; secrets in the clear."""
+        return {
+            "username": self.username,
+            "password": self.password.get_secret_value() if self.password else None,
+            "token": self.token.get_secret_value() if self.token else None,
+            "timeout_seconds": self.timeout_seconds,
+        }
 
 
 class DvcSettings(BaseModel):

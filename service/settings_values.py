@@ -34,14 +34,7 @@ def kafka_limits(settings: Settings) -> Limits:
 
 def mlflow_access(settings: Settings) -> MlflowAccess:
     """Say how to reach MLflow."""
-    mlflow = settings.mlflow
-    return MlflowAccess(
-        url=settings.mlflow_tracking_uri,
-        username=mlflow.username,
-        password=mlflow.password.get_secret_value() if mlflow.password else None,
-        token=mlflow.token.get_secret_value() if mlflow.token else None,
-        timeout_seconds=mlflow.timeout_seconds,
-    )
+    return MlflowAccess(settings.mlflow_tracking_uri, **settings.mlflow.for_client())
 
 
 def promotion_policy(settings: Settings) -> PromotionPolicy:

@@ -57,8 +57,9 @@ def demo(
         "INFERENCE_INTERNAL_TOKEN": secrets.token_urlsafe(24),
     }
     servers = home / "demo" / "servers"
-    more: Any = {"replicas": MOST_REPLICAS, "new_model": True, "meanwhile": _load}
-    with running(servers, environment, port_base, **more) as laurel:
+    with running(
+        servers, environment, port_base, replicas=MOST_REPLICAS, new_model=True, meanwhile=_load
+    ) as laurel:
         told = _told(laurel, stage, quiet=as_json)
         seconds = round(time.monotonic() - began, 1)
         env = write_environment(laurel, home) if keep else None

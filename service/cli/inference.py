@@ -5,17 +5,14 @@ It knows neither Kafka nor the run store, so it shares no settings with the othe
 
 import asyncio
 import os
-import sys
 
 import structlog
 import typer
 import uvloop
-from pydantic import ValidationError
 
 from config.inference_settings import InferenceSettings
-from domain.errors import Stop
-from service.cli.console import AsJson, Exit, err, fail, say
-from service.cli.reading import faults_in
+from service.cli.console import AsJson
+from service.cli.reading import read_as, role_ends
 from service.telemetry import configure_logging
 
 app = typer.Typer(add_completion=False)
@@ -28,7 +25,10 @@ def inference(*, as_json: AsJson = False) -> None:
 
     Logs go to standard error; --json overrides LOG__FORMAT. SIGTERM and Ctrl-C end it within its grace.
     """
-    settings = _settings()
+    settings = read_as(
+        InferenceSettings,
+        "the settings of inference are not usable; set them in the environment or in .env here",
+    )
     # One row is no work for several threads, and all cores for one request make every other one wait.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from service.inference.opening import mask_of  # noqa: PLC0415 - NumPy's kin read the variable at import
@@ -40,15 +40,9 @@ def inference(*, as_json: AsJson = False) -> None:
         log.warning(
             "reload_closed", message="no INFERENCE_INTERNAL_TOKEN: /reload is closed, the rest is open"
         )
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(settings))
-    except Stop as error:
-        log.critical(error.reason, message=error.message)
-        fail(Exit.USAGE, f"inference: {mask(error.message)}")
-    except Exception as error:
-        sys.excepthook(type(error), error, error.__traceback__)  # into the log, whole
-        raise
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    with role_ends("inference", "laurel.inference", mask), runner:
+        runner.run(_run(settings))
 
 
 async def _run(settings: InferenceSettings) -> None:
@@ -56,17 +50,3 @@ async def _run(settings: InferenceSettings) -> None:
 
     async with open_inference(settings) as server:
         await server.run(settings.inference.host, settings.inference.port)
-
-
-def _settings() -> InferenceSettings:
-    try:
-        return InferenceSettings()
-    except ValidationError as error:
-        for name, fault in faults_in(error).items():
-            say(f"{name}: {fault}", style="red", on=err)
-        fail(
-            Exit.USAGE,
-            "the settings of inference are not usable; set them in the environment or in .env here",
-        )
-    except (OSError, UnicodeDecodeError) as error:
-        fail(Exit.USAGE, f"the file .env cannot be read: {type(error).__name__}")

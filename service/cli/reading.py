@@ -1,9 +1,12 @@
 """Reading the settings and running a command's work: the one place where errors become exit codes."""
 
 import asyncio
-from collections.abc import Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import structlog
 import typer
 from pydantic import ValidationError
 
@@ -16,18 +19,36 @@ T = TypeVar("T")
 
 def read_settings() -> Settings:
     """Read the settings, or end with every fault at once and none of the values."""
+    return read_as(
+        Settings,
+        "the settings are not usable; set them in the environment or in a file .env here; "
+        "`laurel config show` lists all of them",
+    )
+
+
+def read_as(kind: Callable[[], T], unusable: str) -> T:
+    """Read a role's kind of settings, or end with every fault at once and this sentence."""
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         for name, fault in faults_in(error).items():
             say(f"{name}: {fault}", style="red", on=err)
-        fail(
-            Exit.USAGE,
-            "the settings are not usable; set them in the environment or in a file .env here; "
-            "`laurel config show` lists all of them",
-        )
+        fail(Exit.USAGE, unusable)
     except (OSError, UnicodeDecodeError) as error:
         fail(Exit.USAGE, f"the file .env cannot be read: {type(error).__name__}")
+
+
+@contextmanager
+def role_ends(name: str, logger: str, mask: Callable[[str], str]) -> Iterator[None]:
+    """Tell the end of a long-lived role twice: whole in the log, and in a sentence to whoever started it."""
+    try:
+        yield
+    except Stop as error:
+        structlog.get_logger(logger).critical(error.reason, message=error.message)
+        fail(Exit.USAGE, f"{name}: {mask(error.message)}")
+    except Exception as error:
+        sys.excepthook(type(error), error, error.__traceback__)  # into the log, whole
+        raise
 
 
 def settings_or_none() -> Settings | None:

@@ -1,17 +1,14 @@
 """`laurel worker` and `laurel reload-listener`: the two long-lived roles."""
 
 import asyncio
-import sys
 from functools import partial
 
-import structlog
 import typer
 
 from config.settings import Settings
-from domain.errors import Stop
 from service.app import open_worker
-from service.cli.console import AsJson, Exit, fail, masked
-from service.cli.reading import read_settings
+from service.cli.console import AsJson
+from service.cli.reading import read_settings, role_ends
 from service.listener import open_listener
 from service.metrics import Metrics
 from service.role import OpenParts, Role
@@ -47,15 +44,10 @@ def _live(
     name: str, settings: Settings, open_parts: OpenParts, metrics: Metrics, port: int, *, as_json: bool
 ) -> None:
     human = settings.log.format == "console" and not as_json
-    configure_logging(mask_of(settings), level=settings.log.level, human=human)
-    try:
+    mask = mask_of(settings)
+    configure_logging(mask, level=settings.log.level, human=human)
+    with role_ends(name, "laurel.role", mask):
         asyncio.run(_run(name, settings, open_parts, metrics, port))
-    except Stop as error:
-        structlog.get_logger("laurel.role").critical(error.reason, message=error.message)
-        fail(Exit.USAGE, f"{name}: {masked(error.message, settings)}")
-    except Exception as error:
-        sys.excepthook(type(error), error, error.__traceback__)  # into the log, whole
-        raise
 
 
 async def _run(name: str, settings: Settings, open_parts: OpenParts, metrics: Metrics, port: int) -> None:

@@ -7,13 +7,13 @@ categories are those that the fitted encoders know. A column with neither is wat
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from domain.feature_schema import CategoricalSpec, FeatureSchema
 from service.inference.request_fields import Known
 
 DriftKind = Literal["out_of_range", "unseen_category", "null"]
-KINDS: Final[tuple[DriftKind, ...]] = ("out_of_range", "unseen_category", "null")
+KINDS: Final[tuple[DriftKind, ...]] = get_args(DriftKind)
 Ranges = Mapping[str, tuple[float, float]]
 _Hit = tuple[str, DriftKind]
 

@@ -5,7 +5,7 @@ Labels come from closed sets: this service's pages, HTTP's methods and codes, th
 
 import time
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -15,14 +15,7 @@ from service.inference.drift import DriftCounts
 from service.inference.served_model import Serving
 
 ReloadResult = Literal["reloaded", "already_served", "outdated", "alias_behind", "refused", "unavailable"]
-_RESULTS: Final[tuple[ReloadResult, ...]] = (
-    "reloaded",
-    "already_served",
-    "outdated",
-    "alias_behind",
-    "refused",
-    "unavailable",
-)
+_RESULTS: Final[tuple[ReloadResult, ...]] = get_args(ReloadResult)
 _REQUEST_BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

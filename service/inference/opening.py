@@ -29,11 +29,12 @@ _THREADS = 2  # for requests of many rows: more would only take turns at the int
 @asynccontextmanager
 async def open_inference(settings: InferenceSettings) -> AsyncIterator[Server]:
     """Make the server; the champion is looked for while it runs."""
-    rest, serving, clock = MlflowRest(_access(settings)), Serving(), SystemClock()
+    access = MlflowAccess(settings.mlflow_tracking_uri, **settings.mlflow.for_client())
+    rest, serving, clock = MlflowRest(access), Serving(), SystemClock()
     metrics, folder = InferenceMetrics(serving), _cache_folder(settings)
     child = LoadingChild()
     loader = ModelLoader(
-        _access(settings),
+        access,
         ModelCache(folder),
         clock,
         _verifier(settings),
@@ -71,17 +72,6 @@ def mask_of(settings: InferenceSettings) -> Mask:
     """Know every secret, so that none is written anywhere."""
     held = (settings.inference_internal_token, settings.mlflow.password, settings.mlflow.token)
     return Mask([secret.get_secret_value() for secret in held if secret is not None])
-
-
-def _access(settings: InferenceSettings) -> MlflowAccess:
-    mlflow = settings.mlflow
-    return MlflowAccess(
-        url=settings.mlflow_tracking_uri,
-        username=mlflow.username,
-        password=mlflow.password.get_secret_value() if mlflow.password else None,
-        token=mlflow.token.get_secret_value() if mlflow.token else None,
-        timeout_seconds=mlflow.timeout_seconds,
-    )
 
 
 def _verifier(settings: InferenceSettings) -> Verifier | None:
