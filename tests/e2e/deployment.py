@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from service.metrics import Metrics
 from service.role import Role
 from tests.eventually import eventually
 from tests.own_requests import begin_here
+from tests.settings_of import settings_of
 from tests.synthetic_world import SyntheticWorld, write_world
 
 SOURCE = "/tests/e2e"
@@ -64,14 +65,7 @@ class Deployment:
 
     def settings(self, **more: str) -> Settings:
         """The same as settings; groups are given by their environment names."""
-        values: dict[str, Any] = {}
-        for name, text in (self.environment | more).items():
-            group, _, member = name.lower().partition("__")
-            if member:
-                values.setdefault(group, {})[member] = text
-            else:
-                values[group] = text
-        return Settings(_env_file=None, **values)
+        return settings_of(self.environment | more)
 
     @property
     def connection(self) -> KafkaConnection:
@@ -149,12 +143,18 @@ def deploy(folder: Path, bootstrap: str, database_url: str, tracking_uri: str, *
     return deployment
 
 
-@contextmanager
-def worker_process(deployment: Deployment, folder: Path, **more: str) -> Iterator[EmbeddedRole]:
+def worker_process(deployment: Deployment, folder: Path, **more: str) -> AbstractContextManager[EmbeddedRole]:
     """`laurel worker` as a process, ready; ended in order with the block, if it still lives."""
+    return role_process("worker", "HTTP__WORKER_PORT", deployment.environment | more, folder)
+
+
+@contextmanager
+def role_process(
+    name: str, port_name: str, environment: Mapping[str, str], folder: Path
+) -> Iterator[EmbeddedRole]:
+    """Any role as a process, ready on a port of its own, which the variable `port_name` tells it."""
     port = free_port()
-    environment = deployment.environment | {"HTTP__WORKER_PORT": str(port)} | more
-    role = EmbeddedRole("worker", folder, port, environment)
+    role = EmbeddedRole(name, folder, port, {**environment, port_name: str(port)})
     role.start()
     try:
         role.wait_ready(60)

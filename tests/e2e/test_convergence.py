@@ -2,8 +2,8 @@
 
 import json
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from service.embedded.ports import free_port
 from service.embedded.replica import inference_replica
 from service.embedded.role import EmbeddedRole
 from service.listener import open_servers
-from tests.e2e.deployment import Deployment, worker_process
+from tests.e2e.deployment import Deployment, role_process, worker_process
 from tests.eventually import eventually
 from tests.integration.reload.processes import stand_in_process
 from tests.mlflow_record import MlflowRecord
@@ -66,18 +66,9 @@ class Serving:
         return [dict(event.data or {}) async for event in events if event.key == self.deployment.model]
 
 
-@contextmanager
-def listener_process(deployment: Deployment, folder: Path) -> Iterator[EmbeddedRole]:
+def listener_process(deployment: Deployment, folder: Path) -> AbstractContextManager[EmbeddedRole]:
     """`laurel reload-listener` as a process, ready."""
-    port = free_port()
-    environment = deployment.environment | {"HTTP__LISTENER_PORT": str(port)}
-    role = EmbeddedRole("reload-listener", folder, port, environment)
-    role.start()
-    try:
-        role.wait_ready(60)
-        yield role
-    finally:
-        role.stop(grace=30)
+    return role_process("reload-listener", "HTTP__LISTENER_PORT", deployment.environment, folder)
 
 
 @asynccontextmanager

@@ -1,7 +1,6 @@
 """What stands behind the alias becomes what is served: R03, R04 and R07 without the HTTP door."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,21 +8,7 @@ import pytest
 from domain.errors import TryLater
 from service.inference.reloading import Guard, Status
 from tests.integration.inference.loading_world import Replica
-from tests.registered_models import ROWS, ModelShelf, open_shelf, small_package
-from tests.servers import MlflowServer
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, bytes]]:
-    """Three models that answer differently."""
-    folder = tmp_path_factory.mktemp("packages")
-    return [small_package(folder, seed=seed) for seed in (3, 4, 5)]
-
-
-@pytest.fixture
-async def shelf(mlflow_server: MlflowServer, tmp_path: Path) -> AsyncIterator[ModelShelf]:
-    async with open_shelf(mlflow_server.tracking_uri, tmp_path / "scratch") as shelf:
-        yield shelf
+from tests.registered_models import ROWS, ModelShelf
 
 
 @pytest.fixture

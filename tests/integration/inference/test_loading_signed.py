@@ -1,6 +1,6 @@
 """With a verification key, only what the key's owner signed for this very version is served (S01)."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,7 @@ from domain.model_signature import SIGNATURE_TAG, signed_text
 from service.adapters.cryptography.ed25519 import Ed25519Signer, Ed25519Verifier
 from service.inference.reloading import Guard
 from tests.integration.inference.loading_world import Replica
-from tests.registered_models import ModelShelf, Registered, open_shelf, small_package
-from tests.servers import MlflowServer
+from tests.registered_models import ModelShelf, Registered
 from tests.signing_keys import key_pair
 
 Package = dict[str, bytes]
@@ -55,26 +54,19 @@ class Scene:
         return self.signed(run_id, digest)[:40]
 
 
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Package]:
-    folder = tmp_path_factory.mktemp("packages")
-    return [small_package(folder, seed=seed) for seed in (3, 4)]
-
-
 @pytest.fixture
-async def scene(mlflow_server: MlflowServer, packages: list[Package], tmp_path: Path) -> AsyncIterator[Scene]:
+async def scene(shelf: ModelShelf, packages: list[Package], tmp_path: Path) -> Scene:
     ours, theirs = (key_pair(tmp_path, name) for name in ("ours", "theirs"))
-    async with open_shelf(mlflow_server.tracking_uri, tmp_path / "scratch") as shelf:
-        replica = Replica(shelf, tmp_path / "cache", Ed25519Verifier(ours.public))
-        signer = Ed25519Signer(ours.private)
-        good = await shelf.register(
-            packages[0],
-            1,
-            sign=lambda run_id, digest: signer.sign(signed_text(shelf.model_name, run_id, digest)),
-        )
-        await shelf.point(good)
-        await replica.reloader.reload()
-        yield Scene(shelf, replica, good, packages[1], signer, Ed25519Signer(theirs.private))
+    replica = Replica(shelf, tmp_path / "cache", Ed25519Verifier(ours.public))
+    signer = Ed25519Signer(ours.private)
+    good = await shelf.register(
+        packages[0],
+        1,
+        sign=lambda run_id, digest: signer.sign(signed_text(shelf.model_name, run_id, digest)),
+    )
+    await shelf.point(good)
+    await replica.reloader.reload()
+    return Scene(shelf, replica, good, packages[1], signer, Ed25519Signer(theirs.private))
 
 
 SIGNATURES: Mapping[str, tuple[str, Callable[..., str] | None]] = {

@@ -17,23 +17,11 @@ from tests.eventually import eventually
 from tests.integration.inference.loading_world import Replica
 from tests.integration.inference.tampering_scene import flipped, link
 from tests.proxies import FaultProxy, slow
-from tests.registered_models import ModelShelf, open_shelf, small_package
+from tests.registered_models import ModelShelf
 from tests.servers import MlflowServer
 from tests.wire_formats import Http, http
 
 Package = dict[str, bytes]
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Package]:
-    folder = tmp_path_factory.mktemp("packages")
-    return [small_package(folder, seed=seed) for seed in (3, 4)]
-
-
-@pytest.fixture
-async def shelf(mlflow_server: MlflowServer, tmp_path: Path) -> AsyncIterator[ModelShelf]:
-    async with open_shelf(mlflow_server.tracking_uri, tmp_path / "scratch") as shelf:
-        yield shelf
 
 
 @pytest.fixture

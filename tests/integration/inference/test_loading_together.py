@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,22 +12,9 @@ from service.inference.reloading import Guard, Status
 from service.inference.served_model import ServedModel
 from tests.eventually import eventually
 from tests.integration.inference.loading_world import Replica
-from tests.registered_models import ModelShelf, open_shelf, small_package
-from tests.servers import MlflowServer
+from tests.registered_models import ModelShelf
 
 Package = dict[str, bytes]
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Package]:
-    folder = tmp_path_factory.mktemp("packages")
-    return [small_package(folder, seed=seed) for seed in (3, 4)]
-
-
-@pytest.fixture
-async def shelf(mlflow_server: MlflowServer, tmp_path: Path) -> AsyncIterator[ModelShelf]:
-    async with open_shelf(mlflow_server.tracking_uri, tmp_path / "scratch") as shelf:
-        yield shelf
 
 
 class Watched:

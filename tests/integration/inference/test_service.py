@@ -18,8 +18,7 @@ from service.embedded.errors import EmbeddedServerError
 from service.embedded.replica import inference_replica
 from service.embedded.role import EmbeddedRole
 from tests.eventually import eventually
-from tests.registered_models import ROWS, ModelShelf, open_shelf, small_package
-from tests.servers import MlflowServer
+from tests.registered_models import ROWS, ModelShelf
 
 TOKEN = "open-sesame-of-this-test"  # noqa: S105 - a test's own
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -50,19 +49,6 @@ class Server:
     def log(self) -> list[dict[str, Any]]:
         lines = self.role.log.read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, bytes]]:
-    """Two models that answer differently."""
-    folder = tmp_path_factory.mktemp("packages")
-    return [small_package(folder, seed=seed) for seed in (3, 4)]
-
-
-@pytest.fixture
-async def shelf(mlflow_server: MlflowServer, tmp_path: Path) -> AsyncIterator[ModelShelf]:
-    async with open_shelf(mlflow_server.tracking_uri, tmp_path / "scratch") as shelf:
-        yield shelf
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 Real files on a real MLflow server; each case is one row of the tables in `tamperings`.
 """
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,16 +15,14 @@ from tests import spoiled_models as spoiled
 from tests.integration.inference.loading_world import Replica
 from tests.integration.inference.tampering_scene import FILES, Package, Scene, flipped, left, link
 from tests.integration.inference.tamperings import SEALED, SOURCES, STORED, TAGS
-from tests.registered_models import Registered, open_shelf, small_package
+from tests.registered_models import ModelShelf, Registered
 from tests.servers import MlflowServer, PostgresServer
 
 
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Package]:
-    folder = tmp_path_factory.mktemp("packages")
-    made = [small_package(folder, seed=seed) for seed in (3, 4, 5)]
-    assert all(tuple(package) == FILES for package in made), "a new file: give it its cases"
-    return made
+def packages(packages: list[Package]) -> list[Package]:
+    assert all(tuple(package) == FILES for package in packages), "a new file: give it its cases"
+    return packages
 
 
 @pytest.fixture
@@ -36,15 +33,16 @@ def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-async def scene(mlflow_server: MlflowServer, packages: list[Package], tmp_path: Path) -> AsyncIterator[Scene]:
-    async with open_shelf(mlflow_server.tracking_uri, tmp_path / "scratch") as shelf:
-        replica = Replica(shelf, tmp_path / "cache")
-        good = await shelf.register(packages[0], 1)
-        await shelf.point(good)
-        await replica.reloader.reload()
-        assert isinstance(mlflow_server.server, EmbeddedMlflow)
-        artifacts = mlflow_server.server.folder / "artifacts"
-        yield Scene(shelf, replica, good, dict(packages[1]), dict(packages[2]), artifacts)
+async def scene(
+    shelf: ModelShelf, mlflow_server: MlflowServer, packages: list[Package], tmp_path: Path
+) -> Scene:
+    replica = Replica(shelf, tmp_path / "cache")
+    good = await shelf.register(packages[0], 1)
+    await shelf.point(good)
+    await replica.reloader.reload()
+    assert isinstance(mlflow_server.server, EmbeddedMlflow)
+    artifacts = mlflow_server.server.folder / "artifacts"
+    return Scene(shelf, replica, good, dict(packages[1]), dict(packages[2]), artifacts)
 
 
 @pytest.mark.parametrize("path", FILES)

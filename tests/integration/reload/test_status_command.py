@@ -7,27 +7,13 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from service.cli.console import Exit
 from tests.eventually import eventually
 from tests.integration.reload.conftest import MakeStandIn
 from tests.integration.reload.world import ReloadWorld
 from tests.stand_in_server import TOKEN
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What a command left."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
+from tests.unit.cli.calls import Ended
 
 
 async def laurel(world: ReloadWorld, *words: str, **more: str) -> Ended:

@@ -31,6 +31,7 @@ from service.metrics import Metrics
 from service.outbox_relay import OutboxRelay
 from service.role import Role
 from tests.eventually import eventually
+from tests.settings_of import settings_of
 from tests.stand_in_server import TOKEN
 
 
@@ -87,14 +88,7 @@ class ReloadWorld:
 
     def settings(self, **more: str) -> Settings:
         """The same as settings."""
-        values: dict[str, Any] = {}
-        for name, text in (self.environment | more).items():
-            group, _, member = name.lower().partition("__")
-            if member:
-                values.setdefault(group, {})[member] = text
-            else:
-                values[group] = text
-        return Settings(_env_file=None, **values)
+        return settings_of(self.environment | more)
 
     async def promote(self, version: int, *, announced: bool = True) -> LedgerEntry:
         """Make a version champion, as a person does who moves the alias."""
