@@ -5,55 +5,52 @@
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 
-FROM ${PYTHON_IMAGE} AS build
+FROM ${PYTHON_IMAGE} AS tools
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore \
+    PIP_CACHE_DIR=/var/cache/pip \
     PATH=/opt/laurel/bin:$PATH
 
 RUN python -m venv /opt/laurel
 WORKDIR /src
 
-# The libraries first: they change seldom and are most of the image. What has no wheel is built by the hashed
-# setuptools of the lock, not by a fetched one. pip compiles all that it installs to bytecode.
-COPY requirements/build.txt requirements/runtime.txt requirements/
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --require-hashes -r requirements/build.txt \
- && pip install --require-hashes --no-build-isolation -r requirements/runtime.txt
+# What has no wheel is built by the hashed setuptools of the lock, not by a fetched one.
+COPY requirements/build.txt requirements/
+RUN --mount=type=cache,target=/var/cache/pip \
+    pip install --require-hashes -r requirements/build.txt
+
+
+FROM tools AS wheel
 
 COPY pyproject.toml README.md LICENSE ./
 COPY config config
 COPY domain domain
 COPY handlers handlers
 COPY service service
-RUN pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist . \
- && pip install --no-deps --no-index dist/*.whl \
+RUN pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist .
+
+
+# The libraries first: they change seldom and are most of an image. pip compiles all that it installs to bytecode.
+FROM tools AS build
+
+COPY requirements/runtime.txt requirements/
+RUN --mount=type=cache,target=/var/cache/pip \
+    pip install --require-hashes --no-build-isolation -r requirements/runtime.txt
+COPY --from=wheel /src/dist dist
+RUN pip install --no-deps --no-index dist/*.whl \
  && pip check \
  && pip uninstall --yes pip
 
 
-FROM ${PYTHON_IMAGE} AS inference-build
+FROM tools AS inference-build
 
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    PIP_ROOT_USER_ACTION=ignore \
-    PATH=/opt/laurel/bin:$PATH
-
-RUN python -m venv /opt/laurel
-WORKDIR /src
-
-COPY requirements/build.txt requirements/inference.txt requirements/
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --require-hashes -r requirements/build.txt \
- && pip install --require-hashes --no-build-isolation -r requirements/inference.txt
-
+COPY requirements/inference.txt requirements/
+RUN --mount=type=cache,target=/var/cache/pip \
+    pip install --require-hashes --no-build-isolation -r requirements/inference.txt
 # The whole project, but only the libraries of this role: what the others need is not imported by it, which a test holds.
-COPY pyproject.toml README.md LICENSE ./
-COPY config config
-COPY domain domain
-COPY handlers handlers
-COPY service service
-RUN pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist . \
- && pip install --no-deps --no-index dist/*.whl \
+COPY --from=wheel /src/dist dist
+RUN pip install --no-deps --no-index dist/*.whl \
  && laurel inference --help > /dev/null \
  && pip uninstall --yes pip
 
