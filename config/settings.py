@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from config.addresses import BootstrapServers, DatabaseUrl, Folder, HttpUrl, HttpUrls, password_in
+from config.door_settings import ApiSettings, NotifierSettings
 from config.setting_groups import (
     ChildSettings,
     DvcSettings,
@@ -80,6 +81,8 @@ class Settings(BaseSettings):
     signing: Group[SigningSettings] = SigningSettings()
     gate: Group[GateSettings] = GateSettings()
     reload: Group[ReloadSettings] = ReloadSettings()
+    api: Group[ApiSettings] = ApiSettings()
+    notifier: Group[NotifierSettings] = NotifierSettings()
     http: Group[HttpSettings] = HttpSettings()
     log: Group[LogSettings] = LogSettings()
 

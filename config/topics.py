@@ -31,3 +31,8 @@ def requests_group(model_name: str) -> str:
 def reloads_group(model_name: str) -> str:
     """Name the consumer group of the reload listeners of one model."""
     return f"laurel.{model_name}.reload-listener"
+
+
+def notices_group(model_name: str) -> str:
+    """Name the consumer group of the notifiers of one model."""
+    return f"laurel.{model_name}.notifier"

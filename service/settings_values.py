@@ -82,6 +82,9 @@ def mask_of(settings: Settings) -> Mask:
         settings.kafka.sasl_password,
         settings.mlflow.password,
         settings.mlflow.token,
+        settings.api.basic_password,
+        *settings.api.tokens.values(),
+        *settings.notifier.urls,
     )
     secrets = [secret.get_secret_value() for secret in held if secret is not None]
     password = settings.database_password

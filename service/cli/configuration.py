@@ -97,7 +97,7 @@ def _flat(
 
 
 def _shown(value: Any, *, secret: bool) -> str:
-    if value is None or value in {"", ()}:
+    if value is None or value in ("", (), {}):
         return ""
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if secret and "://" not in text:

@@ -11,21 +11,24 @@ from sqlalchemy import text
 from service.adapters.postgres.tables import (
     SCHEMA,
     alias_writes,
+    asked_requests,
     first_uses,
+    notifications,
     outbox,
     promotion_ledger,
     run_outputs,
     run_transitions,
     runs,
+    variables,
 )
 from service.adapters.postgres.transactions import transaction
 
 _ONLY_ADDED_TO: Final = (promotion_ledger, run_transitions, first_uses)
-_CHANGED: Final = (runs, run_outputs, outbox, alias_writes)
+_CHANGED: Final = (runs, run_outputs, outbox, alias_writes, asked_requests, variables, notifications)
 
 
 def grant_to_worker(url: str, role: str) -> None:
-    """Let an existing role do what workers and the reload listener do; safe to repeat. Blocks.
+    """Let an existing role do what workers and the other roles do; safe to repeat. Blocks.
 
     `url` is that of the schema's owner. Only the owner can upgrade the schema.
     """

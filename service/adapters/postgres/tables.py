@@ -124,3 +124,39 @@ alias_writes = Table(
     _must("opened_at", _TIME),
     _may("closed_at", _TIME),
 )
+
+asked_requests = Table(
+    "asked_requests",
+    metadata,
+    Column("model_name", Text, primary_key=True),
+    Column("request_id", _ID, primary_key=True),
+    _must("identity_digest"),  # that of the run that it becomes
+    _must("payload"),
+    _must("door"),
+    _must("asked_by"),
+    _must("asked_at", _TIME),
+    _may("unclear_at", _TIME),  # Kafka did not answer: perhaps it has it
+    _may("acknowledged_at", _TIME),  # Kafka has it
+)
+
+variables = Table(
+    "variables",
+    metadata,
+    Column("model_name", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    _must("value"),
+    _may("description"),
+    _must("updated_at", _TIME),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("model_name", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),  # a digest: its address may hold a secret
+    _must("tries", Integer),
+    _must("begun_at", _TIME),
+    _may("sent_at", _TIME),
+    _may("given_up_at", _TIME),
+)
