@@ -2,6 +2,7 @@
 
 import structlog
 
+from domain.adoption import adopted_entry
 from domain.errors import GenerationTaken
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.version_triple import VersionTriple
@@ -62,18 +63,7 @@ async def _on_its_way(world: World, head: LedgerEntry) -> set[int]:
 
 
 async def _record(world: World, head: LedgerEntry | None, version: int) -> None:
-    by_hand = f"the alias was pointed at version {version} by hand"
-    before = f"version {version} was in production before Laurel"
-    entry = next_entry(
-        world.model_name,
-        head,
-        version=version,
-        cause=Cause.OVERRIDE if head else Cause.ADOPTED,
-        triple=await _triple_of(world, version),
-        reasons=(by_hand if head else before,),
-        actor=world.worker,
-        at=world.clock.now(),
-    )
+    entry = await _entry(world, head, version)
     try:
         await world.ledger.append(entry)
     except GenerationTaken:
@@ -82,6 +72,21 @@ async def _record(world: World, head: LedgerEntry | None, version: int) -> None:
         world.metrics.count("laurel_overrides_total")
     log.warning(
         "champion_overridden" if head else "champion_adopted", model=world.model_name, version=version
+    )
+
+
+async def _entry(world: World, head: LedgerEntry | None, version: int) -> LedgerEntry:
+    if head is None:
+        return adopted_entry(world.model_name, version, actor=world.worker, at=world.clock.now())
+    return next_entry(
+        world.model_name,
+        head,
+        version=version,
+        cause=Cause.OVERRIDE,
+        triple=await _triple_of(world, version),
+        reasons=(f"the alias was pointed at version {version} by hand",),
+        actor=world.worker,
+        at=world.clock.now(),
     )
 
 

@@ -147,7 +147,7 @@ def _print_check(settings: Settings, faults: Sequence[Fault], versions: Mapping[
 
 async def config_faults(settings: Settings) -> tuple[Sequence[Fault], Mapping[str, Sequence[int]]]:
     """Every fault in the configuration files, and the versions that can be used."""
-    families = FileConfigFamilies(settings.config_root, estimator_faults=_estimator_faults)
+    families = config_families(settings)
     faults = list(await families.faults())
     try:
         defaults = await families.resolve(AskedVersions())
@@ -156,6 +156,11 @@ async def config_faults(settings: Settings) -> tuple[Sequence[Fault], Mapping[st
     else:
         faults += [] if isinstance(defaults, ResolvedConfig) else defaults
     return _once(faults), families.versions()
+
+
+def config_families(settings: Settings) -> FileConfigFamilies:
+    """The configuration files, judged in this process."""
+    return FileConfigFamilies(settings.config_root, estimator_faults=_estimator_faults)
 
 
 def _once(faults: Iterable[Fault]) -> list[Fault]:

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from domain.compatibility import compatibility_faults
 from domain.data_contract import DataContract
@@ -12,7 +12,7 @@ from domain.errors import NeverRetry, TryLater
 from domain.faults import Fault
 from domain.model_definition import Estimator, ModelDefinition
 from domain.points import NO_POINTS, Point, Points
-from domain.resolved_config import ConfigDigests, ResolvedConfig
+from domain.resolved_config import ConfigDigests, ConfigUse, ResolvedConfig
 from domain.split_rules import SPLIT_RULES
 from domain.version_triple import AskedVersions, VersionTriple
 from service.adapters.files.active_config import FILE_NAME, ActiveConfig, fresh, read_active, with_defaults
@@ -31,6 +31,14 @@ from service.adapters.files.yaml_documents import MAX_BYTES
 EstimatorCheck = Callable[[Estimator], Awaitable[Sequence[Fault]]]
 _ABANDONED_SECONDS: Final = 5.0  # the file is a few hundred bytes: nobody writes at it for that long
 _log: Final = logging.getLogger("laurel.config")
+
+
+class JudgedConfig(NamedTuple):
+    """One file, its own faults, and the contract that it names, if that one cannot be used."""
+
+    use: ConfigUse
+    faults: Sequence[Fault]
+    broken_contract: str | None
 
 
 async def _no_check(_: Estimator) -> Sequence[Fault]:
@@ -80,16 +88,27 @@ class FileConfigFamilies:
 
     async def faults(self) -> list[Fault]:
         """Every fault in every file of the four families, each against the contract that it names."""
-        faults = [fault for reader in self._readers() for file in reader.files() for fault in file.faults]
-        naming: list[ConfigFile[Any]] = [*self._splits.files(), *self._features.files()]
-        for file in naming:
-            contract, contract_faults = self._contract_of(file)
-            faults += [fault for fault in contract_faults if fault.file == file.name]
-            if contract is not None and contract.value is not None:
-                faults += _fit(contract.value, file)
-        for model in self._models.files():
-            faults += await self._model_faults(model)
-        return faults
+        return [fault async for file in self.judged() for fault in file.faults]
+
+    async def judged(self) -> AsyncIterator[JudgedConfig]:
+        """Judge every file of the four families; its digest and its faults are of the same bytes."""
+        for reader in self._readers():
+            for file in reader.files():
+                contract, named_by = self._named_contract(file)
+                faults = [*file.faults, *named_by, *await self._model_faults(file)]
+                if contract is not None and contract.value is not None:
+                    faults += _fit(contract.value, file)
+                broken = contract.name if contract is not None and contract.faults else None
+                yield JudgedConfig(ConfigUse(reader.family, f"v{file.version}", file.sha256), faults, broken)
+
+    def _named_contract(
+        self, file: ConfigFile[Any]
+    ) -> tuple[ConfigFile[DataContract] | None, Sequence[Fault]]:
+        """The contract that a split or a features file names, and what is wrong with the naming."""
+        if isinstance(file.value, DataContract | ModelDefinition):
+            return None, ()
+        contract, faults = self._contract_of(file)
+        return contract, [fault for fault in faults if fault.file == file.name]
 
     def _readers(self) -> tuple[ConfigReader[Any], ...]:
         return self._contracts, self._splits, self._features, self._models
@@ -125,8 +144,8 @@ class FileConfigFamilies:
                 return found, [_named_by(fault, file) for fault in faults]
         return None, ()
 
-    async def _model_faults(self, model: ConfigFile[ModelDefinition]) -> Sequence[Fault]:
-        if model.value is None or model.document is None:
+    async def _model_faults(self, model: ConfigFile[Any]) -> Sequence[Fault]:
+        if not isinstance(model.value, ModelDefinition) or model.document is None:
             return ()
         if model.sha256 not in self._judged_models:
             found = await self._estimator_faults(model.value.model)

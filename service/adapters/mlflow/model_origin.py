@@ -44,6 +44,17 @@ def location_of(source: str, access: MlflowAccess) -> str:
     return source if info is None else _location(info)
 
 
+def named_location(source: str, access: MlflowAccess) -> tuple[str, str]:
+    """Where the files are, and the artifact's name: the logged model's own, else the last part of the place.
+
+    Raises ModelUnusable `model_missing`, TryLater.
+    """
+    info = _logged_model(source, access)
+    if info is None:
+        return source, source.rstrip("/").rpartition("/")[2]
+    return _location(info), str(info.get("name") or "")
+
+
 def _logged_model(source: str, access: MlflowAccess) -> Mapping[str, Any] | None:
     """What the server says of the logged model; None for a source of another kind."""
     found = _LOGGED_MODEL.fullmatch(source)

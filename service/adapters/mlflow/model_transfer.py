@@ -11,7 +11,7 @@ from service.adapters.files.errors import disk_errors
 from service.adapters.files.operations import FileOperations
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.artifact_store import ArtifactStore, open_store
-from service.adapters.mlflow.artifact_uri import is_another_server
+from service.adapters.mlflow.artifact_uri import require_own_source
 from service.adapters.mlflow.errors import unavailable
 from service.adapters.mlflow.model_cache import ModelCache, require_digest, require_same_files
 from service.adapters.mlflow.model_origin import location_of
@@ -102,8 +102,7 @@ def _keep(folder: Path, manifest: Mapping[str, str], cache: ModelCache) -> None:
 
 
 def _location(source: str, access: MlflowAccess) -> str:
-    if not source or is_another_server(source):
-        raise ModelUnusable("model_source_refused", "the version's source is empty or on another server")
+    require_own_source(source)
     return location_of(source, access)
 
 

@@ -1,0 +1,90 @@
+"""What a registry that others filled says of a version: its run, its artifact, and how that was saved."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+from domain.errors import ModelUnusable, NeverRetry
+from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.artifact_store import ArtifactStore, open_store
+from service.adapters.mlflow.artifact_uri import require_own_source
+from service.adapters.mlflow.errors import says_absent, well_formed
+from service.adapters.mlflow.model_origin import named_location
+from service.adapters.mlflow.read_back import quoted
+from service.adapters.mlflow.rest import MlflowRest
+
+_MLMODEL: Final = "MLmodel"
+_LARGEST_MLMODEL: Final = 4 << 20
+_SEARCH: Final = "model-versions/search"
+
+
+class SavedModel(NamedTuple):
+    """The artifact's name, and what it was saved with: skops, cloudpickle, …, else the loader's name."""
+
+    name: str
+    saved_with: str
+
+
+def look_at_model(source: str, access: MlflowAccess) -> SavedModel:
+    """Look at a version's files without loading any; blocks.
+
+    Raises ModelUnusable `model_source_refused`, `model_missing`, `unloadable_model`; NeverRetry, TryLater.
+    """
+    require_own_source(source)
+    location, name = named_location(source, access)
+    with open_store(location, access) as store:
+        sizes = store.sizes()
+        if _MLMODEL not in sizes:
+            found = "no MLmodel file among its files" if sizes else "no files"
+            raise ModelUnusable("model_missing", f"{source} has {found}", source=source)
+        return SavedModel(name, _saved_with(_read(store, sizes[_MLMODEL])))
+
+
+def _read(store: ArtifactStore, size: int) -> Mapping[str, Any]:
+    if size > _LARGEST_MLMODEL:
+        raise ModelUnusable("unloadable_model", f"its MLmodel file has {size} bytes")
+    try:
+        described = yaml.safe_load(b"".join(store.read(_MLMODEL)))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelUnusable("unloadable_model", "its MLmodel file is no YAML") from error
+    flavors = described.get("flavors") if isinstance(described, dict) else None
+    if not isinstance(flavors, dict) or not isinstance(flavors.get("python_function"), dict):
+        raise ModelUnusable("unloadable_model", "its MLmodel file names no python_function flavor")
+    return flavors
+
+
+def _saved_with(flavors: Mapping[str, Any]) -> str:
+    own = flavors.get("sklearn")
+    said = own.get("serialization_format") if isinstance(own, dict) else None
+    return str(said or flavors["python_function"].get("loader_module") or "an unknown loader")
+
+
+async def lacking_fields(rest: MlflowRest, mlflow_run_id: str | None, fields: tuple[str, ...]) -> list[str]:
+    """The params that a version's run does not carry; all of them for a run that does not exist."""
+    if mlflow_run_id is None:
+        return list(fields)
+    try:
+        answer = await rest.get("runs/get", run_id=mlflow_run_id)
+    except NeverRetry as error:
+        if says_absent(error, mlflow_run_id):
+            return list(fields)
+        raise
+    with well_formed("runs/get"):
+        known = {param["key"] for param in answer["run"]["data"].get("params", [])}
+    return [field for field in fields if field not in known]
+
+
+async def count_versions(rest: MlflowRest, model_name: str, own_tag: str) -> tuple[int, int]:
+    """How many versions the registry holds, and how many of them carry our tag."""
+    query, total, own = {"filter": f"name = {quoted(model_name)}"}, 0, 0
+    while True:
+        answer = await rest.get(_SEARCH, **query)
+        with well_formed(_SEARCH):
+            versions = answer.get("model_versions", [])
+            total += len(versions)
+            own += sum(any(tag["key"] == own_tag for tag in one.get("tags", [])) for one in versions)
+        token = answer.get("next_page_token")
+        if not token or not versions:
+            return total, own
+        query["page_token"] = str(token)

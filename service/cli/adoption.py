@@ -1,0 +1,147 @@
+"""`laurel adopt`: take over a registry, references and config files that were there before Laurel."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final
+
+import typer
+
+from config.settings import Settings
+from domain.adoption import JudgedFile, Standing
+from domain.errors import NeverRetry
+from domain.version_triple import VersionTriple
+from service.adapters.postgres.first_uses import PostgresFirstUses
+from service.adoption import Adoption, TakenOver
+from service.app import open_reading
+from service.cli.configuration import config_families
+from service.cli.console import AsJson, Column, Exit, err, fail, print_json, print_table, say
+from service.cli.reading import read_settings, run
+from service.clock import SystemClock
+from service.heavy.desk import Places
+from service.roots import require_roots
+from service.settings_values import mlflow_access
+
+app = typer.Typer(add_completion=False)
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be recorded, and record nothing.")]
+
+_COLUMNS: Final = (
+    Column("what"),
+    Column("name"),
+    Column("standing"),
+    Column("sha256", spare=1),
+    Column("about it", "text"),
+)
+_WOULD_BE: Final = "would be recorded"
+_SHORT: Final = 12  # digits of a digest, for a person
+_RED: Final = (Standing.DIFFERS, Standing.UNUSABLE)
+
+
+@app.command()
+def adopt(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Take over the champion, references and configuration that are there already.
+
+    Nothing is changed but Laurel's own records, and a second run finds all of it recorded. The exit code is 1
+    when something differs from its first use or cannot be used; an alias that names a version without usable
+    files is refused, and then nothing is recorded.
+    """
+    settings = read_settings()
+    seen, defaults = run(_taken_over(settings, dry_run=dry_run), settings)
+    if as_json:
+        print_json(_facts(settings, seen, defaults, dry_run=dry_run))
+    else:
+        _print(settings, seen, defaults, dry_run=dry_run)
+    _end(seen, dry_run=dry_run)
+
+
+async def _taken_over(settings: Settings, *, dry_run: bool) -> tuple[TakenOver, VersionTriple | str]:
+    """Survey, and record; beside it the defaults, or why they are not known."""
+    require_roots({"CONFIG_ROOT": settings.config_root, "DATA_ROOT": settings.data_root})
+    async with _adoption(settings) as adoption:
+        try:
+            defaults: VersionTriple | str = await adoption.config.defaults()
+        except NeverRetry as error:
+            defaults = error.message
+        seen = await adoption.survey()
+        return seen if dry_run else await adoption.record(seen), defaults
+
+
+@asynccontextmanager
+async def _adoption(settings: Settings) -> AsyncIterator[Adoption]:
+    async with open_reading(settings) as reading:
+        yield Adoption(
+            model_name=settings.mlflow_model_name,
+            alias=settings.mlflow.alias,
+            ledger=reading.ledger,
+            first_uses=PostgresFirstUses(reading.database, settings.mlflow_model_name),
+            registry=reading.registry,
+            rest=reading.rest,
+            access=mlflow_access(settings),
+            config=config_families(settings),
+            places=Places(settings.data_root),
+            clock=SystemClock(),
+            allow_foreign=settings.mlflow.allow_foreign_champion,
+        )
+
+
+def _facts(
+    settings: Settings, seen: TakenOver, defaults: VersionTriple | str, *, dry_run: bool
+) -> dict[str, Any]:
+    known = isinstance(defaults, VersionTriple)
+    return {
+        "model": settings.mlflow_model_name,
+        "alias": settings.mlflow.alias,
+        "dry_run": dry_run,
+        "refused": seen.refused,
+        "champion": seen.champion.model_dump(mode="json"),
+        "versions": {"all": seen.versions, "made_by_laurel": seen.own_versions},
+        "defaults": defaults.model_dump() if isinstance(defaults, VersionTriple) else None,
+        "defaults_fault": None if known else defaults,
+        "files": [
+            {**file.found.model_dump(mode="json"), "standing": file.standing.value, "why": file.why}
+            for file in seen.files
+        ],
+    }
+
+
+def _print(settings: Settings, seen: TakenOver, defaults: VersionTriple | str, *, dry_run: bool) -> None:
+    model, champion = settings.mlflow_model_name, seen.champion
+    say(f"{model}: {seen.versions} versions in the registry, {seen.own_versions} of them made by Laurel")
+    if isinstance(defaults, VersionTriple):
+        said = ", ".join(f"{name} {value}" for name, value in defaults.model_dump().items())
+        say(f"active_config.yaml: {said}")
+    else:
+        say(defaults, style="red")
+    style = "red" if champion.standing in _RED else ""
+    say(f"champion: {_told(champion.standing, dry_run=dry_run or seen.refused)}: {champion.why}", style=style)
+    for note in champion.notes:
+        say(f"  {note}", hang=2)
+    rows = (_row(file, dry_run=dry_run or seen.refused) for file in seen.files)
+    print_table(f"below {settings.config_root} and {settings.data_root}", _COLUMNS, rows)
+
+
+def _told(standing: Standing, *, dry_run: bool) -> str:
+    return _WOULD_BE if standing is Standing.NEW and dry_run else standing.value
+
+
+def _row(file: JudgedFile, *, dry_run: bool) -> tuple[object, ...]:
+    found = file.found
+    digest = (found.sha256 or "")[:_SHORT]
+    return found.kind, found.name, _told(file.standing, dry_run=dry_run), digest, file.why
+
+
+def _end(seen: TakenOver, *, dry_run: bool) -> None:
+    if seen.refused:
+        fail(Exit.NO, f"nothing was recorded: {seen.champion.why}")
+    standings = [seen.champion.standing, *(file.standing for file in seen.files)]
+    say(_summary(standings, dry_run=dry_run), style="bold", on=err)
+    if not seen.sound:
+        fail(Exit.NO, "what differs or cannot be used was left as it is; the lines above say what to do")
+
+
+def _summary(standings: list[Standing], *, dry_run: bool) -> str:
+    if dry_run:
+        count = standings.count(Standing.NEW)
+        return f"{count} entries would be recorded; this was a dry run" if count else "nothing to record"
+    count = standings.count(Standing.ADDED)
+    return f"{count} entries were recorded" if count else "nothing new: everything was recorded before"
