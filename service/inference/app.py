@@ -10,12 +10,12 @@ from service.inference.auth import Gatekeeper
 from service.inference.desk import Limits
 from service.inference.door import Door
 from service.inference.metrics import InferenceMetrics
-from service.inference.problems import Problem, answer_defect, answer_http_error, answer_problem
 from service.inference.routes_docs import docs_routes
 from service.inference.routes_predict import Desks, PredictPage, predict_routes
 from service.inference.routes_reload import Reloads, reload_routes
 from service.inference.routes_state import state_routes
 from service.inference.served_model import Serving
+from service.web.problems import Problem, answer_defect, answer_http_error, answer_problem
 
 
 @dataclass(frozen=True)

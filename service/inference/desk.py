@@ -12,13 +12,13 @@ from typing import Any, Final
 import structlog
 
 from domain.errors import ModelUnusable
-from service.inference.bodies import read_json
 from service.inference.drift import DriftWatch
 from service.inference.metrics import InferenceMetrics
-from service.inference.problems import Problem
 from service.inference.request_checks import InputFault, RequestChecks
 from service.inference.request_fields import request_fields
 from service.inference.served_model import Row, ServedModel
+from service.web.bodies import read_json
+from service.web.problems import Problem
 
 log = structlog.get_logger("laurel.inference")
 

@@ -1,6 +1,5 @@
 """The outermost layer: who may pass, what is counted, and the headers that every answer carries."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import structlog
@@ -8,18 +7,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.inference.auth import Gatekeeper
 from service.inference.metrics import InferenceMetrics
+from service.web.headers import with_safe_headers
 
 log = structlog.get_logger("laurel.inference")
 
 OPEN_PAGES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 PAGES: Final = OPEN_PAGES | {"/predict", "/reload", "/info", "/schema", "/docs", "/openapi.json"}
-_HEADERS: Final[Mapping[bytes, bytes]] = {
-    b"x-content-type-options": b"nosniff",
-    b"x-frame-options": b"DENY",
-    b"referrer-policy": b"no-referrer",
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
-    b"cache-control": b"no-store",
-}
 
 
 class Door:
@@ -45,11 +38,7 @@ class Door:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                said = {name for name, _ in message["headers"]}
-                message["headers"] = [
-                    *message["headers"],
-                    *(pair for pair in _HEADERS.items() if pair[0] not in said),
-                ]
+                message["headers"] = with_safe_headers(message["headers"])
             await send(message)
 
         try:

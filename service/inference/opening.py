@@ -20,8 +20,8 @@ from service.inference.loading import ModelLoader, Verifier
 from service.inference.loading_child import LoadingChild
 from service.inference.metrics import InferenceMetrics
 from service.inference.served_model import Serving
-from service.inference.server import Server
 from service.telemetry import Mask
+from service.web.server import Server
 
 _THREADS = 2  # for requests of many rows: more would only take turns at the interpreter
 
@@ -62,7 +62,13 @@ async def open_inference(settings: InferenceSettings) -> AsyncIterator[Server]:
             token=_token(settings),
         )
         try:
-            yield Server(build_app(parts), reloader.watch_start, grace_seconds=group.grace_seconds)
+            yield Server(
+                build_app(parts),
+                reloader.watch_start,
+                role="inference",
+                prefix="INFERENCE",
+                grace_seconds=group.grace_seconds,
+            )
         finally:
             await child.stop()
             await rest.close()

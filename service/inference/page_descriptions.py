@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from service.inference.problems import MEDIA_TYPE
 from service.inference.request_fields import LARGEST_WHOLE
+from service.web.problems import MEDIA_TYPE
 
 _Page = Mapping[str, Any]
 _TEXT: Final = {"type": "string"}

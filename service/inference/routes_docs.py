@@ -7,10 +7,11 @@ from starlette.routing import BaseRoute
 
 from service.inference.auth import Gatekeeper
 from service.inference.desk import Desk, Limits, as_json
-from service.inference.docs_page import CONTENT_POLICY, page
 from service.inference.openapi import Document
-from service.inference.routes_predict import Desks, PlainRoute
+from service.inference.routes_predict import Desks
 from service.inference.served_model import Serving
+from service.web.docs_page import CONTENT_POLICY, page
+from service.web.plain_route import PlainRoute
 
 
 def docs_routes(

@@ -1,35 +1,26 @@
 """POST /predict: the one page that has to be fast."""
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import Executor
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from fastapi import APIRouter, Request, Response
-from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from service.inference.bodies import read_body, require_json
 from service.inference.desk import Desk, Limits
 from service.inference.metrics import InferenceMetrics
 from service.inference.page_descriptions import PREDICT
-from service.inference.problems import Problem, answer_defect
 from service.inference.served_model import Serving
+from service.web.bodies import read_body, require_json
+from service.web.plain_route import PlainRoute
+from service.web.problems import Problem, answer_defect
 
 log = structlog.get_logger("laurel.inference")
 
 # A larger body holds many rows: reading and predicting them would keep others waiting.
 _LARGE_BODY: Final = 32 * 1024
-
-
-class PlainRoute(APIRoute):
-    """A route whose function takes the request and returns the answer: nothing is parsed or made for it."""
-
-    def get_route_handler(self) -> Callable[[Request], Any]:
-        """The function itself."""
-        return self.endpoint
 
 
 class Desks:

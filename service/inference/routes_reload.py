@@ -7,14 +7,14 @@ from fastapi import APIRouter, Request, Response
 
 from domain.errors import NeverRetry, TryLater
 from service.inference.auth import Gatekeeper
-from service.inference.bodies import read_body, read_json
 from service.inference.desk import as_json
 from service.inference.door import tell_refused_reload
 from service.inference.page_descriptions import RELOAD
-from service.inference.problems import Problem
 from service.inference.reloading import Guard, Outcome, Status
 from service.inference.request_fields import LARGEST_WHOLE
-from service.inference.routes_predict import PlainRoute
+from service.web.bodies import read_body, read_json
+from service.web.plain_route import PlainRoute
+from service.web.problems import Problem
 
 _LARGEST_BODY: Final = 4096
 

@@ -11,8 +11,9 @@ from service.inference.desk import Limits, as_json
 from service.inference.metrics import InferenceMetrics
 from service.inference.page_descriptions import HEALTH, INFO, LIVE, METRICS, READY, SCHEMA
 from service.inference.request_schema import request_schema
-from service.inference.routes_predict import Desks, PlainRoute
+from service.inference.routes_predict import Desks
 from service.inference.served_model import ServedModel, Serving
+from service.web.plain_route import PlainRoute
 
 _JSON: Final = "application/json"
 _AWAY: Final = HTTPStatus.SERVICE_UNAVAILABLE

@@ -11,10 +11,10 @@ import pytest
 from fastapi import Request
 
 from domain.errors import ModelUnusable
-from service.inference.bodies import read_body
 from service.inference.desk import Limits
-from service.inference.problems import Problem
 from service.inference.served_model import Row
+from service.web.bodies import read_body
+from service.web.problems import Problem
 from tests.served_models import FEATURES, ROW, Stage, by_size, open_stage, served_model
 
 

@@ -8,7 +8,7 @@ from fastapi import Request
 from pydantic_core import from_json
 from starlette.types import Message
 
-from service.inference.problems import Problem
+from service.web.problems import Problem
 
 _SECONDS: Final = 30.0  # from its head to its last byte; uvicorn itself would wait for ever
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from domain.errors import Stop
 
-log = structlog.get_logger("laurel.inference")
+log = structlog.get_logger("laurel.web")
 
 _BACKLOG: Final = 2048
 # Longer than clients and balancers keep a connection, so that no request meets one that is just closing.
@@ -25,16 +25,23 @@ _SWITCH_SECONDS: Final = 0.0005
 
 
 class Server:
-    """Serves `app` until it is told to stop; `watch_start` looks for the champion meanwhile."""
+    """Serves `app` until it is told to stop; `prepare` gets ready beside the serving.
+
+    `prefix` is that of its settings, such as API, for what is said when it cannot listen.
+    """
 
     def __init__(
         self,
         app: ASGIApp,
-        watch_start: Callable[[], Coroutine[Any, Any, None]],
+        prepare: Callable[[], Coroutine[Any, Any, None]],
         *,
+        role: str,
+        prefix: str,
         grace_seconds: float,
     ) -> None:
-        self._watch_start = watch_start
+        self._prepare = prepare
+        self._role = role
+        self._prefix = prefix
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 app,
@@ -59,29 +66,31 @@ class Server:
     async def run(self, host: str, port: int) -> None:
         """Serve until `stop`, SIGTERM or Ctrl-C. Raises Stop when the port is taken or a part dies."""
         sys.setswitchinterval(_SWITCH_SECONDS)
-        listening = _listen(host, port)
+        listening = _listen(host, port, self._prefix)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stop)
-        log.info("listening", role="inference", host=host, port=listening.getsockname()[1])
+        log.info("listening", role=self._role, host=host, port=listening.getsockname()[1])
         async with self._starting():
             await self._uvicorn.serve([listening])
-        log.info("ended", role="inference")
+        log.info("ended", role=self._role)
 
     @contextlib.asynccontextmanager
     async def _starting(self) -> AsyncIterator[None]:
-        """Look for the champion beside the serving; a watch that dies stops the server."""
-        watch = asyncio.create_task(self._watch_start(), name="start")
-        watch.add_done_callback(self._started)
+        """Get ready beside the serving; what dies of it stops the server."""
+        preparing = asyncio.create_task(self._prepare(), name="start")
+        preparing.add_done_callback(self._started)
         try:
             yield
         finally:
-            watch.cancel()
-            await asyncio.wait([watch])
-        if not watch.cancelled() and (error := watch.exception()) is not None:
-            raise Stop("part_died", f"looking for the champion ended: {type(error).__name__}") from error
+            preparing.cancel()
+            await asyncio.wait([preparing])
+        if not preparing.cancelled() and (error := preparing.exception()) is not None:
+            if isinstance(error, Stop):
+                raise error
+            raise Stop("part_died", f"getting ready ended: {type(error).__name__}") from error
 
-    def _started(self, watch: asyncio.Task[None]) -> None:
-        if not watch.cancelled() and watch.exception() is not None:
+    def _started(self, preparing: asyncio.Task[None]) -> None:
+        if not preparing.cancelled() and preparing.exception() is not None:
             self.stop()
         # What was loaded is kept out of later collections: walking it all again would stop every answer.
         gc.collect()
@@ -95,15 +104,15 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, prefix: str) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except socket.gaierror as error:
-        raise Stop("cannot_start", f"INFERENCE__HOST: {host!r} is no address of this machine") from error
+        raise Stop("cannot_start", f"{prefix}__HOST: {host!r} is no address of this machine") from error
     except OSError as error:
         raise Stop(
             "port_taken",
-            f"cannot listen on {host}:{port} ({error.strerror}); set INFERENCE__PORT, 0 for any free one",
+            f"cannot listen on {host}:{port} ({error.strerror}); set {prefix}__PORT, 0 for any free one",
         ) from error
     return listening
