@@ -1,5 +1,6 @@
 """Where a consumer group begins that nobody is in yet."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -23,4 +24,26 @@ async def begin_at_end(connection: KafkaConnection, group: str, topic: str) -> d
         consumer.assign(places)
         ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
         await consumer.commit(ends)
+    return ends
+
+
+async def begin_new_at_end(
+    connection: KafkaConnection, group: str, topics: Iterable[str]
+) -> dict[TopicPartition, int]:
+    """Let a group begin at the present end wherever it has never been; return these offsets.
+
+    It is committed before the first record is read, so what comes while nobody is there is not passed over.
+    Raises TryLater while somebody who is in the group has not committed yet; Stop.
+    """
+    places = [
+        TopicPartition(topic, number) for topic in topics for number in await partitions_of(connection, topic)
+    ]
+    options = connection.options() | {"group_id": group, "enable_auto_commit": False}
+    setting = kafka_errors("setting where a new group begins", within=_SECONDS)
+    async with setting, AIOKafkaConsumer(**options) as consumer:
+        consumer.assign(places)
+        new = [place for place in places if await consumer.committed(place) is None]
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(new) if new else {}
+        if ends:
+            await consumer.commit(ends)
     return ends

@@ -37,8 +37,16 @@ class KafkaPublisher:
     sequence has a gap and every later send would fail: then a new producer takes over.
     """
 
-    def __init__(self, connection: KafkaConnection, *, metrics: Metrics, max_event_bytes: int) -> None:
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        *,
+        metrics: Metrics,
+        max_event_bytes: int,
+        send_seconds: float = _SEND_SECONDS,
+    ) -> None:
         self._connection = connection
+        self._send_seconds = send_seconds
         self._metrics = metrics
         # The producer's own limit counts some framing, and is not the one that decides.
         self._options = {"enable_idempotence": True, "max_request_size": max_event_bytes + 4096}
@@ -62,7 +70,7 @@ class KafkaPublisher:
         """
         live, began = await self._producer(), time.monotonic()
         try:
-            async with asyncio.timeout(_SEND_SECONDS):
+            async with asyncio.timeout(self._send_seconds):
                 await asyncio.shield(await self._sent(live, announcement))
         except TimeoutError as error:
             raise sort(error, f"publishing to {announcement.topic}") from error

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from domain.events import REQUEST_TYPE
+from domain.asked_request import request_record
 from domain.request import Coordinates
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letters import send_as_it_was
@@ -53,25 +53,19 @@ async def publish_request(
     The same `event_id` again is the same request. Raises TryLater, Stop `kafka_denied`.
     """
     event_id = event_id or str(uuid.uuid4())
-    correlation_id = correlation_id or event_id
-    attributes = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": source,
-        "type": REQUEST_TYPE,
-        "time": datetime.now(tz=UTC).isoformat(),
-        "correlationid": correlation_id,
-    }
-    headers = [(f"ce_{name}", text.encode()) for name, text in attributes.items()]
-    headers.append(("content-type", b"application/json"))
-    value = json.dumps(payload, ensure_ascii=False, allow_nan=False).encode()
+    body = json.dumps(payload, ensure_ascii=False, allow_nan=False)
+    now = datetime.now(tz=UTC)
+    record = request_record(
+        event_id, body, model_name=model_name, source=source, at=now, correlation_id=correlation_id
+    )
+    headers = [(name, text.encode()) for name, text in record.headers.items()]
     async with kafka_errors(f"publishing to {topic}", within=20):
         producer = await start_producer(connection, enable_idempotence=True)
         try:
-            place = await send_as_it_was(producer, topic, model_name.encode(), value, headers)
+            place = await send_as_it_was(producer, topic, record.key.encode(), body.encode(), headers)
         finally:
             await stop_producer(producer)
-    return SentRequest(event_id, f"event:{source} {event_id}", correlation_id, place)
+    return SentRequest(event_id, f"event:{source} {event_id}", correlation_id or event_id, place)
 
 
 async def read_events(

@@ -153,7 +153,7 @@ class PostgresRunStore:
         """Find runs by the beginning of their id, by identity or by MLflow run; newest first."""
         if not text:
             return ()
-        parameters = {"pattern": _beginning(text), "digest": _digest(text), "text": text}
+        parameters = {"pattern": _beginning(text), "digest": digest_of(text), "text": text}
         return await self._runs("find runs", run_queries.FIND, parameters)
 
     async def recent(
@@ -217,7 +217,7 @@ def _new_row(request: ReceivedRequest) -> dict[str, Any]:
         "run_id": str(uuid.uuid4()),
         "model_name": request.model_name,
         "identity": request.identity,
-        "identity_digest": _digest(request.identity),
+        "identity_digest": digest_of(request.identity),
         "payload": json_text.dump_sorted(request.payload),
         "correlation_id": request.correlation_id,
         "causation_id": request.causation_id,
@@ -225,7 +225,8 @@ def _new_row(request: ReceivedRequest) -> dict[str, Any]:
     }
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
+    """sha256 of an identity, which may be longer than an index takes."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 

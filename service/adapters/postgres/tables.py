@@ -155,8 +155,9 @@ notifications = Table(
     Column("model_name", Text, primary_key=True),
     Column("event_id", Text, primary_key=True),
     Column("channel", Text, primary_key=True),  # a digest: its address may hold a secret
+    _must("claim_id"),  # only who claimed it changes it
     _must("tries", Integer),
-    _must("begun_at", _TIME),
+    _must("begun_at", _TIME),  # the latest try
     _may("sent_at", _TIME),
     _may("given_up_at", _TIME),
 )

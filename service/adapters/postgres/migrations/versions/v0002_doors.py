@@ -37,6 +37,7 @@ CREATE TABLE laurel.notifications (
     model_name text NOT NULL,
     event_id text NOT NULL,
     channel text NOT NULL,
+    claim_id text NOT NULL,
     tries integer NOT NULL DEFAULT 0,
     begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     sent_at timestamptz,

@@ -1,0 +1,41 @@
+"""What came in by the doors, and where it is now."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from domain.asked_request import Ask, AskedRequest, Claim
+from domain.lifecycle import State
+from domain.values import Value
+
+
+class Wanted(Value):
+    """Which requests to list. `states` empty: all. Times are of the asking, inclusive."""
+
+    states: tuple[State, ...] = ()
+    doors: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    newest_first: bool = True
+
+
+class AskedRequests(Protocol):
+    """The requests of one model. Each call raises TryLater when the database does not answer."""
+
+    async def claim(self, ask: Ask) -> Claim:
+        """Keep an ask under its id before it is sent, unless the id is known; say what is known of it."""
+
+    async def left_unclear(self, ask: Ask, within_seconds: float) -> str | None:
+        """The id of an equal ask of the same caller that Kafka gave no answer to."""
+
+    async def note_unclear(self, request_id: str) -> None:
+        """Keep that Kafka did not answer: perhaps it has the request."""
+
+    async def acknowledge(self, request_id: str) -> None:
+        """Keep that Kafka has the request. Safe to repeat."""
+
+    async def get(self, request_id: str) -> AskedRequest | None:
+        """Read one request, by the id that its door gave it or by its run's id."""
+
+    async def page(self, wanted: Wanted, limit: int, offset: int) -> tuple[Sequence[AskedRequest], int]:
+        """Read so many requests behind the first `offset`, and how many there are in all."""

@@ -1,0 +1,19 @@
+"""The JSON Schema of a training request, for the documents that describe the doors."""
+
+from typing import Any
+
+from domain.request import LARGEST_VERSION, VERSION_FIELDS, TrainingRequest
+
+
+def request_schema() -> dict[str, Any]:
+    """Describe the payload: a person may write versions in digits, and may write none at all."""
+    schema = TrainingRequest.model_json_schema(mode="serialization")
+    version = {
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": LARGEST_VERSION},
+            {"type": "string", "pattern": "^0*[1-9][0-9]*$", "maxLength": len(str(LARGEST_VERSION))},
+            {"type": "null"},
+        ]
+    }
+    schema["properties"] |= dict.fromkeys((*VERSION_FIELDS, "model_config_version"), version)
+    return schema

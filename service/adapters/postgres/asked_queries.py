@@ -1,0 +1,102 @@
+"""Statements that read and write asked requests, together with the runs that they became."""
+
+from typing import Any, Final
+
+from sqlalchemy import ARRAY, Interval, Select, Text, bindparam, func, null, or_, select, union_all, update
+from sqlalchemy.dialects import postgresql
+
+from domain.lifecycle import State
+from domain.ports.asked_requests import Wanted
+from service.adapters.postgres.run_rows import run_columns
+from service.adapters.postgres.tables import asked_requests as asked
+from service.adapters.postgres.tables import runs
+
+_this: Final = (asked.c.model_name == bindparam("model"), asked.c.request_id == bindparam("request"))
+_same_request: Final = (
+    asked.c.identity_digest == runs.c.identity_digest,
+    asked.c.model_name == runs.c.model_name,
+)
+
+CLAIM: Final = postgresql.insert(asked).on_conflict_do_nothing().returning(asked.c.request_id)
+CLAIMED: Final = select(asked).where(*_this)
+LEFT_UNCLEAR: Final = (
+    select(asked.c.request_id)
+    .where(
+        asked.c.model_name == bindparam("model"),
+        asked.c.acknowledged_at.is_(None),
+        asked.c.unclear_at > func.clock_timestamp() - bindparam("age", type_=Interval),
+        asked.c.payload == bindparam("asked"),
+        asked.c.door == bindparam("by_door"),
+        asked.c.asked_by == bindparam("by_caller"),
+    )
+    .order_by(asked.c.asked_at)
+    .limit(1)
+)
+NOTE_UNCLEAR: Final = (
+    update(asked).where(*_this, asked.c.acknowledged_at.is_(None)).values(unclear_at=func.clock_timestamp())
+)
+ACKNOWLEDGE: Final = (
+    update(asked)
+    .where(*_this, asked.c.acknowledged_at.is_(None))
+    .values(acknowledged_at=func.clock_timestamp())
+)
+RUNS: Final = select(*run_columns()).where(runs.c.run_id == func.any(bindparam("ids", type_=ARRAY(Text))))
+
+# A run, under the id that its door gave it, or its own.
+_stored: Final = (
+    select(
+        func.coalesce(asked.c.request_id, runs.c.run_id).label("request_id"),
+        runs.c.run_id,
+        runs.c.state,
+        runs.c.payload,
+        asked.c.door,
+        asked.c.asked_by,
+        func.coalesce(asked.c.asked_at, runs.c.requested_at).label("asked_at"),
+    )
+    .select_from(runs.outerjoin(asked, _same_request[0] & _same_request[1]))
+    .where(runs.c.model_name == bindparam("model"))
+)
+# What Kafka has and no worker has read yet.
+_on_its_way: Final = select(
+    asked.c.request_id,
+    null().label("run_id"),
+    bindparam("first_state", State.REQUESTED.value, type_=Text).label("state"),
+    asked.c.payload,
+    asked.c.door,
+    asked.c.asked_by,
+    asked.c.asked_at,
+).where(
+    asked.c.model_name == bindparam("model"),
+    asked.c.acknowledged_at.is_not(None),
+    ~select(runs.c.run_id).where(*_same_request).exists(),
+)
+_all: Final = union_all(_stored, _on_its_way).subquery("requests")
+
+ONE: Final = (
+    select(_all)
+    .where(or_(_all.c.request_id == bindparam("request"), _all.c.run_id == bindparam("request")))
+    .limit(1)
+)
+
+
+def page(wanted: Wanted) -> Select[Any]:
+    """Select the wanted requests in their order."""
+    order = _all.c.asked_at.desc() if wanted.newest_first else _all.c.asked_at
+    return _filtered(select(_all), wanted).order_by(order, _all.c.request_id)
+
+
+def count(wanted: Wanted) -> Select[Any]:
+    """Count them."""
+    return _filtered(select(func.count().label("total")).select_from(_all), wanted)
+
+
+def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
+    if wanted.states:
+        query = query.where(_all.c.state.in_([state.value for state in wanted.states]))
+    if wanted.doors:
+        query = query.where(func.coalesce(_all.c.door, "kafka").in_(wanted.doors))
+    if wanted.since is not None:
+        query = query.where(_all.c.asked_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(_all.c.asked_at <= wanted.until)
+    return query

@@ -1,0 +1,106 @@
+"""Who was told of what."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import Interval, and_, bindparam, func, or_, select, update
+from sqlalchemy.dialects import postgresql
+
+from domain.ports.notices import Claim, Claimed
+from service.adapters.postgres.database import Database
+from service.adapters.postgres.tables import notifications
+
+_table: Final = notifications.c
+_it: Final = and_(
+    _table.model_name == bindparam("model"),
+    _table.event_id == bindparam("event"),
+    _table.channel == bindparam("told"),
+)
+_open: Final = and_(_table.sent_at.is_(None), _table.given_up_at.is_(None))
+_mine: Final = and_(_it, _open, _table.claim_id == bindparam("claim"))
+
+_RELEASED: Final = ""  # in the place of a claim
+
+_INSERT: Final = postgresql.insert(notifications).values(
+    model_name=bindparam("model"),
+    event_id=bindparam("event"),
+    channel=bindparam("told"),
+    claim_id=bindparam("claim"),
+    tries=1,
+)
+_BEGIN: Final = _INSERT.on_conflict_do_update(
+    index_elements=[_table.model_name, _table.event_id, _table.channel],
+    set_={
+        "claim_id": _INSERT.excluded.claim_id,
+        "tries": _table.tries + 1,
+        "begun_at": func.clock_timestamp(),
+    },
+    where=and_(_open, _table.claim_id == _RELEASED),
+).returning(_table.claim_id)
+_BEGUN: Final = select(_table.claim_id).where(_mine)
+_DROP_SILENT: Final = (
+    update(notifications)
+    .where(
+        _it,
+        _open,
+        _table.claim_id != _RELEASED,
+        _table.begun_at <= func.clock_timestamp() - bindparam("held", type_=Interval),
+    )
+    .values(given_up_at=func.clock_timestamp())
+    .returning(_table.claim_id)
+)
+_ENDED: Final = select(_table.claim_id).where(
+    _it, or_(_table.sent_at.is_not(None), _table.given_up_at.is_not(None))
+)
+_AGAIN: Final = (
+    update(notifications)
+    .where(_mine)
+    .values(tries=_table.tries + 1, begun_at=func.clock_timestamp())
+    .returning(_table.claim_id)
+)
+_SENT: Final = update(notifications).where(_mine).values(sent_at=func.clock_timestamp())
+_GIVE_UP: Final = update(notifications).where(_mine).values(given_up_at=func.clock_timestamp())
+_RELEASE: Final = update(notifications).where(_mine).values(claim_id=_RELEASED)
+
+
+class PostgresNotices:
+    """`domain.ports.notices.Notices`."""
+
+    def __init__(self, database: Database, model_name: str) -> None:
+        self._database = database
+        self._model = model_name
+
+    async def claim(self, claim: Claim, held_seconds: float) -> Claimed:
+        """Begin the first try, unless somebody did."""
+        which = self._which(claim)
+        if await self._database.row("claim a notice", _BEGIN, which, unless_found=_BEGUN):
+            return Claimed.MINE
+        silent = which | {"held": timedelta(seconds=held_seconds)}
+        if await self._database.row("give up a silent notice", _DROP_SILENT, silent):
+            return Claimed.UNCLEAR
+        ended = await self._database.row("look a notice up", _ENDED, which)
+        return Claimed.DONE if ended else Claimed.IN_HAND
+
+    async def again(self, claim: Claim) -> bool:
+        """Begin another try. Said twice after a lost answer, it counts one try too many, and no more."""
+        return await self._database.row("try a notice again", _AGAIN, self._which(claim)) is not None
+
+    async def sent(self, claim: Claim) -> None:
+        """The channel took it."""
+        await self._database.rows("note a notice as sent", _SENT, self._which(claim))
+
+    async def given_up(self, claim: Claim) -> None:
+        """The channel did not take it."""
+        await self._database.rows("give a notice up", _GIVE_UP, self._which(claim))
+
+    async def release(self, claim: Claim) -> None:
+        """Let the next process begin anew."""
+        await self._database.rows("release a notice", _RELEASE, self._which(claim))
+
+    def _which(self, claim: Claim) -> dict[str, Any]:
+        return {
+            "model": self._model,
+            "event": claim.event_id,
+            "told": claim.channel,
+            "claim": claim.claim_id,
+        }

@@ -1,0 +1,1 @@
+"""The HTTP door: requests in, progress out; by Laurel's own routes and by those of an orchestrator."""

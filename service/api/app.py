@@ -1,0 +1,56 @@
+"""The web application of the HTTP door: its pages, and what every request passes first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from service.api.callers import Callers
+from service.api.documents import document_routes
+from service.api.door import Door
+from service.api.health import health_routes
+from service.api.metrics import ApiMetrics
+from service.api.rates import Rate
+from service.api.refusals import answer_invalid
+from service.health import Readiness
+from service.web.problems import Problem, answer_defect, answer_http_error, answer_problem
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the application is made of: the routes of both doors, and who may use them."""
+
+    requests: APIRouter
+    dags: APIRouter
+    callers: Callers
+    calls: Rate
+    metrics: ApiMetrics
+    readiness: Readiness
+    cors_origins: Sequence[str]
+
+
+def build_app(parts: Parts) -> ASGIApp:
+    """Make the application."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.add_exception_handler(Problem, answer_problem)
+    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(RequestValidationError, answer_invalid)
+    app.add_exception_handler(Exception, answer_defect)
+    health = health_routes(parts.readiness, parts.metrics)
+    for router in (parts.requests, parts.dags, health):
+        app.include_router(router)
+    app.include_router(document_routes([*parts.requests.routes, *health.routes], parts.dags.routes))
+    door = Door(app, parts.callers, parts.calls, parts.metrics)
+    if not parts.cors_origins:
+        return door
+    allowed: Mapping[str, Sequence[str]] = {
+        "allow_origins": parts.cors_origins,
+        "allow_methods": ("GET", "POST"),
+        "allow_headers": ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"),
+        "expose_headers": ("Location", "Retry-After"),
+    }
+    return CORSMiddleware(door, **allowed)

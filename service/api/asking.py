@@ -1,0 +1,143 @@
+"""Taking a request in: claimed in the run store, sent to Kafka, acknowledged; in this order."""
+
+import asyncio
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import structlog
+
+from domain.announcement import Announcement
+from domain.asked_request import DOORS_SOURCE, Ask, Claim, request_record
+from domain.errors import NeverRetry, TryLater
+from domain.faults import Fault
+from domain.ports.asked_requests import AskedRequests
+from domain.request import read_payload
+from service.adapters.postgres.json_text import dump_sorted
+
+log = structlog.get_logger("laurel.api")
+
+LONGEST_ID: Final = 200
+ID_PATTERN: Final = rf"^[A-Za-z0-9][A-Za-z0-9._~:+@-]{{0,{LONGEST_ID - 1}}}$"
+_ID: Final = re.compile(ID_PATTERN)
+# So long an equal ask without an id is taken for the repeat of one that Kafka gave no answer to.
+_REPEATED_WITHIN_SECONDS: Final = 600.0
+
+
+class Publishes(Protocol):
+    """Returns once Kafka has acknowledged; raises TryLater, NeverRetry."""
+
+    async def publish(self, announcement: Announcement) -> None:
+        """Send one record. Safe to repeat."""
+
+
+class Unusable(NeverRetry):
+    """The request cannot be taken in as it is; `faults` names all that can be seen at once."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__(faults[0].code, "; ".join(fault.message for fault in faults))
+        self.faults = faults
+
+
+class IdConflict(NeverRetry):
+    """The id came before, with another payload: the first one stands."""
+
+
+class Unanswered(TryLater):
+    """Kafka, or the run store, did not answer: repeating under `request_id` is safe."""
+
+    def __init__(self, error: TryLater, request_id: str) -> None:
+        super().__init__(error.reason, error.message, waiting_on=error.waiting_on)
+        self.request_id = request_id
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A request that Kafka has; `is_new` is false for one that it had before."""
+
+    request_id: str
+    is_new: bool
+
+
+class Asking:
+    """Takes requests in for one model."""
+
+    def __init__(
+        self, requests: AskedRequests, publisher: Publishes, *, model_name: str, send_seconds: float
+    ) -> None:
+        self._requests = requests
+        self._publisher = publisher
+        self._model = model_name
+        self._send_seconds = send_seconds
+
+    async def ask(
+        self, payload: Mapping[str, Any], *, door: str, asked_by: str, request_id: str | None = None
+    ) -> Taken:
+        """Return once Kafka has the request. The same id again is the same request.
+
+        Raises Unusable, IdConflict, and Unanswered when a repeat under its id is safe.
+        """
+        named = {"requested_by": asked_by, **payload, "model_name": self._model}
+        faults = [*_id_faults(request_id), *self._faults(payload)]
+        if faults:
+            raise Unusable(faults)
+        ask = Ask(request_id=request_id or str(uuid.uuid4()), payload=named, door=door, asked_by=asked_by)
+        if request_id is None:
+            ask = await self._repeated(ask)
+        try:
+            return await self._take(ask)
+        except TryLater as error:
+            raise Unanswered(error, ask.request_id) from error
+
+    def _faults(self, payload: Mapping[str, Any]) -> list[Fault]:
+        read = read_payload(payload)
+        if isinstance(read, list):
+            return read
+        if read.model_name in {None, "", self._model}:
+            return []
+        message = f"this door asks for {self._model!r} and not for {read.model_name!r}"
+        return [Fault(code="another_model", field="model_name", message=message, allowed=self._model)]
+
+    async def _repeated(self, ask: Ask) -> Ask:
+        """The ask under the id of an equal one that had no answer, so that it does not become two."""
+        known = await self._requests.left_unclear(ask, _REPEATED_WITHIN_SECONDS)
+        return ask if known is None else ask.model_copy(update={"request_id": known})
+
+    async def _take(self, ask: Ask) -> Taken:
+        claim = await self._requests.claim(ask)
+        if dump_sorted(claim.payload) != dump_sorted(ask.payload):
+            raise IdConflict("id_conflict", f"{ask.request_id} came before with another payload; it stands")
+        if claim.acknowledged:
+            return Taken(ask.request_id, is_new=False)
+        await self._send(ask, claim)
+        await self._requests.acknowledge(ask.request_id)
+        log.info("asked", request_id=ask.request_id, door=ask.door, asked_by=ask.asked_by)
+        return Taken(ask.request_id, is_new=claim.is_new)
+
+    async def _send(self, ask: Ask, claim: Claim) -> None:
+        record = request_record(
+            ask.request_id,
+            dump_sorted(ask.payload),
+            model_name=self._model,
+            source=DOORS_SOURCE,
+            at=claim.asked_at,
+        )
+        try:
+            async with asyncio.timeout(self._send_seconds):
+                await self._publisher.publish(record)
+        except (TryLater, TimeoutError) as error:
+            await self._requests.note_unclear(ask.request_id)
+            if isinstance(error, TryLater):
+                raise
+            message = f"Kafka did not acknowledge the request within {self._send_seconds:g} s"
+            raise TryLater("kafka_unavailable", message, waiting_on="kafka") from error
+
+
+def _id_faults(request_id: str | None) -> list[Fault]:
+    if request_id is None or _ID.match(request_id):
+        return []
+    allowed = f"at most {LONGEST_ID} letters, digits and . _ ~ : + @ -, the first a letter or digit"
+    message = "the id of a request (Idempotency-Key) cannot be used"
+    return [Fault(code="bad_id", field="Idempotency-Key", message=message, allowed=allowed)]

@@ -1,0 +1,72 @@
+"""Who may pass, how often, what is counted, and the headers that every answer carries."""
+
+import re
+import time
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.callers import Callers
+from service.api.metrics import ApiMetrics
+from service.api.rates import Rate
+from service.web.headers import with_safe_headers
+from service.web.problems import Problem
+
+log = structlog.get_logger("laurel.api")
+
+OPEN_PAGES: Final = frozenset(
+    {"/health", "/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json", "/api/v1/openapi.json"}
+)
+DAG_PREFIX: Final = "/api/v1/"
+_ID_PLACES: Final = re.compile(r"(?<=^/training-requests/)[^/]+|(?<=/dags/)[^/]+|(?<=/dagRuns/)[^/]+")
+
+
+class Door:
+    """Wraps the whole application; `scope["state"]["caller"]` says who it is."""
+
+    def __init__(self, app: ASGIApp, callers: Callers, rate: Rate, metrics: ApiMetrics) -> None:
+        self._app = app
+        self._callers = callers
+        self._rate = rate
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        began, status = time.monotonic(), 499  # for whoever went away before an answer
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = with_safe_headers(message["headers"])
+            await send(message)
+
+        try:
+            await self._pass(scope, receive, sending)
+        finally:
+            self._metrics.answered(scope, status, time.monotonic() - began)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if scope["path"] not in OPEN_PAGES:
+                caller = self._caller(scope)
+                scope.setdefault("state", {})["caller"] = caller
+                await self._rate.count(caller)
+        except Problem as refusal:
+            client = (scope.get("client") or ("unknown",))[0]
+            log.warning("refused", reason=refusal.reason, path=_shape(scope["path"]), client=client)
+            await refusal.response()(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _caller(self, scope: Scope) -> str:
+        ask = self._callers.by_password if scope["path"].startswith(DAG_PREFIX) else self._callers.by_token
+        return ask(scope)
+
+
+def _shape(path: str) -> str:
+    """A path without ids, so that nobody writes into the log what he likes."""
+    return _ID_PLACES.sub("…", path) if path.isprintable() else "…"

@@ -1,0 +1,119 @@
+"""The composition root of `laurel api`: its adapters are made here."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import structlog
+
+from config.settings import Settings
+from domain.errors import TryLater
+from domain.events import REQUEST_TOPIC
+from service.adapters.kafka.publisher import KafkaPublisher
+from service.adapters.postgres.asked_requests import PostgresAskedRequests
+from service.adapters.postgres.database import Database, open_database
+from service.adapters.postgres.run_store import PostgresRunStore
+from service.adapters.postgres.schema import upgrade
+from service.adapters.postgres.variables import PostgresVariables
+from service.api.app import Parts, build_app
+from service.api.asking import Asking
+from service.api.callers import Callers
+from service.api.dag.routes import DagDesk, dag_routes
+from service.api.metrics import ApiMetrics
+from service.api.progress import Streams
+from service.api.rates import Rate
+from service.api.requests import Desk, request_routes
+from service.api.views import Viewer
+from service.health import Readiness
+from service.metrics import Metrics
+from service.settings_values import kafka_connection
+from service.web.server import Server
+
+log = structlog.get_logger("laurel.api")
+
+_START_PAUSE_SECONDS: Final = 1.0
+_FRAMING: Final = 4096
+
+
+@asynccontextmanager
+async def open_api(settings: Settings) -> AsyncIterator[Server]:
+    """Make the server. Kafka and PostgreSQL may be away: then it answers 503, and says why."""
+    group = settings.api
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            open_database(settings.sqlalchemy_url, application="laurel-api", timeout_seconds=group.send_seconds)
+        )
+        publisher = KafkaPublisher(
+            kafka_connection(settings),
+            metrics=Metrics(),
+            max_event_bytes=group.max_body_bytes + _FRAMING,
+            send_seconds=group.send_seconds,
+        )
+        stack.push_async_callback(publisher.stop)
+        streams = Streams(group.max_streams)
+        yield Server(
+            build_app(_parts(settings, database, publisher, streams)),
+            lambda: _prepare(settings, publisher),
+            role="api",
+            prefix="API",
+            grace_seconds=group.grace_seconds,
+            on_stop=streams.close,
+        )
+
+
+async def _prepare(settings: Settings, publisher: KafkaPublisher) -> None:
+    """Bring the schema up to date and connect, so that the first request is as fast as the others."""
+    for prepare in (
+        lambda: asyncio.to_thread(upgrade, settings.sqlalchemy_url),
+        lambda: publisher.start([REQUEST_TOPIC]),
+    ):
+        while True:
+            try:
+                await prepare()
+                break
+            except TryLater as error:
+                log.warning("waiting_to_start", role="api", reason=error.reason, message=error.message)
+                await asyncio.sleep(_START_PAUSE_SECONDS)
+    log.info("running", role="api")
+
+
+def _parts(settings: Settings, database: Database, publisher: KafkaPublisher, streams: Streams) -> Parts:
+    group, model = settings.api, settings.mlflow_model_name
+    requests = PostgresAskedRequests(database, model)
+    runs = PostgresRunStore(database)
+    asking = Asking(requests, publisher, model_name=model, send_seconds=group.send_seconds)
+    asks = Rate(group.asks_per_minute, "training requests")
+    viewer = Viewer(model, settings.mlflow_tracking_uri)
+    desk = Desk(asking, requests, runs, viewer, asks, streams, group.max_body_bytes)
+    dag_desk = DagDesk(
+        asking=asking,
+        requests=requests,
+        runs=runs,
+        variables=PostgresVariables(database, model),
+        asks=asks,
+        max_body_bytes=group.max_body_bytes,
+        dag_id=group.dag_id,
+        empty_dags=group.empty_dags,
+        mlflow_uri=settings.mlflow_tracking_uri,
+    )
+    return Parts(
+        requests=request_routes(desk),
+        dags=dag_routes(dag_desk),
+        callers=_callers(settings),
+        calls=Rate(group.calls_per_minute, "calls"),
+        metrics=ApiMetrics(),
+        readiness=Readiness({"postgres": database.ping, "kafka": publisher.ping}),
+        cors_origins=group.cors_origins,
+    )
+
+
+def _callers(settings: Settings) -> Callers:
+    group = settings.api
+    tokens = {name: token.get_secret_value() for name, token in group.tokens.items()}
+    basic = (
+        (group.basic_user, group.basic_password.get_secret_value())
+        if group.basic_user is not None and group.basic_password is not None
+        else None
+    )
+    return Callers(tokens, basic)

@@ -1,0 +1,136 @@
+"""A run's progress as server-sent events: each state once, what it waits for, and the end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from http import HTTPStatus
+from typing import Final
+
+from fastapi.sse import ServerSentEvent
+
+from domain.asked_request import AskedRequest
+from domain.errors import TryLater
+from domain.lifecycle import NEXT_STEP, State, Step
+from domain.ports.asked_requests import AskedRequests
+from domain.ports.run_store import RunStore
+from domain.run import Run, TransitionRecord
+from service.api.views import View, Viewer
+from service.web.problems import Problem
+
+_LOOK_SECONDS: Final = 0.2
+_STEPS: Final = len(Step)
+
+
+class ProgressView(View):
+    """A run came to a state: `done` of `steps` are behind it, `next` begins now."""
+
+    request_id: str
+    run_id: str | None
+    state: State
+    at: datetime
+    done: int
+    steps: int = _STEPS
+    next: Step | None
+    waiting_on: str | None = None
+
+
+class Streams:
+    """How many streams there are, and whether they are to end."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open = 0
+        self.closing = False
+
+    def close(self) -> None:
+        """End every stream; a client comes back to another process with `Last-Event-ID`."""
+        self.closing = True
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Take a place for as long as the block lasts. Raises Problem when all are taken."""
+        if self._open >= self._most:
+            detail = f"{self._most} streams are open, and no more are served"
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", detail, {"Retry-After": "5"})
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+
+
+class Progress:
+    """Follows one request."""
+
+    def __init__(self, requests: AskedRequests, runs: RunStore, viewer: Viewer, streams: Streams) -> None:
+        self._requests = requests
+        self._runs = runs
+        self._viewer = viewer
+        self._streams = streams
+
+    async def follow(self, asked: AskedRequest, told: int) -> AsyncIterator[ServerSentEvent]:
+        """Tell of each transition behind number `told`, and of the end; an outage is waited out."""
+        waited: str | None = None
+        if told < 0:
+            yield _event("state", 0, _requested(asked))
+        while not self._streams.closing:
+            try:
+                asked = await self._requests.get(asked.request_id) or asked
+                history = await self._runs.history(asked.run.run_id) if asked.run else ()
+            except TryLater:
+                await asyncio.sleep(_LOOK_SECONDS)
+                continue
+            for passed in history[max(told, 0) :]:
+                yield _event("state", passed.seq, _passed(asked, passed))
+            told = max(told, len(history))
+            if asked.run and asked.run.waiting_on != waited:
+                waited = asked.run.waiting_on
+                yield _event("waiting", told, _now(asked, asked.run, told))
+            if _is_over(asked, history):
+                yield ServerSentEvent(event="end", id=str(told), data=self._viewer.whole(asked, history))
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _is_over(asked: AskedRequest, history: Sequence[TransitionRecord]) -> bool:
+    """The history is read after the run, so it may be ahead of it, and never behind."""
+    return bool(asked.run and asked.run.ended and history)
+
+
+def _event(name: str, number: int, view: ProgressView) -> ServerSentEvent:
+    return ServerSentEvent(event=name, id=str(number), data=view)
+
+
+def _requested(asked: AskedRequest) -> ProgressView:
+    return ProgressView(
+        request_id=asked.request_id,
+        run_id=asked.run.run_id if asked.run else None,
+        state=State.REQUESTED,
+        at=asked.asked_at,
+        done=0,
+        next=Step.RESOLVE,
+    )
+
+
+def _passed(asked: AskedRequest, passed: TransitionRecord) -> ProgressView:
+    return ProgressView(
+        request_id=asked.request_id,
+        run_id=passed.run_id,
+        state=passed.to_state,
+        at=passed.at,
+        done=passed.seq,
+        next=NEXT_STEP.get(passed.to_state),
+    )
+
+
+def _now(asked: AskedRequest, run: Run, done: int) -> ProgressView:
+    return ProgressView(
+        request_id=asked.request_id,
+        run_id=run.run_id,
+        state=run.state,
+        at=run.waiting_since or run.updated_at,
+        done=done,
+        next=NEXT_STEP.get(run.state),
+        waiting_on=run.waiting_on,
+    )
