@@ -136,7 +136,7 @@ def _end(seen: TakenOver, *, dry_run: bool) -> None:
     standings = [seen.champion.standing, *(file.standing for file in seen.files)]
     say(_summary(standings, dry_run=dry_run), style="bold", on=err)
     if not seen.sound:
-        fail(Exit.NO, "what differs or cannot be used was left as it is; the lines above say what to do")
+        fail(Exit.NO, "what differs or cannot be used was left as it is, and is named above")
 
 
 def _summary(standings: list[Standing], *, dry_run: bool) -> str:
