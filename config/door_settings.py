@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import (
     BaseModel,
@@ -18,11 +18,10 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 from config.addresses import Folder, HttpUrls
+from domain.notice_fields import SUBJECTS, Subject
 
 _GROUP = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 _LEAST_TOKEN: Final = 16
-
-Subject = Literal["promoted", "overridden", "declined", "rejected", "failed", "diverged"]
 
 
 def _named_tokens(value: Any) -> Any:
@@ -133,10 +132,7 @@ class NotifierSettings(BaseModel):
     urls: SecretWords = Field(
         default=(), description="Apprise addresses of chat, mail or webhooks, separated by spaces"
     )
-    subjects: Subjects = Field(
-        default=("promoted", "overridden", "declined", "rejected", "failed", "diverged"),
-        description="what is told",
-    )
+    subjects: Subjects = Field(default=SUBJECTS, min_length=1, description="what is told")
     templates_folder: Folder | None = Field(
         default=None, description="own wording: a file promoted.txt, failed.txt … for each subject"
     )

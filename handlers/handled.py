@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from domain.values import Value
 
-Outcome = Literal["stored", "known", "skipped", "dead_lettered", "heard"]
+Outcome = Literal["stored", "known", "skipped", "dead_lettered", "heard", "told"]
 
 
 class Handled(Value):

@@ -1,6 +1,6 @@
 """Topic → handler, group, ack policy: the only file here that knows FastStream."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
 from faststream import AckPolicy
@@ -25,7 +25,7 @@ class Delivery(Protocol):
 
 
 def route(
-    topic: str,
+    topics: str | Sequence[str],
     handle: Handle,
     *,
     group: str,
@@ -34,14 +34,14 @@ def route(
     session_seconds: float = 10.0,
     poll_seconds: float = 300.0,
 ) -> KafkaRouter:
-    """Bring the records of `topic` to `handle`.
+    """Bring the records of one topic, or of several, to `handle`.
 
     `member` is the stable name of this process in the group: with it a restarted worker gets its partitions
     back at once instead of after the session of the dead one. Two living processes must not share it.
     """
     router = KafkaRouter()
     subscriber = router.subscriber(
-        topic,
+        *([topics] if isinstance(topics, str) else topics),
         group_id=group,
         group_instance_id=member,
         ack_policy=AckPolicy.MANUAL,

@@ -16,16 +16,16 @@ from service.settings_values import kafka_connection, kafka_limits
 
 def open_inbox(
     settings: Settings,
-    topic: str,
+    topics: str | Sequence[str],
     handle: Handle,
     group: str,
     member: str,
     delivery: KafkaDelivery,
     metrics: Metrics,
 ) -> KafkaInbox:
-    """Make the inbox of one topic, as the settings say."""
+    """Make the inbox of one topic, or of several, as the settings say."""
     router = route(
-        topic,
+        topics,
         handle,
         group=group,
         member=member,

@@ -22,6 +22,7 @@ CounterName = Literal[
     "laurel_leases_lost_total",  # claims that could not be kept, so that another worker may go on
     "laurel_reload_failures_total",  # pursuits of a replica that ended without the champion, by reason
     "laurel_overrides_total",  # alias changes by hand that were recorded
+    "laurel_notices_total",  # messages to people, by what became of them in one channel
 ]
 HistogramName = Literal[
     "laurel_step_duration_seconds",  # one attempt of a step, start to end
@@ -51,6 +52,7 @@ _COUNTERS: Final[Mapping[CounterName, tuple[str, ...]]] = {
     "laurel_leases_lost_total": (),
     "laurel_reload_failures_total": ("reason",),
     "laurel_overrides_total": (),
+    "laurel_notices_total": ("subject", "channel", "outcome"),
 }
 _HISTOGRAMS: Final[Mapping[HistogramName, tuple[str, ...]]] = {
     "laurel_step_duration_seconds": ("step",),

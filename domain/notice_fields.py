@@ -1,0 +1,206 @@
+"""What a message may say of an event: named texts, each bounded and harmless wherever it is shown."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, get_args
+
+from domain.events import (
+    Event,
+    InferenceDiverged,
+    ModelDeclined,
+    ModelPromoted,
+    TrainingFailed,
+    TrainingRejected,
+)
+from domain.faults import Fault
+from domain.ledger import Cause
+from domain.plain_text import plain
+from domain.score import Score
+from domain.version_triple import VersionTriple
+
+Subject = Literal["promoted", "overridden", "declined", "rejected", "failed", "diverged"]
+SUBJECTS: Final[tuple[Subject, ...]] = get_args(Subject)
+
+# What a template of each subject may name; documented in docs/notifications.md.
+_PROMOTED: Final = frozenset(
+    {
+        *("model", "version", "generation", "previous", "cause", "actor", "reasons", "scores", "versions"),
+        *("model_uri", "run_id", "mlflow_run_id", "promoted_at"),
+    }
+)
+FIELDS: Final[Mapping[Subject, frozenset[str]]] = {
+    "promoted": _PROMOTED,
+    "overridden": _PROMOTED,
+    "declined": frozenset(
+        {
+            *("model", "decision", "reasons", "checks", "scores", "champion", "versions"),
+            *("run_id", "mlflow_run_id"),
+        }
+    ),
+    "rejected": frozenset({"model", "reason", "faults", "asked", "run_id"}),
+    "failed": frozenset(
+        {
+            *("model", "step", "state", "reason", "message", "attempts", "versions"),
+            *("run_id", "mlflow_run_id"),
+        }
+    ),
+    "diverged": frozenset(
+        {
+            *("model", "replica", "address", "version", "generation", "served", "reason", "detail"),
+            *("seconds", "listener"),
+        }
+    ),
+}
+
+_WORD: Final = 200  # characters of a name, a code, an id
+_SENTENCE: Final = 300
+_MESSAGE: Final = 1000
+_MOST: Final = 5  # of a list
+_NONE: Final = "none"
+
+
+def subject_of(event: Event) -> Subject | None:
+    """What people call this event; None for one of which nobody is told."""
+    match event:
+        case ModelPromoted():
+            return "overridden" if event.cause is Cause.OVERRIDE else "promoted"
+        case ModelDeclined():
+            return "declined"
+        case TrainingRejected():
+            return "rejected"
+        case TrainingFailed():
+            return "failed"
+        case InferenceDiverged():
+            return "diverged"
+    return None
+
+
+def fields_of(event: Event) -> dict[str, str]:
+    """The named texts of an event, those of `FIELDS` for its subject; no control sign but newlines."""
+    common = {"model": _word(event.model_name)}
+    match event:
+        case ModelPromoted():
+            return common | _promoted(event)
+        case ModelDeclined():
+            return common | _declined(event)
+        case TrainingRejected():
+            return common | _rejected(event)
+        case TrainingFailed():
+            return common | _failed(event)
+        case InferenceDiverged():
+            return common | _diverged(event)
+    return common
+
+
+def _promoted(event: ModelPromoted) -> dict[str, str]:
+    return {
+        "version": _word(event.version),
+        "generation": _word(event.generation),
+        "previous": _version(event.previous_version, event.previous_generation),
+        "cause": event.cause.value,
+        "actor": _word(event.actor),
+        "reasons": _list(event.reasons),
+        "scores": _scores(event.candidate, event.champion),
+        "versions": _triple(event.versions),
+        "model_uri": _word(event.model_uri),
+        "run_id": _word(event.run_id),
+        "mlflow_run_id": _word(event.mlflow_run_id),
+        "promoted_at": _word(event.promoted_at),
+    }
+
+
+def _declined(event: ModelDeclined) -> dict[str, str]:
+    return {
+        "decision": event.decision.value,
+        "reasons": _list(event.reasons),
+        "checks": _list(f"{'passed' if c.passed else 'FAILED'} {c.name}: {c.detail}" for c in event.checks),
+        "scores": _scores(event.candidate, event.champion),
+        "champion": _version(event.champion_version, event.champion_generation),
+        "versions": _triple(event.versions),
+        "run_id": _word(event.run_id),
+        "mlflow_run_id": _word(event.mlflow_run_id),
+    }
+
+
+def _rejected(event: TrainingRejected) -> dict[str, str]:
+    asked = ", ".join(f"{plain(name, 40)}={plain(str(value), 80)}" for name, value in event.request.items())
+    return {
+        "reason": _word(event.reason),
+        "faults": _list(_fault(fault) for fault in event.faults),
+        "asked": plain(asked, _SENTENCE) or _NONE,
+        "run_id": _word(event.run_id),
+    }
+
+
+def _failed(event: TrainingFailed) -> dict[str, str]:
+    return {
+        "step": _word(event.step).replace("_", " "),
+        "state": _word(event.state),
+        "reason": _word(event.reason),
+        "message": plain(event.message, _MESSAGE),
+        "attempts": _word(event.attempts),
+        "versions": _triple(event.versions),
+        "run_id": _word(event.run_id),
+        "mlflow_run_id": _word(event.mlflow_run_id),
+    }
+
+
+def _diverged(event: InferenceDiverged) -> dict[str, str]:
+    seconds = event.seconds_since_promotion
+    return {
+        "replica": _word(event.replica),
+        "address": _word(event.address),
+        "version": _word(event.version),
+        "generation": _word(event.generation),
+        "served": _version(event.served_version, event.served_generation),
+        "reason": _word(event.reason),
+        "detail": plain(event.detail, _MESSAGE),
+        "seconds": "unknown" if seconds is None else f"{seconds:.1f}",
+        "listener": _word(event.listener),
+    }
+
+
+def _word(value: object) -> str:
+    return _NONE if value is None else plain(str(value), _WORD)
+
+
+def _version(version: int | None, generation: int | None) -> str:
+    if version is None:
+        return _NONE
+    of = "" if generation is None else f" (generation {_word(generation)})"
+    return f"version {_word(version)}{of}"
+
+
+def _triple(versions: VersionTriple | None) -> str:
+    if versions is None:
+        return _NONE
+    names = {"split": "split_version", "features": "feature_version", "model": "model_version"}
+    return ", ".join(f"{name} {getattr(versions, field)}" for name, field in names.items())
+
+
+def _scores(candidate: Score | None, champion: Score | None) -> str:
+    """Each metric of the candidate, with the champion's on the same bytes and the difference."""
+    if candidate is None:
+        return _NONE
+    told = [
+        f"{plain(metric, 40)} {number:.6g}{_against(number, champion.number(metric) if champion else None)}"
+        for metric, number in sorted(candidate.metrics.items())[:_MOST]
+    ]
+    return ", ".join(told) or _NONE
+
+
+def _against(number: float, before: float | None) -> str:
+    return "" if before is None else f" (before {before:.6g}, {number - before:+.3g})"
+
+
+def _fault(fault: Fault) -> str:
+    allowed = f"; allowed: {fault.allowed}" if fault.allowed else ""
+    return f"{fault.field}: {fault.message}{allowed}"
+
+
+def _list(texts: Iterable[str]) -> str:
+    """One line each, and how many more there are."""
+    all_texts = tuple(texts)
+    lines = [f"- {plain(text, _SENTENCE)}" for text in all_texts[:_MOST]]
+    if len(all_texts) > _MOST:
+        lines.append(f"- and {len(all_texts) - _MOST} more")
+    return "\n".join(lines) or f"- {_NONE}"

@@ -1,0 +1,1 @@
+"""Apprise: chat rooms, mailboxes and webhooks by their addresses."""

@@ -1,0 +1,136 @@
+"""One channel for each Apprise address; the address, which may be a secret, stays in here."""
+
+import asyncio
+import hashlib
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+
+from domain.errors import Stop, TryLater
+from domain.notices import Notice
+
+_SETTING: Final = "NOTIFIER__URLS"
+_THREAD: Final = "laurel-channel"
+_DIGITS: Final = 6  # of the digest in a name
+
+
+class AppriseChannel:
+    """`domain.ports.channels.Channel`: one message at a time, each in a thread that a process can leave."""
+
+    def __init__(self, name: str, service: Any, timeout_seconds: float) -> None:
+        self.name = name
+        self._service = service
+        self._timeout = timeout_seconds
+        self._busy = threading.Lock()
+
+    async def send(self, notice: Notice) -> None:
+        """Send one message. Raises TryLater `channel_unavailable`."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[bool] = loop.create_future()
+        # A daemon: Apprise cannot be interrupted, and a process that ends does not wait for a dead channel.
+        threading.Thread(target=self._post, args=(notice, loop, done), name=_THREAD, daemon=True).start()
+        try:
+            async with asyncio.timeout(self._timeout):
+                taken = await done
+        except TimeoutError:
+            raise self._unavailable(f"did not answer within {self._timeout:g} s") from None
+        if not taken:
+            raise self._unavailable("did not take the message")
+
+    def _post(self, notice: Notice, loop: asyncio.AbstractEventLoop, done: "asyncio.Future[bool]") -> None:
+        taken = False
+        # One that still hangs from before is not asked a second thing: threads would pile up.
+        if self._busy.acquire(blocking=False):
+            try:
+                taken = self._notify(notice)
+            finally:
+                self._busy.release()
+        _settle(loop, done, taken=taken)
+
+    def _notify(self, notice: Notice) -> bool:
+        try:
+            taken = self._service.notify(
+                title=notice.title, body=notice.body, notify_type=notice.severity, body_format="text"
+            )
+        except Exception:  # noqa: BLE001 - whatever a plugin raises; its text may hold the address
+            return False
+        return bool(taken)
+
+    def _unavailable(self, what: str) -> TryLater:
+        return TryLater("channel_unavailable", f"{self.name} {what}", waiting_on="channel")
+
+
+def _settle(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[bool]", *, taken: bool) -> None:
+    def settle() -> None:
+        if not done.done():
+            done.set_result(taken)
+
+    try:
+        loop.call_soon_threadsafe(settle)
+    except RuntimeError:
+        return  # the process ended its loop meanwhile: nobody waits
+
+
+def open_channels(urls: Sequence[str], *, timeout_seconds: float) -> list[AppriseChannel]:
+    """Make a channel of each address; the same one twice is one. Blocks for the library's import.
+
+    Raises Stop `channels_missing` for no address, `channel_unusable` with the places of those that Apprise
+    cannot read.
+    """
+    if not urls:
+        raise Stop("channels_missing", f"{_SETTING} is not set: give the Apprise addresses to tell")
+    services = [_service(url, timeout_seconds) for url in urls]
+    wrong = [number for number, service in enumerate(services, start=1) if service is None]
+    if wrong:
+        raise Stop(
+            "channel_unusable",
+            f"{_SETTING}: Apprise cannot read {_places(wrong)} of {len(urls)} addresses; "
+            "see its page on that service",
+            places=wrong,
+        )
+    _silence()
+    named = {_name(url, service): service for url, service in zip(urls, services, strict=True)}
+    return [AppriseChannel(name, service, timeout_seconds) for name, service in named.items()]
+
+
+def _places(numbers: Sequence[int]) -> str:
+    return "number " + ", ".join(map(str, numbers))
+
+
+def _service(url: str, timeout_seconds: float) -> Any:
+    """Apprise's own object, which writes nothing to disk and follows no redirect; None for a bad address."""
+    from apprise import Apprise, AppriseAsset, PersistentStoreMode  # noqa: PLC0415 - it takes a third of a second
+
+    logging.getLogger("apprise").disabled = True  # it quotes addresses
+    asset = AppriseAsset(
+        app_id="Laurel",
+        app_desc="Laurel",
+        http_redirects=False,
+        storage_mode=PersistentStoreMode.MEMORY,
+        async_mode=False,
+    )
+    service = Apprise.instantiate(url, asset=asset)
+    if service is not None:
+        service.socket_connect_timeout = min(service.socket_connect_timeout, timeout_seconds / 2)
+        service.socket_read_timeout = min(service.socket_read_timeout, timeout_seconds / 2)
+    return service
+
+
+def _name(url: str, service: Any) -> str:
+    schema = str(service.url(privacy=True)).partition(":")[0]
+    return f"{schema}-{hashlib.sha256(url.encode()).hexdigest()[:_DIGITS]}"
+
+
+class _NotOfChannels(logging.Filter):
+    """Drops what is logged in a channel's thread: at DEBUG an HTTP client tells paths, which hold tokens."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for a line of a channel's thread."""
+        return record.threadName != _THREAD
+
+
+def _silence() -> None:
+    for handler in logging.getLogger().handlers:
+        if not any(isinstance(known, _NotOfChannels) for known in handler.filters):
+            handler.addFilter(_NotOfChannels())

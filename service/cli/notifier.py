@@ -1,0 +1,82 @@
+"""`laurel notifier`: tells people by chat, mail and webhooks."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from config.settings import Settings
+from domain.errors import LaurelError
+from domain.notices import Notice, trial_notice
+from domain.ports.channels import Channel
+from service.cli.console import AsJson, Exit, masked, print_json, say
+from service.cli.reading import read_settings, role_ends
+from service.metrics import Metrics
+from service.notifier import channels_of, open_notifier
+from service.role import Role
+from service.settings_values import mask_of
+from service.telemetry import configure_logging
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def notifier(
+    *,
+    test: Annotated[
+        bool, typer.Option("--test", help="Send one message to each channel, say which took it, and end.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell people of promotions, declines, failures and divergence: chat, mail, webhooks.
+
+    NOTIFIER__URLS names whom to tell. Logs go to standard error; --json overrides LOG__FORMAT. SIGTERM and
+    Ctrl-C end it within its grace. With --test neither Kafka nor PostgreSQL is asked.
+    """
+    settings = read_settings()
+    mask = mask_of(settings)
+    human = settings.log.format == "console" and not as_json
+    configure_logging(mask, level=settings.log.level, human=human)
+    with role_ends("notifier", "laurel.role", mask):
+        if not test:
+            asyncio.run(_live(settings))
+            return
+        channels = channels_of(settings)
+    problems = asyncio.run(_tried(channels, trial_notice(settings.mlflow_model_name)))
+    _tell(problems, settings, as_json=as_json)
+    if any(problems.values()):
+        raise typer.Exit(Exit.NO)
+
+
+async def _live(settings: Settings) -> None:
+    metrics = Metrics()
+    opened = partial(open_notifier, settings, metrics)
+    role = Role("notifier", opened, metrics, grace_seconds=settings.worker.grace_seconds)
+    role.stop_on_signals()
+    await role.run(settings.http.host, settings.notifier.port)
+
+
+def _tell(problems: Mapping[str, str], settings: Settings, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            [{"channel": name, "taken": not why, "problem": why or None} for name, why in problems.items()]
+        )
+        return
+    for name, why in problems.items():
+        say(masked(why, settings) if why else f"{name} took the message", style="red" if why else "green")
+
+
+async def _tried(channels: Sequence[Channel], notice: Notice) -> dict[str, str]:
+    """Why not, by channel; empty for one that took it."""
+    problems = await asyncio.gather(*(_problem(channel, notice) for channel in channels))
+    return dict(zip((channel.name for channel in channels), problems, strict=True))
+
+
+async def _problem(channel: Channel, notice: Notice) -> str:
+    try:
+        await channel.send(notice)
+    except LaurelError as error:
+        return error.message
+    return ""

@@ -1,0 +1,101 @@
+"""The notifier's part of the composition root: its adapters are made here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import structlog
+
+from config.settings import Settings
+from config.topics import notices_group
+from domain.notices import Wording
+from domain.ports.channels import Channel
+from handlers.notice import TOPICS, on_notice
+from service.adapters.apprise.channel import open_channels
+from service.adapters.files.notice_templates import read_templates
+from service.adapters.kafka.delivery import KafkaDelivery
+from service.adapters.kafka.group_start import begin_new_at_end
+from service.adapters.kafka.inbox import KafkaInbox
+from service.adapters.postgres.database import Database, open_database
+from service.adapters.postgres.notices import PostgresNotices
+from service.clock import SystemClock
+from service.kafka_parts import open_inbox, refuse_missing_topics
+from service.metrics import Metrics
+from service.notice_sender import Bounds, NoticeSender
+from service.role import Parts
+from service.settings_values import kafka_connection, worker_name
+
+OpenChannels = Callable[[Settings], Sequence[Channel]]
+
+log = structlog.get_logger("laurel.notifier")
+
+
+def channels_of(settings: Settings) -> Sequence[Channel]:
+    """Make the channels that the settings name. Raises Stop; blocks."""
+    urls = [url.get_secret_value() for url in settings.notifier.urls]
+    return open_channels(urls, timeout_seconds=_bounds(settings).try_seconds)
+
+
+@asynccontextmanager
+async def open_notifier(
+    settings: Settings, metrics: Metrics, *, open_them: OpenChannels = channels_of
+) -> AsyncIterator[Parts]:
+    """Open the notifier's parts. Raises Stop for channels or templates that cannot be used."""
+    wording, channels = _wording(settings), await asyncio.to_thread(open_them, settings)
+    topics = sorted({TOPICS[subject] for subject in settings.notifier.subjects})
+    async with AsyncExitStack() as stack:
+        connection = kafka_connection(settings)
+        await refuse_missing_topics(connection, topics)
+        group = notices_group(settings.mlflow_model_name)
+        if begun := await begin_new_at_end(connection, group, topics):
+            log.info("notices_begin_here", group=group, partitions=len(begun))
+        database = await stack.enter_async_context(
+            open_database(settings.sqlalchemy_url, application="laurel-notifier", connections=2)
+        )
+        sender = _sender(settings, database, channels, metrics)
+        inbox = _events(settings, topics, sender, wording, metrics)
+        yield Parts(
+            tasks={"inbox": inbox.run},
+            signs={"consumer": inbox.alive},
+            pings={"kafka": inbox.ping, "postgres": database.ping},
+        )
+
+
+def _wording(settings: Settings) -> Wording:
+    folder = settings.notifier.templates_folder
+    return Wording(read_templates(folder) if folder else None)
+
+
+def _bounds(settings: Settings) -> Bounds:
+    """Bound one event well below the longest pause between two polls."""
+    notifier, poll = settings.notifier, settings.kafka.max_poll_interval_seconds
+    return Bounds(
+        tries=notifier.tries,
+        first_pause=notifier.retry_seconds,
+        try_seconds=min(notifier.timeout_seconds, poll / 4),
+        budget=poll / 3,
+    )
+
+
+def _sender(
+    settings: Settings, database: Database, channels: Sequence[Channel], metrics: Metrics
+) -> NoticeSender:
+    notices = PostgresNotices(database, settings.mlflow_model_name)
+    return NoticeSender(notices, channels, SystemClock(), _bounds(settings), metrics)
+
+
+def _events(
+    settings: Settings, topics: Sequence[str], sender: NoticeSender, wording: Wording, metrics: Metrics
+) -> KafkaInbox:
+    handle = partial(
+        on_notice,
+        tell=sender.tell,
+        wording=wording,
+        subjects=settings.notifier.subjects,
+        model_name=settings.mlflow_model_name,
+        max_bytes=settings.kafka.max_event_bytes,
+    )
+    group = notices_group(settings.mlflow_model_name)
+    member = f"{worker_name(settings)}-notifier"
+    return open_inbox(settings, topics, handle, group, member, KafkaDelivery(metrics=metrics), metrics)
