@@ -61,8 +61,8 @@ _LOCATION: Final = {"Location": {"description": "Where the request is shown.", "
 
 ASK: Final[_Page] = {
     "summary": "Ask for a training",
-    "description": "Answered once Kafka has acknowledged the request. The same `Idempotency-Key` again is the "
-    "same request, also after a 503. A version that is not named is the one that production uses.",
+    "description": "Answered once Kafka has acknowledged the request. The same `Idempotency-Key` again is "
+    "the same request, also after a 503. A version that is not named is the one that production uses.",
     "status_code": 202,
     "responses": {
         202: {"description": "Kafka has it.", "headers": _LOCATION},

@@ -5,8 +5,8 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
 from starlette.routing import BaseRoute
 
 from service.api.descriptions import PROBLEM_SCHEMA

@@ -42,7 +42,9 @@ async def open_api(settings: Settings) -> AsyncIterator[Server]:
     group = settings.api
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
-            open_database(settings.sqlalchemy_url, application="laurel-api", timeout_seconds=group.send_seconds)
+            open_database(
+                settings.sqlalchemy_url, application="laurel-api", timeout_seconds=group.send_seconds
+            )
         )
         publisher = KafkaPublisher(
             kafka_connection(settings),

@@ -34,7 +34,7 @@ class Document:
         document = get_openapi(
             title="Laurel inference",
             version=version("laurel-lifecycle"),
-            summary=f"Serves {desk.model.model_name}, version {desk.model.version}" if desk else None,
+            summary=_summary(desk),
             routes=self._routes,
         )
         row = row_schema(desk.fields, refuse_unknown=self._refuses_unknown) if desk else dict(_ANY_ROW)
@@ -47,3 +47,9 @@ class Document:
                     for operation in operations.values():
                         operation["security"] = [{"token": []}]
         return document
+
+
+def _summary(desk: Desk | None) -> str:
+    if desk is None:
+        return "No model is loaded yet."
+    return f"Serves {desk.model.model_name}, version {desk.model.version}."

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
@@ -24,33 +24,38 @@ CONTENT_POLICY: Final = (
 )
 
 
-def page(document: Mapping[str, Any]) -> str:
-    """Write the page."""
-    return "\n".join(_lines(document))
+def page(*documents: Mapping[str, Any]) -> str:
+    """Write the page; of several documents the first one's title is the page's."""
+    return "\n".join(_lines(documents))
 
 
-def _lines(document: Mapping[str, Any]) -> Iterator[str]:
-    info = document["info"]
+def _lines(documents: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{escape(info['title'])}</title><style>{_STYLE}</style></head><body>"
+    yield f"<title>{escape(documents[0]['info']['title'])}</title><style>{_STYLE}</style></head><body>"
+    for document in documents:
+        yield from _document(document)
+    yield "</body></html>"
+
+
+def _document(document: Mapping[str, Any]) -> Iterator[str]:
+    info = document["info"]
     yield f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>"
-    yield f"<p>{escape(info.get('summary') or 'No model is loaded yet.')}.</p>"
-    if "securitySchemes" in document["components"]:
-        yield "<p>Pages that say so ask for <code>Authorization: Bearer …</code>.</p>"
+    yield f"<p>{escape(info.get('summary', ''))}</p>"
+    for scheme in document["components"].get("securitySchemes", {}).values():
+        yield f"<p>Pages that say so ask for <code>Authorization: {scheme['scheme'].title()} …</code>.</p>"
     yield "<p>The same for machines: <code>/openapi.json</code>.</p>"
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             yield from _operation(path, method.upper(), operation, document)
-    yield "</body></html>"
 
 
 def _operation(
     path: str, method: str, operation: Mapping[str, Any], document: Mapping[str, Any]
 ) -> Iterator[str]:
-    locked = " (asks for the token)" if operation.get("security") else ""
+    locked = " (asks for a credential)" if operation.get("security") else ""
     yield f"<h2><code>{method} {escape(path)}</code>{locked}</h2>"
-    yield f"<p><strong>{escape(operation['summary'])}.</strong></p>"
+    yield f"<p><strong>{escape(operation['summary'])}</strong></p>"
     yield f"<p>{escape(operation.get('description', ''))}</p>"
     if "requestBody" in operation:
         yield from _body(path, operation, document["components"]["schemas"])
@@ -58,23 +63,33 @@ def _operation(
     yield from _table(("answer", "means"), answers)
 
 
+def _schema_of(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the body is: of several choices the first, and what it refers to."""
+    schema: Mapping[str, Any] = operation["requestBody"]["content"]["application/json"]["schema"]
+    choices = schema.get("oneOf") or schema.get("anyOf") or (schema,)
+    name = choices[0].get("$ref", "").rpartition("/")[2]
+    return schemas[name] if name else choices[0]
+
+
 def _body(path: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
-    schema = schemas["Row" if path == "/predict" else "Guard"]
+    schema = _schema_of(operation, schemas)
     fields = (
         (name, _kind(field), "yes" if name in schema.get("required", ()) else "", _rules(field))
         for name, field in schema.get("properties", {}).items()
     )
     yield from _table(("field", "type", "needed", "allowed"), fields)
-    example = json.dumps(schema.get("example", {}), ensure_ascii=False, indent=2)
-    token = " -H 'Authorization: Bearer …'" if operation.get("security") else ""
-    call = f"curl \"$INFERENCE_API_URL{path}\"{token} -H 'Content-Type: application/json' -d @body.json"
+    content = operation["requestBody"]["content"]["application/json"]
+    example = json.dumps(content.get("example", schema.get("example", {})), ensure_ascii=False, indent=2)
+    token = " -H 'Authorization: …'" if operation.get("security") else ""
+    call = f"curl \"$ADDRESS{path}\"{token} -H 'Content-Type: application/json' -d @body.json"
     yield f"<p>For example, with this in <code>body.json</code>:</p><pre><code>{escape(example)}</code></pre>"
     yield f"<pre><code>{escape(call)}</code></pre>"
 
 
 def _kind(field: Mapping[str, Any]) -> str:
-    kinds = field["type"] if isinstance(field["type"], list) else [field["type"]]
-    return " or ".join(kinds)
+    choices = [field, *field.get("anyOf", ())]
+    kinds = [choice["type"] for choice in choices if "type" in choice]
+    return " or ".join(word for kind in kinds for word in ([kind] if isinstance(kind, str) else kind))
 
 
 def _rules(field: Mapping[str, Any]) -> str:

@@ -27,7 +27,8 @@ _SWITCH_SECONDS: Final = 0.0005
 class Server:
     """Serves `app` until it is told to stop; `prepare` gets ready beside the serving.
 
-    `prefix` is that of its settings, such as API, for what is said when it cannot listen.
+    `prefix` is that of its settings, such as API, for what is said when it cannot listen;
+    `on_stop` lets go of answers that would never end by themselves.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Server:
         role: str,
         prefix: str,
         grace_seconds: float,
+        on_stop: Callable[[], None] | None = None,
     ) -> None:
         self._prepare = prepare
+        self._on_stop = on_stop
         self._role = role
         self._prefix = prefix
         self._uvicorn = _Uvicorn(
@@ -61,6 +64,8 @@ class Server:
 
     def stop(self) -> None:
         """Take no more connections, finish what is in hand, and end."""
+        if self._on_stop is not None:
+            self._on_stop()
         self._uvicorn.should_exit = True
 
     async def run(self, host: str, port: int) -> None:
