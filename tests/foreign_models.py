@@ -33,17 +33,21 @@ def log_foreign(
         kept = mlflow.set_experiment(experiment)
         with mlflow.start_run(experiment_id=kept.experiment_id) as run:
             mlflow.log_param("made_by", "somebody else")
-            logged = _log(pipeline, name)
+            logged = _log(pipeline, name, frame)
         return ForeignModel(run.info.run_id, logged.model_uri, logged.model_id)
     finally:
         mlflow.set_tracking_uri(before)
 
 
-def _log(pipeline: Any, name: str) -> Any:
+def _log(pipeline: Any, name: str, frame: pd.DataFrame) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # MLflow warns of type hints of its own, and of pickles
         return mlflow.sklearn.log_model(
-            pipeline, name=name, serialization_format="cloudpickle", pip_requirements=[]
+            pipeline,
+            name=name,
+            serialization_format="cloudpickle",
+            signature=mlflow.models.infer_signature(frame),
+            pip_requirements=[],
         )
 
 

@@ -1,0 +1,87 @@
+"""After `laurel adopt` a worker gates against the champion that was there, and holds to what was recorded."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from domain.lifecycle import State
+from service.adapters.postgres.schema import upgrade
+from tests.e2e.deployment import Deployment, worker_here
+from tests.foreign_models import log_foreign, register_foreign
+from tests.mlflow_record import MlflowRecord
+
+
+async def laurel(deployment: Deployment, *arguments: str) -> str:
+    """Run a command in a process of its own, to a good end."""
+    command = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "service.cli", *arguments,
+        env=deployment.environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await command.communicate()
+    assert command.returncode == 0, said.decode()
+    return said.decode()
+
+
+def their_reference(deployment: Deployment) -> Path:
+    """The reference of split 1 as it was frozen before Laurel: fewer columns, in another order of rows."""
+    rules, master = deployment.config("splits/v1"), pq.read_table(deployment.world.master).to_pandas()
+    period = rules["reference_test_period"]
+    mine = master["locality"].isin(rules["test_localities"])
+    rows = master[mine & master["year"].between(period["min"], period["max"])]
+    path = deployment.world.data_root / "reference/tests/v1/test_reference.parquet"
+    path.parent.mkdir(parents=True)
+    rows[::-1].to_parquet(path)
+    return path
+
+
+def their_champion(deployment: Deployment) -> None:
+    """A weak model of two of the features, which only a pickle takes along."""
+    rows = pq.read_table(deployment.world.master, columns=["age", "slope", "cost"]).to_pandas()
+    uri = deployment.tracking_uri
+    model = log_foreign(uri, f"{deployment.model}-theirs", rows[["age", "slope"]], rows["cost"], name="pipe")
+    assert register_foreign(uri, deployment.model, model) == 1
+
+
+async def test_the_gate_judges_the_adopted_champion_on_the_adopted_reference(
+    deployment: Deployment, mlflow: MlflowRecord
+) -> None:
+    """P10. Loading it runs its code: without leave every verdict is INCONCLUSIVE."""
+    reference = their_reference(deployment)
+    content = reference.read_bytes()
+    await asyncio.to_thread(their_champion, deployment)
+    await asyncio.to_thread(upgrade, deployment.settings().sqlalchemy_url)
+    assert "champion: recorded now: version 1 as generation 1" in await laurel(deployment, "adopt")
+    asked = {"split_version": 1, "feature_version": 1, "model_version": 1}
+    async with worker_here(deployment):
+        undecided = await deployment.carried(asked)
+        assert (undecided.state, undecided.outputs["decide"]["verdict"]["decision"]) == (
+            State.DECLINED,
+            "INCONCLUSIVE",
+        )
+        reasons = " ".join(undecided.outputs["decide"]["verdict"]["reasons"])
+        assert "ALLOW_FOREIGN_CHAMPION=true" in reasons
+        model = deployment.path("models/v2")
+        model.write_bytes(model.read_bytes() + b"# a word more\n")
+        edited = await deployment.carried({**asked, "model_version": 2})
+        assert (edited.state, edited.failure and edited.failure.reason) == (State.REJECTED, "config_changed")
+        pq.write_table(pq.read_table(reference).slice(1), reference)
+        other = await deployment.carried(asked)
+        assert (other.state, other.failure and other.failure.reason) == (
+            State.FAILED,
+            "reference_digest_mismatch",
+        )
+        reference.write_bytes(content)
+    async with worker_here(deployment, MLFLOW__ALLOW_FOREIGN_CHAMPION="true"):
+        decided = await deployment.carried(asked)
+    champion = decided.outputs["decide"]["champion"]
+    assert (champion["version"], champion["score"]["dataset_digest"]) == (
+        1,
+        decided.outputs["split"]["reference"]["sha256"],
+    )
+    assert decided.state is State.COMPLETED
+    assert (reference.read_bytes(), decided.outputs["split"]["reference_created"]) == (content, False)
+    promotions = await deployment.promotions(2)
+    assert [(said["cause"], said["version"]) for said in promotions] == [("adopted", 1), ("gate", 2)]
+    assert len(await mlflow.versions_of(deployment.model)) == 2
