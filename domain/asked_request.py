@@ -25,7 +25,7 @@ class Ask(Value):
     @property
     def identity(self) -> str:
         """The identity of the run that it becomes."""
-        return f"event:{DOORS_SOURCE} {self.request_id}"
+        return identity_of(self.request_id)
 
 
 class Claim(Value):
@@ -51,6 +51,11 @@ class AskedRequest(BaseModel):
     asked_by: str | None
     asked_at: datetime
     run: Run | None
+
+
+def identity_of(request_id: str) -> str:
+    """The identity of the run that a request of a door becomes."""
+    return f"event:{DOORS_SOURCE} {request_id}"
 
 
 def request_record(

@@ -25,7 +25,7 @@ from service.embedded.role import EmbeddedRole
 from service.embedded.world import Addresses, Ports, Progress, World, WorldOptions
 from service.settings_values import kafka_connection
 
-_WORKER, _LISTENER, _INFERENCE = "worker", "reload-listener", "inference"
+_WORKER, _LISTENER, _INFERENCE, _API = "worker", "reload-listener", "inference", "api"
 _ROLE_READY_SECONDS: Final = 60
 _GRACE_SECONDS: Final = 30
 _ENDING_SECONDS: Final = 10.0  # how long a Laurel that was killed may hold its ports
@@ -46,6 +46,7 @@ class LocalOptions:
     worker_port: int = 18080
     listener_port: int = 18081
     inference_ports: tuple[int, ...] = ()
+    api_port: int | None = None  # None: no HTTP door
     new_model: bool = False
     meanwhile: Callable[[], None] | None = None  # called in a thread while the roles start
 
@@ -53,6 +54,7 @@ class LocalOptions:
         """The ports that are needed here, each with who needs it, of which another program holds now."""
         wanted = {self.worker_port: _WORKER, self.listener_port: _LISTENER}
         wanted |= dict.fromkeys(self.inference_ports, _INFERENCE)
+        wanted |= {} if self.api_port is None else {self.api_port: _API}
         if not self.external.bootstrap_servers:
             wanted |= {self.ports.kafka: "kafka", self.ports.kafka + 1: "kafka"}
         if not self.external.database_url:
@@ -81,6 +83,7 @@ class LocalLaurel:
         self.world = World(options.folder, world)
         self.roles: list[EmbeddedRole] = []
         self.replicas: list[EmbeddedRole] = []  # ready when there is a champion, and not before
+        self.door: EmbeddedRole | None = None  # ready a moment after the others, which do not wait for it
 
     def __enter__(self) -> Self:
         """Start, and return when both roles are ready."""
@@ -91,7 +94,7 @@ class LocalLaurel:
             self.world.start()
             self._wait_for_roles()
         except BaseException as error:
-            for role in (*self.roles, *self.replicas):
+            for role in self._processes:
                 role.kill()
             self.world.stop()
             if isinstance(error, EmbeddedServerError):
@@ -103,7 +106,7 @@ class LocalLaurel:
         """End the roles, side by side, then the servers."""
         try:
             with ThreadPoolExecutor() as pool:
-                list(pool.map(self._end, (*self.roles, *self.replicas)))
+                list(pool.map(self._end, self._processes))
         finally:
             self.world.stop()
 
@@ -120,6 +123,7 @@ class LocalLaurel:
             "MLFLOW_TRACKING_URI": addresses.tracking_uri or self._coming_mlflow,
             "HTTP__WORKER_PORT": str(self._options.worker_port),
             "HTTP__LISTENER_PORT": str(self._options.listener_port),
+            **({} if self._options.api_port is None else {"API__PORT": str(self._options.api_port)}),
         }
 
     @property
@@ -128,12 +132,21 @@ class LocalLaurel:
         flat = {name.lower(): value for name, value in self.environment.items() if "__" not in name}
         return settings_with(**flat)
 
+    @property
+    def door_url(self) -> str:
+        """Where the HTTP door answers; only with a port for it."""
+        return f"http://{ports.LOOPBACK}:{self._options.api_port}"
+
     def ended(self) -> list[str]:
         """Names of what has ended without being asked."""
         return [
             *self.world.ended(),
-            *(role.name for role in (*self.roles, *self.replicas) if role.has_ended()),
+            *(role.name for role in self._processes if role.has_ended()),
         ]
+
+    @property
+    def _processes(self) -> list[EmbeddedRole]:
+        return [*self.roles, *self.replicas, *([self.door] if self.door else [])]
 
     @property
     def _coming_mlflow(self) -> str:
@@ -193,6 +206,10 @@ class LocalLaurel:
         for role in self.roles:
             role.wait_ready(_ROLE_READY_SECONDS)
             self._say(role.name, "ready")
+        if self._options.api_port is not None:
+            folder = self._options.folder / _API
+            self.door = EmbeddedRole(_API, folder, self._options.api_port, self.environment)
+            self.door.start()
 
     def _end(self, role: EmbeddedRole) -> None:
         self._say(role.name, "stopping")

@@ -1,6 +1,6 @@
 """The web application of the HTTP door: its pages, and what every request passes first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter, FastAPI
@@ -47,10 +47,10 @@ def build_app(parts: Parts) -> ASGIApp:
     door = Door(app, parts.callers, parts.calls, parts.metrics)
     if not parts.cors_origins:
         return door
-    allowed: Mapping[str, Sequence[str]] = {
-        "allow_origins": parts.cors_origins,
-        "allow_methods": ("GET", "POST"),
-        "allow_headers": ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"),
-        "expose_headers": ("Location", "Retry-After"),
-    }
-    return CORSMiddleware(door, **allowed)
+    return CORSMiddleware(
+        door,
+        allow_origins=parts.cors_origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"),
+        expose_headers=("Location", "Retry-After"),
+    )

@@ -27,7 +27,7 @@ def health_routes(readiness: Readiness, metrics: ApiMetrics) -> APIRouter:
     async def live() -> Mapping[str, bool]:
         return {"live": True}
 
-    not_ready = {503: {"description": "Not now; `missing` says why."}}
+    not_ready: dict[int | str, dict[str, Any]] = {503: {"description": "Not now; `missing` says why."}}
 
     @router.get("/health/ready", summary="Can it take requests in?", responses=not_ready)
     async def ready(response: Response) -> Mapping[str, Any]:

@@ -55,12 +55,19 @@ def demo(
         "MLFLOW_EXPERIMENT": name,
         "MLFLOW_MODEL_NAME": name,
         "INFERENCE_INTERNAL_TOKEN": secrets.token_urlsafe(24),
+        "API__TOKENS": f"demo:{(token := secrets.token_urlsafe(24))}",
     }
     servers = home / "demo" / "servers"
     with running(
-        servers, environment, port_base, replicas=MOST_REPLICAS, new_model=True, meanwhile=_load
+        servers,
+        environment,
+        port_base,
+        replicas=MOST_REPLICAS,
+        api=True,
+        new_model=True,
+        meanwhile=_load,
     ) as laurel:
-        told = _told(laurel, stage, quiet=as_json)
+        told = _told(laurel, stage, token, quiet=as_json)
         seconds = round(time.monotonic() - began, 1)
         env = write_environment(laurel, home) if keep else None
         _print_end(laurel, env, told, seconds, as_json=as_json)
@@ -77,12 +84,12 @@ def _load() -> None:
         import_module(module)
 
 
-def _told(laurel: LocalLaurel, stage: Stage, *, quiet: bool) -> dict[str, Any]:
+def _told(laurel: LocalLaurel, stage: Stage, token: str, *, quiet: bool) -> dict[str, Any]:
     from service.cli.telling import told  # noqa: PLC0415 - loaded meanwhile
 
     settings = laurel.settings
     try:
-        return asyncio.run(told(stage, settings, quiet=quiet))
+        return asyncio.run(told(stage, settings, laurel.door_url, token, quiet=quiet))
     except (LaurelError, TimeoutError) as error:
         code = exit_of(error) if isinstance(error, TryLater) else Exit.NO
         why = masked(str(error), settings) or "no end in time"

@@ -26,7 +26,8 @@ HOME: Final = Path(".laurel")
 _LOOK_SECONDS: Final = 0.2
 MOST_REPLICAS: Final = 2
 DEFAULT_INFERENCE_PORT: Final = 18082
-_PORTS: Final = 6 + MOST_REPLICAS  # Kafka takes two
+DEFAULT_API_PORT: Final = 18084
+_PORTS: Final = 7 + MOST_REPLICAS  # Kafka takes two
 _MENDS: Final = {
     "port_taken": "--port-base N takes N to N+5",
     "runs_already": "--home OTHER --port-base N",
@@ -40,7 +41,8 @@ PortBase = Annotated[
         max=32767 - _PORTS,
         metavar="N",
         help="Take the ports N and N+1 (Kafka), N+2 (PostgreSQL), N+3 (MLflow), N+4 (worker), N+5 (reload "
-        "listener), N+6 and N+7 (inference) instead of 19092, 19093, 15432, 15000 and 18080 to 18083.",
+        "listener), N+6 and N+7 (inference), N+8 (HTTP door) instead of 19092, 19093, 15432, 15000 and 18080 "
+        "to 18084.",
     ),
 ]
 
@@ -52,6 +54,7 @@ def running(
     port_base: int | None,
     *,
     replicas: int = 0,
+    api: bool = False,
     new_model: bool = False,
     meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[LocalLaurel]:
@@ -62,6 +65,7 @@ def running(
     options = replace(
         _options(folder.absolute(), environment, port_base),
         inference_ports=_inference_ports(port_base)[:replicas],
+        api_port=_api_port(port_base) if api else None,
         new_model=new_model,
         meanwhile=meanwhile,
     )
@@ -100,8 +104,12 @@ def _options(folder: Path, environment: Mapping[str, str], port_base: int | None
 
 
 def _inference_ports(port_base: int | None) -> tuple[int, ...]:
-    first = DEFAULT_INFERENCE_PORT if port_base is None else port_base + _PORTS - MOST_REPLICAS
+    first = DEFAULT_INFERENCE_PORT if port_base is None else port_base + _PORTS - MOST_REPLICAS - 1
     return tuple(range(first, first + MOST_REPLICAS))
+
+
+def _api_port(port_base: int | None) -> int:
+    return DEFAULT_API_PORT if port_base is None else port_base + _PORTS - 1
 
 
 def _require_usable(options: LocalOptions) -> None:
@@ -155,6 +163,7 @@ def places(laurel: LocalLaurel, env: Path | None = None) -> dict[str, str]:
         "worker": f"http://127.0.0.1:{laurel.environment['HTTP__WORKER_PORT']}/health/ready, /metrics",
         "listener": f"http://127.0.0.1:{laurel.environment['HTTP__LISTENER_PORT']}/health/ready, /metrics",
         **({"inference": ", ".join(settings.inference_servers)} if laurel.replicas else {}),
+        **({"api": f"{laurel.door_url}/docs"} if laurel.door else {}),
         "config": str(settings.config_root),
         "files": str(settings.data_root),
         "logs": str(laurel.world.folder),

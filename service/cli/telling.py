@@ -18,6 +18,7 @@ from service.cli.following import doing
 from service.cli.shown import EVENT_COLOURS, RUN_COLUMNS, event_line, run_facts, run_row
 from service.cli.status import print_status
 from service.convergence_status import read_status
+from service.demo.door import open_door
 from service.demo.replicas import open_replicas
 from service.demo.stage import Stage
 from service.demo.story import Story
@@ -66,12 +67,16 @@ class Teller:
             self._status.update(text)
 
 
-async def told(stage: Stage, settings: Settings, *, quiet: bool) -> dict[str, Any]:
+async def told(stage: Stage, settings: Settings, door_url: str, token: str, *, quiet: bool) -> dict[str, Any]:
     """Play the story, print what came of it, and return that; `quiet` keeps standard output free."""
     model = settings.mlflow_model_name
-    async with open_reading(settings) as reading, open_replicas(settings, reading.outbox) as replicas:
+    async with (
+        open_reading(settings) as reading,
+        open_replicas(settings, reading.outbox) as replicas,
+        open_door(door_url, token) as door,
+    ):
         with Teller(quiet=quiet) as teller:
-            await Story(stage, settings, reading, replicas, teller).play()
+            await Story(stage, settings, reading, replicas, door, teller).play()
             teller.show("the pictures are being drawn")
             await _pictures_drawn(reading, settings)
         events = [event async for event in read_events(kafka_connection(settings), EVENT_TOPICS)]

@@ -32,6 +32,7 @@ def up(
     replicas: Annotated[
         int, typer.Option(min=0, max=MOST_REPLICAS, help="Inference servers to start as well.")
     ] = 0,
+    api: Annotated[bool, typer.Option("--api", help="Start the HTTP door as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start Kafka, PostgreSQL, MLflow, a worker and the reload listener here, until Ctrl-C.
@@ -41,9 +42,10 @@ def up(
     """
     environment = _environment(home)
     if replicas:
-        token = os.environ.get("INFERENCE_INTERNAL_TOKEN") or secrets.token_urlsafe(24)
-        environment["INFERENCE_INTERNAL_TOKEN"] = token
-    with running(home / "servers", environment, port_base, replicas=replicas) as laurel:
+        environment["INFERENCE_INTERNAL_TOKEN"] = _secret("INFERENCE_INTERNAL_TOKEN")
+    if api:
+        environment |= _door_credentials()
+    with running(home / "servers", environment, port_base, replicas=replicas, api=api) as laurel:
         env = write_environment(laurel, home)
         if as_json:
             print_json(places(laurel, env) | {"environment_file": str(env)})
@@ -51,6 +53,19 @@ def up(
             print_places(places(laurel, env))
             say("running; `laurel request --watch` asks for a training; Ctrl-C ends it all", style="green")
         until_something_ends(laurel)
+
+
+def _secret(name: str) -> str:
+    """What the user set, or one for this start; `env` tells it to commands in another terminal."""
+    return os.environ.get(name) or secrets.token_urlsafe(24)
+
+
+def _door_credentials() -> dict[str, str]:
+    return {
+        "API__TOKENS": os.environ.get("API__TOKENS") or f"local:{secrets.token_urlsafe(24)}",
+        "API__BASIC_USER": os.environ.get("API__BASIC_USER") or "laurel",
+        "API__BASIC_PASSWORD": _secret("API__BASIC_PASSWORD"),
+    }
 
 
 def _environment(home: Path) -> dict[str, str]:

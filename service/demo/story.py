@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from config.settings import Settings
@@ -13,6 +13,7 @@ from domain.lifecycle import State, Step
 from domain.run import Run
 from service.adapters.kafka.requests import publish_request
 from service.app import Reading
+from service.demo.door import Door
 from service.demo.replicas import Replicas
 from service.demo.stage import LAST_YEAR_OF_THE_FIRST_DELIVERY, Stage
 from service.settings_values import kafka_connection
@@ -38,9 +39,16 @@ class Story:
     """Plays the chapters on a running Laurel. Raises NeverRetry when one does not end as it should."""
 
     def __init__(
-        self, stage: Stage, settings: Settings, reading: Reading, replicas: Replicas, narrator: Narrator
+        self,
+        stage: Stage,
+        settings: Settings,
+        reading: Reading,
+        replicas: Replicas,
+        door: Door,
+        narrator: Narrator,
     ) -> None:
         self._stage = stage
+        self._door = door
         self._replicas = replicas
         self._settings = settings
         self._reading = reading
@@ -65,9 +73,14 @@ class Story:
         await self._served(run)
 
     async def _weaker_candidate(self) -> None:
-        title = "a weaker model definition (model 2) is judged against the champion on the same bytes"
+        title = "a weaker model definition (model 2), asked for over HTTP, judged on the same bytes"
         self._narrator.chapter(2, title)
-        run = await self._asked({"model_version": 2, "reason": "fewer trees"}, State.DECLINED)
+        async with asyncio.timeout(_SECONDS):
+            asked = await self._door.ask({"model_version": 2, "reason": "fewer trees"})
+            self._tell(f"POST /training-requests → 202 Accepted, {asked.location}")
+            async for line in self._door.progress(asked):
+                self._tell(line)
+            run = _as_wished(await self._ended(asked.identity), State.DECLINED, self._verdict)
         self._tell(self._verdict(run))
 
     async def _new_sales(self) -> None:
@@ -114,11 +127,7 @@ class Story:
     async def _asked(self, payload: Mapping[str, Any], end: State, event_id: str | None = None) -> Run:
         identity = await self._publish(payload, event_id or str(uuid.uuid4()))
         async with asyncio.timeout(_SECONDS):
-            run = await self._ended(identity)
-        if run.state is not end:
-            why = run.failure.message if run.failure else self._verdict(run)
-            raise NeverRetry("demo", f"run {run.run_id} ended {run.state} and not {end}: {why}")
-        return run
+            return _as_wished(await self._ended(identity), end, self._verdict)
 
     async def _publish(self, payload: Mapping[str, Any], event_id: str) -> str:
         sent = await publish_request(
@@ -154,6 +163,13 @@ class Story:
     def _defaults(self) -> str:
         text = (self._stage.config_root / "active_config.yaml").read_text(encoding="utf-8")
         return next(line.split(":")[1].strip() for line in text.splitlines() if "model_version:" in line)
+
+
+def _as_wished(run: Run, end: State, verdict: Callable[[Run], str]) -> Run:
+    if run.state is not end:
+        why = run.failure.message if run.failure else verdict(run)
+        raise NeverRetry("demo", f"run {run.run_id} ended {run.state} and not {end}: {why}")
+    return run
 
 
 def _versions(run: Run) -> str:

@@ -15,7 +15,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class EmbeddedRole(EmbeddedServer):
-    """`laurel worker` or `laurel reload-listener`; ready when its own readiness says so."""
+    """One of `laurel`'s roles; ready when its own readiness says so."""
 
     def __init__(self, name: str, folder: Path, port: int, environment: Mapping[str, str]) -> None:
         self.name = name  # type: ignore[misc] # each role is a server of its own name

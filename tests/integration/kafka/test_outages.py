@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from domain.errors import TryLater
 from service.metrics import Metrics
 from tests.eventually import eventually
-from tests.integration.kafka.conftest import Behind
 from tests.integration.kafka.inbox_world import InboxWorld
+from tests.kafka_behind import Behind
 from tests.proxies import lost
 from tests.wire_formats import kafka
 

@@ -20,7 +20,7 @@ from service.metrics import Metrics
 from service.outbox_relay import OutboxRelay
 from service.patience import RetryPolicy
 from tests.eventually import eventually
-from tests.integration.kafka.conftest import Behind
+from tests.kafka_behind import Behind
 from tests.proxies import lost
 from tests.relay_world import RowsInMemory
 from tests.wire_formats import kafka
