@@ -55,10 +55,14 @@ class Unanswered(TryLater):
 
 @dataclass(frozen=True)
 class Taken:
-    """A request that Kafka has; `is_new` is false for one that it had before."""
+    """A request that Kafka has; `is_new` is false for one that was asked for before.
+
+    `was_there`: Kafka had acknowledged it then, so this is no repeat of an ask without an answer.
+    """
 
     request_id: str
     is_new: bool
+    was_there: bool = False
 
 
 class Asking:
@@ -110,7 +114,7 @@ class Asking:
         if dump_sorted(claim.payload) != dump_sorted(ask.payload):
             raise IdConflict("id_conflict", f"{ask.request_id} came before with another payload; it stands")
         if claim.acknowledged:
-            return Taken(ask.request_id, is_new=False)
+            return Taken(ask.request_id, is_new=False, was_there=True)
         await self._send(ask, claim)
         await self._requests.acknowledge(ask.request_id)
         log.info("asked", request_id=ask.request_id, door=ask.door, asked_by=ask.asked_by)

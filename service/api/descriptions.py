@@ -33,6 +33,7 @@ _MEANS: Final = {
     403: "No credential is configured, so this door is closed.",
     404: "There is no such request.",
     408: "The body did not come whole in time.",
+    409: "There is one of that id already.",
     413: "The body is too large.",
     415: "The body is something else than JSON.",
     422: "It cannot be taken in; `errors` names every fault.",

@@ -1,0 +1,1 @@
+"""The routes of an orchestrator's stable REST API, for gateways and dashboards that speak it."""

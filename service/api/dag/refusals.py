@@ -1,0 +1,96 @@
+"""Refusals as an orchestrator's clients know them: a bad request is 400, a known run id 409."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+
+from domain.faults import Fault
+from service.api.asking import IdConflict, Unusable
+from service.api.refusals import as_problem
+from service.web.problems import Problem
+
+# They shape an answer, and say nothing about which things are in it: whoever asks gets all fields.
+_IGNORED: Final = frozenset({"fields"})
+
+
+class DagRoute(APIRoute):
+    """Answers 400 for a parameter that is not as described, and for one that is not described."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """Wrap FastAPI's own."""
+        handle = super().get_route_handler()
+        known = {field.alias for field in self.dependant.query_params} | _IGNORED
+
+        async def handled(request: Request) -> Any:
+            unknown = sorted(request.query_params.keys() - known)
+            if unknown:
+                raise _unknown_parameters(unknown, known - _IGNORED)
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                raise bad_request(read_faults(error)) from error
+
+        return handled
+
+
+def read_faults(error: RequestValidationError | ValidationError) -> list[Fault]:
+    """Name all faults that pydantic found."""
+    return [
+        Fault(code="bad_field", field=".".join(map(str, found["loc"])), message=_sentence(found))
+        for found in error.errors()
+    ]
+
+
+def _sentence(found: Any) -> str:
+    place = ".".join(str(part) for part in found["loc"] if part not in {"query", "path"})
+    if found["type"] == "extra_forbidden":
+        return f"{place!r} is not known here, or cannot be set"
+    text = str(found["msg"]).removeprefix("Value error, ")
+    return f"{place}: {text}" if place else text
+
+
+def bad_request(faults: Sequence[Fault]) -> Problem:
+    """Say all that is wrong and what is allowed, in `detail` too: many clients show nothing else."""
+    said = (
+        f"{fault.message} (allowed: {fault.allowed})" if fault.allowed else fault.message for fault in faults
+    )
+    errors = [fault.model_dump(exclude_none=True) for fault in faults]
+    return Problem(HTTPStatus.BAD_REQUEST, faults[0].code, "; ".join(said), errors=errors)
+
+
+def absent(what: str) -> Problem:
+    """Say that there is no such thing."""
+    return Problem(HTTPStatus.NOT_FOUND, "not_found", f"{what} not found")
+
+
+def already_exists(run_id: str, dag_id: str) -> Problem:
+    """Say that the id of a run is taken."""
+    detail = f"a run with dag_run_id {run_id!r} exists already in DAG {dag_id!r}; it stands as it is"
+    return Problem(HTTPStatus.CONFLICT, "already_exists", detail)
+
+
+@contextmanager
+def as_dag_problem(run_id: str | None, dag_id: str) -> Iterator[None]:
+    """Turn what asking for a run raises into the answer that a DAG API gives."""
+    with as_problem():
+        try:
+            yield
+        except Unusable as error:
+            raise bad_request(error.faults) from error
+        except IdConflict as error:
+            raise already_exists(str(run_id), dag_id) from error
+
+
+def _unknown_parameters(unknown: Sequence[str], known: frozenset[str] | set[str]) -> Problem:
+    allowed = ", ".join(sorted(known)) or "none"
+    faults = [
+        Fault(code="unknown_parameter", field=name, message=f"no such parameter: {name!r}", allowed=allowed)
+        for name in unknown
+    ]
+    return bad_request(faults)

@@ -1,0 +1,103 @@
+"""Pages for variables: small values that a platform keeps here, such as the size of its master dataset."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from domain.faults import Fault
+from domain.ports.variables import Variable
+from service.api.dag.bodies import VariableBody, VariableChange, read_as
+from service.api.dag.descriptions import ADD, CHANGE, FORGET, VARIABLE, VARIABLES
+from service.api.dag.desk import DagDesk
+from service.api.dag.refusals import absent, bad_request
+from service.api.dag.runs import MOST, Limit, Offset, page_size
+from service.api.dag.shapes import VariableCollection, VariableShape
+from service.api.refusals import as_problem
+from service.api.requests import payload_of
+
+_PATH: Final = "/api/v1/variables"
+_FIELDS: Final = frozenset({"value", "description"})
+
+Mask = Annotated[list[str] | None, Query(description="Fields to change, also separated by commas.")]
+
+
+def add_variable_routes(router: APIRouter, desk: DagDesk) -> None:
+    """Add the pages."""
+    _add_reading(router, desk)
+    _add_writing(router, desk)
+
+
+def _add_reading(router: APIRouter, desk: DagDesk) -> None:
+    @router.get(_PATH, **VARIABLES)
+    async def variables(limit: Limit = MOST, offset: Offset = 0) -> VariableCollection:
+        with as_problem():
+            page, total = await desk.variables.page(page_size(limit), offset)
+        return VariableCollection(variables=tuple(map(_shape, page)), total_entries=total)
+
+    @router.get(f"{_PATH}/{{variable_key}}", **VARIABLE)
+    async def variable(variable_key: str) -> VariableShape:
+        with as_problem():
+            known = await desk.variables.get(_storable(variable_key))
+        return _there(known, variable_key)
+
+
+def _add_writing(router: APIRouter, desk: DagDesk) -> None:
+    @router.post(_PATH, **ADD)
+    async def add(request: Request) -> VariableShape:
+        body = read_as(VariableBody, await payload_of(request, desk.max_body_bytes))
+        variable = Variable(key=body.key, value=body.value, description=body.description)
+        with as_problem():
+            await desk.variables.put(variable)
+        return _shape(variable)
+
+    @router.patch(f"{_PATH}/{{variable_key}}", **CHANGE)
+    async def change(variable_key: str, request: Request, update_mask: Mask = None) -> VariableShape:
+        body = read_as(VariableChange, await payload_of(request, desk.max_body_bytes))
+        if body.key not in {None, variable_key}:
+            raise bad_request([_other_key(variable_key)])
+        taken = body.model_dump(include=_masked(update_mask))
+        with as_problem():
+            changed = await desk.variables.patch(_storable(variable_key), **taken)
+        return _there(changed, variable_key)
+
+    @router.delete(f"{_PATH}/{{variable_key}}", **FORGET)
+    async def forget(variable_key: str) -> Response:
+        with as_problem():
+            was_there = await desk.variables.delete(_storable(variable_key))
+        if not was_there:
+            raise absent(f"variable {variable_key!r}")
+        return Response(status_code=204)
+
+
+def _shape(variable: Variable) -> VariableShape:
+    return VariableShape.model_validate(variable.model_dump())
+
+
+def _there(variable: Variable | None, key: str) -> VariableShape:
+    if variable is None:
+        raise absent(f"variable {key!r}")
+    return _shape(variable)
+
+
+def _storable(key: str) -> str:
+    """A key that may be there. Raises Problem 404 for what PostgreSQL could not hold."""
+    if "\x00" in key:
+        raise absent("a variable with NUL in its key")
+    return key
+
+
+def _masked(update_mask: list[str] | None) -> set[str]:
+    named = {field.strip() for part in update_mask or () for field in part.split(",")} - {"", "key"}
+    unknown = sorted(named - _FIELDS)
+    if unknown:
+        message = f"update_mask: no such field: {unknown[0]!r}"
+        fault = Fault(
+            code="unknown_field", field="update_mask", message=message, allowed="value, description"
+        )
+        raise bad_request([fault])
+    return named or set(_FIELDS)
+
+
+def _other_key(key: str) -> Fault:
+    message = "the key in the body is not the one in the path"
+    return Fault(code="bad_field", field="key", message=message, allowed=key)
