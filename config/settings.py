@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     inference_internal_token: SecretStr | None = Field(
         default=None, description="bearer token of POST /reload"
     )
+    allow_foreign_champion: bool = Field(
+        default=False, description="short for MLFLOW__ALLOW_FOREIGN_CHAMPION: one of the two is enough"
+    )
 
     worker: Group[WorkerSettings] = WorkerSettings()
     child: Group[ChildSettings] = ChildSettings()
@@ -85,6 +88,11 @@ class Settings(BaseSettings):
     notifier: Group[NotifierSettings] = NotifierSettings()
     http: Group[HttpSettings] = HttpSettings()
     log: Group[LogSettings] = LogSettings()
+
+    @property
+    def scores_foreign_champions(self) -> bool:
+        """True when a champion that Laurel did not make may be loaded, under whichever name that was said."""
+        return self.allow_foreign_champion or self.mlflow.allow_foreign_champion
 
     @property
     def inference_servers(self) -> tuple[str, ...]:

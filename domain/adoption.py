@@ -135,7 +135,7 @@ def _foreign_notes(found: FoundChampion, *, allow_foreign: bool) -> Sequence[str
     made = f"version {found.version} was not made by Laurel (saved with {found.saved_with})"
     if allow_foreign:
         return [f"{made}: it is scored by mlflow.pyfunc in a child process, as the settings allow"]
-    only = "it is scored only with MLFLOW__ALLOW_FOREIGN_CHAMPION=true, since loading it runs its code"
+    only = "it is scored only with ALLOW_FOREIGN_CHAMPION=true, since loading it runs its code"
     return [f"{made}: {only}; until then every verdict is INCONCLUSIVE and the champion stays"]
 
 

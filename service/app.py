@@ -283,7 +283,7 @@ def _trainer(settings: Settings, desk: Desk) -> ChildTrainer:
         Places(settings.data_root),
         mlflow_access(settings),
         seed=settings.child.seed,
-        allow_foreign=settings.mlflow.allow_foreign_champion,
+        allow_foreign=settings.scores_foreign_champions,
     )
 
 

@@ -80,7 +80,7 @@ async def _adoption(settings: Settings) -> AsyncIterator[Adoption]:
             config=config_families(settings),
             places=Places(settings.data_root),
             clock=SystemClock(),
-            allow_foreign=settings.mlflow.allow_foreign_champion,
+            allow_foreign=settings.scores_foreign_champions,
         )
 
 

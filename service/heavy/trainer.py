@@ -128,7 +128,7 @@ class ChildTrainer:
             raise ModelUnusable(
                 "foreign_champion",
                 f"version {version.version} was not made by Laurel, and loading it would run its code; "
-                "set MLFLOW__ALLOW_FOREIGN_CHAMPION=true if you trust it",
+                "set ALLOW_FOREIGN_CHAMPION=true if you trust it",
                 version=version.version,
             )
         answer = await self._desk.run(

@@ -73,7 +73,7 @@ async def test_the_gate_judges_the_adopted_champion_on_the_adopted_reference(
             "reference_digest_mismatch",
         )
         reference.write_bytes(content)
-    async with worker_here(deployment, MLFLOW__ALLOW_FOREIGN_CHAMPION="true"):
+    async with worker_here(deployment, ALLOW_FOREIGN_CHAMPION="true"):
         decided = await deployment.carried(asked)
     champion = decided.outputs["decide"]["champion"]
     assert (champion["version"], champion["score"]["dataset_digest"]) == (

@@ -147,12 +147,13 @@ def test_a_champion_of_others_is_told_with_what_it_takes_to_score_it(
     assert f"{world.model}: 2 versions in the registry, 0 of them made by Laurel" in told.out
     assert f"champion: would be recorded: version {champion} as generation 1" in told.out
     assert f"version {champion} was not made by Laurel (saved with cloudpickle)" in told.out
-    assert "only with MLFLOW__ALLOW_FOREIGN_CHAMPION=true, since loading it runs its code" in told.out
+    assert "only with ALLOW_FOREIGN_CHAMPION=true, since loading it runs its code" in told.out
     assert "its run lacks split_version, feature_version, model_version" in told.out
     assert "its artifact is named 'pipeline', not 'model'" in told.out
 
-    allowed = laurel("adopt", "--dry-run", MLFLOW__ALLOW_FOREIGN_CHAMPION="true")
-    assert "scored by mlflow.pyfunc in a child process, as the settings allow" in allowed.out
+    for name in ("ALLOW_FOREIGN_CHAMPION", "MLFLOW__ALLOW_FOREIGN_CHAMPION"):
+        allowed = laurel("adopt", "--dry-run", **{name: "true"})
+        assert "scored by mlflow.pyfunc in a child process, as the settings allow" in allowed.out
 
 
 def test_without_an_alias_the_first_promotion_will_be_the_first_generation(
