@@ -287,7 +287,7 @@ class TestSources:
             for path in (ROOMS / "service").rglob("*.py")
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
             if isinstance(node, ast.Attribute)
-        } | {"inference_api_url", "database_url", "allow_foreign_champion"}  # by properties of the settings themselves
+        } | {"inference_api_url", "database_url", "allow_foreign_champion"}  # by the settings' own properties
 
         for name, meaning in _leaves(Settings):
             assert name in read_in_service, f"nobody reads {name}"
