@@ -1,0 +1,70 @@
+"""What PostgreSQL keeps of variables."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from domain.ports.variables import Variable, Variables
+from service.adapters.postgres.database import open_database
+from service.adapters.postgres.variables import PostgresVariables
+
+ROWS = Variable(key="CURRENT_MASTER_ROWS", value="123")
+NAME = Variable(key="Größe der Stadt", value="'; drop table x; -- ü", description="a name that is no name")
+
+
+@pytest.fixture
+async def variables(migrated_url: str, model: str) -> AsyncIterator[Variables]:
+    async with open_database(migrated_url) as database:
+        yield PostgresVariables(database, model)
+
+
+async def test_what_was_never_kept_is_not_there(variables: Variables) -> None:
+    assert await variables.get("CURRENT_MASTER_ROWS") is None
+    assert await variables.patch("CURRENT_MASTER_ROWS", value="1") is None
+    assert await variables.delete("CURRENT_MASTER_ROWS") is False
+    assert await variables.page(10, 0) == ([], 0)
+
+
+async def test_what_is_kept_is_read_back_as_it_was(variables: Variables) -> None:
+    for variable in (ROWS, NAME):
+        await variables.put(variable)
+        assert await variables.get(variable.key) == variable
+
+
+async def test_the_last_one_under_a_key_stays(variables: Variables) -> None:
+    await variables.put(NAME)
+    await variables.put(NAME.model_copy(update={"value": "", "description": None}))
+
+    assert await variables.get(NAME.key) == Variable(key=NAME.key, value="")
+
+
+async def test_a_change_leaves_what_it_does_not_name(variables: Variables) -> None:
+    await variables.put(NAME)
+
+    changed = NAME.model_copy(update={"value": "456"})
+    assert await variables.patch(NAME.key, value="456") == changed
+    assert await variables.patch(NAME.key) == changed
+    described = await variables.patch(NAME.key, description="rows")
+    assert described == await variables.get(NAME.key) == changed.model_copy(update={"description": "rows"})
+
+
+async def test_what_was_forgotten_is_gone(variables: Variables) -> None:
+    await variables.put(ROWS)
+
+    assert await variables.delete(ROWS.key) is True
+    assert await variables.get(ROWS.key) is None
+
+
+async def test_pages_are_in_the_order_of_the_keys(variables: Variables) -> None:
+    for key in ("c", "a", "b"):
+        await variables.put(Variable(key=key, value=key))
+
+    page, total = await variables.page(2, 1)
+    assert ([variable.key for variable in page], total) == (["b", "c"], 3)
+
+
+async def test_another_model_has_variables_of_its_own(variables: Variables, migrated_url: str) -> None:
+    await variables.put(ROWS)
+
+    async with open_database(migrated_url) as database:
+        assert await PostgresVariables(database, "another").get(ROWS.key) is None
