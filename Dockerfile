@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Two images: one for the worker, the reload listener, the command line and the MLflow server, and a small one for
+# Two images: one for the worker, the other roles, the command line and the MLflow server, and a small one for
 # inference (--target inference), which holds no client of Kafka, no database driver, no DVC and no MLflow.
 # A release names the base by its digest: --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
@@ -98,11 +98,13 @@ FROM base
 
 COPY --from=build /opt/laurel /opt/laurel
 
-# A container has an address of its own, so both roles can answer health on one port.
+# A container has an address of its own, so all roles can answer health on one port.
 ENV CONFIG_ROOT=/srv/laurel/config \
     DATA_ROOT=/srv/laurel/data \
     HTTP__WORKER_PORT=18080 \
     HTTP__LISTENER_PORT=18080 \
+    API__PORT=18080 \
+    NOTIFIER__PORT=18080 \
     POLARS_MAX_THREADS=2
 
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \

@@ -21,9 +21,10 @@ class Composed:
 
     def __init__(self) -> None:
         self.name = f"laurel-test-{uuid.uuid4().hex[:8]}"
-        ports = {"KAFKA_PORT": str(free_port()), "MLFLOW_PORT": str(free_port())}
+        ports = {name: str(free_port()) for name in ("KAFKA_PORT", "MLFLOW_PORT", "API_PORT")}
         self._environment = {**os.environ, **ports, "COMPOSE_PROJECT_NAME": self.name}
         self.mlflow_url = f"http://127.0.0.1:{ports['MLFLOW_PORT']}"
+        self.api_url = f"http://127.0.0.1:{ports['API_PORT']}"
 
     def require_engine(self) -> None:
         """Fail at once, with the client's own words, where no engine answers."""

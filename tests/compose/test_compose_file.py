@@ -41,7 +41,7 @@ def test_ours_run_as_nobody_on_a_read_only_root(name: str) -> None:
     assert service["read_only"] is True
 
 
-@pytest.mark.parametrize("name", ["worker", "reload-listener"])
+@pytest.mark.parametrize("name", ["worker", "reload-listener", "notifier"])
 def test_a_role_can_be_scaled(name: str) -> None:
     """Two containers may share neither a name nor a port of the machine."""
     assert not {"container_name", "hostname", "ports"} & set(SERVICES[name])

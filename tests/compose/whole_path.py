@@ -13,7 +13,7 @@ import pytest
 from tests.compose.composed import Composed, composed
 from tests.eventually import eventually
 
-OURS = ("worker", "reload-listener", "inference", "mlflow", "mlflow-schema", "topics", "example")
+OURS = ("worker", "reload-listener", "api", "inference", "mlflow", "mlflow-schema", "topics", "example")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,19 @@ def test_a_request_becomes_the_champion(world: Composed) -> None:
     assert champion["generations"][0]["run_id"] == asked["run"]["run_id"]
 
 
+def test_a_request_comes_in_over_http(world: Composed) -> None:
+    token = {"Authorization": "Bearer for-this-machine-only"}
+    with httpx.Client(base_url=world.api_url, headers=token, trust_env=False, timeout=60) as client:
+        asked = client.post("/training-requests", json={"model_version": 2})
+        assert asked.status_code == httpx.codes.ACCEPTED
+        told = client.get(f"{asked.headers['Location']}/events").text  # it ends when the run does
+        shown = client.get(asked.headers["Location"]).json()
+
+    assert "event: end" in told
+    assert shown["state"] == "DECLINED"
+    assert shown["verdict"]["reasons"]
+
+
 def test_what_happened_is_announced(world: Composed) -> None:
     events = documents(world.laurel("watch", "--from-start", "--no-follow", "--json"))
 
@@ -62,7 +75,7 @@ def test_the_pages_are_published_to_this_machine_alone(world: Composed) -> None:
         for binding in bindings or ()
     ]
 
-    assert len(published) == 3
+    assert len(published) == 4
     assert {address for address, _ in published} == {"127.0.0.1"}
     assert httpx.get(f"{world.mlflow_url}/health", trust_env=False).status_code == httpx.codes.OK
 

@@ -1,0 +1,63 @@
+"""A door for each test on the session's servers; one of them behind a broker that can be harmed."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from config.topics import TOPICS
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.topic_provisioning import ensure_topics
+from service.adapters.postgres.database import open_database
+from service.adapters.postgres.run_store import PostgresRunStore
+from service.adapters.postgres.schema import upgrade
+from tests.integration.api.world import ApiWorld, door, ready
+from tests.kafka_behind import Behind, broker_behind_a_proxy
+from tests.servers import KafkaServer, PostgresServer
+
+
+@pytest.fixture(scope="package")
+def door_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A database for all doors: each test has its own model."""
+    url = postgres_server.create_database("doors")
+    upgrade(url)
+    yield url
+    postgres_server.drop_database("doors")
+
+
+@pytest.fixture
+async def world(tmp_path: Path, kafka_server: KafkaServer, door_url: str) -> ApiWorld:
+    """Nobody has asked yet."""
+    await ensure_topics(KafkaConnection(kafka_server.bootstrap_servers), TOPICS)
+    return ApiWorld(tmp_path, kafka_server.bootstrap_servers, kafka_server.bootstrap_servers, door_url)
+
+
+@pytest.fixture
+async def client(world: ApiWorld) -> AsyncIterator[httpx.AsyncClient]:
+    """The door, ready, with the right token."""
+    async with door(world) as client:
+        await ready(client)
+        yield client
+
+
+@pytest.fixture
+async def store(door_url: str) -> AsyncIterator[PostgresRunStore]:
+    """The run store behind the door."""
+    async with open_database(door_url) as database:
+        yield PostgresRunStore(database)
+
+
+@pytest.fixture
+async def behind(tmp_path: Path) -> AsyncIterator[Behind]:
+    """A broker of the test's own."""
+    async with broker_behind_a_proxy(tmp_path) as behind:
+        await ensure_topics(behind.past, TOPICS)
+        yield behind
+
+
+@pytest.fixture
+def harmed(tmp_path: Path, behind: Behind, door_url: str) -> ApiWorld:
+    """A world whose door reaches Kafka through the proxy."""
+    through, past = behind.through.bootstrap_servers, behind.past.bootstrap_servers
+    return ApiWorld(tmp_path, through, past, door_url)

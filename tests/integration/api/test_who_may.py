@@ -1,0 +1,119 @@
+"""Every page without, with a wrong and with the right credential; and not too often."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.api.world import (
+    OTHER,
+    PASSWORD,
+    TOKEN,
+    USER,
+    ApiWorld,
+    basic,
+    bearer,
+    door,
+    ready,
+)
+
+OPEN = {"/health", "/health/live", "/health/ready"}
+WRONG = (
+    {},
+    bearer("not-a-token-of-ours"),
+    {"Authorization": "Bearer"},
+    basic(USER, "not the password"),
+    basic("somebody", PASSWORD),
+    {"Authorization": "Basic %%%"},
+    {"Authorization": TOKEN},
+)
+
+
+def _pages(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for path, operations in document["paths"].items():
+        for method in operations:
+            yield method.upper(), path.replace("{", "").replace("}", "")
+
+
+@pytest.mark.parametrize(
+    ("document", "right", "others"),
+    [
+        ("/openapi.json", bearer(TOKEN), basic(USER, PASSWORD)),
+        ("/api/v1/openapi.json", basic(USER, PASSWORD), bearer(TOKEN)),
+    ],
+)
+async def test_every_page_asks_for_its_own_credential(
+    client: httpx.AsyncClient,
+    world: ApiWorld,
+    document: str,
+    right: dict[str, str],
+    others: dict[str, str],
+) -> None:
+    described = (await client.get(document, headers={"Authorization": ""})).json()
+    pages = [page for page in _pages(described) if page[1] not in OPEN]
+    assert len(pages) >= 4
+
+    for method, path in pages:
+        for wrong in (*WRONG, others):
+            refused = await client.request(method, path, headers={"Authorization": "", **wrong})
+            assert refused.status_code == httpx.codes.UNAUTHORIZED, (method, path, wrong)
+            assert refused.headers["WWW-Authenticate"].startswith(("Bearer", "Basic"))
+        passed = await client.request(method, path, headers=right)
+        assert passed.status_code not in {401, 403, 500, 503}, (method, path, passed.text)
+    assert await world.in_kafka() == []
+
+
+async def test_health_asks_for_nothing(client: httpx.AsyncClient) -> None:
+    for path in OPEN:
+        assert (await client.get(path, headers={"Authorization": ""})).status_code == httpx.codes.OK
+
+
+async def test_a_door_without_a_credential_is_closed(world: ApiWorld) -> None:
+    nothing = {"API__TOKENS": ""}
+    settings = world.settings(**nothing)
+    assert not settings.api.tokens
+    async with door(world, **nothing) as client:
+        answer = await client.post("/training-requests", json={})
+    assert (answer.status_code, answer.json()["reason"]) == (403, "door_closed")
+
+
+async def test_a_flood_of_one_caller_is_bounded_and_others_are_served(world: ApiWorld) -> None:
+    async with door(world, API__ASKS_PER_MINUTE="3", API__CALLS_PER_MINUTE="10") as client:
+        await ready(client)
+        asked = [await client.post("/training-requests", json={}) for _ in range(5)]
+        looked = [await client.get("/training-requests") for _ in range(8)]
+        other = await client.post("/training-requests", json={}, headers=bearer(OTHER))
+
+    assert [answer.status_code for answer in asked] == [202] * 3 + [429] * 2
+    assert [answer.status_code for answer in looked] == [200] * 5 + [429] * 3
+    assert int(asked[-1].headers["Retry-After"]) > 0
+    assert other.status_code == httpx.codes.ACCEPTED
+    assert len(await world.in_kafka()) == 4
+
+
+async def test_streams_are_bounded(world: ApiWorld) -> None:
+    async with door(world, API__MAX_STREAMS="1") as client:
+        await ready(client)
+        events = (await client.post("/training-requests", json={})).json()["links"]["events"]
+        async with client.stream("GET", events) as first:
+            lines = first.aiter_lines()  # held: when it is forgotten, httpx ends the stream
+            await anext(lines)
+            second = await client.get(events)
+    assert (second.status_code, second.json()["reason"]) == (503, "too_many_streams")
+
+
+async def test_other_origins_are_let_in_only_when_configured(world: ApiWorld) -> None:
+    page = "https://pages.example"
+    asking = {"Origin": page, "Access-Control-Request-Method": "POST"}
+    async with door(world) as closed:
+        refused = await closed.options("/training-requests", headers=asking)
+    async with door(world, API__CORS_ORIGINS=page) as opened:
+        allowed = await opened.options("/training-requests", headers=asking)
+        others = await opened.options(
+            "/training-requests", headers=asking | {"Origin": "https://evil.example"}
+        )
+
+    assert "access-control-allow-origin" not in refused.headers
+    assert allowed.headers["access-control-allow-origin"] == page
+    assert "access-control-allow-origin" not in others.headers
