@@ -1,14 +1,15 @@
 """`laurel adopt`: take over a registry, references and config files that were there before Laurel."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from config.settings import Settings
 from domain.adoption import JudgedFile, Standing
-from domain.errors import NeverRetry
+from domain.errors import NeverRetry, Stop
 from domain.version_triple import VersionTriple
 from service.adapters.postgres.first_uses import PostgresFirstUses
 from service.adoption import Adoption, TakenOver
@@ -18,7 +19,6 @@ from service.cli.console import AsJson, Column, Exit, err, fail, print_json, pri
 from service.cli.reading import read_settings, run
 from service.clock import SystemClock
 from service.heavy.desk import Places
-from service.roots import require_roots
 from service.settings_values import mlflow_access
 
 app = typer.Typer(add_completion=False)
@@ -56,7 +56,7 @@ def adopt(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 async def _taken_over(settings: Settings, *, dry_run: bool) -> tuple[TakenOver, VersionTriple | str]:
     """Survey, and record; beside it the defaults, or why they are not known."""
-    require_roots({"CONFIG_ROOT": settings.config_root, "DATA_ROOT": settings.data_root})
+    _require_folders({"CONFIG_ROOT": settings.config_root, "DATA_ROOT": settings.data_root})
     async with _adoption(settings) as adoption:
         try:
             defaults: VersionTriple | str = await adoption.config.defaults()
@@ -64,6 +64,13 @@ async def _taken_over(settings: Settings, *, dry_run: bool) -> tuple[TakenOver, 
             defaults = error.message
         seen = await adoption.survey()
         return seen if dry_run else await adoption.record(seen), defaults
+
+
+def _require_folders(roots: Mapping[str, Path]) -> None:
+    """Only look: what is taken over may be mounted read-only. Raises Stop `root_unusable`."""
+    missing = [f"{name}: {root} is no folder" for name, root in roots.items() if not root.is_dir()]
+    if missing:
+        raise Stop("root_unusable", "; ".join([*missing, "mount it, or set another"]), roots=missing)
 
 
 @asynccontextmanager

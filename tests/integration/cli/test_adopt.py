@@ -275,6 +275,12 @@ def test_defaults_that_cannot_be_read_are_told_beside_the_rest(laurel: Laurel, w
     assert "active_config.yaml:" in ended.json["defaults_fault"]
 
 
+def test_a_root_that_is_not_there_is_told_by_its_setting(laurel: Laurel, tmp_path: Path) -> None:
+    ended = laurel("adopt", DATA_ROOT=str(tmp_path / "nowhere"))
+    assert ended.code == Exit.USAGE
+    assert f"DATA_ROOT: {tmp_path / 'nowhere'} is no folder" in ended.err
+
+
 def test_a_store_without_a_schema_is_told_what_to_run(laurel: Laurel) -> None:
     ended = laurel("adopt")
     assert ended.code == Exit.USAGE
