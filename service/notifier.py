@@ -1,6 +1,5 @@
 """The notifier's part of the composition root: its adapters are made here."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -42,7 +41,7 @@ async def open_notifier(
     settings: Settings, metrics: Metrics, *, open_them: OpenChannels = channels_of
 ) -> AsyncIterator[Parts]:
     """Open the notifier's parts. Raises Stop for channels or templates that cannot be used."""
-    wording, channels = _wording(settings), await asyncio.to_thread(open_them, settings)
+    wording, channels = _wording(settings), open_them(settings)
     topics = sorted({TOPICS[subject] for subject in settings.notifier.subjects})
     async with AsyncExitStack() as stack:
         connection = kafka_connection(settings)

@@ -1,4 +1,4 @@
-"""The five stores of one database, in memory and on PostgreSQL, and small things to put into them."""
+"""The stores of one database, in memory and on PostgreSQL, and small things to put into them."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -14,6 +14,7 @@ from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.lifecycle import Outcome
 from domain.ports.alias_writes import AliasWrites
 from domain.ports.first_uses import FirstUses
+from domain.ports.notices import Notices
 from domain.ports.outbox import Outbox
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.ports.run_store import RunStore
@@ -22,6 +23,7 @@ from domain.run import Failure, Run
 from service.adapters.postgres.alias_writes import PostgresAliasWrites
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.first_uses import PostgresFirstUses
+from service.adapters.postgres.notices import PostgresNotices
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.run_store import PostgresRunStore
@@ -29,6 +31,7 @@ from tests.eventually import eventually
 from tests.fakes.alias_writes import FakeAliasWrites
 from tests.fakes.first_uses import FakeFirstUses
 from tests.fakes.memory import Memory
+from tests.fakes.notices import FakeNotices
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.promotion_ledger import FakePromotionLedger
 from tests.fakes.run_store import FakeRunStore
@@ -55,6 +58,7 @@ class Stores:
     ledger: PromotionLedger
     first_uses: FirstUses
     alias_writes: AliasWrites
+    notices: Notices
 
 
 class OnFakes:
@@ -93,6 +97,7 @@ def in_memory(memory: Memory, model: str) -> Stores:
         FakePromotionLedger(memory),
         FakeFirstUses(memory, model),
         FakeAliasWrites(memory),
+        FakeNotices(memory, model),
     )
 
 
@@ -111,6 +116,7 @@ def stores_on(database: Database, model: str) -> Stores:
         PostgresPromotionLedger(database),
         PostgresFirstUses(database, model),
         PostgresAliasWrites(database),
+        PostgresNotices(database, model),
     )
 
 

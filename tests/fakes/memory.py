@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from domain.announcement import Announcement
 from domain.ledger import LedgerEntry
@@ -70,6 +71,7 @@ class Memory:
         self.first_uses: dict[tuple[str, str, str], str] = {}
         self.alias_writes: dict[int, tuple[str, int, str, datetime]] = {}
         self.alias_writes_made = 0
+        self.notices: dict[tuple[str, str, str], Any] = {}
         self.work = Bell()
         self.rows = Bell()
 

@@ -9,6 +9,7 @@ import pytest
 
 from domain.errors import GenerationTaken
 from domain.lifecycle import Outcome
+from domain.ports.notices import Claim, Claimed
 from domain.ports.run_store import Added
 from domain.run import Run
 from service.adapters.postgres.schema import upgrade
@@ -220,6 +221,12 @@ async def _alias_write(scene: Scene) -> None:
     assert scene.ask("number", "alias_writes") == [(number,)]
 
 
+async def _notice(scene: Scene) -> None:
+    claim = Claim(event_id="event", channel="json-1", claim_id="ours")
+    assert await scene.stores.notices.claim(claim, LONG) is Claimed.MINE
+    assert await scene.aside.notices.again(claim)
+
+
 async def _alias_read_back(scene: Scene) -> None:
     number = await scene.aside.alias_writes.open(scene.model, 7, "w")
     await scene.stores.alias_writes.close(number)
@@ -257,6 +264,7 @@ ACTS: dict[str, tuple[Act, str]] = {
     "report": (_report, "insert into laurel.outbox"),
     "mark sent": (_mark, "update laurel.outbox"),
     "first use": (_first_use, "insert into laurel.first_uses"),
+    "notice": (_notice, "insert into laurel.notifications"),
     "alias write": (_alias_write, "insert into laurel.alias_writes"),
     "alias read back": (_alias_read_back, "update laurel.alias_writes"),
 }

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import threading
+import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -80,7 +81,9 @@ def open_channels(urls: Sequence[str], *, timeout_seconds: float) -> list[Appris
     """
     if not urls:
         raise Stop("channels_missing", f"{_SETTING} is not set: give the Apprise addresses to tell")
-    services = [_service(url, timeout_seconds) for url in urls]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it looks for a module that later Pythons lack
+        services = [_service(url, timeout_seconds) for url in urls]
     wrong = [number for number, service in enumerate(services, start=1) if service is None]
     if wrong:
         raise Stop(
@@ -100,17 +103,17 @@ def _places(numbers: Sequence[int]) -> str:
 
 def _service(url: str, timeout_seconds: float) -> Any:
     """Apprise's own object, which writes nothing to disk and follows no redirect; None for a bad address."""
-    from apprise import Apprise, AppriseAsset, PersistentStoreMode  # noqa: PLC0415 - it takes a third of a second
+    import apprise  # noqa: PLC0415 - it takes a second with its plugins, and only the notifier needs it
 
     logging.getLogger("apprise").disabled = True  # it quotes addresses
-    asset = AppriseAsset(
+    asset = apprise.AppriseAsset(
         app_id="Laurel",
         app_desc="Laurel",
         http_redirects=False,
-        storage_mode=PersistentStoreMode.MEMORY,
+        storage_mode=apprise.PersistentStoreMode.MEMORY,
         async_mode=False,
     )
-    service = Apprise.instantiate(url, asset=asset)
+    service = apprise.Apprise.instantiate(url, asset=asset)
     if service is not None:
         service.socket_connect_timeout = min(service.socket_connect_timeout, timeout_seconds / 2)
         service.socket_read_timeout = min(service.socket_read_timeout, timeout_seconds / 2)

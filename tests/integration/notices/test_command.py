@@ -1,0 +1,49 @@
+"""`laurel notifier` says what it cannot start with, and with --test which channel takes a message."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+from tests.integration.notices.conftest import MakeWebhook
+from tests.integration.notices.world import NoticeWorld
+from tests.webhook import Webhook
+
+_PROJECT = Path(__file__).parents[3]
+
+
+async def laurel(world: NoticeWorld, *options: str, to: list[Webhook]) -> tuple[int | None, str, str]:
+    """Run it to its end: exit code, and what it wrote."""
+    command = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "service.cli", "notifier", *options),
+        cwd=_PROJECT,
+        env={**os.environ, **world.environment, "NOTIFIER__URLS": " ".join(hook.url for hook in to)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await command.communicate()
+    return command.returncode, out.decode(), err.decode()
+
+
+async def test_a_trial_says_which_channel_takes_a_message(world: NoticeWorld, webhook: MakeWebhook) -> None:
+    good, bad = await webhook(), await webhook(behave="vanish")
+    none, both, one = await asyncio.gather(
+        laurel(world, to=[]),
+        laurel(world, "--test", to=[good, bad]),
+        laurel(world, "--test", "--json", to=[good]),
+    )
+
+    assert none[0] == 2
+    assert "NOTIFIER__URLS is not set" in none[2]
+
+    assert both[0] == 1
+    taken, refused = both[1].splitlines()
+    assert taken.endswith(" took the message")
+    assert refused.endswith(" did not take the message")
+
+    assert one[0] == 0
+    assert [channel["taken"] for channel in json.loads(one[1])] == [True]
+
+    assert good.titles == [f"{world.model}: Laurel can tell you here"] * 2
+    assert "canary" not in "".join(text for said in (none, both, one) for text in said[1:])

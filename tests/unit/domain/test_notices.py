@@ -1,0 +1,116 @@
+"""What a person reads, word for word."""
+
+from pathlib import Path
+
+import pytest
+
+from domain.errors import Stop
+from domain.notice_fields import SUBJECTS, Subject
+from domain.notices import Notice, Wording
+from service.adapters.files.notice_templates import read_templates
+from tests.told_events import told_event
+
+WORDED: dict[Subject, tuple[str, str]] = {
+    "promoted": (
+        "price: version 5 is champion (generation 3)",
+        """\
+- reference rmsle 0.12 against 0.13 of the champion (version 4): gain +0.01
+Scores: mae 1 (before 1, +0), rmsle 0.12 (before 0.13, -0.01)
+Before: version 4 (generation 2)
+Trained from: split 1, features 1, model 1
+By worker-1 (gate), 2026-01-01T00:00:00+00:00
+Run: run-17""",
+    ),
+    "overridden": (
+        "price: version 5 was made champion by hand (generation 3)",
+        """\
+- the alias was pointed at version 5 by hand
+Before: version 4 (generation 2)
+Seen and recorded by worker-1, 2026-01-01T00:00:00+00:00; the registry does not say who did it.
+What a person sets stands. To go back, set the alias again, or ask for a training.""",
+    ),
+    "declined": (
+        "price: the candidate was not promoted (DECLINE)",
+        """\
+- the gain is not enough
+Scores: mae 1 (before 1, +0), rmsle 0.15 (before 0.13, +0.02)
+Champion stays: version 4 (generation 2)
+Trained from: split 1, features 1, model 1
+All about it: laurel show run-17""",
+    ),
+    "rejected": (
+        "price: a training request was rejected (unknown_version)",
+        """\
+- model_version: models/v9.yaml does not exist; allowed: 1, 2, 3
+Asked: model_version=9, reason=\u2039!channel\u203a http: //a.b
+Mend what is named, and ask again. Run: run-17""",
+    ),
+    "failed": (
+        "price: the step open run failed (mlflow_refused)",
+        """\
+MLflow said no; restore the experiment
+Attempts: 2, last state: SPLIT
+Trained from: split 1, features 1, model 1
+What the code asks for stands in the runbook. All about it: laurel show run-17""",
+    ),
+    "diverged": (
+        "price: http: //inference-1:8080 does not serve version 5 (generation 3)",
+        """\
+It serves: version 4 (generation 2)
+Why: POST /reload answered 500 (refused)
+Seconds since the promotion: 12.3. All servers: laurel status""",
+    ),
+}
+
+
+def worded(subject: Subject, wording: Wording | None = None) -> Notice:
+    notice = (wording or Wording()).notice(told_event(subject), "an id")
+    assert notice is not None
+    return notice
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_a_message_says_what_a_person_needs(subject: Subject) -> None:
+    notice = worded(subject)
+    assert (notice.subject, notice.title, notice.body) == (subject, *WORDED[subject])
+
+
+def test_a_list_tells_how_much_it_leaves_out() -> None:
+    event = told_event("declined", reasons=tuple(f"reason {number}" for number in range(9)))
+    notice = Wording().notice(event, "an id")
+    assert notice is not None
+    told = [line for line in notice.body.splitlines() if line.startswith("- ")]
+    assert told == [*(f"- reason {number}" for number in range(5)), "- and 4 more"]
+
+
+def test_ones_own_wording_takes_the_place_of_ours_for_its_subject_alone(tmp_path: Path) -> None:
+    (tmp_path / "failed.txt").write_text("Oh no: $model\n\n<!here> $step says $message\n", encoding="utf-8")
+    (tmp_path / "notes.md").write_text("$what", encoding="utf-8")
+    wording = Wording(read_templates(tmp_path))
+    failed = worded("failed", wording)
+    assert failed.title == "Oh no: price"
+    assert failed.body == "<!here> open run says MLflow said no; restore the experiment"
+    assert worded("declined", wording) == worded("declined")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("failed.txt", b"$model\n$scores", r"failed.txt: names \$scores, which 'failed' does not have"),
+        ("promted.txt", b"$model", "promted.txt: no subject is called so; allowed: promoted.txt"),
+        ("failed.txt", b"\xff", "failed.txt: is not UTF-8 at byte 0"),
+        ("failed.txt", b"x" * 16_385, "failed.txt: is no regular file of at most 16384 bytes"),
+    ],
+)
+def test_a_template_that_cannot_be_used_stops_the_start_with_its_file(
+    tmp_path: Path, name: str, content: bytes, why: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(Stop, match=why) as stopped:
+        read_templates(tmp_path)
+    assert stopped.value.reason == "template_unusable"
+
+
+def test_a_folder_of_templates_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(Stop, match="is no folder"):
+        read_templates(tmp_path / "nowhere")
