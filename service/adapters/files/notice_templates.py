@@ -19,9 +19,10 @@ def read_templates(folder: Path) -> dict[Subject, NoticeTemplate]:
 
     Raises Stop `template_unusable` with the file, what is wrong and what is allowed; TryLater.
     """
-    if not folder.is_dir():
-        raise _unusable(f"NOTIFIER__TEMPLATES_FOLDER: {folder} is no folder")
-    names = sorted(path.name for path in folder.iterdir() if path.suffix == _ENDING)
+    try:
+        names = sorted(path.name for path in folder.iterdir() if path.suffix == _ENDING)
+    except OSError as error:
+        raise _unusable(f"NOTIFIER__TEMPLATES_FOLDER: {folder}: {error.strerror}") from None
     strange = [name for name in names if name not in _FILES]
     if strange:
         raise _unusable(f"{folder / strange[0]}: no subject is called so; allowed: {', '.join(_FILES)}")

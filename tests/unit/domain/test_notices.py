@@ -1,11 +1,12 @@
 """What a person reads, word for word."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from domain.errors import Stop
-from domain.notice_fields import SUBJECTS, Subject
+from domain.notice_fields import FIELDS, SUBJECTS, Subject
 from domain.notices import Notice, Wording
 from service.adapters.files.notice_templates import read_templates
 from tests.told_events import told_event
@@ -112,5 +113,16 @@ def test_a_template_that_cannot_be_used_stops_the_start_with_its_file(
 
 
 def test_a_folder_of_templates_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
-    with pytest.raises(Stop, match="is no folder"):
+    with pytest.raises(Stop, match="nowhere: No such file or directory"):
         read_templates(tmp_path / "nowhere")
+
+
+def test_the_documented_fields_are_those_that_a_template_may_name() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    table = page.partition("| subject | fields |")[2].partition("\n\n")[0]
+    documented = {
+        subject: set(re.findall(r"`(\w+)`", fields))
+        for subjects, fields in re.findall(r"^\| (.+?) \| (.+) \|$", table, re.MULTILINE)
+        for subject in re.findall(r"`(\w+)`", subjects)
+    }
+    assert documented == FIELDS
