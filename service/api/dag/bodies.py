@@ -1,10 +1,10 @@
 """The bodies that the DAG API reads."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from service.api.asking import ID_PATTERN, LONGEST_ID
+from service.api.dag.dates import in_utc, iso_text
 from service.api.dag.notes import LONGEST
 from service.api.dag.refusals import bad_request, read_faults
 from service.api.dag.views import NAMED_BY_DATE
@@ -22,14 +23,7 @@ from service.api.dag.views import NAMED_BY_DATE
 B = TypeVar("B", bound=BaseModel)
 
 
-def _text(value: Any) -> Any:
-    """A number is no date, though it could be read as one."""
-    if value is not None and not isinstance(value, str | datetime):
-        raise ValueError("must be a date with its offset from UTC, in ISO 8601")
-    return value
-
-
-_Date = Annotated[AwareDatetime | None, BeforeValidator(_text)]
+_Date = Annotated[AwareDatetime | None, BeforeValidator(iso_text), AfterValidator(in_utc)]
 
 
 class _Body(BaseModel):

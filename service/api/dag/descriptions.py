@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from domain.request import VERSION_FIELDS
 from domain.request_schema import request_schema
 from service.api.asking import ID_PATTERN, LONGEST_ID
 from service.api.descriptions import json_body, refusals
@@ -26,13 +27,17 @@ def _refusals(*statuses: int, **means: str) -> dict[int | str, dict[str, Any]]:
     return {**refusals(400, 404, *statuses, **said), **_OTHER}
 
 
+_CONF_SCHEMA: Final = {
+    "type": "object",
+    "properties": {name: request_schema()["properties"][name] for name in VERSION_FIELDS},
+    "additionalProperties": False,
+}
 _TRIGGER_SCHEMA: Final = {
     "type": "object",
     "properties": {
-        "conf": {"anyOf": [request_schema(), {"type": "null"}]},
+        "conf": {"anyOf": [_CONF_SCHEMA, {"type": "null"}]},
         "dag_run_id": {"type": ["string", "null"], "pattern": ID_PATTERN, "maxLength": LONGEST_ID},
         "logical_date": _DATE,
-        "execution_date": _DATE,
         "note": {"type": ["string", "null"], "maxLength": 1000},
     },
     "additionalProperties": False,
@@ -42,7 +47,7 @@ TRIGGER: Final[_Page] = {
     "summary": "Ask for a training",
     "description": "Answered once Kafka has the request: queued. What the worker finds wrong with it then "
     "stands in the run's `note`. Whoever sends neither an id nor a date may repeat after a 503: an equal "
-    "request is taken for the same one.",
+    "request is taken for the same one. `execution_date`, the old name of `logical_date`, is taken too.",
     "responses": _refusals(408, 409, 413, 415, m409="There is a run of that id, or of that logical date."),
     "openapi_extra": json_body(_TRIGGER_SCHEMA, _TRIGGER_EXAMPLE),
 }
@@ -91,7 +96,7 @@ ADD: Final[_Page] = {
 CHANGE: Final[_Page] = {
     "summary": "Change a variable",
     "description": "One that is there. `update_mask` names the fields to take from the body; else all.",
-    "responses": _refusals(408, 413, 415),
+    "responses": _refusals(408, 409, 413, 415, m409="The key in the body is not the one in the path."),
     "openapi_extra": json_body(_CHANGE_SCHEMA, _VARIABLE_EXAMPLE),
 }
 FORGET: Final[_Page] = {"summary": "Forget a variable", "status_code": 204, "responses": _refusals()}

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
+from pydantic import AfterValidator, BeforeValidator
 
 from domain.asked_request import AskedRequest
 from domain.faults import Fault
 from domain.ports.asked_requests import Wanted
 from service.api.asking import ID_PATTERN
 from service.api.dag.bodies import TriggerBody, read_as
+from service.api.dag.dates import in_utc, iso_text
 from service.api.dag.descriptions import RUN, RUNS, TRIGGER
 from service.api.dag.desk import DagDesk
 from service.api.dag.refusals import absent, already_exists, as_dag_problem, bad_request
@@ -29,7 +31,12 @@ _ID: Final = re.compile(ID_PATTERN)
 Limit = Annotated[int, Query(ge=0, le=LAST, description=f"At most {MOST}, and so many for 0.")]
 Offset = Annotated[int, Query(ge=0, le=LAST)]
 States = Annotated[list[RunState] | None, Query(description="Only these; several are allowed.")]
-Moment = Annotated[datetime | None, Query(description="Of the asking; in UTC unless it has an offset.")]
+Moment = Annotated[
+    datetime | None,
+    BeforeValidator(iso_text),
+    AfterValidator(in_utc),
+    Query(description="Of the asking; in UTC unless it has an offset."),
+]
 Order = Annotated[
     str,
     Query(
@@ -110,5 +117,5 @@ def _not_here(dag_id: str, desk: DagDesk) -> Fault:
 
 
 def _bound(choose: Callable[[list[datetime]], datetime], *given: datetime | None) -> datetime | None:
-    moments = [at if at.tzinfo else at.replace(tzinfo=UTC) for at in given if at is not None]
+    moments = [at for at in given if at is not None]
     return choose(moments) if moments else None

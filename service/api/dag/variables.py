@@ -1,24 +1,28 @@
 """Pages for variables: small values that a platform keeps here, such as the size of its master dataset."""
 
+from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
-from domain.faults import Fault
 from domain.ports.variables import Variable
 from service.api.dag.bodies import VariableBody, VariableChange, read_as
 from service.api.dag.descriptions import ADD, CHANGE, FORGET, VARIABLE, VARIABLES
 from service.api.dag.desk import DagDesk
-from service.api.dag.refusals import absent, bad_request
+from service.api.dag.refusals import absent
 from service.api.dag.runs import MOST, Limit, Offset, page_size
 from service.api.dag.shapes import VariableCollection, VariableShape
 from service.api.refusals import as_problem
 from service.api.requests import payload_of
+from service.web.problems import Problem
 
 _PATH: Final = "/api/v1/variables"
-_FIELDS: Final = frozenset({"value", "description"})
+_FIELDS: Final = ("value", "description")
 
-Mask = Annotated[list[str] | None, Query(description="Fields to change, also separated by commas.")]
+Mask = Annotated[
+    list[Annotated[str, Query(pattern="^(key|value|description)(,(key|value|description))*$")]] | None,
+    Query(description="Fields to change, also separated by commas."),
+]
 
 
 def add_variable_routes(router: APIRouter, desk: DagDesk) -> None:
@@ -54,7 +58,7 @@ def _add_writing(router: APIRouter, desk: DagDesk) -> None:
     async def change(variable_key: str, request: Request, update_mask: Mask = None) -> VariableShape:
         body = read_as(VariableChange, await payload_of(request, desk.max_body_bytes))
         if body.key not in {None, variable_key}:
-            raise bad_request([_other_key(variable_key)])
+            raise _other_key(variable_key)
         taken = body.model_dump(include=_masked(update_mask))
         with as_problem():
             changed = await desk.variables.patch(_storable(variable_key), **taken)
@@ -87,17 +91,11 @@ def _storable(key: str) -> str:
 
 
 def _masked(update_mask: list[str] | None) -> set[str]:
-    named = {field.strip() for part in update_mask or () for field in part.split(",")} - {"", "key"}
-    unknown = sorted(named - _FIELDS)
-    if unknown:
-        message = f"update_mask: no such field: {unknown[0]!r}"
-        fault = Fault(
-            code="unknown_field", field="update_mask", message=message, allowed="value, description"
-        )
-        raise bad_request([fault])
-    return named or set(_FIELDS)
+    """Which fields of a body to take; the key is only repeated there."""
+    named = {field for part in update_mask or () for field in part.split(",")}
+    return named - {"key"} if named else set(_FIELDS)
 
 
-def _other_key(key: str) -> Fault:
-    message = "the key in the body is not the one in the path"
-    return Fault(code="bad_field", field="key", message=message, allowed=key)
+def _other_key(key: str) -> Problem:
+    detail = f"the key in the body is not {key!r}, the one in the path"
+    return Problem(HTTPStatus.CONFLICT, "another_key", detail)

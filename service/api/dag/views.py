@@ -6,6 +6,7 @@ from typing import Final
 
 from domain.asked_request import AskedRequest
 from domain.lifecycle import State
+from service.api.dag.dates import in_utc
 from service.api.dag.notes import run_note
 from service.api.dag.shapes import Dag, DagRun, RunState, TaskInstance
 from service.api.dag.tasks import Task
@@ -69,11 +70,10 @@ def task_shape(task: Task, asked: AskedRequest, dag_id: str) -> TaskInstance:
 
 def logical_date(asked: AskedRequest) -> datetime:
     """The date that named the run, else when it was asked for."""
-    named = asked.request_id.removeprefix(NAMED_BY_DATE)
-    if named == asked.request_id:
+    if not asked.request_id.startswith(NAMED_BY_DATE):
         return asked.asked_at
     try:
-        at = datetime.fromisoformat(named)
-    except ValueError:
+        at = in_utc(datetime.fromisoformat(asked.request_id.removeprefix(NAMED_BY_DATE)))
+    except ValueError:  # another's name, that only begins as ours do
         return asked.asked_at
-    return at if at.tzinfo else asked.asked_at
+    return at or asked.asked_at

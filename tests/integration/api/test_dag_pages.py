@@ -9,6 +9,7 @@ import pytest
 from domain.lifecycle import Outcome
 from domain.run import Failure
 from service.adapters.postgres.run_store import PostgresRunStore
+from tests.eventually import eventually
 from tests.integration.api.world import (
     LEASE,
     PASSWORD,
@@ -21,6 +22,7 @@ from tests.integration.api.world import (
     ready,
     stored,
 )
+from tests.kafka_behind import Behind
 
 DAG = "/api/v1/dags/train_pipeline_dag"
 RUNS = f"{DAG}/dagRuns"
@@ -62,7 +64,7 @@ async def test_bodies_that_ask_for_the_defaults(client: httpx.AsyncClient) -> No
 
 
 async def test_an_id_or_a_logical_date_names_one_run(client: httpx.AsyncClient, world: ApiWorld) -> None:
-    date = "2026-03-01T06:00:00+00:00"
+    date, same = "2026-03-01T06:00:00+00:00", "2026-03-01T07:00:00+01:00"
     by_id = {"dag_run_id": "nightly-1", "conf": {"model_version": 1}}
 
     answers = [await client.post(RUNS, json=body) for body in (by_id, {"logical_date": date})]
@@ -71,7 +73,7 @@ async def test_an_id_or_a_logical_date_names_one_run(client: httpx.AsyncClient, 
         for body in (
             by_id,
             {"dag_run_id": "nightly-1"},
-            {"execution_date": date},
+            {"execution_date": same},
             {"conf": {"split_version": 1}},
         )
     ]
@@ -82,6 +84,25 @@ async def test_an_id_or_a_logical_date_names_one_run(client: httpx.AsyncClient, 
     assert [answer.status_code for answer in again] == [409, 409, 409, 200]
     assert again[0].json()["reason"] == "already_exists"
     assert len(await world.in_kafka()) == 3
+
+
+async def test_a_named_run_that_was_answered_503_may_be_asked_for_again(
+    harmed: ApiWorld, behind: Behind
+) -> None:
+    body = {"dag_run_id": "nightly-1", "conf": {"model_version": 1}}
+    async with door(harmed, API__SEND_SECONDS="1") as client:
+        await ready(client)
+        client.headers.update(basic(USER, PASSWORD))
+        await behind.proxy.close_door()
+        away = await client.post(RUNS, json=body)
+        hidden = await client.get(f"{RUNS}/nightly-1")
+        await behind.proxy.open_door()
+        taken = await eventually(lambda: _once_answered(client, body), within=30)
+        again = await client.post(RUNS, json=body)
+
+    answered = [answer and answer.status_code for answer in (away, hidden, taken, again)]
+    assert answered == [503, 404, 200, 409]
+    assert {event.attributes["id"] for event in await harmed.in_kafka()} == {"nightly-1"}
 
 
 async def test_a_trigger_that_is_malformed_is_a_400_that_names_every_fault(
@@ -100,6 +121,7 @@ async def test_a_trigger_that_is_malformed_is_a_400_that_names_every_fault(
         ({"dag_run_id": "a b"}, ["dag_run_id"]),
         ({"logical_date": "2026-03-01T06:00:00"}, ["logical_date"]),
         ({"logical_date": 5}, ["logical_date", "ISO 8601"]),
+        ({"logical_date": "0001-01-01T00:00:00+01:00"}, ["logical_date"]),
         (dates, ["disagree"]),
         ({"state": "running", "note": 5}, ["state", "note"]),
         ({"note": "a" * 1001}, ["note"]),
@@ -185,6 +207,8 @@ async def test_what_is_not_there_is_a_404_and_what_is_not_asked_right_a_400(
         f"{RUNS}?order_by=colour",
         f"{RUNS}?state=broken",
         f"{RUNS}?start_date_gte=yesterday",
+        f"{RUNS}?start_date_gte=0.5",
+        f"{RUNS}?start_date_gte=0001-01-01T00:00:00%2B01:00",
         f"{RUNS}?end_date_gte=2026-03-01T06:00:00Z",
         f"{VARIABLES}?offset=-1",
     ]
@@ -229,6 +253,8 @@ async def test_a_variable_is_kept_changed_listed_and_forgotten(client: httpx.Asy
     assert (await client.get(VARIABLES)).json() == {"variables": [expected], "total_entries": 1}
     forgotten = [(await client.delete(one)).status_code for _ in range(2)]
     assert forgotten == [204, 404]
+    mistaken = await client.patch(one, json={**body, "key": "ANOTHER"})
+    assert (mistaken.status_code, mistaken.json()["reason"]) == (409, "another_key")
 
 
 async def test_a_variable_that_is_malformed_is_a_400(client: httpx.AsyncClient) -> None:
@@ -238,12 +264,16 @@ async def test_a_variable_that_is_malformed_is_a_400(client: httpx.AsyncClient) 
         ("POST", VARIABLES, {"key": "", "value": ""}),
         ("POST", VARIABLES, {"key": "k" * 251, "value": ""}),
         ("POST", VARIABLES, {"key": ROWS, "value": "1", "is_encrypted": True}),
-        ("PATCH", f"{VARIABLES}/{ROWS}", {"key": "ANOTHER", "value": "1"}),
         ("PATCH", f"{VARIABLES}/{ROWS}?update_mask=key,colour", {"value": "1"}),
     ]
     for method, path, body in calls:
         answer = await client.request(method, path, json=body)
         assert (answer.status_code, answer.json()["status"]) == (400, 400), answer.text
+
+
+async def _once_answered(client: httpx.AsyncClient, body: Any) -> httpx.Response | None:
+    answer = await client.post(RUNS, json=body)
+    return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
 
 
 async def _rejected(store: PostgresRunStore, world: ApiWorld) -> None:
