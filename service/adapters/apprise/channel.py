@@ -115,9 +115,15 @@ def _service(url: str, timeout_seconds: float) -> Any:
     )
     service = apprise.Apprise.instantiate(url, asset=asset)
     if service is not None:
-        service.socket_connect_timeout = min(service.socket_connect_timeout, timeout_seconds / 2)
-        service.socket_read_timeout = min(service.socket_read_timeout, timeout_seconds / 2)
+        _bound(service, timeout_seconds)
     return service
+
+
+def _bound(service: Any, timeout_seconds: float) -> None:
+    """Let it end by itself within the time, the pause included that it keeps between two messages."""
+    left = max(timeout_seconds - service.request_rate_per_sec, timeout_seconds / 2)
+    service.socket_connect_timeout = min(service.socket_connect_timeout, left / 2)
+    service.socket_read_timeout = min(service.socket_read_timeout, left / 2)
 
 
 def _name(url: str, service: Any) -> str:
