@@ -48,7 +48,9 @@ TRIGGER: Final[_Page] = {
     "description": "Answered once Kafka has the request: queued. What the worker finds wrong with it then "
     "stands in the run's `note`. Whoever sends neither an id nor a date may repeat after a 503: an equal "
     "request is taken for the same one. `execution_date`, the old name of `logical_date`, is taken too.",
-    "responses": _refusals(408, 409, 413, 415, m409="There is a run of that id, or of that logical date."),
+    "responses": _refusals(
+        408, 409, 413, 415, m409="There is a run of that id or logical date, or the DAG is only listed."
+    ),
     "openapi_extra": json_body(_TRIGGER_SCHEMA, _TRIGGER_EXAMPLE),
 }
 RUNS: Final[_Page] = {

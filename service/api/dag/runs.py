@@ -3,24 +3,25 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from pydantic import AfterValidator, BeforeValidator
 
 from domain.asked_request import AskedRequest
-from domain.faults import Fault
 from domain.ports.asked_requests import Wanted
 from service.api.asking import ID_PATTERN
 from service.api.dag.bodies import TriggerBody, read_as
 from service.api.dag.dates import in_utc, iso_text
 from service.api.dag.descriptions import RUN, RUNS, TRIGGER
 from service.api.dag.desk import DagDesk
-from service.api.dag.refusals import absent, already_exists, as_dag_problem, bad_request
+from service.api.dag.refusals import absent, already_exists, as_dag_problem
 from service.api.dag.shapes import DagRun, DagRunCollection, RunState
 from service.api.dag.views import RUN_STATES, run_shape
 from service.api.refusals import as_problem
 from service.api.requests import payload_of
+from service.web.problems import Problem
 
 _DOOR: Final = "dag"
 _PATH: Final = "/api/v1/dags/{dag_id}/dagRuns"
@@ -100,7 +101,7 @@ def _add_trigger(router: APIRouter, desk: DagDesk) -> None:
     @router.post(_PATH, **TRIGGER)
     async def trigger(dag_id: str, request: Request) -> DagRun:
         if not desk.plays(dag_id):
-            raise bad_request([_not_here(dag_id, desk)])
+            raise _not_here(dag_id, desk)
         caller = request.state.caller
         body = read_as(TriggerBody, await payload_of(request, desk.max_body_bytes))
         await desk.asks.count(caller)
@@ -111,9 +112,9 @@ def _add_trigger(router: APIRouter, desk: DagDesk) -> None:
         return run_shape(await found(desk, dag_id, taken.request_id), desk.dag_id)
 
 
-def _not_here(dag_id: str, desk: DagDesk) -> Fault:
-    message = f"DAG {dag_id!r} is listed so that pages that show it stay alive; it does not run here"
-    return Fault(code="does_not_run_here", field="dag_id", message=message, allowed=desk.dag_id)
+def _not_here(dag_id: str, desk: DagDesk) -> Problem:
+    detail = f"DAG {dag_id!r} is only listed here, and run by others; here runs {desk.dag_id!r}"
+    return Problem(HTTPStatus.CONFLICT, "does_not_run_here", detail)
 
 
 def _bound(choose: Callable[[list[datetime]], datetime], *given: datetime | None) -> datetime | None:

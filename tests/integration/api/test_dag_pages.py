@@ -232,7 +232,7 @@ async def test_other_dags_are_listed_and_empty(client: httpx.AsyncClient, world:
     runs = await client.get("/api/v1/dags/retrain_policy_dag/dagRuns")
     assert (runs.status_code, runs.json()) == (200, {"dag_runs": [], "total_entries": 0})
     refused = await client.post("/api/v1/dags/retrain_policy_dag/dagRuns", json={})
-    assert (refused.status_code, refused.json()["reason"]) == (400, "does_not_run_here")
+    assert (refused.status_code, refused.json()["reason"]) == (409, "does_not_run_here")
     assert "train_pipeline_dag" in refused.json()["detail"]
     assert await world.in_kafka() == []
 
