@@ -13,6 +13,7 @@ LOCKS := requirements
 digest = $(shell cat pyproject.toml $(LOCKS)/uv.txt $(LOCKS)/build.txt $(LOCKS)/$(1).txt | cksum | tr ' ' -)
 UV_STAMP := $(VENV)/uv-$(shell cksum < $(LOCKS)/uv.txt | tr ' ' -)
 LOCAL_STAMP := $(VENV)/local-$(call digest,local)
+OLDER_STAMP := $(VENV)/older-$(shell cksum < $(LOCKS)/older-serving.txt | tr ' ' -)
 DEV_STAMP := $(VENV)/dev-$(call digest,dev)
 
 # Progress for a person, silence for a log.
@@ -29,7 +30,7 @@ demo: $(LOCAL_STAMP) ## start the real servers and a worker, and play a model's 
 	@$(BIN)/laurel demo
 
 # Two processes with servers of their own each: most tests wait for somebody else's answer.
-test: lint ## lint, then every test, on the real servers
+test: lint $(OLDER_STAMP) ## lint, then every test, on the real servers
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 bench: $(DEV_STAMP) ## measure, side by side with a bare script
@@ -51,6 +52,8 @@ lock: $(UV_STAMP) ## resolve the dependencies anew (UPGRADE=1: to the newest ver
 	@$(COMPILE) --constraints $(LOCKS)/dev.txt --output-file $(LOCKS)/runtime.txt pyproject.toml
 	@$(COMPILE) --constraints $(LOCKS)/dev.txt --group inference --output-file $(LOCKS)/inference.txt
 	@echo setuptools | $(COMPILE) --constraints $(LOCKS)/dev.txt --no-annotate --output-file $(LOCKS)/build.txt -
+	@printf '%s\n' 'scikit-learn==1.7.*' 'pandas==2.3.*' mlflow-skinny skops | \
+	  $(COMPILE) $(if $(UPGRADE),--upgrade) --no-annotate --output-file $(LOCKS)/older-serving.txt -
 	@! grep -nE '://|^ *--(index|extra-index|find-links|trusted)' $(LOCKS)/*.txt || \
 	  { echo 'a lock holds an address' >&2; exit 1; }
 
@@ -76,6 +79,11 @@ $(LOCAL_STAMP) $(DEV_STAMP): $(UV_STAMP)
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/local-* $(VENV)/dev-*
 	@touch $(STAMPS)
+
+# An environment as a platform's own inference image has it, for the tests that load models there.
+$(OLDER_STAMP): $(DEV_STAMP)
+	@$(BIN)/python -m tests.older_serving
+	@touch $@
 
 $(LOCAL_STAMP): LOCK := local.txt
 $(LOCAL_STAMP): STAMPS := $(LOCAL_STAMP)

@@ -28,6 +28,11 @@ def older_python() -> Path:
     return place / "bin" / "python"
 
 
+def main() -> None:
+    """Make it, so that no test needs the network."""
+    older_python()
+
+
 def _uv(*arguments: str) -> None:
     uv = Path(sys.executable).with_name("uv")
     done = subprocess.run([uv, "--quiet", *arguments], capture_output=True, text=True, check=False)  # noqa: S603
@@ -40,3 +45,7 @@ def _publish(made: Path, place: Path) -> None:
         os.rename(made, place)  # noqa: PTH104 - a rename that replaces nothing
     except OSError:
         assert place.is_dir()
+
+
+if __name__ == "__main__":
+    main()

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from service.api.callers import Callers
@@ -37,7 +39,7 @@ def build_app(parts: Parts) -> ASGIApp:
     """Make the application."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(Problem, answer_problem)
-    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(Exception, answer_defect)
     health = health_routes(parts.readiness, parts.metrics)
@@ -54,3 +56,17 @@ def build_app(parts: Parts) -> ASGIApp:
         allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"),
         expose_headers=("Location", "Retry-After"),
     )
+
+
+async def _answer_http_error(request: Request, error: Exception) -> Response:
+    """Answer what the router refused; it knows the methods of one route, and a page may have several."""
+    answer = await answer_http_error(request, error)
+    if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return answer
+
+
+def _methods(request: Request) -> set[str]:
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in here for method in route.methods or ()}

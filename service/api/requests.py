@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode
@@ -18,6 +17,7 @@ from domain.ports.run_store import RunStore
 from handlers.strict_json import NotStrictJson, parse_object
 from service.api.asking import ID_PATTERN, LONGEST_ID, Asking
 from service.api.descriptions import ASK, LIST, ONE, STREAM
+from service.api.parameters import Moment
 from service.api.progress import Progress, Streams
 from service.api.rates import Rate
 from service.api.refusals import as_problem, not_found, unusable
@@ -35,7 +35,7 @@ RequestId = Annotated[
 Key = Annotated[str | None, Header(alias="Idempotency-Key", description="The id of the request.")]
 States = Annotated[list[State] | None, Query(description="Only these; several are allowed.")]
 Doors = Annotated[list[Literal["api", "dag", "kafka"]] | None, Query(description="Only by these doors.")]
-Moment = Annotated[datetime | None, Query(description="With its offset from UTC.")]
+OptionalMoment = Annotated[Moment | None, Query(description="With its offset from UTC.")]
 Limit = Annotated[int, Query(ge=1, le=_MOST)]
 Offset = Annotated[int, Query(ge=0, le=_LAST)]
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,9}$")]
@@ -96,8 +96,8 @@ def _add_looking(router: APIRouter, desk: Desk) -> None:
     async def requests(
         state: States = None,
         door: Doors = None,
-        since: Moment = None,
-        until: Moment = None,
+        since: OptionalMoment = None,
+        until: OptionalMoment = None,
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> PageView:
