@@ -85,7 +85,15 @@ _VARIABLE_SCHEMA: Final = {
     "required": ["key", "value"],
     "additionalProperties": False,
 }
-_CHANGE_SCHEMA: Final = {**_VARIABLE_SCHEMA, "required": []}
+_CHANGE_SCHEMA: Final = {
+    "type": "object",
+    "properties": {
+        "key": {"type": ["string", "null"], "minLength": 1, "maxLength": 250},
+        "value": {"type": ["string", "null"]},
+        "description": {"type": ["string", "null"]},
+    },
+    "additionalProperties": False,
+}
 _VARIABLE_EXAMPLE: Final = {"key": "RETRAIN_THRESHOLD_ROWS", "value": "500"}
 VARIABLES: Final[_Page] = {"summary": "List variables", "responses": _refusals()}
 VARIABLE: Final[_Page] = {"summary": "Read one variable", "responses": _refusals()}
