@@ -1,8 +1,9 @@
 """The composition root of `laurel api`: its adapters are made here."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final
 
 import structlog
@@ -66,10 +67,11 @@ async def open_api(settings: Settings) -> AsyncIterator[Server]:
 
 async def _prepare(settings: Settings, publisher: KafkaPublisher) -> None:
     """Bring the schema up to date and connect, so that the first request is as fast as the others."""
-    for prepare in (
-        lambda: asyncio.to_thread(upgrade, settings.sqlalchemy_url),
-        lambda: publisher.start([REQUEST_TOPIC]),
-    ):
+    steps: tuple[Callable[[], Awaitable[None]], ...] = (
+        partial(asyncio.to_thread, upgrade, settings.sqlalchemy_url),
+        partial(publisher.start, [REQUEST_TOPIC]),
+    )
+    for prepare in steps:
         while True:
             try:
                 await prepare()

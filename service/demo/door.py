@@ -39,7 +39,7 @@ class Door:
             await asyncio.sleep(_LOOK_SECONDS)
         answer = await self.client.post(f"{self.url}{_PAGE}", json=payload)
         if answer.status_code != httpx.codes.ACCEPTED:
-            raise TryLater("door", f"the HTTP door answered {answer.status_code}: {answer.text}")
+            raise TryLater("demo", f"the HTTP door answered {answer.status_code}: {answer.text}")
         return Accepted(answer.headers["Location"], identity_of(answer.json()["request_id"]))
 
     async def progress(self, asked: Accepted) -> AsyncIterator[str]:

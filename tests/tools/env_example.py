@@ -68,8 +68,10 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.is_required() or field.default in {None, ()}:
+    if field.is_required() or field.default in (None, (), {}):
         return ""
+    if isinstance(field.default, tuple):
+        return ",".join(map(str, field.default))
     return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
 
 

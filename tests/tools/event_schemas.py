@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel
-
 from domain.events import OUTGOING, REQUEST_TOPIC, REQUEST_TYPE, Event
-from domain.request import LARGEST_VERSION, VERSION_FIELDS, TrainingRequest
+from domain.request_schema import request_schema
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "events"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -31,34 +29,24 @@ def rendered(schema: Mapping[str, Any]) -> str:
 
 def _outgoing(event: type[Event]) -> dict[str, Any]:
     """Every field is always there, and a later version may add more: readers ignore what they do not know."""
-    schema = _head(event, event.topic, event.wire_type) | {"required": sorted(event.model_fields)}
+    schema = event.model_json_schema(mode="serialization") | _about(event.topic, event.wire_type)
+    schema["required"] = sorted(event.model_fields)
     for part in (schema, *schema.get("$defs", {}).values()):
         part.pop("additionalProperties", None)
     return schema
 
 
 def _request() -> dict[str, Any]:
-    """A person may write versions in digits, and may write none at all."""
-    schema = _head(TrainingRequest, REQUEST_TOPIC, REQUEST_TYPE)
-    version = {
-        "anyOf": [
-            {"type": "integer", "minimum": 1, "maximum": LARGEST_VERSION},
-            {"type": "string", "pattern": "^0*[1-9][0-9]*$", "maxLength": len(str(LARGEST_VERSION))},
-            {"type": "null"},
-        ]
-    }
-    schema["properties"] |= dict.fromkeys((*VERSION_FIELDS, "model_config_version"), version)
-    return schema
+    return request_schema() | _about(REQUEST_TOPIC, REQUEST_TYPE)
 
 
-def _head(model: type[BaseModel], topic: str, wire_type: str) -> dict[str, Any]:
-    about = {
+def _about(topic: str, wire_type: str) -> dict[str, Any]:
+    return {
         "$schema": _DIALECT,
         "title": wire_type,
         "x-topic": topic,
         "x-envelope": "CloudEvents 1.0, binary mode: attributes in Kafka headers `ce_…`, key = model name",
     }
-    return model.model_json_schema(mode="serialization") | about
 
 
 def main() -> None:

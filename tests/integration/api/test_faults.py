@@ -106,6 +106,7 @@ async def _until_taken(
         answer = await client.post(path, json=body, headers=headers)
         return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
 
-    taken: httpx.Response = await eventually(repeat, within=30)
+    taken = await eventually(repeat, within=30)
+    assert taken is not None
     assert taken.is_success, taken.text
     return taken

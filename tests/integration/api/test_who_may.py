@@ -19,7 +19,7 @@ from tests.integration.api.world import (
 )
 
 OPEN = {"/health", "/health/live", "/health/ready"}
-WRONG = (
+WRONG: tuple[dict[str, str], ...] = (
     {},
     bearer("not-a-token-of-ours"),
     {"Authorization": "Bearer"},
