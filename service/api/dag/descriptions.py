@@ -106,7 +106,7 @@ ADD: Final[_Page] = {
 CHANGE: Final[_Page] = {
     "summary": "Change a variable",
     "description": "One that is there. `update_mask` names the fields to take from the body; else all.",
-    "responses": _refusals(408, 409, 413, 415, m409="The key in the body is not the one in the path."),
+    "responses": _refusals(408, 413, 415),
     "openapi_extra": json_body(_CHANGE_SCHEMA, _VARIABLE_EXAMPLE),
 }
 FORGET: Final[_Page] = {"summary": "Forget a variable", "status_code": 204, "responses": _refusals()}

@@ -1,20 +1,19 @@
 """Pages for variables: small values that a platform keeps here, such as the size of its master dataset."""
 
-from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
+from domain.faults import Fault
 from domain.ports.variables import Variable
 from service.api.dag.bodies import VariableBody, VariableChange, read_as
 from service.api.dag.descriptions import ADD, CHANGE, FORGET, VARIABLE, VARIABLES
 from service.api.dag.desk import DagDesk
-from service.api.dag.refusals import absent
+from service.api.dag.refusals import absent, bad_request
 from service.api.dag.runs import MOST, Limit, Offset, page_size
 from service.api.dag.shapes import VariableCollection, VariableShape
 from service.api.refusals import as_problem
 from service.api.requests import payload_of
-from service.web.problems import Problem
 
 _PATH: Final = "/api/v1/variables"
 _FIELDS: Final = ("value", "description")
@@ -58,7 +57,7 @@ def _add_writing(router: APIRouter, desk: DagDesk) -> None:
     async def change(variable_key: str, request: Request, update_mask: Mask = None) -> VariableShape:
         body = read_as(VariableChange, await payload_of(request, desk.max_body_bytes))
         if body.key not in {None, variable_key}:
-            raise _other_key(variable_key)
+            raise bad_request([_other_key(variable_key)])
         taken = body.model_dump(include=_masked(update_mask))
         with as_problem():
             changed = await desk.variables.patch(_storable(variable_key), **taken)
@@ -96,6 +95,6 @@ def _masked(update_mask: list[str] | None) -> set[str]:
     return named - {"key"} if named else set(_FIELDS)
 
 
-def _other_key(key: str) -> Problem:
-    detail = f"the key in the body is not {key!r}, the one in the path"
-    return Problem(HTTPStatus.CONFLICT, "another_key", detail)
+def _other_key(key: str) -> Fault:
+    message = "the key in the body is not the one in the path"
+    return Fault(code="another_key", field="key", message=message, allowed=key)

@@ -254,7 +254,7 @@ async def test_a_variable_is_kept_changed_listed_and_forgotten(client: httpx.Asy
     forgotten = [(await client.delete(one)).status_code for _ in range(2)]
     assert forgotten == [204, 404]
     mistaken = await client.patch(one, json={**body, "key": "ANOTHER"})
-    assert (mistaken.status_code, mistaken.json()["reason"]) == (409, "another_key")
+    assert (mistaken.status_code, mistaken.json()["reason"]) == (400, "another_key")
 
 
 async def test_a_variable_that_is_malformed_is_a_400(client: httpx.AsyncClient) -> None:
