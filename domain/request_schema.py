@@ -1,8 +1,10 @@
 """The JSON Schema of a training request, for the documents that describe the doors."""
 
-from typing import Any
+from typing import Any, Final
 
 from domain.request import LARGEST_VERSION, VERSION_FIELDS, TrainingRequest
+
+_DIGITS: Final = "^0*([1-9][0-9]{0,5}|1000000)$"  # up to LARGEST_VERSION
 
 
 def request_schema() -> dict[str, Any]:
@@ -11,7 +13,7 @@ def request_schema() -> dict[str, Any]:
     version = {
         "anyOf": [
             {"type": "integer", "minimum": 1, "maximum": LARGEST_VERSION},
-            {"type": "string", "pattern": "^0*[1-9][0-9]*$", "maxLength": len(str(LARGEST_VERSION))},
+            {"type": "string", "pattern": _DIGITS, "maxLength": len(str(LARGEST_VERSION))},
             {"type": "null"},
         ]
     }
