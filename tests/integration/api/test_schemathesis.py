@@ -24,7 +24,8 @@ async def test_schemathesis_finds_nothing(
     """No 5xx, nothing undocumented, nothing open that should ask, and what is not valid is refused.
 
     Rules between two fields (both names of a version, a key that was used before, or that has to be the
-    one in the path) stand in no schema, so a refusal of what fits the schema is no finding; and progress streams have no end.
+    one in the path) stand in no schema, so a refusal of what fits the schema is no finding; and progress
+    streams have no end.
     """
     async with door(world, **MANY) as client:
         await ready(client)
