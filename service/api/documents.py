@@ -23,23 +23,24 @@ _OWN: Final = "Ask for trainings, and see what became of them. All but health as
 def document_routes(own: Sequence[BaseRoute], dags: Sequence[BaseRoute]) -> APIRouter:
     """Make the pages."""
     router = APIRouter(include_in_schema=False)
-    documents = (
-        _document("Laurel: training requests", _OWN, own, {"type": "http", "scheme": "bearer"}),
-        _document("Laurel: the DAG API", _DAGS, dags, {"type": "http", "scheme": "basic"}),
-    )
+    own_address, dag_address = "/openapi.json", f"{DAG_PREFIX}openapi.json"
+    documents = {
+        own_address: _document("Laurel: training requests", _OWN, own, {"type": "http", "scheme": "bearer"}),
+        dag_address: _document("Laurel: the DAG API", _DAGS, dags, {"type": "http", "scheme": "basic"}),
+    }
 
-    @router.get("/openapi.json")
+    @router.get(own_address)
     async def own_document() -> Response:
-        return JSONResponse(documents[0])
+        return JSONResponse(documents[own_address])
 
-    @router.get(f"{DAG_PREFIX}openapi.json")
+    @router.get(dag_address)
     async def dag_document() -> Response:
-        return JSONResponse(documents[1])
+        return JSONResponse(documents[dag_address])
 
     @router.get("/docs")
     async def docs() -> Response:
         policy = {"Content-Security-Policy": CONTENT_POLICY}
-        return Response(page(*documents), media_type="text/html", headers=policy)
+        return Response(page(documents), media_type="text/html", headers=policy)
 
     return router
 

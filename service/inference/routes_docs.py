@@ -30,7 +30,7 @@ def docs_routes(
 
     @router.get("/docs")
     async def docs(_: Request) -> Response:
-        shown = page(document.now(desk()))
+        shown = page({"/openapi.json": document.now(desk())})
         return Response(shown, media_type="text/html", headers={"Content-Security-Policy": CONTENT_POLICY})
 
     return router

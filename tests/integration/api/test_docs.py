@@ -1,0 +1,15 @@
+"""The page for people of both doors."""
+
+import re
+
+import httpx
+
+
+async def test_the_page_leads_to_both_documents(client: httpx.AsyncClient) -> None:
+    shown = (await client.get("/docs", headers={"Authorization": ""})).text
+    told = re.findall(r"machines: <code>(.*?)</code>", shown)
+    assert told == ["/openapi.json", "/api/v1/openapi.json"]
+    for address in told:
+        document = (await client.get(address, headers={"Authorization": ""})).json()
+        for path, operations in document["paths"].items():
+            assert all(f"<code>{method.upper()} {path}</code>" in shown for method in operations)
