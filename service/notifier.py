@@ -41,7 +41,7 @@ async def open_notifier(
     settings: Settings, metrics: Metrics, *, open_them: OpenChannels = channels_of
 ) -> AsyncIterator[Parts]:
     """Open the notifier's parts. Raises Stop for channels or templates that cannot be used."""
-    wording, channels = _wording(settings), open_them(settings)
+    wording, channels = wording_of(settings), open_them(settings)
     topics = sorted({TOPICS[subject] for subject in settings.notifier.subjects})
     async with AsyncExitStack() as stack:
         connection = kafka_connection(settings)
@@ -61,7 +61,8 @@ async def open_notifier(
         )
 
 
-def _wording(settings: Settings) -> Wording:
+def wording_of(settings: Settings) -> Wording:
+    """Read the wording in force. Raises Stop for a template that cannot be used."""
     folder = settings.notifier.templates_folder
     return Wording(read_templates(folder) if folder else None)
 

@@ -114,6 +114,8 @@ def _facts(
 def _print(settings: Settings, seen: TakenOver, defaults: VersionTriple | str, *, dry_run: bool) -> None:
     model, champion = settings.mlflow_model_name, seen.champion
     say(f"{model}: {seen.versions} versions in the registry, {seen.own_versions} of them made by Laurel")
+    if not seen.versions:
+        say("  is that its name there? If not, correct MLFLOW_MODEL_NAME or MLFLOW_TRACKING_URI", hang=2)
     if isinstance(defaults, VersionTriple):
         said = ", ".join(f"{name} {value}" for name, value in defaults.model_dump().items())
         say(f"active_config.yaml: {said}")
@@ -151,4 +153,7 @@ def _summary(standings: list[Standing], *, dry_run: bool) -> str:
         count = standings.count(Standing.NEW)
         return f"{count} entries would be recorded; this was a dry run" if count else "nothing to record"
     count = standings.count(Standing.ADDED)
-    return f"{count} entries were recorded" if count else "nothing new: everything was recorded before"
+    if count:
+        return f"{count} entries were recorded"
+    rest = "everything else" if any(standing in _RED for standing in standings) else "everything"
+    return f"nothing new: {rest} was recorded before"

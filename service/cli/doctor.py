@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from service.cli.configuration import config_faults, fault_line
 from service.cli.console import AsJson, Exit, masked, out, print_json, printable
 from service.cli.reading import read_settings
 from service.listener import open_servers
+from service.notifier import channels_of, wording_of
 from service.settings_values import kafka_connection, mlflow_access
 
 app = typer.Typer(add_completion=False)
@@ -82,7 +83,16 @@ async def examine(settings: Settings) -> list[Finding]:
     )
     folders = [_writable(name, folder) for name, folder in _folders(settings).items()]
     inference = [finding async for finding in _inference(settings)]
-    return [*answers, *folders, _master(settings), *await _config(settings), *inference]
+    told = await asyncio.to_thread(_notifier, settings)
+    return [
+        *answers,
+        *folders,
+        _master(settings),
+        *await _config(settings),
+        *inference,
+        *_doors(settings),
+        told,
+    ]
 
 
 async def _asked(
@@ -165,6 +175,32 @@ async def _config(settings: Settings) -> list[Finding]:
         Finding("configuration", well=False, found=fault_line(fault), mend=f"correct it in {root}")
         for fault in faults
     ]
+
+
+def _doors(settings: Settings) -> Iterator[Finding]:
+    """A closed door is no fault: not everybody runs `laurel api`."""
+    api = settings.api
+    doors = {
+        "/training-requests": (", ".join(sorted(api.tokens)), "API__TOKENS is not set"),
+        "/api/v1": (api.basic_user, "API__BASIC_USER and API__BASIC_PASSWORD are not set"),
+    }
+    for pages, (callers, why) in doors.items():
+        found = f"open to {callers}" if callers else f"closed: {why}"
+        yield Finding(f"api {pages}", well=True, found=found)
+
+
+def _notifier(settings: Settings) -> Finding:
+    """Read addresses and wording as `laurel notifier` does, which sends nothing. Blocks for a second."""
+    if not settings.notifier.urls:
+        return Finding("notifier", well=True, found="tells nobody: NOTIFIER__URLS is not set")
+    try:
+        wording_of(settings)
+        channels = channels_of(settings)
+    except LaurelError as error:
+        mend = "correct it; `laurel notifier --test` tries each channel"
+        return Finding("notifier", well=False, found=error.message, mend=mend)
+    names = ", ".join(channel.name for channel in channels)
+    return Finding("notifier", well=True, found=f"tells {names}; `laurel notifier --test` tries them")
 
 
 async def _inference(settings: Settings) -> AsyncIterator[Finding]:

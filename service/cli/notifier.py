@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,12 +14,17 @@ from domain.ports.channels import Channel
 from service.cli.console import AsJson, Exit, masked, print_json, say
 from service.cli.reading import read_settings, role_ends
 from service.metrics import Metrics
-from service.notifier import channels_of, open_notifier
+from service.notifier import channels_of, open_notifier, wording_of
 from service.role import Role
 from service.settings_values import mask_of
 from service.telemetry import configure_logging
 
 app = typer.Typer(add_completion=False)
+
+_HINT: Final = (
+    "they are numbered as in NOTIFIER__URLS, one that stands twice counts once; see that the address is "
+    "complete, its credential still good, and the service to be reached from this machine"
+)
 
 
 @app.command()
@@ -43,6 +48,7 @@ def notifier(
         if not test:
             asyncio.run(_live(settings))
             return
+        wording_of(settings)  # a trial is to find all that would stop the start
         channels = channels_of(settings)
     problems = asyncio.run(_tried(channels, trial_notice(settings.mlflow_model_name)))
     _tell(problems, settings, as_json=as_json)
@@ -64,8 +70,11 @@ def _tell(problems: Mapping[str, str], settings: Settings, *, as_json: bool) -> 
             [{"channel": name, "taken": not why, "problem": why or None} for name, why in problems.items()]
         )
         return
-    for name, why in problems.items():
-        say(masked(why, settings) if why else f"{name} took the message", style="red" if why else "green")
+    for number, (name, why) in enumerate(problems.items(), start=1):
+        said = masked(why, settings) if why else f"{name} took the message"
+        say(f"{number} of {len(problems)}: {said}", style="red" if why else "green", hang=2)
+    if any(problems.values()):
+        say(_HINT, hang=2)
 
 
 async def _tried(channels: Sequence[Channel], notice: Notice) -> dict[str, str]:

@@ -257,9 +257,10 @@ def test_what_differs_from_its_first_use_is_told_and_nothing_is_overwritten(
     model.write_bytes(model.read_bytes() + b"# a word more\n")
     world.reference.unlink()
 
-    ended = laurel("adopt", "--json")
+    ended, told = laurel("adopt", "--json"), laurel("adopt")
 
-    assert ended.code == Exit.NO
+    assert (ended.code, told.code) == (Exit.NO, Exit.NO)
+    assert told.err.startswith("nothing new: everything else was recorded before\n")
     differs = {key for key, standing in standings(ended.json).items() if standing == "differs"}
     assert differs == {("models", "v2"), ("reference", "v1")}
     assert recorded["models", "v2"] in why(ended.json, "models", "v2")
@@ -273,6 +274,12 @@ def test_defaults_that_cannot_be_read_are_told_beside_the_rest(laurel: Laurel, w
     ended = laurel("adopt", "--json")
     assert ended.json["defaults"] is None
     assert "active_config.yaml:" in ended.json["defaults_fault"]
+
+
+def test_a_registry_without_that_model_asks_about_its_name(laurel: Laurel, world: TheirWorld) -> None:
+    ended = laurel("adopt", "--dry-run")
+    assert f"{world.model}: 0 versions in the registry" in ended.out
+    assert "correct MLFLOW_MODEL_NAME or MLFLOW_TRACKING_URI" in ended.out
 
 
 def test_a_root_that_is_not_there_is_told_by_its_setting(laurel: Laurel, tmp_path: Path) -> None:

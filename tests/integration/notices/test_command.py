@@ -13,12 +13,14 @@ from tests.webhook import Webhook
 _PROJECT = Path(__file__).parents[3]
 
 
-async def laurel(world: NoticeWorld, *options: str, to: list[Webhook]) -> tuple[int | None, str, str]:
+async def laurel(
+    world: NoticeWorld, *options: str, to: list[Webhook], **more: str
+) -> tuple[int | None, str, str]:
     """Run it to its end: exit code, and what it wrote."""
     command = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "service.cli", "notifier", *options),
         cwd=_PROJECT,
-        env={**os.environ, **world.environment, "NOTIFIER__URLS": " ".join(hook.url for hook in to)},
+        env={**os.environ, **world.environment, "NOTIFIER__URLS": " ".join(hook.url for hook in to), **more},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -28,7 +30,11 @@ async def laurel(world: NoticeWorld, *options: str, to: list[Webhook]) -> tuple[
 
 async def test_a_trial_says_which_channel_takes_a_message(world: NoticeWorld, webhook: MakeWebhook) -> None:
     good, bad = await webhook(), await webhook(behave="vanish")
-    none, both = await asyncio.gather(laurel(world, to=[]), laurel(world, "--test", "--json", to=[good, bad]))
+    none, both, told = await asyncio.gather(
+        laurel(world, to=[]),
+        laurel(world, "--test", "--json", to=[good, bad]),
+        laurel(world, "--test", to=[good, bad]),
+    )
 
     assert none[0] == 2
     assert "NOTIFIER__URLS is not set" in none[2]
@@ -41,5 +47,23 @@ async def test_a_trial_says_which_channel_takes_a_message(world: NoticeWorld, we
         f"{refused['channel']} did not take the message",
     )
 
-    assert good.titles == [f"{world.model}: Laurel can tell you here"]
-    assert "canary" not in "".join(text for said in (none, both) for text in said[1:])
+    assert told[0] == 1
+    assert told[1].splitlines()[:2] == [
+        f"1 of 2: {took['channel']} took the message",
+        f"2 of 2: {refused['channel']} did not take the message",
+    ]
+    assert "numbered as in NOTIFIER__URLS" in told[1]
+
+    assert good.titles == [f"{world.model}: Laurel can tell you here"] * 2
+    assert "canary" not in "".join(text for said in (none, both, told) for text in said[1:])
+
+
+async def test_a_trial_finds_a_template_that_would_stop_the_start(
+    world: NoticeWorld, webhook: MakeWebhook, tmp_path: Path
+) -> None:
+    (tmp_path / "promoted.txt").write_text("$model by $nobody", encoding="utf-8")
+    hook = await webhook()
+    folder = {"NOTIFIER__TEMPLATES_FOLDER": str(tmp_path)}
+    code, _, said = await laurel(world, "--test", to=[hook], **folder)
+    assert (code, hook.titles) == (2, [])
+    assert "promoted.txt: names $nobody" in said

@@ -14,7 +14,7 @@ def lines(laurel: Laurel, whole: dict[str, str]) -> dict[str, str]:
     ended = laurel("doctor", **whole)
     assert ended.code == Exit.NO
     assert "canary" not in ended.out
-    return {line.split()[1]: line for line in ended.out.splitlines()}
+    return {line[6:].partition("  ")[0]: line for line in ended.out.splitlines()}
 
 
 def mend(line: str) -> str:
@@ -87,3 +87,38 @@ def test_an_inference_server_that_is_down_is_named(laurel: Laurel, whole: dict[s
     found = {finding["what"]: finding for finding in ended.json}
     assert found[f"inference {address}"]["well"] is False
     assert "INFERENCE_API_URL" in found[f"inference {address}"]["mend"]
+
+
+def test_closed_doors_and_a_notifier_that_tells_nobody_are_no_fault(
+    laurel: Laurel, whole: dict[str, str]
+) -> None:
+    found = lines(laurel, whole)
+
+    told = {name: line.split(maxsplit=1)[1] for name, line in found.items() if line.startswith("well")}
+    assert told["api /training-requests"].endswith("closed: API__TOKENS is not set")
+    assert told["api /api/v1"].endswith("closed: API__BASIC_USER and API__BASIC_PASSWORD are not set")
+    assert told["notifier"].endswith("tells nobody: NOTIFIER__URLS is not set")
+
+
+def test_open_doors_and_channels_are_named_without_their_secrets(
+    laurel: Laurel, whole: dict[str, str]
+) -> None:
+    more = {
+        "API__TOKENS": "policy:canary-of-a-token,gateway:canary-of-another",
+        "API__BASIC_USER": "dashboard",
+        "API__BASIC_PASSWORD": "canary-of-a-password",
+        "NOTIFIER__URLS": "json://user:canary@127.0.0.1:9/canary",
+    }
+    found = lines(laurel, whole | more)
+
+    assert found["api /training-requests"].endswith("open to gateway, policy")
+    assert found["api /api/v1"].endswith("open to dashboard")
+    assert found["notifier"].startswith("well")
+    assert "tells json-" in found["notifier"]
+
+
+def test_a_channel_that_cannot_be_read_has_a_mend(laurel: Laurel, whole: dict[str, str]) -> None:
+    found = lines(laurel, whole | {"NOTIFIER__URLS": "json://127.0.0.1:9 canary://"})
+
+    assert "cannot read number 2 of 2 addresses" in found["notifier"]
+    assert mend(found["notifier"]) == "correct it; `laurel notifier --test` tries each channel"
