@@ -29,7 +29,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     A NUL or a lone surrogate in a text becomes U+FFFD. Raises NotStrictJson.
     """
     if not data:
-        raise NotStrictJson("empty", "the record has no content")
+        raise NotStrictJson("empty", "empty, where a JSON object is asked for")
     text = _decode(data)
     if _depth_may_exceed(data) and _depth(data) > DEEPEST:
         raise NotStrictJson("too_deep", f"nested more than {DEEPEST} levels deep")

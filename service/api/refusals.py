@@ -1,9 +1,9 @@
 """Errors of the inner rooms as answers over HTTP."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -26,7 +26,8 @@ def as_problem() -> Iterator[None]:
     except IdConflict as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, error.reason, error.message) from error
     except Unanswered as error:
-        raise _later(error, request_id=error.request_id) from error
+        hint = f"repeat it with Idempotency-Key: {error.request_id}"
+        raise unanswered(error, hint) from error
     except (TryLater, Stop) as error:
         raise _later(error) from error
     except NeverRetry as error:
@@ -45,9 +46,12 @@ def not_found(what: str) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, "not_found", f"there is no {what}")
 
 
-def _later(error: LaurelError, **more: str) -> Problem:
-    """Nothing is lost: with `request_id` the caller repeats under that Idempotency-Key."""
-    hint = "; repeat it with Idempotency-Key: {request_id}".format(**more) if more else ""
+def unanswered(error: Unanswered, hint: str) -> Problem:
+    """Nothing is lost: `hint` says how this caller repeats the request."""
+    return _later(error, f"; {hint}", request_id=error.request_id)
+
+
+def _later(error: LaurelError, hint: str = "", **more: str) -> Problem:
     return Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         error.reason,
@@ -61,7 +65,14 @@ async def answer_invalid(_: Request, error: Exception) -> Response:
     """Answer a parameter of the path, the query or a header that is not as the document says."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
     faults = [
-        Fault(code="bad_parameter", field=".".join(map(str, found["loc"])), message=found["msg"])
+        Fault(code="bad_parameter", field=".".join(map(str, found["loc"])), message=sentence_of(found))
         for found in error.errors()
     ]
     return unusable(faults).response()
+
+
+def sentence_of(found: Mapping[str, Any]) -> str:
+    """What pydantic found, with its place."""
+    place = ".".join(str(part) for part in found["loc"] if part not in {"query", "path", "header"})
+    text = str(found["msg"]).removeprefix("Value error, ")
+    return f"{place}: {text}" if place else text

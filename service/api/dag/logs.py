@@ -38,7 +38,8 @@ def _failure(run: Run) -> Iterator[str]:
 
 
 def _elsewhere(run: Run, mlflow_uri: str) -> Iterator[str]:
-    yield f"run {run.run_id}, {run.state.value}; its worker's log has the rest by {run.correlation_id}"
+    yield f"run {run.run_id}, {run.state.value}"
+    yield f"the rest is in the worker's log, with the correlation {run.correlation_id}"
     opened = run.outputs.get("open_run", {})
     if opened:
         yield f"{mlflow_uri}/#/experiments/{opened['experiment_id']}/runs/{opened['mlflow_run_id']}"

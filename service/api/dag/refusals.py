@@ -11,12 +11,13 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
 from domain.faults import Fault
-from service.api.asking import IdConflict, Unusable
-from service.api.refusals import as_problem
+from service.api.asking import IdConflict, Unanswered, Unusable
+from service.api.refusals import as_problem, sentence_of, unanswered
 from service.web.problems import Problem
 
 # They shape an answer, and say nothing about which things are in it: whoever asks gets all fields.
 _IGNORED: Final = frozenset({"fields"})
+_REPEAT: Final = "repeat it as it is: within ten minutes an equal one is the same request"
 
 
 class DagRoute(APIRoute):
@@ -48,11 +49,10 @@ def read_faults(error: RequestValidationError | ValidationError) -> list[Fault]:
 
 
 def _sentence(found: Any) -> str:
-    place = ".".join(str(part) for part in found["loc"] if part not in {"query", "path"})
     if found["type"] == "extra_forbidden":
+        place = ".".join(map(str, found["loc"]))
         return f"{place!r} is not known here, or cannot be set"
-    text = str(found["msg"]).removeprefix("Value error, ")
-    return f"{place}: {text}" if place else text
+    return sentence_of(found)
 
 
 def bad_request(faults: Sequence[Fault]) -> Problem:
@@ -85,6 +85,8 @@ def as_dag_problem(run_id: str | None, dag_id: str) -> Iterator[None]:
             raise bad_request(error.faults) from error
         except IdConflict as error:
             raise already_exists(str(run_id), dag_id) from error
+        except Unanswered as error:
+            raise unanswered(error, _REPEAT) from error
 
 
 def _unknown_parameters(unknown: Sequence[str], known: frozenset[str] | set[str]) -> Problem:

@@ -1,0 +1,47 @@
+"""A refusal says which parameter is meant, and how this door's caller repeats."""
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+
+from domain.errors import TryLater
+from service.api.asking import Unanswered
+from service.api.dag.refusals import as_dag_problem
+from service.api.refusals import answer_invalid, as_problem
+from service.web.problems import Problem
+
+AWAY = Unanswered(TryLater("kafka_unavailable", "no answer", waiting_on="kafka"), "id-7")
+
+
+@pytest.mark.parametrize(
+    ("door", "said"),
+    [
+        (as_problem, "no answer; repeat it with Idempotency-Key: id-7"),
+        (
+            lambda: as_dag_problem("run-7", "dag"),
+            "no answer; repeat it as it is: within ten minutes an equal one is the same request",
+        ),
+    ],
+    ids=["own", "dag"],
+)
+def test_a_503_says_what_its_callers_repeat_with(
+    door: Callable[[], AbstractContextManager[None]], said: str
+) -> None:
+    with pytest.raises(Problem) as refused, door():
+        raise AWAY
+    body = json.loads(bytes(refused.value.response().body))
+    assert (body["status"], body["detail"], body["request_id"]) == (503, said, "id-7")
+
+
+async def test_a_parameter_that_is_wrong_is_named_in_the_sentence() -> None:
+    found = [
+        {"type": "enum", "loc": ("query", "door", 0), "msg": "Input should be 'api' or 'kafka'"},
+        {"type": "value_error", "loc": ("query", "since"), "msg": "Value error, must be a date and time"},
+    ]
+    answer = await answer_invalid(Request({"type": "http"}), RequestValidationError(found))
+    detail = json.loads(bytes(answer.body))["detail"]
+    assert detail == "door.0: Input should be 'api' or 'kafka'; since: must be a date and time"
