@@ -151,7 +151,7 @@ def _diverged(event: InferenceDiverged) -> dict[str, str]:
         "address": _word(event.address),
         "version": _word(event.version),
         "generation": _word(event.generation),
-        "served": _version(event.served_version, event.served_generation),
+        "served": _version(event.served_version, event.served_generation, unknown="nothing that it tells"),
         "reason": _word(event.reason),
         "detail": plain(event.detail, _MESSAGE),
         "seconds": "unknown" if seconds is None else f"{seconds:.1f}",
@@ -163,9 +163,9 @@ def _word(value: object) -> str:
     return _NONE if value is None else plain(str(value), _WORD)
 
 
-def _version(version: int | None, generation: int | None) -> str:
+def _version(version: int | None, generation: int | None, *, unknown: str = _NONE) -> str:
     if version is None:
-        return _NONE
+        return unknown
     of = "" if generation is None else f" (generation {_word(generation)})"
     return f"version {_word(version)}{of}"
 

@@ -77,7 +77,7 @@ $reasons
 Scores: $scores
 Before: $previous
 Trained from: $versions
-By $actor ($cause), $promoted_at
+Decided by: $cause; recorded by $actor, $promoted_at
 Run: $run_id
 """,
     "overridden": """\

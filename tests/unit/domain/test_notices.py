@@ -19,7 +19,7 @@ WORDED: dict[Subject, tuple[str, str]] = {
 Scores: mae 1 (before 1, +0), rmsle 0.12 (before 0.13, -0.01)
 Before: version 4 (generation 2)
 Trained from: split 1, features 1, model 1
-By worker-1 (gate), 2026-01-01T00:00:00+00:00
+Decided by: gate; recorded by worker-1, 2026-01-01T00:00:00+00:00
 Run: run-17""",
     ),
     "overridden": (
@@ -82,6 +82,13 @@ def test_a_list_tells_how_much_it_leaves_out() -> None:
     assert notice is not None
     told = [line for line in notice.body.splitlines() if line.startswith("- ")]
     assert told == [*(f"- reason {number}" for number in range(5)), "- and 4 more"]
+
+
+def test_a_server_that_does_not_say_what_it_serves_is_told_so() -> None:
+    event = told_event("diverged", served_version=None, served_generation=None)
+    notice = Wording().notice(event, "an id")
+    assert notice is not None
+    assert notice.body.startswith("It serves: nothing that it tells\n")
 
 
 def test_ones_own_wording_takes_the_place_of_ours_for_its_subject_alone(tmp_path: Path) -> None:
