@@ -35,4 +35,8 @@ async def ask(event_id: str, payload: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(ask(sys.argv[1], json.loads(sys.argv[2])))
+    match sys.argv[1:]:
+        case [event_id, payload]:
+            asyncio.run(ask(event_id, json.loads(payload)))
+        case _:
+            sys.exit("usage: python aiokafka_request.py ID PAYLOAD")

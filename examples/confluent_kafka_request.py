@@ -45,4 +45,8 @@ def ask(event_id: str, payload: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    ask(sys.argv[1], json.loads(sys.argv[2]))
+    match sys.argv[1:]:
+        case [event_id, payload]:
+            ask(event_id, json.loads(payload))
+        case _:
+            sys.exit("usage: python confluent_kafka_request.py ID PAYLOAD")

@@ -9,6 +9,12 @@
 # Before Kafka 4.2 the option `--reader-property` is called `--property`.
 set -eu
 
+usage() {
+  echo "usage: $0 plain|event ID" >&2
+  exit 2
+}
+
+[ $# -eq 2 ] || usage
 form="$1" id="$2"
 payload='"model_version": 3, "reason": "new sales"'
 
@@ -26,7 +32,5 @@ event) # headers, a tab, the JSON; source and id together say which request it i
   printf '%s\t{%s}\n' \
     "ce_specversion:1.0,ce_id:$id,ce_source:/examples/console,ce_type:laurel.training.requested.v1" \
     "$payload" | publish --reader-property parse.headers=true ;;
-*)
-  echo "usage: $0 plain|event ID" >&2
-  exit 2 ;;
+*) usage ;;
 esac

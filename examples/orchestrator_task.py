@@ -24,8 +24,9 @@ SOURCE = "/retrain_policy_dag"  # the DAG that asks; source and id together say 
 
 def publish_production_triple(run_id: str) -> dict[str, int]:
     """Read what production was trained from, and publish exactly that. Returns it."""
-    triple = production_triple(os.environ["MLFLOW_MODEL_NAME"])
-    publish(run_id, triple)
+    model_name = os.environ["MLFLOW_MODEL_NAME"]
+    triple = production_triple(model_name)
+    publish(run_id, {"model_name": model_name, **triple})  # the topic may serve more than one model
     return triple
 
 
@@ -40,7 +41,7 @@ def production_triple(model_name: str) -> dict[str, int]:
     return {name: int(params[name]) for name in TRIPLE}
 
 
-def publish(event_id: str, payload: dict[str, int]) -> None:
+def publish(event_id: str, payload: dict[str, str | int]) -> None:
     """Return once Kafka has acknowledged the request."""
     failures = []
     producer = Producer(
@@ -68,4 +69,8 @@ def publish(event_id: str, payload: dict[str, int]) -> None:
 
 
 if __name__ == "__main__":
-    print(publish_production_triple(sys.argv[1]))
+    match sys.argv[1:]:
+        case [run_id]:
+            print(publish_production_triple(run_id))
+        case _:
+            sys.exit("usage: python orchestrator_task.py RUN_ID")

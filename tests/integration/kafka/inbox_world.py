@@ -56,6 +56,7 @@ class InboxWorld:
     """Topics and a group that no other test has."""
 
     def __init__(self, connection: KafkaConnection) -> None:
+        self.model = MODEL  # whose requests are read
         name = uuid.uuid4().hex[:12]
         self.connection = connection
         self.topic, self.dead_topic, self.group = f"requests-{name}", f"dead-{name}", f"group-{name}"
@@ -94,7 +95,7 @@ class InboxWorld:
             on_training_requested,
             store=self.store,
             dead_letters=letters,
-            model_name=MODEL,
+            model_name=self.model,
             max_bytes=max_bytes,
             points=points,
         )

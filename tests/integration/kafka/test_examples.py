@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,12 +100,13 @@ async def test_the_console_producers_request_is_read_once_however_often_it_is_sa
 async def test_an_orchestrators_task_asks_for_exactly_productions_triple_once_for_each_of_its_runs(
     world: InboxWorld, mlflow_server: MlflowServer
 ) -> None:
-    await world.start()
     model = await production_model(mlflow_server.tracking_uri, TRIPLE | {"model_type": "ridge"})
     mlflow = {"MLFLOW_TRACKING_URI": mlflow_server.tracking_uri, "MLFLOW_MODEL_NAME": model}
+    world.model = model
+    await world.start()
     run_id = "scheduled__2026-11-24T06:00:00+00:00"
     await twice(sys.executable, "orchestrator_task.py", run_id, world=world, **mlflow)
-    assert only_stored(world) == (f"event:/retrain_policy_dag {run_id}", TRIPLE)
+    assert only_stored(world) == (f"event:/retrain_policy_dag {run_id}", {"model_name": model, **TRIPLE})
 
 
 async def test_an_orchestrators_task_says_which_version_production_lacks_and_asks_for_nothing(
@@ -140,6 +141,22 @@ async def test_no_example_ends_well_when_kafka_refuses_its_request(
         assert ended.code not in {0, None}, ended
         assert re.search("too.*large", ended.said, re.IGNORECASE | re.DOTALL), ended
     assert await world.count_records(narrow) == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (sys.executable, "aiokafka_request.py", "order-7"),
+        (sys.executable, "confluent_kafka_request.py"),
+        (sys.executable, "orchestrator_task.py"),
+        ("sh", "console_producer.sh", "plain"),
+    ],
+    ids=lambda command: command[1],
+)
+async def test_an_example_that_is_called_wrongly_says_how(world: InboxWorld, command: Sequence[str]) -> None:
+    ended = await run(*command, world=world)
+    assert ended.code not in {0, None}
+    assert re.fullmatch(r"usage: .*\n", ended.said)
 
 
 def test_examples_need_nothing_of_laurel() -> None:
