@@ -23,7 +23,9 @@ OPTIONAL_TESTS: Final = "optional_tests"
 def mismatch(role: str, path: Path, why: str, **facts: Any) -> NeverRetry:
     """Say that a file is not what was recorded; `role` is reference, or any part that a run owns."""
     reason = "reference_digest_mismatch" if role == "reference" else "split_digest_mismatch"
-    return NeverRetry(reason, f"{role} {path}: {why}", part=role, path=str(path), why=why, **facts)
+    recorded = role == "reference" and facts.get("expected") is not None
+    mend = "; restore the file, or make a new split version" if recorded else ""
+    return NeverRetry(reason, f"{role} {path}: {why}{mend}", part=role, path=str(path), why=why, **facts)
 
 
 def digest_of(role: str, path: Path, expected: str | None) -> tuple[str, int]:

@@ -63,6 +63,8 @@ def test_a_part_that_is_not_as_recorded_is_refused(
         verify(parts)
     expected = "reference_digest_mismatch" if name == "reference" else "split_digest_mismatch"
     assert (caught.value.reason, caught.value.facts["part"]) == (expected, name)
+    asks_for_mend = caught.value.message.endswith("restore the file, or make a new split version")
+    assert asks_for_mend == (name == "reference")  # the others are the run's own
 
 
 @pytest.mark.parametrize(
