@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import re
+from pathlib import Path
 
 import pytest
 
@@ -103,3 +105,11 @@ def test_the_same_address_twice_is_one_channel_and_others_have_other_names() -> 
     first, second = open_channels(urls, timeout_seconds=1)
     assert first.name != second.name
     assert first.name == open_channels(urls[:1], timeout_seconds=9)[0].name
+
+
+def test_every_documented_address_can_be_read() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    table = page.partition("| where to | address |")[2].partition("\n\n")[0]
+    urls = [url for url in re.findall(r"`(\w+://[^`]+)`", table) if "…" not in url]
+    assert len(urls) == len(table.strip().splitlines()) - 1
+    assert len(open_channels(urls, timeout_seconds=1)) == len(urls)
