@@ -29,12 +29,15 @@ class Ask(Value):
 
 
 class Claim(Value):
-    """What the run store knows of an ask: the first one's payload, and what became of it."""
+    """What the run store knows of an ask: the first one's payload, and what became of it.
+
+    `unclear_at`: when its caller was last told that nothing is known of it.
+    """
 
     payload: Mapping[str, Any]
     asked_at: datetime
     acknowledged: bool
-    is_new: bool
+    unclear_at: datetime | None
 
 
 class AskedRequest(BaseModel):

@@ -25,14 +25,17 @@ class AskedRequests(Protocol):
     async def claim(self, ask: Ask) -> Claim:
         """Keep an ask under its id before it is sent, unless the id is known; say what is known of it."""
 
-    async def left_unclear(self, ask: Ask, within_seconds: float) -> str | None:
-        """The id of an equal ask of the same caller that Kafka gave no answer to."""
+    async def left_unclear(self, ask: Ask, within_seconds: float, in_hand_seconds: float) -> str | None:
+        """The id of an equal ask of the same caller whose answer was that nothing is known of it.
+
+        One that nobody answered at all, and that is older than `in_hand_seconds`, counts as well.
+        """
 
     async def note_unclear(self, request_id: str) -> None:
-        """Keep that Kafka did not answer: perhaps it has the request."""
+        """Keep that its caller cannot know: perhaps Kafka has the request. Safe to repeat."""
 
-    async def acknowledge(self, request_id: str) -> None:
-        """Keep that Kafka has the request. Safe to repeat."""
+    async def acknowledge(self, request_id: str, unclear_at: datetime | None) -> None:
+        """Keep that Kafka has the request; a repeat settles what it saw unclear. Safe to repeat."""
 
     async def get(self, request_id: str) -> AskedRequest | None:
         """Read one request, by the id that its door gave it or by its run's id."""

@@ -24,6 +24,8 @@ ID_PATTERN: Final = rf"^[A-Za-z0-9][A-Za-z0-9._~:+@-]{{0,{LONGEST_ID - 1}}}$"
 _ID: Final = re.compile(ID_PATTERN)
 # So long an equal ask without an id is taken for the repeat of one that Kafka gave no answer to.
 _REPEATED_WITHIN_SECONDS: Final = 600.0
+# A claim that is older, and still without an answer, is in nobody's hands any more: its process died.
+_IN_HAND_TIMES: Final = 4.0
 
 
 class Publishes(Protocol):
@@ -55,13 +57,12 @@ class Unanswered(TryLater):
 
 @dataclass(frozen=True)
 class Taken:
-    """A request that Kafka has; `is_new` is false for one that was asked for before.
+    """A request that Kafka has.
 
-    `was_there`: Kafka had acknowledged it then, so this is no repeat of an ask without an answer.
+    `was_there`: it was asked for before, and answered; so this is no repeat of an ask without an answer.
     """
 
     request_id: str
-    is_new: bool
     was_there: bool = False
 
 
@@ -75,6 +76,7 @@ class Asking:
         self._publisher = publisher
         self._model = model_name
         self._send_seconds = send_seconds
+        self._to_note: set[str] = set()  # left unclear while the run store was away
 
     async def ask(
         self, payload: Mapping[str, Any], *, door: str, asked_by: str, request_id: str | None = None
@@ -106,19 +108,37 @@ class Asking:
 
     async def _repeated(self, ask: Ask) -> Ask:
         """The ask under the id of an equal one that had no answer, so that it does not become two."""
-        known = await self._requests.left_unclear(ask, _REPEATED_WITHIN_SECONDS)
+        for request_id in tuple(self._to_note):
+            await self._requests.note_unclear(request_id)
+            self._to_note.discard(request_id)
+        in_hand = _IN_HAND_TIMES * self._send_seconds
+        known = await self._requests.left_unclear(ask, _REPEATED_WITHIN_SECONDS, in_hand)
         return ask if known is None else ask.model_copy(update={"request_id": known})
 
     async def _take(self, ask: Ask) -> Taken:
         claim = await self._requests.claim(ask)
         if dump_sorted(claim.payload) != dump_sorted(ask.payload):
             raise IdConflict("id_conflict", f"{ask.request_id} came before with another payload; it stands")
-        if claim.acknowledged:
-            return Taken(ask.request_id, is_new=False, was_there=True)
-        await self._send(ask, claim)
-        await self._requests.acknowledge(ask.request_id)
+        if claim.acknowledged and claim.unclear_at is None:
+            return Taken(ask.request_id, was_there=True)
+        try:
+            await self._settle(ask, claim)
+        except TryLater:
+            await self._note_unclear(ask.request_id)
+            raise
         log.info("asked", request_id=ask.request_id, door=ask.door, asked_by=ask.asked_by)
-        return Taken(ask.request_id, is_new=claim.is_new)
+        return Taken(ask.request_id)
+
+    async def _settle(self, ask: Ask, claim: Claim) -> None:
+        if not claim.acknowledged:
+            await self._send(ask, claim)
+        await self._requests.acknowledge(ask.request_id, claim.unclear_at)
+
+    async def _note_unclear(self, request_id: str) -> None:
+        try:
+            await self._requests.note_unclear(request_id)
+        except TryLater:
+            self._to_note.add(request_id)
 
     async def _send(self, ask: Ask, claim: Claim) -> None:
         record = request_record(
@@ -131,16 +151,13 @@ class Asking:
         try:
             async with asyncio.timeout(self._send_seconds):
                 await self._publisher.publish(record)
-        except (TryLater, TimeoutError) as error:
-            await self._requests.note_unclear(ask.request_id)
-            if isinstance(error, TryLater):
-                raise
+        except TimeoutError as error:
             message = f"Kafka did not acknowledge the request within {self._send_seconds:g} s"
             raise TryLater("kafka_unavailable", message, waiting_on="kafka") from error
 
 
 def _id_faults(request_id: str | None) -> list[Fault]:
-    if request_id is None or _ID.match(request_id):
+    if request_id is None or _ID.fullmatch(request_id):
         return []
     allowed = f"at most {LONGEST_ID} letters, digits and . _ ~ : + @ -, the first a letter or digit"
     message = "the id of a request (Idempotency-Key) cannot be used"

@@ -17,14 +17,19 @@ _same_request: Final = (
     asked.c.model_name == runs.c.model_name,
 )
 
-CLAIM: Final = postgresql.insert(asked).on_conflict_do_nothing().returning(asked.c.request_id)
+CLAIM: Final = postgresql.insert(asked).on_conflict_do_nothing()
 CLAIMED: Final = select(asked).where(*_this)
+_recently: Final = func.clock_timestamp() - bindparam("age", type_=Interval)
+_is_abandoned: Final = (
+    asked.c.acknowledged_at.is_(None)
+    & (asked.c.asked_at > _recently)
+    & (asked.c.asked_at < func.clock_timestamp() - bindparam("in_hand", type_=Interval))
+)
 LEFT_UNCLEAR: Final = (
     select(asked.c.request_id)
     .where(
         asked.c.model_name == bindparam("model"),
-        asked.c.acknowledged_at.is_(None),
-        asked.c.unclear_at > func.clock_timestamp() - bindparam("age", type_=Interval),
+        or_(asked.c.unclear_at > _recently, _is_abandoned),
         asked.c.payload == bindparam("asked"),
         asked.c.door == bindparam("by_door"),
         asked.c.asked_by == bindparam("by_caller"),
@@ -32,13 +37,15 @@ LEFT_UNCLEAR: Final = (
     .order_by(asked.c.asked_at)
     .limit(1)
 )
-NOTE_UNCLEAR: Final = (
-    update(asked).where(*_this, asked.c.acknowledged_at.is_(None)).values(unclear_at=func.clock_timestamp())
-)
+NOTE_UNCLEAR: Final = update(asked).where(*_this).values(unclear_at=func.clock_timestamp())
+# Only what a repeat has seen is settled by it: a first answer that comes late leaves the mark of its 503.
 ACKNOWLEDGE: Final = (
     update(asked)
-    .where(*_this, asked.c.acknowledged_at.is_(None))
-    .values(acknowledged_at=func.clock_timestamp())
+    .where(*_this)
+    .values(
+        acknowledged_at=func.coalesce(asked.c.acknowledged_at, func.clock_timestamp()),
+        unclear_at=func.nullif(asked.c.unclear_at, bindparam("seen", type_=asked.c.unclear_at.type)),
+    )
 )
 RUNS: Final = select(*run_columns()).where(runs.c.run_id == func.any(bindparam("ids", type_=ARRAY(Text))))
 
@@ -75,6 +82,8 @@ _all: Final = union_all(_stored, _on_its_way).subquery("requests")
 ONE: Final = (
     select(_all)
     .where(or_(_all.c.request_id == bindparam("request"), _all.c.run_id == bindparam("request")))
+    # A caller may have taken a run's id for a key: what was asked for under an id comes before its run.
+    .order_by(_all.c.run_id.is_not_distinct_from(bindparam("request")))
     .limit(1)
 )
 

@@ -1,7 +1,7 @@
 """What came in by the doors: claimed before it is sent, and read together with its run."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import RowMapping
@@ -36,17 +36,17 @@ class PostgresAskedRequests:
             "door": ask.door,
             "asked_by": ask.asked_by,
         }
-        is_new = bool(await self._database.rows("claim a request", queries.CLAIM, row))
+        await self._database.rows("claim a request", queries.CLAIM, row)
         which = {"model": self._model, "request": ask.request_id}
         found = (await self._database.rows("look a claim up", queries.CLAIMED, which))[0]
         return Claim(
             payload=json_text.load(found["payload"]),
             asked_at=found["asked_at"],
             acknowledged=found["acknowledged_at"] is not None,
-            is_new=is_new,
+            unclear_at=found["unclear_at"],
         )
 
-    async def left_unclear(self, ask: Ask, within_seconds: float) -> str | None:
+    async def left_unclear(self, ask: Ask, within_seconds: float, in_hand_seconds: float) -> str | None:
         """Look for an equal ask without an answer."""
         equal = {
             "model": self._model,
@@ -54,17 +54,18 @@ class PostgresAskedRequests:
             "by_door": ask.door,
             "by_caller": ask.asked_by,
             "age": timedelta(seconds=within_seconds),
+            "in_hand": timedelta(seconds=in_hand_seconds),
         }
         row = await self._database.row("look for an unclear request", queries.LEFT_UNCLEAR, equal)
         return None if row is None else str(row["request_id"])
 
     async def note_unclear(self, request_id: str) -> None:
-        """Note that Kafka did not answer."""
+        """Note that its caller was told so."""
         await self._note("note an unclear request", queries.NOTE_UNCLEAR, request_id)
 
-    async def acknowledge(self, request_id: str) -> None:
+    async def acknowledge(self, request_id: str, unclear_at: datetime | None) -> None:
         """Note that Kafka has it."""
-        await self._note("acknowledge a request", queries.ACKNOWLEDGE, request_id)
+        await self._note("acknowledge a request", queries.ACKNOWLEDGE, request_id, seen=unclear_at)
 
     async def get(self, request_id: str) -> AskedRequest | None:
         """Read one request."""
@@ -80,8 +81,8 @@ class PostgresAskedRequests:
         rows = await self._database.rows("read requests", page, model)
         return await self._whole(rows), int(counted[0]["total"])
 
-    async def _note(self, doing: str, statement: Any, request_id: str) -> None:
-        await self._database.rows(doing, statement, {"model": self._model, "request": request_id})
+    async def _note(self, doing: str, statement: Any, request_id: str, **more: Any) -> None:
+        await self._database.rows(doing, statement, {"model": self._model, "request": request_id, **more})
 
     async def _whole(self, rows: Sequence[RowMapping]) -> Sequence[AskedRequest]:
         ids = [row["run_id"] for row in rows if row["run_id"] is not None]

@@ -42,24 +42,26 @@ class ApiWorld:
     database_url: str
     model: str = field(default_factory=lambda: f"door-{uuid.uuid4().hex[:10]}")
 
-    def settings(self, **more: str) -> Settings:
-        """The door's settings; groups by their environment names."""
+    def environment(self, **more: str) -> dict[str, str]:
+        """What the door finds in its environment."""
         for name in ("config", "data"):
             (self.folder / name).mkdir(exist_ok=True)
-        return settings_of(
-            {
-                "CONFIG_ROOT": str(self.folder / "config"),
-                "DATA_ROOT": str(self.folder / "data"),
-                "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
-                "DATABASE_URL": self.database_url,
-                "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
-                "MLFLOW_MODEL_NAME": self.model,
-                "API__TOKENS": f"tests:{TOKEN},others:{OTHER}",
-                "API__BASIC_USER": USER,
-                "API__BASIC_PASSWORD": PASSWORD,
-                **more,
-            }
-        )
+        return {
+            "CONFIG_ROOT": str(self.folder / "config"),
+            "DATA_ROOT": str(self.folder / "data"),
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "DATABASE_URL": self.database_url,
+            "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+            "MLFLOW_MODEL_NAME": self.model,
+            "API__TOKENS": f"tests:{TOKEN},others:{OTHER}",
+            "API__BASIC_USER": USER,
+            "API__BASIC_PASSWORD": PASSWORD,
+            **more,
+        }
+
+    def settings(self, **more: str) -> Settings:
+        """The same as settings."""
+        return settings_of(self.environment(**more))
 
     async def in_kafka(self) -> list[ReadEvent]:
         """Every request of this model that Kafka has."""
