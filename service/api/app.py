@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp
 
 from service.api.callers import Callers
@@ -39,13 +40,15 @@ def build_app(parts: Parts) -> ASGIApp:
     """Make the application."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(Problem, answer_problem)
-    app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(Exception, answer_defect)
     health = health_routes(parts.readiness, parts.metrics)
-    for router in (parts.requests, parts.dags, health):
+    documents = document_routes([*parts.requests.routes, *health.routes], parts.dags.routes)
+    routers = (parts.requests, parts.dags, health, documents)
+    for router in routers:
         app.include_router(router)
-    app.include_router(document_routes([*parts.requests.routes, *health.routes], parts.dags.routes))
+    routes = [route for router in routers for route in router.routes]
+    app.add_exception_handler(HTTPException, partial(_answer_http_error, routes))
     door = Door(app, parts.callers, parts.calls, parts.metrics)
     if not parts.cors_origins:
         return door
@@ -58,15 +61,14 @@ def build_app(parts: Parts) -> ASGIApp:
     )
 
 
-async def _answer_http_error(request: Request, error: Exception) -> Response:
+async def _answer_http_error(routes: Sequence[BaseRoute], request: Request, error: Exception) -> Response:
     """Answer what the router refused; it knows the methods of one route, and a page may have several."""
     answer = await answer_http_error(request, error)
     if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
+        answer.headers["Allow"] = ", ".join(sorted(_methods(routes, request)))
     return answer
 
 
-def _methods(request: Request) -> set[str]:
-    routes = [route for route in request.app.routes if isinstance(route, Route)]
+def _methods(routes: Sequence[BaseRoute], request: Request) -> set[str]:
     here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    return {method for route in here for method in route.methods or ()}
+    return {method for route in here if isinstance(route, Route) for method in route.methods or ()}

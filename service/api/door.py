@@ -19,6 +19,7 @@ OPEN_PAGES: Final = frozenset(
     {"/health", "/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json", "/api/v1/openapi.json"}
 )
 DAG_PREFIX: Final = "/api/v1/"
+_LONGEST_PATH: Final = 200
 _ID_PLACES: Final = re.compile(r"(?<=^/training-requests/)[^/]+|(?<=/dags/)[^/]+|(?<=/dagRuns/)[^/]+")
 
 
@@ -68,5 +69,5 @@ class Door:
 
 
 def _shape(path: str) -> str:
-    """A path without ids, so that nobody writes into the log what he likes."""
-    return _ID_PLACES.sub("…", path) if path.isprintable() else "…"
+    """The beginning of a path, without ids, so that nobody writes into the log what he likes."""
+    return _ID_PLACES.sub("…", path)[:_LONGEST_PATH] if path.isprintable() else "…"

@@ -1,10 +1,9 @@
-"""Parameters that both doors read in the same way."""
+"""Parameters of Laurel's own pages."""
 
 import re
-from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator
+from pydantic import AwareDatetime, BeforeValidator
 
 _NUMBER: Final = re.compile(r"[\d.+-]+")
 
@@ -16,4 +15,4 @@ def _no_number(value: Any) -> Any:
     return value
 
 
-Moment = Annotated[datetime, BeforeValidator(_no_number)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]

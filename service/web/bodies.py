@@ -49,14 +49,22 @@ def require_json(request: Request) -> None:
 
 async def _gather(request: Request, most: int) -> bytes:
     message = await request.receive()
-    if not message.get("more_body"):
-        return _piece(message)  # as nearly all come
-    body = bytearray(_piece(message))
-    while message.get("more_body"):
+    body = _piece(message)
+    if message.get("more_body"):
+        return await _gather_more(request, bytearray(body), most)
+    if len(body) > most:
+        raise _too_large(most)
+    return body  # uncopied, as nearly all come
+
+
+async def _gather_more(request: Request, body: bytearray, most: int) -> bytes:
+    more = True
+    while more:
         message = await request.receive()
         body += _piece(message)
         if len(body) > most:
             raise _too_large(most)
+        more = message.get("more_body", False)
     return bytes(body)
 
 

@@ -43,5 +43,6 @@ def grant_to_worker(url: str, role: str) -> None:
             f"SELECT ON {SCHEMA}.alembic_version",
             f"SELECT, INSERT ON {added_to}",
             f"SELECT, INSERT, UPDATE ON {changed}",
+            f"DELETE ON {names.format_table(variables)}",
         ):
             connection.execute(text(f"GRANT {rights} TO {worker}"))
