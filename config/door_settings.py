@@ -22,6 +22,7 @@ from domain.notice_fields import SUBJECTS, Subject
 
 _GROUP = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 _LEAST_TOKEN: Final = 16
+_LONGEST_NAME: Final = 200  # who asked stands in each request, and no request takes a longer one
 
 
 def _named_tokens(value: Any) -> Any:
@@ -30,7 +31,8 @@ def _named_tokens(value: Any) -> Any:
         return value
     pairs = [pair.strip() for pair in value.split(",") if pair.strip()]
     read = [
-        (name, token) if mark else ("api", name) for name, mark, token in (p.partition(":") for p in pairs)
+        (name.strip(), token.strip()) if mark else ("api", name)
+        for name, mark, token in (pair.partition(":") for pair in pairs)
     ]
     names = [name for name, _ in read]
     if len(set(names)) < len(names):
@@ -71,7 +73,11 @@ class ApiSettings(BaseModel):
         description="bearer tokens, name:token separated by commas; without one /training-requests is closed",
     )
     basic_user: str | None = Field(
-        default=None, min_length=1, pattern="^[^:]+$", description="HTTP Basic user of /api/v1"
+        default=None,
+        min_length=1,
+        max_length=_LONGEST_NAME,
+        pattern="^[^:]+$",
+        description="HTTP Basic user of /api/v1",
     )
     basic_password: SecretStr | None = Field(
         default=None,
@@ -114,6 +120,8 @@ class ApiSettings(BaseModel):
     def _long_enough(cls, tokens: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
         if any(len(token.get_secret_value()) < _LEAST_TOKEN for token in tokens.values()):
             raise ValueError(f"each token must have at least {_LEAST_TOKEN} characters")
+        if not all(0 < len(name) <= _LONGEST_NAME for name in tokens):
+            raise ValueError(f"each token's name must have 1 to {_LONGEST_NAME} characters")
         return tokens
 
     @field_validator("basic_password")

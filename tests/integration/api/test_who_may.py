@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from tests.integration.api.world import (
     OTHER,
@@ -76,6 +77,29 @@ async def test_a_door_without_a_credential_is_closed(world: ApiWorld) -> None:
     async with door(world, **nothing) as client:
         answer = await client.post("/training-requests", json={})
     assert (answer.status_code, answer.json()["reason"]) == (403, "door_closed")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"API__TOKENS": f":{TOKEN}"},
+        {"API__TOKENS": f"{'n' * 201}:{TOKEN}"},
+        {"API__TOKENS": "tests:short"},
+        {"API__BASIC_USER": "u" * 201},
+    ],
+    ids=["no name", "a long name", "a short token", "a long user"],
+)
+def test_a_credential_under_which_no_request_could_be_taken_is_refused_at_start(
+    world: ApiWorld, wrong: dict[str, str]
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        world.settings(**wrong)
+    assert TOKEN not in str(refused.value)
+
+
+def test_spaces_around_a_token_are_no_part_of_it(world: ApiWorld) -> None:
+    tokens = world.settings(API__TOKENS=f"one : {TOKEN} , two:{OTHER}").api.tokens
+    assert {name: token.get_secret_value() for name, token in tokens.items()} == {"one": TOKEN, "two": OTHER}
 
 
 async def test_a_flood_of_one_caller_is_bounded_and_others_are_served(world: ApiWorld) -> None:
