@@ -3,7 +3,8 @@
 import asyncio
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -92,10 +93,16 @@ class Asking:
         ask = Ask(request_id=request_id or str(uuid.uuid4()), payload=named, door=door, asked_by=asked_by)
         if request_id is None:
             ask = await self._repeated(ask)
+        return await self._take(ask)
+
+    @asynccontextmanager
+    async def answering(self, request_id: str) -> AsyncIterator[None]:
+        """Whoever gets no answer because of what happens within may repeat. Raises Unanswered."""
         try:
-            return await self._take(ask)
+            yield
         except TryLater as error:
-            raise Unanswered(error, ask.request_id) from error
+            await self._note_unclear(request_id)
+            raise Unanswered(error, request_id) from error
 
     def _faults(self, payload: Mapping[str, Any]) -> list[Fault]:
         read = read_payload(payload)
@@ -116,16 +123,16 @@ class Asking:
         return ask if known is None else ask.model_copy(update={"request_id": known})
 
     async def _take(self, ask: Ask) -> Taken:
-        claim = await self._requests.claim(ask)
+        try:
+            claim = await self._requests.claim(ask)
+        except TryLater as error:
+            raise Unanswered(error, ask.request_id) from error
         if dump_sorted(claim.payload) != dump_sorted(ask.payload):
             raise IdConflict("id_conflict", f"{ask.request_id} came before with another payload; it stands")
         if claim.acknowledged and claim.unclear_at is None:
             return Taken(ask.request_id, was_there=True)
-        try:
+        async with self.answering(ask.request_id):
             await self._settle(ask, claim)
-        except TryLater:
-            await self._note_unclear(ask.request_id)
-            raise
         log.info("asked", request_id=ask.request_id, door=ask.door, asked_by=ask.asked_by)
         return Taken(ask.request_id)
 

@@ -54,18 +54,16 @@ class Desk:
     max_body_bytes: int
 
     async def found(self, request_id: str) -> AskedRequest:
-        """The request. Raises Problem 404."""
-        with as_problem():
-            asked = await self.requests.get(request_id)
+        """The request. Raises Problem 404, TryLater."""
+        asked = await self.requests.get(request_id)
         if asked is None:
             raise not_found(f"request {request_id!r}; one that was answered 503 is to be repeated")
         return asked
 
     async def whole(self, request_id: str) -> WholeRequestView:
-        """All about a request. Raises Problem."""
+        """All about a request. Raises Problem 404, TryLater."""
         asked = await self.found(request_id)
-        with as_problem():
-            history = await self.runs.history(asked.run.run_id) if asked.run else ()
+        history = await self.runs.history(asked.run.run_id) if asked.run else ()
         return self.viewer.whole(asked, history)
 
 
@@ -87,8 +85,9 @@ def _add_asking(router: APIRouter, desk: Desk) -> None:
         await desk.asks.count(caller)
         with as_problem():
             taken = await desk.asking.ask(payload, door=_DOOR, asked_by=caller, request_id=request_id)
-        response.headers["Location"] = path_of(taken.request_id)
-        return await desk.whole(taken.request_id)
+            response.headers["Location"] = path_of(taken.request_id)
+            async with desk.asking.answering(taken.request_id):
+                return await desk.whole(taken.request_id)
 
 
 def _add_looking(router: APIRouter, desk: Desk) -> None:
@@ -114,7 +113,8 @@ def _add_looking(router: APIRouter, desk: Desk) -> None:
 
     @router.get("/training-requests/{request_id}", **ONE)
     async def one(request_id: RequestId) -> WholeRequestView:
-        return await desk.whole(request_id)
+        with as_problem():
+            return await desk.whole(request_id)
 
 
 def _add_following(router: APIRouter, desk: Desk) -> None:
@@ -122,7 +122,8 @@ def _add_following(router: APIRouter, desk: Desk) -> None:
 
     async def followed(request_id: RequestId) -> AsyncIterator[AskedRequest]:
         """Found, and a place taken, before the answer begins: afterwards it is too late to say no."""
-        asked = await desk.found(request_id)
+        with as_problem():
+            asked = await desk.found(request_id)
         async with desk.streams.place():
             yield asked
 

@@ -19,6 +19,7 @@ from tests.wire_formats import Match, postgres
 
 PATH = "/training-requests"
 LOOK_UP = postgres("SELECT laurel.asked_requests.model_name")
+READ = postgres("UNION ALL")
 ACKNOWLEDGE = postgres("acknowledged_at=coalesce")
 QUICK = {"API__SEND_SECONDS": "1"}
 KEYED = {"Idempotency-Key": "k"}
@@ -32,19 +33,23 @@ async def _behind(world: ApiWorld) -> AsyncIterator[tuple[ApiWorld, FaultProxy]]
 
 
 @pytest.mark.parametrize("headers", [{}, KEYED], ids=["without a key", "with a key"])
-@pytest.mark.parametrize("lost", ["one answer", "the whole database"])
+@pytest.mark.parametrize(
+    ("point", "gone"),
+    [(ACKNOWLEDGE, 0), (ACKNOWLEDGE, 1), (READ, 0)],
+    ids=["marking it", "marking it, all of the database", "reading it back"],
+)
 async def test_a_database_lost_behind_kafkas_word_is_a_503_and_the_repeat_asks_once(
-    world: ApiWorld, store: PostgresRunStore, headers: dict[str, str], lost: str
+    world: ApiWorld, store: PostgresRunStore, headers: dict[str, str], point: Match, gone: int
 ) -> None:
     async with _behind(world) as (harmed, proxy), door(harmed, **QUICK) as client:
         await ready(client)
-        fault = proxy.add(hole(ACKNOWLEDGE, times=1))
+        fault = proxy.add(hole(point, times=1))
         asking = asyncio.create_task(client.post(PATH, json={}, headers=headers))
         await eventually(lambda: fault.hits)
-        if lost != "one answer":
+        if gone:
             await proxy.close_door()
         away = await asking
-        if lost != "one answer":
+        if gone:
             await proxy.open_door()
         again, third = [await client.post(PATH, json={}, headers=headers) for _ in range(2)]
 
