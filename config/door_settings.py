@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -56,9 +57,15 @@ def _words(value: Any) -> Any:
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
+def _at_least_one(subjects: tuple[Subject, ...]) -> tuple[Subject, ...]:
+    if not subjects:
+        raise ValueError(f"must name at least one of {', '.join(SUBJECTS)}")
+    return subjects
+
+
 NamedTokens = Annotated[Mapping[str, SecretStr], NoDecode, BeforeValidator(_named_tokens)]
 SecretWords = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secret_words)]
-Subjects = Annotated[tuple[Subject, ...], NoDecode, BeforeValidator(_words)]
+Subjects = Annotated[tuple[Subject, ...], NoDecode, BeforeValidator(_words), AfterValidator(_at_least_one)]
 
 
 class ApiSettings(BaseModel):
@@ -119,7 +126,9 @@ class ApiSettings(BaseModel):
     @classmethod
     def _long_enough(cls, tokens: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
         if any(len(token.get_secret_value()) < _LEAST_TOKEN for token in tokens.values()):
-            raise ValueError(f"each token must have at least {_LEAST_TOKEN} characters")
+            raise ValueError(
+                f"each token must have at least {_LEAST_TOKEN} characters: name:token, separated by commas"
+            )
         if not all(0 < len(name) <= _LONGEST_NAME for name in tokens):
             raise ValueError(f"each token's name must have 1 to {_LONGEST_NAME} characters")
         return tokens
@@ -140,7 +149,7 @@ class NotifierSettings(BaseModel):
     urls: SecretWords = Field(
         default=(), description="Apprise addresses of chat, mail or webhooks, separated by spaces"
     )
-    subjects: Subjects = Field(default=SUBJECTS, min_length=1, description="what is told")
+    subjects: Subjects = Field(default=SUBJECTS, description="what is told")
     templates_folder: Folder | None = Field(
         default=None, description="own wording: a file promoted.txt, failed.txt … for each subject"
     )

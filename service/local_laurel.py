@@ -137,6 +137,16 @@ class LocalLaurel:
         """Where the HTTP door answers; only with a port for it."""
         return f"http://{ports.LOOPBACK}:{self._options.api_port}"
 
+    def wait_for_door(self) -> None:
+        """Return when the HTTP door can take requests in, if there is one. Raises Stop."""
+        if self.door is None:
+            return
+        try:
+            self.door.wait_ready(_ROLE_READY_SECONDS)
+        except EmbeddedServerError as error:
+            raise Stop("cannot_start", str(error)) from error
+        self._say(_API, "ready")
+
     def ended(self) -> list[str]:
         """Names of what has ended without being asked."""
         return [
@@ -209,6 +219,7 @@ class LocalLaurel:
         if self._options.api_port is not None:
             folder = self._options.folder / _API
             self.door = EmbeddedRole(_API, folder, self._options.api_port, self.environment)
+            self._say(_API, "starting")
             self.door.start()
 
     def _end(self, role: EmbeddedRole) -> None:

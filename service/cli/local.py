@@ -57,10 +57,12 @@ def running(
     api: bool = False,
     new_model: bool = False,
     meanwhile: Callable[[], None] | None = None,
+    wait_for_door: bool = True,
 ) -> Iterator[LocalLaurel]:
     """Start it all below `folder`, and end it all, whatever happens; errors become sentences.
 
-    `meanwhile` is called in a thread while the roles start.
+    Without `wait_for_door` the block begins when the other roles are ready. `meanwhile` is called in a thread
+    while the roles start.
     """
     options = replace(
         _options(folder.absolute(), environment, port_base),
@@ -76,6 +78,8 @@ def running(
             stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
             with progress:
                 laurel = stack.enter_context(LocalLaurel(options, progress))
+                if wait_for_door:
+                    laurel.wait_for_door()
             yield laurel
     except LaurelError as error:
         mend = _MENDS.get(error.reason, "")

@@ -73,7 +73,8 @@ def run(work: Coroutine[Any, Any, T], settings: Settings | None = None) -> T:
     try:
         return asyncio.run(work)
     except LaurelError as error:
-        fail(exit_of(error), masked(error.message, settings))
+        hint = "; `laurel doctor` looks at every server" if isinstance(error, TryLater) else ""
+        fail(exit_of(error), masked(error.message, settings) + hint)
     except KeyboardInterrupt:
         raise typer.Exit(Exit.INTERRUPTED) from None
 

@@ -41,11 +41,14 @@ def require_current(url: str) -> None:
     _refuse_newer(found)
     raise Stop(
         "schema_older",
-        f"the database schema is at version {found or 'none'} and this Laurel needs {NEWEST}; "
-        "run `laurel db upgrade`",
+        f"{_standing(found)}, and this Laurel needs version {NEWEST}; run `laurel db upgrade`",
         found=found,
         needed=NEWEST,
     )
+
+
+def _standing(found: str | None) -> str:
+    return f"the database schema is at version {found}" if found else "the database has no schema of Laurel"
 
 
 def _refuse_newer(found: str | None) -> None:

@@ -71,7 +71,8 @@ def test_an_error_ends_with_its_sentence_and_its_code(
     ended = laurel("topics", "ensure", **whole)
 
     assert ended.code == code
-    assert ended.err == f"laurel: {error.message}\n"
+    hint = "; `laurel doctor` looks at every server" if code is Exit.AWAY else ""
+    assert ended.err == f"laurel: {error.message}{hint}\n"
 
 
 def test_ctrl_c_ends_a_command_quietly(
