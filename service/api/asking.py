@@ -25,6 +25,8 @@ ID_PATTERN: Final = rf"^[A-Za-z0-9][A-Za-z0-9._~:+@-]{{0,{LONGEST_ID - 1}}}$"
 _ID: Final = re.compile(ID_PATTERN)
 # So long an equal ask without an id is taken for the repeat of one that Kafka gave no answer to.
 _REPEATED_WITHIN_SECONDS: Final = 600.0
+# The caller waits for the run store besides; what takes longer altogether it would not wait for.
+_ANSWER_TIMES: Final = 1.125
 # A claim that is older, and still without an answer, is in nobody's hands any more: its process died.
 _IN_HAND_TIMES: Final = 4.0
 
@@ -46,6 +48,10 @@ class Unusable(NeverRetry):
 
 class IdConflict(NeverRetry):
     """The id came before, with another payload: the first one stands."""
+
+
+class TooSlow(TryLater):
+    """Nobody waits any longer; what was begun may have been done."""
 
 
 class Unanswered(TryLater):
@@ -91,9 +97,16 @@ class Asking:
         if faults:
             raise Unusable(faults)
         ask = Ask(request_id=request_id or str(uuid.uuid4()), payload=named, door=door, asked_by=asked_by)
+        deadline = asyncio.get_running_loop().time() + _ANSWER_TIMES * self._send_seconds
         if request_id is None:
-            ask = await self._repeated(ask)
-        return await self._take(ask)
+            async with self._until(deadline):
+                ask = await self._repeated(ask)
+        try:
+            async with self._until(deadline):
+                return await self._take(ask)
+        except TooSlow as error:
+            self._to_note.add(ask.request_id)
+            raise Unanswered(error, ask.request_id) from error
 
     @asynccontextmanager
     async def answering(self, request_id: str) -> AsyncIterator[None]:
@@ -103,6 +116,15 @@ class Asking:
         except TryLater as error:
             await self._note_unclear(request_id)
             raise Unanswered(error, request_id) from error
+
+    @asynccontextmanager
+    async def _until(self, deadline: float) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout_at(deadline):
+                yield
+        except TimeoutError as error:
+            seconds = _ANSWER_TIMES * self._send_seconds
+            raise TooSlow("too_slow", f"the run store and Kafka took more than {seconds:g} s") from error
 
     def _faults(self, payload: Mapping[str, Any]) -> list[Fault]:
         read = read_payload(payload)

@@ -2,7 +2,20 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Interval, Select, Text, bindparam, func, null, or_, select, union_all, update
+from sqlalchemy import (
+    ARRAY,
+    Interval,
+    Select,
+    Text,
+    bindparam,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 
 from domain.lifecycle import State
@@ -79,13 +92,36 @@ _on_its_way: Final = select(
 )
 _all: Final = union_all(_stored, _on_its_way).subquery("requests")
 
-ONE: Final = (
-    select(_all)
-    .where(or_(_all.c.request_id == bindparam("request"), _all.c.run_id == bindparam("request")))
-    # A caller may have taken a run's id for a key: what was asked for under an id comes before its run.
-    .order_by(_all.c.run_id.is_not_distinct_from(bindparam("request")))
-    .limit(1)
+# Each half finds its row by an index. A caller may have taken a run's id for a key: what was asked for
+# under an id comes before its run.
+_by_request: Final = (
+    select(
+        asked.c.request_id,
+        runs.c.run_id,
+        asked.c.payload,
+        asked.c.door,
+        asked.c.asked_by,
+        asked.c.asked_at,
+        literal(0).label("place"),
+    )
+    .select_from(asked.outerjoin(runs, _same_request[0] & _same_request[1]))
+    .where(*_this, or_(asked.c.acknowledged_at.is_not(None), runs.c.run_id.is_not(None)))
 )
+_by_run: Final = (
+    select(
+        func.coalesce(asked.c.request_id, runs.c.run_id).label("request_id"),
+        runs.c.run_id,
+        runs.c.payload,
+        asked.c.door,
+        asked.c.asked_by,
+        func.coalesce(asked.c.asked_at, runs.c.requested_at).label("asked_at"),
+        literal(1).label("place"),
+    )
+    .select_from(runs.outerjoin(asked, _same_request[0] & _same_request[1]))
+    .where(runs.c.model_name == bindparam("model"), runs.c.run_id == bindparam("request"))
+)
+_found: Final = union_all(_by_request, _by_run).subquery("found")
+ONE: Final = select(_found).order_by(_found.c.place).limit(1)
 
 
 def page(wanted: Wanted) -> Select[Any]:

@@ -55,7 +55,7 @@ def page_size(limit: int) -> int:
 async def found(desk: DagDesk, dag_id: str, run_id: str) -> AskedRequest:
     """The request of a run. Raises Problem 404."""
     asked = None
-    if desk.plays(dag_id) and _ID.match(run_id):
+    if desk.plays(dag_id) and _ID.fullmatch(run_id):
         with as_problem():
             asked = await desk.requests.get(run_id)
     if asked is None:
@@ -107,9 +107,13 @@ def _add_trigger(router: APIRouter, desk: DagDesk) -> None:
         await desk.asks.count(caller)
         with as_dag_problem(body.run_id, dag_id):
             taken = await desk.asking.ask(body.payload, door=_DOOR, asked_by=caller, request_id=body.run_id)
-        if taken.was_there and body.run_id is not None:
-            raise already_exists(taken.request_id, dag_id)
-        return run_shape(await found(desk, dag_id, taken.request_id), desk.dag_id)
+            if taken.was_there and body.run_id is not None:
+                raise already_exists(taken.request_id, dag_id)
+            async with desk.asking.answering(taken.request_id):
+                asked = await desk.requests.get(taken.request_id)
+        if asked is None:
+            raise absent(f"run {taken.request_id!r} of DAG {dag_id!r}")
+        return run_shape(asked, desk.dag_id)
 
 
 def _not_here(dag_id: str, desk: DagDesk) -> Problem:

@@ -12,12 +12,13 @@ from service.adapters.postgres.run_store import PostgresRunStore
 from service.embedded.ports import free_port
 from service.embedded.role import EmbeddedRole
 from tests.eventually import eventually
-from tests.integration.api.world import TOKEN, ApiWorld, bearer, door, ready, stored
+from tests.integration.api.world import PASSWORD, TOKEN, USER, ApiWorld, basic, bearer, door, ready, stored
 from tests.integration.postgres_admin import ask, proxied
-from tests.proxies import FaultProxy, hole
+from tests.proxies import Fault, FaultProxy, hole, slow
 from tests.wire_formats import Match, postgres
 
 PATH = "/training-requests"
+RUNS = "/api/v1/dags/train_pipeline_dag/dagRuns"
 LOOK_UP = postgres("SELECT laurel.asked_requests.model_name")
 READ = postgres("UNION ALL")
 ACKNOWLEDGE = postgres("acknowledged_at=coalesce")
@@ -57,6 +58,25 @@ async def test_a_database_lost_behind_kafkas_word_is_a_503_and_the_repeat_asks_o
     assert again.json()["request_id"] == away.json()["request_id"]
     assert (third.json()["request_id"] == again.json()["request_id"]) == bool(headers)
     assert len(await stored(store, world)) == (1 if headers else 2)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [hole(READ, times=1), slow(1.5, ACKNOWLEDGE, times=1)],
+    ids=["reading it back is lost", "slower than the caller waits"],
+)
+async def test_a_gateway_that_knows_no_key_and_repeats_after_a_503_has_one_run(
+    world: ApiWorld, store: PostgresRunStore, harm: Fault
+) -> None:
+    async with _behind(world) as (harmed, proxy), door(harmed, **QUICK) as client:
+        await ready(client)
+        proxy.add(harm)
+        asks = [await client.post(RUNS, json={"conf": {}}, headers=basic(USER, PASSWORD)) for _ in range(2)]
+
+    assert harm.hits == 1
+    assert [answer.status_code for answer in asks] == [503, 200]
+    [run] = await stored(store, world)
+    assert run.identity == f"event:/laurel/api {asks[1].json()['dag_run_id']}"
 
 
 @pytest.mark.parametrize("point", [LOOK_UP, ACKNOWLEDGE], ids=["before it sends", "behind Kafka's word"])
