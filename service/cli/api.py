@@ -8,9 +8,8 @@ import uvloop
 
 from config.settings import Settings
 from service.cli.console import AsJson
+from service.cli.living import begin_logging
 from service.cli.reading import read_settings, role_ends
-from service.settings_values import mask_of
-from service.telemetry import configure_logging
 
 app = typer.Typer(add_completion=False)
 log = structlog.get_logger("laurel.api")
@@ -24,9 +23,7 @@ def api(*, as_json: AsJson = False) -> None:
     standard error; --json overrides LOG__FORMAT. SIGTERM and Ctrl-C end it within its grace.
     """
     settings = read_settings()
-    mask = mask_of(settings)
-    human = settings.log.format == "console" and not as_json
-    configure_logging(mask, level=settings.log.level, human=human)
+    mask = begin_logging(settings, as_json=as_json)
     _tell_closed_doors(settings)
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     with role_ends("api", "laurel.api", mask), runner:

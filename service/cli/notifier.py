@@ -12,12 +12,10 @@ from domain.errors import LaurelError
 from domain.notices import Notice, trial_notice
 from domain.ports.channels import Channel
 from service.cli.console import AsJson, Exit, masked, print_json, say
+from service.cli.living import begin_logging, live
 from service.cli.reading import read_settings, role_ends
 from service.metrics import Metrics
 from service.notifier import channels_of, open_notifier, wording_of
-from service.role import Role
-from service.settings_values import mask_of
-from service.telemetry import configure_logging
 
 app = typer.Typer(add_completion=False)
 
@@ -40,13 +38,11 @@ def notifier(
     NOTIFIER__URLS names whom to tell. Logs go to standard error; --json overrides LOG__FORMAT. SIGTERM and
     Ctrl-C end it within its grace. With --test neither Kafka nor PostgreSQL is asked.
     """
-    settings = read_settings()
-    mask = mask_of(settings)
-    human = settings.log.format == "console" and not as_json
-    configure_logging(mask, level=settings.log.level, human=human)
-    with role_ends("notifier", "laurel.role", mask):
+    settings, metrics = read_settings(), Metrics()
+    with role_ends("notifier", "laurel.role", begin_logging(settings, as_json=as_json)):
         if not test:
-            asyncio.run(_live(settings))
+            opened = partial(open_notifier, settings, metrics)
+            asyncio.run(live("notifier", settings, opened, metrics, settings.notifier.port))
             return
         wording_of(settings)  # a trial is to find all that would stop the start
         channels = channels_of(settings)
@@ -54,14 +50,6 @@ def notifier(
     _tell(problems, settings, as_json=as_json)
     if any(problems.values()):
         raise typer.Exit(Exit.NO)
-
-
-async def _live(settings: Settings) -> None:
-    metrics = Metrics()
-    opened = partial(open_notifier, settings, metrics)
-    role = Role("notifier", opened, metrics, grace_seconds=settings.worker.grace_seconds)
-    role.stop_on_signals()
-    await role.run(settings.http.host, settings.notifier.port)
 
 
 def _tell(problems: Mapping[str, str], settings: Settings, *, as_json: bool) -> None:

@@ -8,12 +8,11 @@ import typer
 from config.settings import Settings
 from service.app import open_worker
 from service.cli.console import AsJson
+from service.cli.living import begin_logging, live
 from service.cli.reading import read_settings, role_ends
 from service.listener import open_listener
 from service.metrics import Metrics
-from service.role import OpenParts, Role
-from service.settings_values import mask_of
-from service.telemetry import configure_logging
+from service.role import OpenParts
 
 app = typer.Typer(add_completion=False)
 
@@ -43,14 +42,6 @@ def reload_listener(*, as_json: AsJson = False) -> None:
 def _live(
     name: str, settings: Settings, open_parts: OpenParts, metrics: Metrics, port: int, *, as_json: bool
 ) -> None:
-    human = settings.log.format == "console" and not as_json
-    mask = mask_of(settings)
-    configure_logging(mask, level=settings.log.level, human=human)
+    mask = begin_logging(settings, as_json=as_json)
     with role_ends(name, "laurel.role", mask):
-        asyncio.run(_run(name, settings, open_parts, metrics, port))
-
-
-async def _run(name: str, settings: Settings, open_parts: OpenParts, metrics: Metrics, port: int) -> None:
-    role = Role(name, open_parts, metrics, grace_seconds=settings.worker.grace_seconds)
-    role.stop_on_signals()
-    await role.run(settings.http.host, port)
+        asyncio.run(live(name, settings, open_parts, metrics, port))

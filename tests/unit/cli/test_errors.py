@@ -161,7 +161,7 @@ def test_what_nobody_expected_of_a_role_is_in_its_log_whole(whole: dict[str, str
     done = broken(
         "import service.cli.roles as roles\n"
         "async def failing(*_): raise RuntimeError('no way in with canary-7391')\n"
-        "roles._run = failing",
+        "roles.live = failing",
         "worker",
         **whole,
     )
