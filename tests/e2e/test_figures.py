@@ -26,7 +26,7 @@ BOOSTERS = {
     6: {"type": "xgboost", "params": {"n_estimators": 20, "random_state": 7}},
 }
 # split, features, model: each strategy with every rule, each estimator, and nulls passed through.
-TRIPLES = [(2, 1, 2), (3, 1, 3), (1, 1, 4), (2, 2, 5), (3, 1, 6)]
+TRIPLES = [(1, 1, 1), (2, 1, 2), (3, 1, 3), (1, 1, 4), (2, 2, 5), (3, 1, 6)]
 
 
 class Doors:
