@@ -7,7 +7,7 @@ from service.adapters.postgres.run_store import PostgresRunStore
 from tests.eventually import eventually
 from tests.integration.api.world import PASSWORD, USER, ApiWorld, basic, door, ready, stored
 from tests.kafka_behind import Behind
-from tests.proxies import Fault, hole, lost, slow
+from tests.proxies import Fault, lost, slow
 from tests.servers import PostgresServer
 from tests.wire_formats import kafka
 
@@ -39,11 +39,10 @@ async def test_a_broker_that_is_gone_is_a_503_and_the_repeat_is_the_same_request
     ("path", "harm"),
     [
         (PATH, lost(PRODUCE, times=1)),
-        (PATH, hole(PRODUCE, times=1)),
         (RUNS, lost(PRODUCE, times=1)),
         (RUNS, slow(2.0, PRODUCE, times=1)),
     ],
-    ids=["own door, answer lost", "own door, never answered", "DAG door, answer lost", "DAG door, slow"],
+    ids=["own door, answer lost", "DAG door, answer lost", "DAG door, slow"],
 )
 async def test_a_caller_without_a_key_that_repeats_after_a_503_asks_once(
     harmed: ApiWorld, behind: Behind, store: PostgresRunStore, harm: Fault, path: str
