@@ -5,12 +5,12 @@ import time
 from typing import Final
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.callers import Callers
 from service.api.metrics import ApiMetrics
 from service.api.rates import Rate
-from service.web.headers import with_safe_headers
+from service.web.headers import SafeSend
 from service.web.problems import Problem
 
 log = structlog.get_logger("laurel.api")
@@ -36,19 +36,11 @@ class Door:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        began, status = time.monotonic(), 499  # for whoever went away before an answer
-
-        async def sending(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = with_safe_headers(message["headers"])
-            await send(message)
-
+        began, sending = time.monotonic(), SafeSend(send)
         try:
             await self._pass(scope, receive, sending)
         finally:
-            self._metrics.answered(scope, status, time.monotonic() - began)
+            self._metrics.answered(scope, sending.status, time.monotonic() - began)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

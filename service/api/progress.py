@@ -73,7 +73,7 @@ class Progress:
         """Tell of each transition behind number `told`, and of the end; an outage is waited out."""
         waited: str | None = None
         if told < 0:
-            yield _event("state", 0, _requested(asked))
+            yield _event("state", 0, _view(asked, State.REQUESTED, asked.asked_at, 0))
         while not self._streams.closing:
             try:
                 asked = await self._requests.get(asked.request_id) or asked
@@ -82,11 +82,11 @@ class Progress:
                 await asyncio.sleep(_LOOK_SECONDS)
                 continue
             for passed in history[max(told, 0) :]:
-                yield _event("state", passed.seq, _passed(asked, passed))
+                yield _event("state", passed.seq, _view(asked, passed.to_state, passed.at, passed.seq))
             told = max(told, len(history))
             if asked.run and asked.run.waiting_on != waited:
                 waited = asked.run.waiting_on
-                yield _event("waiting", told, _now(asked, asked.run, told))
+                yield _event("waiting", told, _waiting(asked, asked.run, told))
             if _is_over(asked, history):
                 yield ServerSentEvent(event="end", id=str(told), data=self._viewer.whole(asked, history))
                 return
@@ -102,35 +102,19 @@ def _event(name: str, number: int, view: ProgressView) -> ServerSentEvent:
     return ServerSentEvent(event=name, id=str(number), data=view)
 
 
-def _requested(asked: AskedRequest) -> ProgressView:
+def _view(
+    asked: AskedRequest, state: State, at: datetime, done: int, waiting_on: str | None = None
+) -> ProgressView:
     return ProgressView(
         request_id=asked.request_id,
         run_id=asked.run.run_id if asked.run else None,
-        state=State.REQUESTED,
-        at=asked.asked_at,
-        done=0,
-        next=Step.RESOLVE,
-    )
-
-
-def _passed(asked: AskedRequest, passed: TransitionRecord) -> ProgressView:
-    return ProgressView(
-        request_id=asked.request_id,
-        run_id=passed.run_id,
-        state=passed.to_state,
-        at=passed.at,
-        done=passed.seq,
-        next=NEXT_STEP.get(passed.to_state),
-    )
-
-
-def _now(asked: AskedRequest, run: Run, done: int) -> ProgressView:
-    return ProgressView(
-        request_id=asked.request_id,
-        run_id=run.run_id,
-        state=run.state,
-        at=run.waiting_since or run.updated_at,
+        state=state,
+        at=at,
         done=done,
-        next=NEXT_STEP.get(run.state),
-        waiting_on=run.waiting_on,
+        next=NEXT_STEP.get(state),
+        waiting_on=waiting_on,
     )
+
+
+def _waiting(asked: AskedRequest, run: Run, done: int) -> ProgressView:
+    return _view(asked, run.state, run.waiting_since or run.updated_at, done, run.waiting_on)

@@ -142,15 +142,18 @@ class Viewer:
     def _links(self, asked: AskedRequest, version: int | None) -> LinksView:
         here = path_of(asked.request_id)
         opened = asked.run.outputs.get("open_run", {}) if asked.run else {}
-        experiment, mlflow_run = opened.get("experiment_id"), opened.get("mlflow_run_id")
-        run_page = f"{self._mlflow}/#/experiments/{experiment}/runs/{mlflow_run}"
         version_page = f"{self._mlflow}/#/models/{quote(self._model, safe='')}/versions/{version}"
         return LinksView(
             self=here,
             events=f"{here}/events",
-            mlflow_run=run_page if mlflow_run else None,
+            mlflow_run=run_page(self._mlflow, opened) if opened else None,
             mlflow_version=version_page if version else None,
         )
+
+
+def run_page(tracking_uri: str, opened: Mapping[str, Any]) -> str:
+    """Where MLflow shows a run; `opened` is what opening it left."""
+    return f"{tracking_uri}/#/experiments/{opened['experiment_id']}/runs/{opened['mlflow_run_id']}"
 
 
 def path_of(request_id: str) -> str:

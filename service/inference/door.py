@@ -3,11 +3,11 @@
 from typing import Final
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.inference.auth import Gatekeeper
 from service.inference.metrics import InferenceMetrics
-from service.web.headers import with_safe_headers
+from service.web.headers import SafeSend
 
 log = structlog.get_logger("laurel.inference")
 
@@ -32,19 +32,11 @@ class Door:
             return
         path, method = scope["path"], scope["method"]
         page = path if path in PAGES else "other"
-        began, status = self._metrics.begin(), 499  # for whoever went away before an answer
-
-        async def sending(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = with_safe_headers(message["headers"])
-            await send(message)
-
+        began, sending = self._metrics.begin(), SafeSend(send)
         try:
             await self._pass(scope, receive, sending)
         finally:
-            self._metrics.end(method, page, status, began)
+            self._metrics.end(method, page, sending.status, began)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = None if scope["path"] in OPEN_PAGES else self._gatekeeper.refusal(scope)

@@ -1,7 +1,9 @@
 """Headers that every answer carries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
+
+from starlette.types import Message, Send
 
 _HEADERS: Final[Mapping[bytes, bytes]] = {
     b"x-content-type-options": b"nosniff",
@@ -12,7 +14,18 @@ _HEADERS: Final[Mapping[bytes, bytes]] = {
 }
 
 
-def with_safe_headers(given: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Add to an answer's headers those that it does not set itself."""
-    said = {name for name, _ in given}
-    return [*given, *(pair for pair in _HEADERS.items() if pair[0] not in said)]
+class SafeSend:
+    """Sends an answer with the headers that it does not set itself, and knows its status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 499  # for whoever went away before an answer
+
+    async def __call__(self, message: Message) -> None:
+        """Send one message."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            said = {name for name, _ in message["headers"]}
+            safe = (pair for pair in _HEADERS.items() if pair[0] not in said)
+            message["headers"] = [*message["headers"], *safe]
+        await self._send(message)

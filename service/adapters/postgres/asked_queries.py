@@ -25,10 +25,11 @@ from service.adapters.postgres.tables import asked_requests as asked
 from service.adapters.postgres.tables import runs
 
 _this: Final = (asked.c.model_name == bindparam("model"), asked.c.request_id == bindparam("request"))
-_same_request: Final = (
-    asked.c.identity_digest == runs.c.identity_digest,
-    asked.c.model_name == runs.c.model_name,
+_same_request: Final = (asked.c.identity_digest == runs.c.identity_digest) & (
+    asked.c.model_name == runs.c.model_name
 )
+_FIRST: Final = literal(State.REQUESTED.value, Text)
+_BY_KAFKA: Final = "kafka"  # the door of a run that came in by none of ours
 
 CLAIM: Final = postgresql.insert(asked).on_conflict_do_nothing()
 CLAIMED: Final = select(asked).where(*_this)
@@ -69,18 +70,18 @@ _stored: Final = (
         runs.c.run_id,
         runs.c.state,
         runs.c.payload,
-        asked.c.door,
+        func.coalesce(asked.c.door, literal(_BY_KAFKA)).label("door"),
         asked.c.asked_by,
         func.coalesce(asked.c.asked_at, runs.c.requested_at).label("asked_at"),
     )
-    .select_from(runs.outerjoin(asked, _same_request[0] & _same_request[1]))
+    .select_from(runs.outerjoin(asked, _same_request))
     .where(runs.c.model_name == bindparam("model"))
 )
 # What Kafka has and no worker has read yet.
 _on_its_way: Final = select(
     asked.c.request_id,
     null().label("run_id"),
-    bindparam("first_state", State.REQUESTED.value, type_=Text).label("state"),
+    _FIRST.label("state"),
     asked.c.payload,
     asked.c.door,
     asked.c.asked_by,
@@ -88,7 +89,7 @@ _on_its_way: Final = select(
 ).where(
     asked.c.model_name == bindparam("model"),
     asked.c.acknowledged_at.is_not(None),
-    ~select(runs.c.run_id).where(*_same_request).exists(),
+    ~select(runs.c.run_id).where(_same_request).exists(),
 )
 _all: Final = union_all(_stored, _on_its_way).subquery("requests")
 
@@ -98,28 +99,17 @@ _by_request: Final = (
     select(
         asked.c.request_id,
         runs.c.run_id,
+        func.coalesce(runs.c.state, _FIRST).label("state"),
         asked.c.payload,
         asked.c.door,
         asked.c.asked_by,
         asked.c.asked_at,
         literal(0).label("place"),
     )
-    .select_from(asked.outerjoin(runs, _same_request[0] & _same_request[1]))
+    .select_from(asked.outerjoin(runs, _same_request))
     .where(*_this, or_(asked.c.acknowledged_at.is_not(None), runs.c.run_id.is_not(None)))
 )
-_by_run: Final = (
-    select(
-        func.coalesce(asked.c.request_id, runs.c.run_id).label("request_id"),
-        runs.c.run_id,
-        runs.c.payload,
-        asked.c.door,
-        asked.c.asked_by,
-        func.coalesce(asked.c.asked_at, runs.c.requested_at).label("asked_at"),
-        literal(1).label("place"),
-    )
-    .select_from(runs.outerjoin(asked, _same_request[0] & _same_request[1]))
-    .where(runs.c.model_name == bindparam("model"), runs.c.run_id == bindparam("request"))
-)
+_by_run: Final = _stored.add_columns(literal(1).label("place")).where(runs.c.run_id == bindparam("request"))
 _found: Final = union_all(_by_request, _by_run).subquery("found")
 ONE: Final = select(_found).order_by(_found.c.place).limit(1)
 
@@ -139,7 +129,7 @@ def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
     if wanted.states:
         query = query.where(_all.c.state.in_([state.value for state in wanted.states]))
     if wanted.doors:
-        query = query.where(func.coalesce(_all.c.door, "kafka").in_(wanted.doors))
+        query = query.where(_all.c.door.in_(wanted.doors))
     if wanted.since is not None:
         query = query.where(_all.c.asked_at >= wanted.since)
     if wanted.until is not None:

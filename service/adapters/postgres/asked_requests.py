@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import RowMapping
 
@@ -14,8 +14,6 @@ from service.adapters.postgres import json_text
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.run_rows import NO_OUTPUTS, run_of
 from service.adapters.postgres.run_store import digest_of
-
-_BY_KAFKA: Final = "kafka"
 
 
 class PostgresAskedRequests:
@@ -100,7 +98,7 @@ def _request(row: RowMapping, run: Run | None) -> AskedRequest:
     return AskedRequest(
         request_id=row["request_id"],
         payload=payload,
-        door=row["door"] or _BY_KAFKA,
+        door=row["door"],
         asked_by=asked_by if isinstance(asked_by, str) else None,
         asked_at=row["asked_at"],
         run=run,

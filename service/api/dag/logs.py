@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from domain.asked_request import AskedRequest
 from domain.run import Run
 from service.api.dag.tasks import Task
+from service.api.views import run_page
 
 
 def log_of(task: Task, asked: AskedRequest, mlflow_uri: str) -> str:
@@ -42,4 +43,4 @@ def _elsewhere(run: Run, mlflow_uri: str) -> Iterator[str]:
     yield f"the rest is in the worker's log, with the correlation {run.correlation_id}"
     opened = run.outputs.get("open_run", {})
     if opened:
-        yield f"{mlflow_uri}/#/experiments/{opened['experiment_id']}/runs/{opened['mlflow_run_id']}"
+        yield run_page(mlflow_uri, opened)
