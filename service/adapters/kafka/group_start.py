@@ -17,14 +17,7 @@ async def begin_at_end(connection: KafkaConnection, group: str, topic: str) -> d
 
     Raises TryLater while somebody is in the group; Stop.
     """
-    places = [TopicPartition(topic, number) for number in await partitions_of(connection, topic)]
-    options = connection.options() | {"group_id": group, "enable_auto_commit": False}
-    setting = kafka_errors("setting where a group begins", within=_SECONDS)
-    async with setting, AIOKafkaConsumer(**options) as consumer:
-        consumer.assign(places)
-        ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
-        await consumer.commit(ends)
-    return ends
+    return await _begin_at_end(connection, group, [topic], only_new=False)
 
 
 async def begin_new_at_end(
@@ -35,15 +28,22 @@ async def begin_new_at_end(
     It is committed before the first record is read, so what comes while nobody is there is not passed over.
     Raises TryLater while somebody who is in the group has not committed yet; Stop.
     """
+    return await _begin_at_end(connection, group, topics, only_new=True)
+
+
+async def _begin_at_end(
+    connection: KafkaConnection, group: str, topics: Iterable[str], *, only_new: bool
+) -> dict[TopicPartition, int]:
     places = [
         TopicPartition(topic, number) for topic in topics for number in await partitions_of(connection, topic)
     ]
     options = connection.options() | {"group_id": group, "enable_auto_commit": False}
-    setting = kafka_errors("setting where a new group begins", within=_SECONDS)
+    setting = kafka_errors("setting where a group begins", within=_SECONDS)
     async with setting, AIOKafkaConsumer(**options) as consumer:
         consumer.assign(places)
-        new = [place for place in places if await consumer.committed(place) is None]
-        ends: dict[TopicPartition, int] = await consumer.end_offsets(new) if new else {}
+        if only_new:
+            places = [place for place in places if await consumer.committed(place) is None]
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(places) if places else {}
         if ends:
             await consumer.commit(ends)
     return ends
