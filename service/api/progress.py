@@ -71,13 +71,16 @@ class Progress:
 
     async def follow(self, asked: AskedRequest, told: int) -> AsyncIterator[ServerSentEvent]:
         """Tell of each transition behind number `told`, and of the end; an outage is waited out."""
+        seen: State | None = None
+        history: Sequence[TransitionRecord] = ()
         waited: str | None = None
         if told < 0:
             yield _event("state", 0, _view(asked, State.REQUESTED, asked.asked_at, 0))
         while not self._streams.closing:
             try:
                 asked = await self._requests.get(asked.request_id) or asked
-                history = await self._runs.history(asked.run.run_id) if asked.run else ()
+                if asked.run and asked.run.state is not seen:
+                    history, seen = await self._runs.history(asked.run.run_id), asked.run.state
             except TryLater:
                 await asyncio.sleep(_LOOK_SECONDS)
                 continue
