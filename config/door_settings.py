@@ -8,7 +8,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PositiveFloat,
     PositiveInt,
@@ -19,9 +18,9 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 from config.addresses import Folder, HttpUrls
+from config.setting_groups import GROUP
 from domain.notice_fields import SUBJECTS, Subject
 
-_GROUP = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 _LEAST_TOKEN: Final = 16
 _LONGEST_NAME: Final = 200  # who asked stands in each request, and no request takes a longer one
 
@@ -71,7 +70,7 @@ Subjects = Annotated[tuple[Subject, ...], NoDecode, BeforeValidator(_words), Aft
 class ApiSettings(BaseModel):
     """How `laurel api` listens, and whom it lets in."""
 
-    model_config = _GROUP
+    model_config = GROUP
 
     host: str = Field(default="127.0.0.1", min_length=1, description="address to bind to")
     port: int = Field(default=18084, ge=0, le=65535, description="port of all its pages; 0: any free port")
@@ -144,7 +143,7 @@ class ApiSettings(BaseModel):
 class NotifierSettings(BaseModel):
     """Whom `laurel notifier` tells, and of what."""
 
-    model_config = _GROUP
+    model_config = GROUP
 
     urls: SecretWords = Field(
         default=(), description="Apprise addresses of chat, mail or webhooks, separated by spaces"

@@ -6,11 +6,11 @@ Names that other roles have too mean the same here.
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from config.addresses import Folder, HttpUrl
-from config.setting_groups import LogSettings, MlflowSettings
+from config.setting_groups import GROUP, LogSettings, MlflowSettings
 from config.settings import Group, ModelName
 
 
@@ -36,7 +36,7 @@ TypeNames = Annotated[
 class InferenceGroup(BaseModel):
     """How the inference service listens, answers and loads."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+    model_config = GROUP
 
     host: str = Field(default="127.0.0.1", min_length=1, description="address to bind to")
     port: int = Field(default=18082, ge=0, le=65535, description="port of all its pages; 0: any free port")

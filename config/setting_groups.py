@@ -17,7 +17,7 @@ from pydantic import (
 from config.addresses import Folder, RemoteUrl
 
 # What two fields contradict each other in is judged at the later one: no fault hides another.
-_GROUP = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+GROUP = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 class WorkerSettings(BaseModel):
     """How a worker claims, works and gives up."""
 
-    model_config = _GROUP
+    model_config = GROUP
 
     id: str | None = Field(
         default=None,
@@ -70,7 +70,7 @@ class WorkerSettings(BaseModel):
 class ChildSettings(BaseModel):
     """What a warm child process may use."""
 
-    model_config = _GROUP
+    model_config = GROUP
 
     threads: PositiveInt = Field(default=1, le=256, description="OpenMP and BLAS threads of a fit")
     polars_threads: PositiveInt = Field(default=2, le=256, description="threads of a split")
@@ -86,7 +86,7 @@ class ChildSettings(BaseModel):
 class KafkaSettings(BaseModel):
     """How to speak to the broker."""
 
-    model_config = _GROUP
+    model_config = GROUP
 
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="as the broker's listener asks for"
@@ -134,7 +134,7 @@ class KafkaSettings(BaseModel):
 class MlflowSettings(BaseModel):
     """How to speak to MLflow."""
 
-    model_config = _GROUP
+    model_config = GROUP
 
     username: str | None = Field(default=None, description="HTTP Basic user, if the server asks for one")
     password: SecretStr | None = Field(default=None, validate_default=True, description="HTTP Basic password")
@@ -174,7 +174,7 @@ class MlflowSettings(BaseModel):
 class DvcSettings(BaseModel):
     """Where DVC keeps the bytes."""
 
-    model_config = _GROUP
+    model_config = GROUP
 
     remote_url: RemoteUrl | None = Field(
         default=None, description="folder or URL; default: DATA_ROOT/dvc/remote"
@@ -185,7 +185,7 @@ class DvcSettings(BaseModel):
 class ReloadSettings(BaseModel):
     """How the reload listener brings the inference servers to the champion."""
 
-    model_config = _GROUP
+    model_config = GROUP
 
     look_seconds: PositiveFloat = Field(
         default=15.0, le=3600, description="pause between two looks at all inference servers"
@@ -203,7 +203,7 @@ class ReloadSettings(BaseModel):
 class SigningSettings(BaseModel):
     """What the worker signs registered models with."""
 
-    model_config = _GROUP
+    model_config = GROUP
 
     key_file: Folder | None = Field(
         default=None, description="Ed25519 private key (PEM); without one, versions are not signed"
@@ -213,7 +213,7 @@ class SigningSettings(BaseModel):
 class GateSettings(BaseModel):
     """The promotion policy."""
 
-    model_config = _GROUP
+    model_config = GROUP
 
     metric: Literal["rmsle", "mae"] = Field(
         default="rmsle", description="judged on the reference set; lower is better"
@@ -226,7 +226,7 @@ class GateSettings(BaseModel):
 class HttpSettings(BaseModel):
     """Where health and metrics answer."""
 
-    model_config = _GROUP
+    model_config = GROUP
 
     host: str = Field(default="127.0.0.1", description="address to bind to")
     worker_port: int = Field(
@@ -240,7 +240,7 @@ class HttpSettings(BaseModel):
 class LogSettings(BaseModel):
     """How the roles log."""
 
-    model_config = _GROUP
+    model_config = GROUP
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least level that is written"
