@@ -1,4 +1,7 @@
-"""PostgreSQL by SQL: every table in one transaction, so that the rows belong together."""
+"""PostgreSQL by SQL: every table in one transaction, so that the rows belong together.
+
+Rows come in a set order, for snapshots are compared: an update may move a row within its table.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -30,7 +33,8 @@ def read_database(url: str, model_name: str) -> dict[str, Any]:
             outputs.setdefault(run_id, {})[name] = output
         return {
             "runs": rows(
-                lambda row: _run(row, outputs), "SELECT * FROM laurel.runs WHERE model_name = %(model)s"
+                lambda row: _run(row, outputs),
+                "SELECT * FROM laurel.runs WHERE model_name = %(model)s ORDER BY run_id",
             ),
             "history": rows(
                 lambda row: Transition(
@@ -46,7 +50,7 @@ def read_database(url: str, model_name: str) -> dict[str, Any]:
             ),
             "first_uses": rows(
                 lambda row: FirstUse(row["kind"], row["name"], row["digest"]),
-                "SELECT * FROM laurel.first_uses WHERE model_name = %(model)s",
+                "SELECT * FROM laurel.first_uses WHERE model_name = %(model)s ORDER BY kind, name",
             ),
         }
 

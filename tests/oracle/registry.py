@@ -23,7 +23,11 @@ async def _runs(client: httpx.AsyncClient, experiment: str) -> tuple[TrackedRun,
     found = await _get(client, "experiments/get-by-name", experiment_name=experiment)
     if found is None:
         return ()
-    body = {"experiment_ids": [found["experiment"]["experiment_id"]], "max_results": 1000}
+    body = {
+        "experiment_ids": [found["experiment"]["experiment_id"]],
+        "max_results": 1000,
+        "order_by": ["attribute.start_time", "attribute.run_id"],
+    }
     answer = await client.post("/api/2.0/mlflow/runs/search", json=body)
     answer.raise_for_status()
     return tuple(_run(run) for run in answer.json().get("runs", []))
@@ -43,6 +47,7 @@ def _run(run: dict[str, Any]) -> TrackedRun:
 async def _versions(client: httpx.AsyncClient, model_name: str) -> tuple[RegisteredVersion, ...]:
     found = await _get(client, "model-versions/search", filter=f"name = '{model_name}'", max_results="1000")
     versions = [] if found is None else found.get("model_versions", [])
+    versions.sort(key=lambda version: int(version["version"]))
     return tuple([await _version(client, version) for version in versions])
 
 
