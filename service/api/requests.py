@@ -1,6 +1,6 @@
 """Laurel's own pages: ask for a training, and see what became of it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
@@ -17,7 +17,7 @@ from domain.ports.run_store import RunStore
 from handlers.strict_json import NotStrictJson, parse_object
 from service.api.asking import ID_PATTERN, LONGEST_ID, Asking
 from service.api.descriptions import ASK, LIST, ONE, STREAM
-from service.api.parameters import Moment
+from service.api.parameters import DescribedRoute, Moment
 from service.api.progress import Progress, Streams
 from service.api.rates import Rate
 from service.api.refusals import as_problem, not_found, unusable
@@ -26,13 +26,14 @@ from service.web.bodies import read_body, require_json
 from service.web.problems import Problem
 
 _DOOR: Final = "api"
+_KEY: Final = "Idempotency-Key"
 _MOST: Final = 100
 _LAST: Final = 2**31 - 1
 
 RequestId = Annotated[
     str, Path(pattern=ID_PATTERN, max_length=LONGEST_ID, description="Of the request, or of its run.")
 ]
-Key = Annotated[str | None, Header(alias="Idempotency-Key", description="The id of the request.")]
+Key = Annotated[str | None, Header(alias=_KEY, description="The id of the request.")]
 States = Annotated[list[State] | None, Query(description="Only these; several are allowed.")]
 Doors = Annotated[list[Literal["api", "dag", "kafka"]] | None, Query(description="Only by these doors.")]
 OptionalMoment = Annotated[Moment | None, Query(description="With its offset from UTC.")]
@@ -69,7 +70,7 @@ class Desk:
 
 def request_routes(desk: Desk) -> APIRouter:
     """Make the pages."""
-    router = APIRouter(tags=["training requests"])
+    router = APIRouter(tags=["training requests"], route_class=DescribedRoute)
     _add_asking(router, desk)
     _add_looking(router, desk)
     _add_following(router, desk)
@@ -78,10 +79,10 @@ def request_routes(desk: Desk) -> APIRouter:
 
 def _add_asking(router: APIRouter, desk: Desk) -> None:
     @router.post("/training-requests", **ASK)
-    async def ask(request: Request, response: Response, key: Key = None) -> WholeRequestView:
+    async def ask(request: Request, response: Response, _: Key = None) -> WholeRequestView:
         caller = request.state.caller
         payload = await payload_of(request, desk.max_body_bytes)
-        request_id = _request_id(key, payload)
+        request_id = _request_id(request.headers.getlist(_KEY), payload)
         await desk.asks.count(caller)
         with as_problem():
             taken = await desk.asking.ask(payload, door=_DOOR, asked_by=caller, request_id=request_id)
@@ -145,14 +146,20 @@ async def payload_of(request: Request, most: int) -> dict[str, Any]:
         raise Problem(HTTPStatus.BAD_REQUEST, error.reason, f"the body: {error.detail}") from error
 
 
-def _request_id(key: str | None, payload: Mapping[str, Any]) -> str | None:
+def _request_id(keys: Sequence[str], payload: Mapping[str, Any]) -> str | None:
     """The id of a request: its header's, in quotes or without, or that in its body. Raises Problem."""
-    unquoted = key[1:-1] if key and len(key) > 1 and key[0] == key[-1] == '"' else key
+    named = {_unquoted(key) for key in keys}
     within = payload.get("request_id")
-    if unquoted is None or within is None or unquoted == within:
-        return unquoted if unquoted is not None else within if isinstance(within, str) else None
-    message = "Idempotency-Key and request_id disagree; give one, or the same twice"
-    raise unusable([Fault(code="bad_id", field="request_id", message=message)])
+    if isinstance(within, str):
+        named.add(within)
+    if len(named) > 1 or (named and within is not None and not isinstance(within, str)):
+        message = f"{_KEY} and request_id disagree; give one, or the same twice"
+        raise unusable([Fault(code="bad_id", field="request_id", message=message)])
+    return next(iter(named), None)
+
+
+def _unquoted(key: str) -> str:
+    return key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
 
 
 def _next(wanted: Wanted, limit: int, offset: int) -> str:

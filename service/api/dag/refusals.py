@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from domain.faults import Fault
 from service.api.asking import IdConflict, Unanswered, Unusable
+from service.api.parameters import unknown_parameters
 from service.api.refusals import as_problem, sentence_of, unanswered
 from service.web.problems import Problem
 
@@ -26,12 +27,12 @@ class DagRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Any]:
         """Wrap FastAPI's own."""
         handle = super().get_route_handler()
-        known = {field.alias for field in self.dependant.query_params} | _IGNORED
+        known = {field.alias for field in self.dependant.query_params}
 
         async def handled(request: Request) -> Any:
-            unknown = sorted(request.query_params.keys() - known)
-            if unknown:
-                raise _unknown_parameters(unknown, known - _IGNORED)
+            faults = unknown_parameters(request, known)
+            if named := [fault for fault in faults if fault.field not in _IGNORED]:
+                raise bad_request(named)
             try:
                 return await handle(request)
             except RequestValidationError as error:
@@ -87,12 +88,3 @@ def as_dag_problem(run_id: str | None, dag_id: str) -> Iterator[None]:
             raise already_exists(str(run_id), dag_id) from error
         except Unanswered as error:
             raise unanswered(error, _REPEAT) from error
-
-
-def _unknown_parameters(unknown: Sequence[str], known: frozenset[str] | set[str]) -> Problem:
-    allowed = ", ".join(sorted(known)) or "none"
-    faults = [
-        Fault(code="unknown_parameter", field=name, message=f"no such parameter: {name!r}", allowed=allowed)
-        for name in unknown
-    ]
-    return bad_request(faults)

@@ -58,6 +58,17 @@ async def test_a_key_with_another_body_is_refused_and_the_first_stands(
     assert event.data["feature_version"] == 1
 
 
+async def test_two_keys_that_differ_are_refused_and_nothing_is_sent(
+    client: httpx.AsyncClient, world: ApiWorld
+) -> None:
+    keys = [("Idempotency-Key", "one"), ("Idempotency-Key", '"two"')]
+
+    answer = await client.post(PATH, json=ASKED, headers=keys)
+
+    assert (answer.status_code, answer.json()["reason"]) == (422, "bad_id")
+    assert await world.in_kafka() == []
+
+
 async def test_two_requests_without_a_key_are_two(client: httpx.AsyncClient, world: ApiWorld) -> None:
     ids = {(await client.post(PATH, json={})).json()["request_id"] for _ in range(2)}
 
@@ -153,6 +164,17 @@ async def test_lists_are_filtered_by_state_door_and_time(
     assert await listed(door="dag") == []
     assert await listed(door="api", since=late["asked_at"]) == [late["request_id"]]
     assert await listed(until=early["asked_at"]) == [early["request_id"]]
+
+
+@pytest.mark.parametrize("place", [PATH, f"{PATH}/nightly-17", f"{PATH}/nightly-17/events"])
+async def test_a_parameter_that_no_page_knows_is_refused_by_name(
+    client: httpx.AsyncClient, place: str
+) -> None:
+    answer = await client.get(place, params={"stat": "FAILED", "untill": "2026-01-31T06:00:00Z"})
+
+    assert answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY
+    assert [fault["field"] for fault in answer.json()["errors"]] == ["stat", "untill"]
+    assert ("until" in answer.json()["errors"][0]["allowed"]) == (place == PATH)
 
 
 async def test_what_is_not_there_is_not_found(client: httpx.AsyncClient) -> None:
