@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -76,15 +77,16 @@ async def read_events(
     In order within a partition; sort by `coordinates.timestamp_ms` for one order over topics.
     """
     read = read_on if follow else read_to_the_end
-    async for raw in read(connection, topics, from_ms=from_ms):
-        yield _event(raw)
+    async with aclosing(read(connection, topics, from_ms=from_ms)) as records:
+        async for raw in records:
+            yield _event(raw)
 
 
 def _event(raw: ConsumerRecord) -> ReadEvent:
     texts = {name: (value or b"").decode("utf-8", "replace") for name, value in raw.headers}
     try:
         data = json.loads(raw.value or b"")
-    except ValueError:
+    except (ValueError, RecursionError):  # whatever somebody put there, the others are to be seen
         data = None
     return ReadEvent(
         coordinates=Coordinates(
