@@ -163,14 +163,15 @@ class ReloadWorld:
         connection = KafkaConnection(self.bootstrap)
         return [event async for event in read_events(connection, [topic]) if event.key == self.model]
 
-    async def told(self, topic: str, count: int) -> list[dict[str, Any]]:
-        """The same as data, once there are so many."""
+    async def told(self, topic: str, count: int, *, generation: int | None = None) -> list[dict[str, Any]]:
+        """The same as data, once there are so many, of all generations or of one."""
 
-        async def look() -> Sequence[ReadEvent]:
-            found = await self.events(topic)
+        async def look() -> Sequence[dict[str, Any]]:
+            facts = [dict(event.data or {}) for event in await self.events(topic)]
+            found = [fact for fact in facts if generation in {None, fact["generation"]}]
             return found if len(found) >= count else ()
 
-        return [dict(event.data or {}) for event in await eventually(look, within=20.0)]
+        return list(await eventually(look, within=20.0))
 
 
 @asynccontextmanager
