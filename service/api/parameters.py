@@ -1,8 +1,8 @@
 """Parameters of a query."""
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, ClassVar, Final
 
 from fastapi import Request
 from fastapi.routing import APIRoute
@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BeforeValidator
 
 from domain.faults import Fault
 from service.api.refusals import unusable
+from service.web.problems import Problem
 
 _NUMBER: Final = re.compile(r"[\d.+-]+")
 
@@ -24,17 +25,10 @@ def _no_number(value: Any) -> Any:
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 
 
-def unknown_parameters(request: Request, known: set[str]) -> list[Fault]:
-    """Name what a query has that the page does not know: a slip in a name would choose other things."""
-    allowed = ", ".join(sorted(known)) or "none"
-    return [
-        Fault(code="unknown_parameter", field=name, message=f"no such parameter: {name!r}", allowed=allowed)
-        for name in sorted(request.query_params.keys() - known)
-    ]
-
-
 class DescribedRoute(APIRoute):
-    """Answers 422 for a parameter that the document does not name."""
+    """Refuses a parameter that the document does not name: a slip in a name would choose other things."""
+
+    ignored: ClassVar[frozenset[str]] = frozenset()
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         """Wrap FastAPI's own."""
@@ -42,8 +36,21 @@ class DescribedRoute(APIRoute):
         known = {field.alias for field in self.dependant.query_params}
 
         async def handled(request: Request) -> Any:
-            if faults := unknown_parameters(request, known):
-                raise unusable(faults)
+            unknown = request.query_params.keys() - known - self.ignored
+            if unknown:
+                raise self.refusal(_unknown(unknown, known))
             return await handle(request)
 
         return handled
+
+    def refusal(self, faults: Sequence[Fault]) -> Problem:
+        """Say no as this door does."""
+        return unusable(faults)
+
+
+def _unknown(unknown: Iterable[str], known: Iterable[str]) -> list[Fault]:
+    allowed = ", ".join(sorted(known)) or "none"
+    return [
+        Fault(code="unknown_parameter", field=name, message=f"no such parameter: {name!r}", allowed=allowed)
+        for name in sorted(unknown)
+    ]

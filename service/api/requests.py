@@ -33,6 +33,7 @@ _LAST: Final = 2**31 - 1
 RequestId = Annotated[
     str, Path(pattern=ID_PATTERN, max_length=LONGEST_ID, description="Of the request, or of its run.")
 ]
+# For the document; it is read from the headers themselves, where it may stand twice.
 Key = Annotated[str | None, Header(alias=_KEY, description="The id of the request.")]
 States = Annotated[list[State] | None, Query(description="Only these; several are allowed.")]
 Doors = Annotated[list[Literal["api", "dag", "kafka"]] | None, Query(description="Only by these doors.")]

@@ -129,9 +129,11 @@ class Chaos:
 
     def _busy(self) -> bool:
         """Whether the database alone shows that there is work left; a whole snapshot costs far more."""
-        work = "SELECT EXISTS (SELECT FROM laurel.runs WHERE NOT ended)"
-        events = "SELECT EXISTS (SELECT FROM laurel.outbox WHERE sent_at IS NULL)"
-        return any(self.rows(query)[0][0] for query in (work, events))
+        ((busy,),) = self.rows(
+            "SELECT EXISTS (SELECT FROM laurel.runs WHERE NOT ended) "
+            "OR EXISTS (SELECT FROM laurel.outbox WHERE sent_at IS NULL)"
+        )
+        return bool(busy)
 
     async def held_worker(self, point: Point) -> Worker:
         """Wait until somebody is held at a point; return the worker that it is, or works for."""

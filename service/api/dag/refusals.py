@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
 from domain.faults import Fault
 from service.api.asking import IdConflict, Unanswered, Unusable
-from service.api.parameters import unknown_parameters
+from service.api.parameters import DescribedRoute
 from service.api.refusals import as_problem, sentence_of, unanswered
 from service.web.problems import Problem
 
@@ -21,24 +20,26 @@ _IGNORED: Final = frozenset({"fields"})
 _REPEAT: Final = "repeat it as it is: within ten minutes an equal one is the same request"
 
 
-class DagRoute(APIRoute):
+class DagRoute(DescribedRoute):
     """Answers 400 for a parameter that is not as described, and for one that is not described."""
 
+    ignored = _IGNORED
+
     def get_route_handler(self) -> Callable[[Request], Any]:
-        """Wrap FastAPI's own."""
+        """Wrap that of our own pages."""
         handle = super().get_route_handler()
-        known = {field.alias for field in self.dependant.query_params}
 
         async def handled(request: Request) -> Any:
-            faults = unknown_parameters(request, known)
-            if named := [fault for fault in faults if fault.field not in _IGNORED]:
-                raise bad_request(named)
             try:
                 return await handle(request)
             except RequestValidationError as error:
                 raise bad_request(read_faults(error)) from error
 
         return handled
+
+    def refusal(self, faults: Sequence[Fault]) -> Problem:
+        """Say no as a DAG API does."""
+        return bad_request(faults)
 
 
 def read_faults(error: RequestValidationError | ValidationError) -> list[Fault]:

@@ -17,6 +17,7 @@ from service.adapters.files.config_families import FileConfigFamilies
 from service.adapters.files.operations import TEMPORARY_SUFFIX
 from tests.faulty_operations import EIO, ENOSPC, Fault, NthFault
 from tests.synthetic_world import write_world
+from tests.written import written
 
 TRIPLE = VersionTriple(split_version=20, feature_version=300, model_version=4000)
 ACTIVE = """\
@@ -123,17 +124,12 @@ def test_only_the_three_numbers_change(data: bytes) -> None:
     assert yaml.safe_load(there)["training_defaults"].items() >= TRIPLE.model_dump().items()
 
 
-def _written(path: Path) -> tuple[int, int]:
-    """Which file it is and when it was written; when it was read is of no interest."""
-    return path.stat().st_ino, path.stat().st_mtime_ns
-
-
 async def test_defaults_are_read_and_rewritten_in_place(root: Path) -> None:
     """The file's own way of writing is kept; writing the same again touches nothing."""
     config, path = FileConfigFamilies(root), root / "active_config.yaml"
-    before, written = path.read_text(), _written(path)
+    before, mark = path.read_text(), written(path)
     await config.write_defaults(await config.defaults())
-    assert _written(path) == written
+    assert written(path) == mark
     await config.write_defaults(TRIPLE)
     assert await config.defaults() == TRIPLE
     assert path.read_text() == (

@@ -17,6 +17,7 @@ from domain.points import Point, Points
 from service.adapters.files.atomic import sha256_of
 from service.tasks.split import run_split
 from tests.split_jobs import SMALL_SPLIT, keys_of, small_job, small_table, split_small
+from tests.written import written
 
 
 def refusal(act: Callable[[], Any], reason: str) -> NeverRetry:
@@ -34,19 +35,13 @@ def grown(**columns: Any) -> pa.Table:
     return pa.concat_tables([small_table(**columns), more])
 
 
-def _written(path: Path) -> tuple[int, int, int]:
-    """Which file it is and when it was written; when it was read is of no interest."""
-    status = path.stat()
-    return status.st_ino, status.st_mtime_ns, status.st_size
-
-
 def test_an_existing_reference_is_adopted_and_never_rewritten(tmp_path: Path) -> None:
     """New rows that would belong to it are neither added nor trained on."""
     first = split_small(tmp_path)
-    before = _written(Path(first.reference.path))
+    before = written(Path(first.reference.path))
     second = split_small(tmp_path, grown(), run="second", expected_reference=first.reference.sha256)
     assert (second.reference, second.reference_created) == (first.reference, False)
-    assert _written(Path(first.reference.path)) == before
+    assert written(Path(first.reference.path)) == before
     assert keys_of(second.train) == ["c", "d", "f"]
 
 
