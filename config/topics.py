@@ -8,6 +8,10 @@ from domain.events import DEAD_LETTER_TOPIC, OUTGOING, REQUEST_TOPIC
 # The broker's clock orders events of several workers, whatever their own clocks say; and a producer whose
 # clock is an hour wrong is not turned away.
 _STAMPED_BY_THE_BROKER: Final = {"message.timestamp.type": "LogAppendTime"}
+# The broker unpacks, once and within the topic's limit, so that no reader has to: whatever producers send.
+_UNPACKED: Final = {"compression.type": "uncompressed"}
+_OURS: Final = _STAMPED_BY_THE_BROKER | _UNPACKED
+_AT_MOST_1_MIB: Final = {"max.message.bytes": str(1 << 20)}
 # A record at the limit of the topic it came from still fits, with our headers.
 _ROOM_FOR_THE_ORIGINAL: Final = {"max.message.bytes": str(4 << 20)}
 # Long enough for a person to come back from a holiday.
@@ -17,9 +21,9 @@ EVENT_TOPICS: Final = tuple(event.topic for event in OUTGOING)
 
 # What the worker needs; the reload listener reads `model.promoted` only.
 TOPICS: Final[Mapping[str, Mapping[str, str]]] = {
-    REQUEST_TOPIC: _STAMPED_BY_THE_BROKER,
-    DEAD_LETTER_TOPIC: _STAMPED_BY_THE_BROKER | _ROOM_FOR_THE_ORIGINAL | _KEPT_FOR_90_DAYS,
-    **dict.fromkeys(EVENT_TOPICS, _STAMPED_BY_THE_BROKER),
+    REQUEST_TOPIC: _OURS | _AT_MOST_1_MIB,
+    DEAD_LETTER_TOPIC: _OURS | _ROOM_FOR_THE_ORIGINAL | _KEPT_FOR_90_DAYS,
+    **dict.fromkeys(EVENT_TOPICS, _OURS),
 }
 
 

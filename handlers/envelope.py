@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain.record import Record, Unreadable
-from handlers.strict_json import NotStrictJson, parse_object
+from domain.record import Record, Unreadable, UnreadableReason
+from handlers.strict_json import DEEPEST, NotStrictJson, parse_object
 
 # A requeued record keeps the identity that its first coordinates gave it.
 FIRST_COORDINATES: Final = "laurel-first-coordinates"
-# What the consumer found wrong with a record before it could hand its bytes on: `reason: detail`.
-FETCH_PROBLEM: Final = "laurel-fetch-problem"
-
 MOST_HEADERS: Final = 100
 _LONGEST: Final = {"id": 256, "source": 512, "type": 256, "correlationid": 200, "causationid": 256}
 _PREFIX: Final = "ce_"
+_CONTENT_TYPE: Final = "content-type"
 _STRUCTURED: Final = "application/cloudevents"
 _COORDINATES: Final = re.compile(r"[\w.-]{1,249}/\d{1,10}/\d{1,19}@-?\d{1,19}", re.ASCII)
 
@@ -25,7 +23,7 @@ _COORDINATES: Final = re.compile(r"[\w.-]{1,249}/\d{1,10}/\d{1,19}@-?\d{1,19}", 
 class Refused(ValueError):
     """Carries the Unreadable that the record comes to."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: UnreadableReason, detail: str) -> None:
         super().__init__(detail)
         self.why = Unreadable(reason=reason, detail=detail)
 
@@ -42,72 +40,72 @@ class Opened:
     first_coordinates: str | None
 
 
-def open_record(record: Record, *, wire_type: str, max_bytes: int) -> Opened:
+def open_record(record: Record, *, wire_type: str, max_bytes: int, deepest: int = DEEPEST) -> Opened:
     """Take a record out of its envelope. Raises Refused."""
-    _refuse_marked(record)
+    if record.problem is not None:
+        raise Refused(record.problem.reason, record.problem.detail)
     value = record.value or b""
     if len(value) > max_bytes:
         raise Refused("too_large", f"{len(value)} bytes; {max_bytes} are allowed")
     headers = _texts(record)
     try:
-        if headers.get("content-type", "").lower().startswith(_STRUCTURED):
-            payload, attributes = _structured(headers["content-type"], value)
+        content_type = headers.get(_CONTENT_TYPE, "").strip().lower()
+        if content_type.startswith(_STRUCTURED):
+            payload, attributes = _structured(content_type, value, deepest)
         else:
-            payload, attributes = parse_object(value), _binary(headers)
+            payload, attributes = parse_object(value, deepest=deepest), _binary(headers)
     except NotStrictJson as error:
         raise Refused(error.reason, error.detail) from None
     if attributes:
         _check(attributes, wire_type)
-    return Opened(payload, attributes, _first_coordinates(headers))
-
-
-def _refuse_marked(record: Record) -> None:
-    for name, value in record.headers:
-        if name == FETCH_PROBLEM:
-            reason, _, detail = (value or b"").decode("utf-8", "replace").partition(": ")
-            raise Refused(reason or "bad_envelope", detail)
+    return Opened(payload, attributes, _first_coordinates(record))
 
 
 def _texts(record: Record) -> dict[str, str]:
-    """Headers as texts. A header that is null, twice there or not UTF-8 makes the envelope unreadable."""
+    """The headers that are read, as texts; what the others hold is nobody's business here.
+
+    One that is null, not UTF-8, or there twice with different values makes the envelope unreadable.
+    """
     if len(record.headers) > MOST_HEADERS:
         raise Refused("bad_envelope", f"{len(record.headers)} headers; {MOST_HEADERS} are allowed")
     texts: dict[str, str] = {}
-    for name, value in record.headers:
-        if name in texts and name.startswith((_PREFIX, "content-type")):
-            raise Refused("bad_envelope", f"header {name[:100]!r} stands there twice")
-        texts[name] = _text(name, value)
+    for given, value in record.headers:
+        name = _CONTENT_TYPE if given.lower() == _CONTENT_TYPE else given  # as HTTP's habit spells it
+        if name in _READ_HEADERS:
+            text = _text(name, value)
+            if texts.setdefault(name, text) != text:
+                raise Refused("bad_envelope", f"header {name!r} stands there twice")
     return texts
 
 
 def _text(name: str, value: bytes | None) -> str:
     if value is None:
-        raise Refused("bad_envelope", f"header {name[:100]!r} is null")
+        raise Refused("bad_envelope", f"header {name!r} is null")
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
-        raise Refused("bad_envelope", f"header {name[:100]!r} is not UTF-8") from None
+        raise Refused("bad_envelope", f"header {name!r} is not UTF-8") from None
 
 
 def _binary(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.removeprefix(_PREFIX): text for name, text in headers.items() if name.startswith(_PREFIX)}
 
 
-def _structured(content_type: str, value: bytes) -> tuple[dict[str, Any], dict[str, str]]:
-    media_type = content_type.partition(";")[0].strip().lower()
+def _structured(content_type: str, value: bytes, deepest: int) -> tuple[dict[str, Any], dict[str, str]]:
+    media_type = content_type.partition(";")[0].strip()
     if media_type != "application/cloudevents+json":
         raise Refused("bad_envelope", f"content type {media_type[:100]!r}: one event as JSON is asked for")
-    event = parse_object(value)
+    event = parse_object(value, deepest=deepest)
     attributes = {name: text for name, text in event.items() if isinstance(text, str) and name in _READ}
     wrong = sorted(name for name in _READ if name in event and name not in attributes)
     if wrong:
         raise Refused("bad_envelope", f"attribute {wrong[0]!r} is not a text")
-    return _data(event), attributes | {"specversion": attributes.get("specversion", "")}
+    return _data(event, deepest), attributes | {"specversion": attributes.get("specversion", "")}
 
 
-def _data(event: Mapping[str, Any]) -> dict[str, Any]:
+def _data(event: Mapping[str, Any], deepest: int) -> dict[str, Any]:
     if "data_base64" in event:
-        return parse_object(_base64(event["data_base64"]))
+        return parse_object(_base64(event["data_base64"]), deepest=deepest)
     data = event.get("data")
     if not isinstance(data, dict):
         raise Refused("not_an_object", "the event's data is not a JSON object")
@@ -143,11 +141,12 @@ def _check_text(name: str, text: str | None, longest: int) -> None:
         raise Refused("bad_envelope", "attribute 'source' holds a space, so it is no URI reference")
 
 
-def _first_coordinates(headers: Mapping[str, str]) -> str | None:
-    text = headers.get(FIRST_COORDINATES)
-    if text is not None and not _COORDINATES.fullmatch(text):
-        raise Refused("bad_envelope", f"header {FIRST_COORDINATES!r} holds no coordinates")
-    return text
+def _first_coordinates(record: Record) -> str | None:
+    """What a requeue wrote there; anything else under that name is not ours, and says nothing."""
+    written = (value or b"" for name, value in record.headers if name == FIRST_COORDINATES)
+    texts = (value.decode("utf-8", "replace") for value in written)
+    return next((text for text in texts if _COORDINATES.fullmatch(text)), None)
 
 
 _READ: Final = frozenset({"specversion", *_LONGEST})
+_READ_HEADERS: Final = frozenset({_CONTENT_TYPE, *(_PREFIX + name for name in _READ)})

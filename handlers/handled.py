@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from domain.record import Unreadable
 from domain.values import Value
 
-Outcome = Literal["stored", "known", "skipped", "dead_lettered", "heard", "told"]
+Outcome = Literal["stored", "known", "skipped", "unreadable", "dead_lettered", "heard", "told"]
 
 
 class Handled(Value):
@@ -13,3 +14,8 @@ class Handled(Value):
 
     outcome: Outcome
     facts: Mapping[str, Any] = {}
+
+
+def unreadable(why: Unreadable) -> Handled:
+    """A record on a topic of our own says nothing: passed over, with a warning."""
+    return Handled(outcome="unreadable", facts={"reason": why.reason, "detail": why.detail})

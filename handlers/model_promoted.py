@@ -9,7 +9,8 @@ from domain.convergence import Wanted
 from domain.events import ModelPromoted
 from domain.record import Record, Unreadable
 from handlers.envelope import Refused, open_record
-from handlers.handled import Handled
+from handlers.handled import Handled, unreadable
+from handlers.strict_json import DEEPEST_EVENT
 
 
 class Promotion(BaseModel):
@@ -26,14 +27,14 @@ class Promotion(BaseModel):
 async def on_model_promoted(
     record: Record, *, promoted: Callable[[Wanted], None], model_name: str, max_bytes: int
 ) -> Handled:
-    """Pass it on. What cannot be read is skipped, since only a person's own record gets here unreadable.
+    """Pass it on. What cannot be read is passed over, and not in silence: a promotion may be in it.
 
     Nothing waits here for a server: the record may be committed at once, for after a crash the listener
     begins with a look at the ledger's head.
     """
     wanted = read_promotion(record, model_name=model_name, max_bytes=max_bytes)
     if isinstance(wanted, Unreadable):
-        return Handled(outcome="skipped", facts={"reason": wanted.reason, "detail": wanted.detail})
+        return unreadable(wanted)
     if isinstance(wanted, str):
         return Handled(outcome="skipped", facts={"model_name": wanted[:200]})
     promoted(wanted)
@@ -43,7 +44,9 @@ async def on_model_promoted(
 def read_promotion(record: Record, *, model_name: str, max_bytes: int) -> Wanted | Unreadable | str:
     """Read the event in either mode of CloudEvents, or as plain JSON; a text names another model."""
     try:
-        opened = open_record(record, wire_type=ModelPromoted.wire_type, max_bytes=max_bytes)
+        opened = open_record(
+            record, wire_type=ModelPromoted.wire_type, max_bytes=max_bytes, deepest=DEEPEST_EVENT
+        )
         event = Promotion.model_validate(opened.payload)
     except Refused as refused:
         return refused.why

@@ -17,7 +17,8 @@ from domain.notice_fields import Subject
 from domain.notices import Notice, Wording
 from domain.record import Record, Unreadable
 from handlers.envelope import Opened, Refused, open_record
-from handlers.handled import Handled
+from handlers.handled import Handled, unreadable
+from handlers.strict_json import DEEPEST_EVENT
 
 TOLD: Final[Mapping[str, type[Event]]] = {
     event.topic: event
@@ -44,13 +45,13 @@ async def on_notice(
     model_name: str,
     max_bytes: int,
 ) -> Handled:
-    """Tell of it. What cannot be read, is another model's, or is not to be told is skipped.
+    """Tell of it, unless it is another model's, or nobody is to be told, or it cannot be read.
 
     Raises what `tell` raises: the record then comes again, and whoever has heard of it hears nothing twice.
     """
     read = _read(record, max_bytes)
     if isinstance(read, Unreadable):
-        return Handled(outcome="skipped", facts={"reason": read.reason, "detail": read.detail})
+        return unreadable(read)
     event, event_id = read
     if event.model_name != model_name:
         return Handled(outcome="skipped", facts={"model_name": event.model_name[:200]})
@@ -64,7 +65,7 @@ async def on_notice(
 def _read(record: Record, max_bytes: int) -> tuple[Event, str] | Unreadable:
     kind = TOLD[record.coordinates.topic]
     try:
-        opened = open_record(record, wire_type=kind.wire_type, max_bytes=max_bytes)
+        opened = open_record(record, wire_type=kind.wire_type, max_bytes=max_bytes, deepest=DEEPEST_EVENT)
         return kind.model_validate(opened.payload), _event_id(opened, record)
     except Refused as refused:
         return refused.why

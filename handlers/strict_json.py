@@ -6,7 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-DEEPEST: Final = 32
+from domain.record import UnreadableReason
+
+DEEPEST: Final = 32  # of a request
+DEEPEST_EVENT: Final = 2 * DEEPEST  # of an event of ours, which may hold a request whole
 _BRACKETS: Final = re.compile(rb"[\[{]|[\]}]")
 # The closing quote is optional, so that text without one is passed in one go instead of tried at each quote.
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
@@ -17,22 +20,22 @@ _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 class NotStrictJson(ValueError):
     """`reason` is a code: empty, not_utf8, not_json, too_deep, duplicate_key, not_finite, not_an_object."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: UnreadableReason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
 
 
-def parse_object(data: bytes) -> dict[str, Any]:
-    """Read one JSON object in UTF-8, without duplicate keys, NaN or infinity, at most `DEEPEST` levels deep.
+def parse_object(data: bytes, *, deepest: int = DEEPEST) -> dict[str, Any]:
+    """Read one JSON object in UTF-8, without duplicate keys, NaN or infinity, at most `deepest` levels deep.
 
     A NUL or a lone surrogate in a text becomes U+FFFD. Raises NotStrictJson.
     """
     if not data:
         raise NotStrictJson("empty", "empty, where a JSON object is asked for")
     text = _decode(data)
-    if _depth_may_exceed(data) and _depth(data) > DEEPEST:
-        raise NotStrictJson("too_deep", f"nested more than {DEEPEST} levels deep")
+    if _depth_may_exceed(data, deepest) and _depth(data) > deepest:
+        raise NotStrictJson("too_deep", f"nested more than {deepest} levels deep")
     try:
         value = json.loads(
             text, object_pairs_hook=_object, parse_float=_float, parse_int=_int, parse_constant=_refuse
@@ -51,8 +54,8 @@ def _decode(data: bytes) -> str:
         raise NotStrictJson("not_utf8", f"not UTF-8 at byte {error.start}") from None
 
 
-def _depth_may_exceed(data: bytes) -> bool:
-    return data.count(b"[") + data.count(b"{") > DEEPEST
+def _depth_may_exceed(data: bytes, deepest: int) -> bool:
+    return data.count(b"[") + data.count(b"{") > deepest
 
 
 def _depth(data: bytes) -> int:

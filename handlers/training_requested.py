@@ -7,7 +7,7 @@ from domain.errors import NeverRetry
 from domain.events import REQUEST_TYPE
 from domain.points import NO_POINTS, Point, Points
 from domain.ports.dead_letters import DeadLetters
-from domain.ports.run_store import Added, RunStore
+from domain.ports.run_store import NOT_STORABLE, Added, RunStore
 from domain.record import Record, Unreadable
 from domain.request import ReceivedRequest
 from domain.values import Value
@@ -33,8 +33,12 @@ async def on_training_requested(
     max_bytes: int,
     points: Points = NO_POINTS,
 ) -> Handled:
-    """Store the request unless it is known; a repeat changes nothing. Raises TryLater when that cannot be."""
-    read = _read(record, model_name, max_bytes)
+    """Store the request unless it is known; a repeat changes nothing.
+
+    Only what is wrong with the record itself sets it aside: whatever else the store says is raised, so that
+    the record waits.
+    """
+    read = read_request(record, model_name=model_name, max_bytes=max_bytes)
     if isinstance(read, AnotherModels):
         return Handled(outcome="skipped", facts={"model_name": read.model_name[:200]})
     if isinstance(read, Unreadable):
@@ -43,7 +47,9 @@ async def on_training_requested(
     try:
         added = await store.add(read)
     except NeverRetry as error:
-        why = Unreadable(reason=error.reason, detail=error.message)
+        if error.reason != NOT_STORABLE:
+            raise
+        why = Unreadable(reason=NOT_STORABLE, detail=error.message)
         return await _set_aside(record, why, dead_letters, points)
     await points.at(Point.INBOX_AFTER_INSERT)
     if added is Added.CONFLICT:
@@ -58,13 +64,6 @@ async def _set_aside(record: Record, why: Unreadable, dead_letters: DeadLetters,
     await dead_letters.add(record, why)
     await points.at(Point.DEADLETTER_AFTER_SEND)
     return Handled(outcome="dead_lettered", facts={"reason": why.reason, "detail": why.detail})
-
-
-def _read(record: Record, model_name: str, max_bytes: int) -> ReceivedRequest | AnotherModels | Unreadable:
-    try:
-        return read_request(record, model_name=model_name, max_bytes=max_bytes)
-    except Exception as defect:  # noqa: BLE001 - a defect of ours in reading may not stop the whole partition
-        return Unreadable(reason="internal_error", detail=f"{type(defect).__name__} while reading the record")
 
 
 def read_request(

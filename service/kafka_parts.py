@@ -11,7 +11,7 @@ from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.inbox import KafkaInbox
 from service.adapters.kafka.topic_provisioning import missing_topics
 from service.metrics import Metrics
-from service.settings_values import kafka_connection, kafka_limits
+from service.settings_values import kafka_connection, kafka_unpacked_bytes
 
 
 def open_inbox(
@@ -33,8 +33,8 @@ def open_inbox(
         session_seconds=settings.kafka.session_timeout_seconds,
         poll_seconds=settings.kafka.max_poll_interval_seconds,
     )
-    limits = kafka_limits(settings)
-    return KafkaInbox(kafka_connection(settings), router, delivery, metrics=metrics, limits=limits)
+    connection, unpacked_bytes = kafka_connection(settings), kafka_unpacked_bytes(settings)
+    return KafkaInbox(connection, router, delivery, metrics=metrics, unpacked_bytes=unpacked_bytes)
 
 
 async def refuse_missing_topics(

@@ -13,6 +13,7 @@ CounterName = Literal[
     "laurel_records_total",  # records that came in, by what became of them
     "laurel_record_waits_total",  # times a partition had to wait because a service was away
     "laurel_records_lost_total",  # alarms: records deleted from the topic before they were read
+    "laurel_records_unreadable_total",  # alarms: records on Laurel's own topics that could not be read
     "laurel_dead_letters_total",  # records set aside, by reason
     "laurel_consumer_restarts_total",  # times the consumer died or could not start, and was started anew
     "laurel_events_sent_total",  # announcements that Kafka acknowledged, by topic
@@ -37,12 +38,14 @@ GaugeName = Literal[
     "laurel_ledger_generation",  # the head of the promotion ledger, as this process saw it last
     "laurel_replicas",  # inference servers by what they serve, as the reload listener saw them last
     "laurel_waiting",  # 1 while a run waits for the service
+    "laurel_open_transaction_seconds",  # how long an open transaction has held a partition of the topic up
 ]
 
 _COUNTERS: Final[Mapping[CounterName, tuple[str, ...]]] = {
     "laurel_records_total": ("topic", "outcome"),
     "laurel_record_waits_total": ("topic",),
     "laurel_records_lost_total": ("topic",),
+    "laurel_records_unreadable_total": ("topic",),
     "laurel_dead_letters_total": ("reason",),
     "laurel_consumer_restarts_total": (),
     "laurel_events_sent_total": ("topic",),
@@ -67,6 +70,7 @@ _GAUGES: Final[Mapping[GaugeName, tuple[str, ...]]] = {
     "laurel_ledger_generation": (),
     "laurel_replicas": ("state",),
     "laurel_waiting": ("service",),
+    "laurel_open_transaction_seconds": ("topic",),
 }
 # From an acknowledgement of a millisecond to a fit of hours.
 _BUCKETS: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 36000)

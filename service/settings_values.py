@@ -5,7 +5,7 @@ import socket
 from config.settings import Settings
 from domain.promotion_policy import PromotionPolicy
 from service.adapters.kafka.connection import KafkaConnection
-from service.adapters.kafka.record_batches import Limits
+from service.adapters.kafka.consumers import UNPACKED_BYTES
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.environment import library_environment
 from service.children.settings import ChildSettings
@@ -27,9 +27,10 @@ def kafka_connection(settings: Settings) -> KafkaConnection:
     )
 
 
-def kafka_limits(settings: Settings) -> Limits:
-    """Bound what a fetch may become in memory; a request just over its limit still comes whole."""
-    return Limits(record=2 * settings.kafka.max_request_bytes)
+def kafka_unpacked_bytes(settings: Settings) -> int:
+    """Bound what a batch may become in memory; a request or event just over its limit still comes whole."""
+    kafka = settings.kafka
+    return max(UNPACKED_BYTES, 2 * kafka.max_request_bytes, 2 * kafka.max_event_bytes)
 
 
 def mlflow_access(settings: Settings) -> MlflowAccess:

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from domain.announcement import Announcement
 from domain.ledger import LedgerEntry
 from domain.lifecycle import Outcome, State
 from domain.request import ReceivedRequest
 from domain.run import Failure, Run, TransitionRecord
+
+NOT_STORABLE: Final = "not_storable"  # the value itself is what the store cannot hold, now or ever
 
 
 class Added(StrEnum):
@@ -27,7 +29,10 @@ class RunStore(Protocol):
     """
 
     async def add(self, request: ReceivedRequest) -> Added:
-        """Store a request unless its identity is there already, and wake a runner. Safe to repeat."""
+        """Store a request unless its identity is there already, and wake a runner. Safe to repeat.
+
+        Raises NeverRetry `not_storable` when the request itself is at fault, other errors when it is not.
+        """
 
     async def claim(self, model_name: str, worker: str, lease_seconds: float) -> Run | None:
         """Take the oldest runnable run: not ended, no living lease, and its time to wait is over.

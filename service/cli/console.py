@@ -94,13 +94,23 @@ def printable(text: str) -> str:
 
 def print_json(value: Any) -> None:
     """Print one JSON document, as plain text whatever the terminal."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    _write_json(value, indent=2)
 
 
 def print_json_line(value: Any) -> None:
     """Print one JSON document in one line, at once: somebody may be following."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    _write_json(value)
     sys.stdout.flush()
+
+
+def _write_json(value: Any, indent: int | None = None) -> None:
+    """What standard output cannot encode is escaped as JSON does."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=indent, default=str)
+    sys.stdout.write(text + "\n")
 
 
 def print_table(

@@ -1,5 +1,6 @@
-"""`laurel dead-letters`: what could not be read, whole, and back with it once the cause is mended."""
+"""`laurel dead-letters`: what could not be read, whole, and back with it once the cause is corrected."""
 
+import re
 from collections.abc import Coroutine
 from typing import Annotated, Any, TypeVar
 
@@ -7,7 +8,7 @@ import typer
 
 from config.settings import Settings
 from domain.errors import NeverRetry
-from domain.events import DEAD_LETTER_TOPIC
+from domain.events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letter_format import DeadLetter
 from service.adapters.kafka.dead_letter_reader import (
@@ -20,6 +21,8 @@ from service.cli.reading import read_settings, run
 from service.settings_values import kafka_connection
 
 T = TypeVar("T")
+
+_PLACE = re.compile(r"([0-9]{1,9})/([0-9]{1,18})")
 
 app = typer.Typer(help="Records that could not be read.", no_args_is_help=True, add_completion=False)
 
@@ -61,7 +64,7 @@ def show(place: Place, *, as_json: AsJson = False) -> None:  # noqa: ARG001 - it
 
 @app.command()
 def requeue(place: Place, *, as_json: AsJson = False) -> None:
-    """Send one back to where it came from, as it was. Twice is once: its identity stays."""
+    """Send one to the topic of requests, as it was. Twice is once: its identity stays."""
     settings = read_settings()
     sent_to = _found(_requeue(kafka_connection(settings), *_numbers(place)), settings)
     if as_json:
@@ -88,11 +91,11 @@ async def _all(connection: KafkaConnection) -> list[DeadLetter]:
 
 async def _requeue(connection: KafkaConnection, partition: int, offset: int) -> object:
     letter = await show_dead_letter(connection, DEAD_LETTER_TOPIC, partition, offset)
-    return await requeue_dead_letter(connection, letter)
+    return await requeue_dead_letter(connection, letter, REQUEST_TOPIC)
 
 
 def _numbers(place: str) -> tuple[int, int]:
-    partition, slash, offset = place.partition("/")
-    if not (slash and partition.isdecimal() and offset.isdecimal()):
+    found = _PLACE.fullmatch(place)
+    if found is None:
         raise typer.BadParameter("a place looks like 0/17, partition and offset")
-    return int(partition), int(offset)
+    return int(found[1]), int(found[2])

@@ -117,7 +117,7 @@ def watch(
 async def _watch(settings: Settings, *, from_start: bool, follow: bool, as_json: bool) -> None:
     from_ms = None if from_start or not follow else int(time.time() * 1000)
     events = read_events(kafka_connection(settings), EVENT_TOPICS, from_ms=from_ms, follow=follow)
-    ours = (event async for event in events if event.key == settings.mlflow_model_name)
+    ours = (event async for event in events if event.problem or event.key == settings.mlflow_model_name)
     if follow:
         async for event in ours:
             _print_event(event, as_json=as_json)
@@ -129,6 +129,8 @@ async def _watch(settings: Settings, *, from_start: bool, follow: bool, as_json:
 def _print_event(event: ReadEvent, *, as_json: bool) -> None:
     if as_json:
         topic = event.coordinates.topic
-        print_json_line({"topic": topic, "attributes": dict(event.attributes), "data": event.data})
+        problem = {"problem": event.problem.model_dump()} if event.problem else {}
+        facts = {"topic": topic, "attributes": dict(event.attributes), "data": event.data}
+        print_json_line(facts | problem)
     else:
         say(event_line(event), style=EVENT_COLOURS.get(event.coordinates.topic, ""), hang=14)

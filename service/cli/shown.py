@@ -103,18 +103,26 @@ def _fault(fault: Mapping[str, Any]) -> str:
 
 def event_line(event: ReadEvent) -> str:
     """Put one event into a line: when, what, and the facts that people look for."""
-    at = datetime.fromtimestamp(event.coordinates.timestamp_ms / 1000, tz=UTC)
     data = event.data or {}
     run = str(data.get("run_id") or "-")[:8]
-    gist = _gist(event.coordinates.topic, data)
-    return f"{local_time(at, '%H:%M:%S.%f')[:-3]}  {event.coordinates.topic:<17}  {run}  {gist}"
+    gist = event.problem.detail if event.problem else _gist(event.coordinates.topic, data)
+    return f"{_clock(event.coordinates.timestamp_ms)}  {event.coordinates.topic:<17}  {run}  {gist}"
+
+
+def _clock(timestamp_ms: int) -> str:
+    """The time on the wall; a producer may have written a moment that no calendar has."""
+    try:
+        at = datetime.fromtimestamp(timestamp_ms / 1000, tz=UTC)
+        return local_time(at, "%H:%M:%S.%f")[:-3]
+    except (ValueError, OverflowError, OSError):
+        return "--:--:--.---"
 
 
 def _gist(topic: str, data: Mapping[str, Any]) -> str:
-    """The gist of an event; one that lacks what it should carry is still shown."""
+    """The gist of an event; one that carries anything else than it should is still shown."""
     try:
         return _of_a_replica(topic, data) if topic.startswith("inference.") else _told(topic, data)
-    except (KeyError, TypeError, IndexError, AttributeError):
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         return "(not as its schema says; --json shows it whole)"
 
 

@@ -74,7 +74,8 @@ class TestKafka(DeadLettersContract):
         away = KafkaDeadLetters(KafkaConnection("127.0.0.1:1"), topic, metrics=Metrics())
 
         async def kept() -> list[tuple[Record, Unreadable]]:
-            return [(one.record, one.why) async for one in list_dead_letters(connection, topic)]
+            letters = [one async for one in list_dead_letters(connection, topic)]
+            return [(one.record, Unreadable.model_validate(one.why.model_dump())) for one in letters]
 
         yield Desks(desk, kept, away)
         await desk.stop()

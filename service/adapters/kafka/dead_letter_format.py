@@ -1,4 +1,4 @@
-"""How a dead letter is written: the record as it was, and behind its own headers ours."""
+"""How a dead letter is written: the record as it was, and after its own headers ours."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,11 +7,13 @@ from aiokafka import ConsumerRecord
 
 from domain.record import Record, Unreadable
 from domain.request import Coordinates
+from domain.values import Value
 from handlers.envelope import FIRST_COORDINATES
+from service.adapters.kafka.foreign import as_text, coordinates_in, place_of, without_marks
 
 Headers = list[tuple[str, bytes | None]]
 
-# In this order, behind all original headers: so a record's own header of the same name is no confusion.
+# In this order, after all original headers: so a record's own header of the same name is no confusion.
 _OURS = (
     "laurel-reason",
     "laurel-detail",
@@ -22,13 +24,20 @@ _OURS = (
 )
 
 
+class Why(Value):
+    """Why it was set aside, in the words of the version that did so."""
+
+    reason: str
+    detail: str
+
+
 @dataclass(frozen=True)
 class DeadLetter:
     """A dead letter as it is read back; `place` is where it stands itself."""
 
     place: Coordinates
     record: Record
-    why: Unreadable
+    why: Why
 
     def as_json(self) -> dict[str, Any]:
         """For people and tools: bytes that are no text are shown with backslashes."""
@@ -57,25 +66,20 @@ def read_dead_letter(raw: ConsumerRecord) -> DeadLetter | None:
     ours = headers[-len(_OURS) :]
     if tuple(name for name, _ in ours) != _OURS:
         return None
-    texts = [(value or b"").decode("utf-8", "replace") for _, value in ours]
-    partition, offset, timestamp = texts[3:]
-    if not all(text.removeprefix("-").isdecimal() for text in (partition, offset, timestamp)):
+    reason, detail, *where = [as_text(value) for _, value in ours]
+    original = coordinates_in(*where)
+    if original is None:
         return None
-    original = Coordinates(
-        topic=texts[2], partition=int(partition), offset=int(offset), timestamp_ms=int(timestamp)
-    )
     return DeadLetter(
-        place=Coordinates(
-            topic=raw.topic, partition=raw.partition, offset=raw.offset, timestamp_ms=raw.timestamp
-        ),
+        place=place_of(raw),
         record=Record(coordinates=original, key=raw.key, value=raw.value, headers=headers[: -len(_OURS)]),
-        why=Unreadable(reason=texts[0], detail=texts[1]),
+        why=Why(reason=reason, detail=detail),
     )
 
 
 def requeue_headers(letter: DeadLetter) -> Headers:
     """The original headers, and what keeps the identity of a request that has none but its first place."""
-    headers = list(letter.record.headers)
+    headers = list(without_marks(letter.record.headers))
     if FIRST_COORDINATES not in {name for name, _ in headers}:
         headers.append((FIRST_COORDINATES, str(letter.record.coordinates).encode()))
     return headers

@@ -1,4 +1,4 @@
-"""For people: what was set aside, one of them whole, and back with it into the topic it came from."""
+"""For people: what was set aside, one of them whole, and back with it to where requests are read."""
 
 from collections.abc import AsyncGenerator
 
@@ -34,16 +34,16 @@ async def show_dead_letter(
     return letter
 
 
-async def requeue_dead_letter(connection: KafkaConnection, letter: DeadLetter) -> Coordinates:
-    """Send the record back to the topic it came from, as it was; return where it stands now.
+async def requeue_dead_letter(connection: KafkaConnection, letter: DeadLetter, topic: str) -> Coordinates:
+    """Send the record to the topic of requests, as it was; return where it stands now.
 
-    Safe to repeat: its identity stays, so two of them are one request.
+    Whatever topic the letter names: anybody may have written it. Safe to repeat: its identity stays, so two
+    of them are one request.
     """
-    async with kafka_errors(f"requeueing to {letter.record.coordinates.topic}", within=20):
+    async with kafka_errors(f"requeueing to {topic}", within=20):
         producer = await start_producer(connection, max_request_size=4 << 20)
         try:
             record = letter.record
-            topic = record.coordinates.topic
             return await send_as_it_was(producer, topic, record.key, record.value, requeue_headers(letter))
         finally:
             await stop_producer(producer)

@@ -2,13 +2,13 @@
 
 import asyncio
 import hashlib
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from domain.record import Record, Unreadable
+from domain.record import Record, Unreadable, UnreadableReason
 from domain.request import Coordinates
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letter_format import dead_letter_headers
@@ -31,6 +31,8 @@ class KafkaDeadLetters:
         self._connection = connection
         self._topic = topic
         self._metrics = metrics
+        for reason in get_args(UnreadableReason):
+            metrics.count("laurel_dead_letters_total", 0, reason=reason)  # an alert sees the first one grow
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
 

@@ -10,15 +10,15 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from domain.errors import LaurelError, Stop
 from domain.points import NO_POINTS, Point, Points
-from domain.record import Record
-from domain.request import Coordinates
 from handlers.handled import Handled
 from handlers.router import Handle
+from service.adapters.kafka.foreign import as_record
 from service.metrics import Metrics
 from service.patience import RetryPolicy
 
 RETRIES: Final = RetryPolicy(first_pause=0.2, longest_pause=5.0)
 _COMMIT_SECONDS: Final = 10.0
+_WARNED_OF: Final = frozenset({"dead_lettered", "unreadable"})
 
 log = structlog.get_logger("laurel.inbox")
 
@@ -60,6 +60,8 @@ class KafkaDelivery:
         self._after_commit = after_commit
         self._retries = retries
         self._failed: dict[TopicPartition, tuple[int, int]] = {}
+        self._committed: dict[TopicPartition, int] = {}
+        self._committing = asyncio.Lock()
 
     async def deliver(self, consumer: AIOKafkaConsumer, raw: ConsumerRecord, handle: Handle) -> None:
         """Handle one record to its end."""
@@ -78,8 +80,23 @@ class KafkaDelivery:
             self._tell(raw, handled)
             await self._commit(consumer, place, raw.offset, epoch)
 
+    async def pass_over(self, consumer: AIOKafkaConsumer, place: TopicPartition, position: int) -> None:
+        """Commit a position before which nothing is left to handle: the marks of transactions stand there.
+
+        Without that they would look like records that nobody read, once they are deleted.
+        """
+        async with self._committing:
+            if self._committed.get(place, -1) >= position:
+                return
+            try:
+                async with asyncio.timeout(_COMMIT_SECONDS):
+                    await consumer.commit({place: position})
+            except (KafkaError, TimeoutError):
+                return  # the next look does it
+            self._committed[place] = position
+
     def _tell(self, raw: ConsumerRecord, handled: Handled) -> None:
-        say = log.warning if handled.outcome == "dead_lettered" else log.info
+        say = log.warning if handled.outcome in _WARNED_OF else log.info
         say(
             f"record_{handled.outcome}",
             topic=raw.topic,
@@ -88,29 +105,41 @@ class KafkaDelivery:
             **handled.facts,
         )
         self._metrics.count("laurel_records_total", topic=raw.topic, outcome=handled.outcome)
+        if handled.outcome == "unreadable":
+            self._metrics.count("laurel_records_unreadable_total", topic=raw.topic)
 
     async def _commit(
         self, consumer: AIOKafkaConsumer, place: TopicPartition, offset: int, epoch: int
     ) -> None:
-        """Until it is certain, or a rebalance began: the record then comes again, here or elsewhere."""
+        async with self._committing:
+            if not await self._committed_surely(consumer, place, offset, epoch):
+                return
+            self._committed[place] = offset + 1
+        if self._after_commit is not None:
+            await self._points.at(self._after_commit)
+
+    async def _committed_surely(
+        self, consumer: AIOKafkaConsumer, place: TopicPartition, offset: int, epoch: int
+    ) -> bool:
+        """Try until it is certain, or a rebalance began: the record then comes again, here or elsewhere."""
         for pause in self._retries.pauses():
             if self.listener.now != epoch:
                 log.info("commit_left_out", partition=place.partition, offset=offset, why="a rebalance began")
-                return
+                return False
             try:
                 async with asyncio.timeout(_COMMIT_SECONDS):
                     await consumer.commit({place: offset + 1})
-                break
             except (CommitFailedError, IllegalStateError) as error:
                 log.info("commit_refused", partition=place.partition, offset=offset, why=str(error))
-                return
+                return False
             except (KafkaError, TimeoutError) as error:
                 log.warning(
                     "commit_waits", partition=place.partition, offset=offset, why=type(error).__name__
                 )
                 await asyncio.sleep(pause)
-        if self._after_commit is not None:
-            await self._points.at(self._after_commit)
+            else:
+                return True
+        return False
 
     def _wait(
         self, consumer: AIOKafkaConsumer, place: TopicPartition, offset: int, reason: str, message: str
@@ -140,11 +169,3 @@ class KafkaDelivery:
 def _resume(consumer: AIOKafkaConsumer, place: TopicPartition) -> None:
     if place in consumer.assignment():
         consumer.resume(place)
-
-
-def as_record(raw: ConsumerRecord) -> Record:
-    """Say in the domain's words what the client library hands over."""
-    coordinates = Coordinates(
-        topic=raw.topic, partition=raw.partition, offset=raw.offset, timestamp_ms=raw.timestamp
-    )
-    return Record(coordinates=coordinates, key=raw.key, value=raw.value, headers=tuple(raw.headers))

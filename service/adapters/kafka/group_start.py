@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.consumers import make_consumer
 from service.adapters.kafka.errors import kafka_errors
 from service.adapters.kafka.topic_provisioning import partitions_of
 
@@ -37,9 +38,8 @@ async def _begin_at_end(
     places = [
         TopicPartition(topic, number) for topic in topics for number in await partitions_of(connection, topic)
     ]
-    options = connection.options() | {"group_id": group, "enable_auto_commit": False}
     setting = kafka_errors("setting where a group begins", within=_SECONDS)
-    async with setting, AIOKafkaConsumer(**options) as consumer:
+    async with setting, make_consumer(connection, group_id=group, enable_auto_commit=False) as consumer:
         consumer.assign(places)
         if only_new:
             places = [place for place in places if await consumer.committed(place) is None]

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
@@ -12,16 +13,22 @@ from faststream.kafka import KafkaBroker, KafkaRouter
 
 from domain.errors import Stop, TryLater
 from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.consumers import UNPACKED_BYTES, make_consumer
 from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.errors import DENIED, kafka_errors, sort
-from service.adapters.kafka.guarded_consumer import guarded_consumer
-from service.adapters.kafka.record_batches import Limits
-from service.metrics import Metrics
+from service.adapters.kafka.partition_watch import WATCH_TIMES, PartitionWatch, WatchTimes
+from service.metrics import CounterName, Metrics
 from service.patience import RetryPolicy
 
 _RESTARTS: Final = RetryPolicy(first_pause=0.5, longest_pause=10.0)
 _SETTLED_SECONDS: Final = 60.0  # a consumer that lived that long was well
 _GRACE_SECONDS: Final = 5.0
+# Counters that an alert looks at are there before their first fault: else nobody sees them grow.
+_FROM_THE_START: Final[Sequence[CounterName]] = (
+    "laurel_records_lost_total",
+    "laurel_records_unreadable_total",
+    "laurel_record_waits_total",
+)
 
 log = structlog.get_logger("laurel.inbox")
 
@@ -63,16 +70,23 @@ class KafkaInbox:
         delivery: KafkaDelivery,
         *,
         metrics: Metrics,
-        limits: Limits,
+        unpacked_bytes: int = UNPACKED_BYTES,
+        times: WatchTimes = WATCH_TIMES,
     ) -> None:
         self.started = asyncio.Event()
         self._connection = connection
         self._metrics = metrics
-        self._limits = limits
+        self._delivery = delivery
+        self._unpacked_bytes = unpacked_bytes
+        self._times = times
+        self._watching: asyncio.Task[None] | None = None
         self._broker = _Broker(self._consumer, router)
         self._fatal: asyncio.Future[None] | None = None
         self._alarms: set[asyncio.Task[None]] = set()
         delivery.on_stop = self._stop_for
+        for topic in self._subscriber.topic_names:
+            for name in _FROM_THE_START:
+                metrics.count(name, 0, topic=topic)
 
     async def run(self) -> None:
         """Consume until cancelled. Raises Stop when the brokers deny it, or a handler says so."""
@@ -81,6 +95,7 @@ class KafkaInbox:
             began = time.monotonic()
             try:
                 await self._broker.start()
+                self._watching = asyncio.create_task(self._watch().run(), name="partition watch")
                 self.started.set()
                 why = await self._until_something_dies()
                 log.error("consumer_died", what=why)
@@ -98,6 +113,9 @@ class KafkaInbox:
     async def _stop(self) -> None:
         """Stop the consumer; one whose tasks have died may refuse, and is then cut off."""
         consumer = self._subscriber.consumer
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
         try:
             async with asyncio.timeout(2 * _GRACE_SECONDS):
                 await self._broker.stop()
@@ -124,12 +142,13 @@ class KafkaInbox:
 
     def _vital(self) -> dict[str, asyncio.Future[Any]]:
         consumer = self._subscriber.consumer
-        if consumer is None or not self._subscriber.tasks:
+        if consumer is None or not self._subscriber.tasks or self._watching is None:
             return {}
         return {
             "consume loop": self._subscriber.tasks[0],
             "coordinator": consumer._coordinator._coordination_task,  # noqa: SLF001 - has no public name
             "fetcher": consumer._fetcher.error_future,  # noqa: SLF001 - likewise
+            "partition watch": self._watching,
         }
 
     async def _until_something_dies(self) -> str:
@@ -145,7 +164,14 @@ class KafkaInbox:
             self._fatal.set_exception(error)
 
     def _consumer(self, **options: Any) -> Any:
-        return guarded_consumer(self._limits, self._lost, options | self._connection.options())
+        bounds = {"unpacked_bytes": self._unpacked_bytes, "lost": self._lost}
+        return make_consumer(self._connection, **options | bounds)
+
+    def _watch(self) -> PartitionWatch:
+        subscriber = self._subscriber
+        return PartitionWatch(
+            subscriber.consumer, self._delivery, self._metrics, subscriber.topic_names, self._times
+        )
 
     def _lost(self, place: TopicPartition, offset: int) -> None:
         alarm = asyncio.get_running_loop().create_task(self._alarm(place, offset))

@@ -3,26 +3,28 @@
 from collections.abc import AsyncGenerator, Iterable
 from typing import Self
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
 from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.consumers import make_consumer
 from service.adapters.kafka.errors import kafka_errors
 from service.adapters.kafka.topic_provisioning import missing_topics
 
 _SECONDS = 15.0
+_AT_ONCE = 500  # records in memory: a batch of 1 MiB may hold 130,000
 
 
 async def read_to_the_end(
     connection: KafkaConnection, topics: Iterable[str], *, from_ms: int | None = None
 ) -> AsyncGenerator[ConsumerRecord, None]:
-    """Every record that the topics hold now. Raises TryLater."""
+    """Every record that the topics hold now; an open transaction's are not there yet. Raises TryLater."""
     known = await _known(connection, topics)
     if not known:
         return
     async with _Reader(connection, known, from_ms) as reader:
         while left := await reader.unread():
             async with kafka_errors("reading records", within=_SECONDS):
-                batches = await reader.consumer.getmany(*left, timeout_ms=1000)
+                batches = await reader.consumer.getmany(*left, timeout_ms=1000, max_records=_AT_ONCE)
             for records in batches.values():
                 for record in records:
                     yield record
@@ -58,8 +60,8 @@ class _Reader:
     """A consumer that stands at the start in every partition of the topics."""
 
     def __init__(self, connection: KafkaConnection, topics: Iterable[str], from_ms: int | None) -> None:
-        self.consumer = AIOKafkaConsumer(
-            *topics, **connection.options(), enable_auto_commit=False, auto_offset_reset="earliest"
+        self.consumer = make_consumer(
+            connection, *topics, enable_auto_commit=False, auto_offset_reset="earliest"
         )
         self._from_ms = from_ms
         self._ends: dict[TopicPartition, int] = {}
@@ -82,13 +84,16 @@ class _Reader:
         return [place for place, end in self._ends.items() if await self.consumer.position(place) < end]
 
     async def one(self, place: TopicPartition, offset: int) -> ConsumerRecord | None:
-        """The record at an offset; None where the log does not hold it."""
+        """The record at an offset; None where the log holds none: a transaction's marker may stand there."""
         starts = await self.consumer.beginning_offsets([place]) if place in self._ends else {}
         if not starts or not starts[place] <= offset < self._ends[place]:
             return None
         self.consumer.seek(place, offset)
-        record = await self.consumer.getone(place)
-        return record if record.offset == offset else None
+        while await self.consumer.position(place) <= offset:
+            found = await self.consumer.getmany(place, timeout_ms=1000, max_records=1)
+            for record in found.get(place, ()):
+                return record if record.offset == offset else None
+        return None
 
     async def _stand(self) -> None:
         places = list(self.consumer.assignment())

@@ -11,10 +11,13 @@ from typing import Any
 from aiokafka import ConsumerRecord
 
 from domain.asked_request import request_record
+from domain.record import Unreadable
 from domain.request import Coordinates
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letters import send_as_it_was
 from service.adapters.kafka.errors import kafka_errors
+from service.adapters.kafka.fetch_guard import problem_of
+from service.adapters.kafka.foreign import as_text, object_in, place_of
 from service.adapters.kafka.producers import start_producer, stop_producer
 from service.adapters.kafka.reading import read_on, read_to_the_end
 
@@ -31,12 +34,16 @@ class SentRequest:
 
 @dataclass(frozen=True)
 class ReadEvent:
-    """An event as an ordinary consumer reads it; `data` is None when the body is no JSON object."""
+    """An event as an ordinary consumer reads it; `data` is None when the body is no JSON object.
+
+    `problem` says why not even its bytes could be read.
+    """
 
     coordinates: Coordinates
     key: str | None
     attributes: Mapping[str, str]
     data: Mapping[str, Any] | None
+    problem: Unreadable | None = None
 
 
 async def publish_request(
@@ -83,16 +90,10 @@ async def read_events(
 
 
 def _event(raw: ConsumerRecord) -> ReadEvent:
-    texts = {name: (value or b"").decode("utf-8", "replace") for name, value in raw.headers}
-    try:
-        data = json.loads(raw.value or b"")
-    except (ValueError, RecursionError):  # whatever somebody put there, the others are to be seen
-        data = None
     return ReadEvent(
-        coordinates=Coordinates(
-            topic=raw.topic, partition=raw.partition, offset=raw.offset, timestamp_ms=raw.timestamp
-        ),
-        key=None if raw.key is None else raw.key.decode("utf-8", "replace"),
-        attributes={name[3:]: text for name, text in texts.items() if name.startswith("ce_")},
-        data=data if isinstance(data, dict) else None,
+        coordinates=place_of(raw),
+        key=None if raw.key is None else as_text(raw.key),
+        attributes={name[3:]: as_text(value) for name, value in raw.headers if name.startswith("ce_")},
+        data=object_in(raw.value),
+        problem=problem_of(raw.headers),
     )

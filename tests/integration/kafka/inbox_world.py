@@ -17,9 +17,9 @@ from service.adapters.kafka.dead_letter_reader import list_dead_letters
 from service.adapters.kafka.dead_letters import KafkaDeadLetters
 from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.inbox import KafkaInbox
+from service.adapters.kafka.partition_watch import WatchTimes
 from service.adapters.kafka.producers import start_producer, stop_producer
 from service.adapters.kafka.reading import read_to_the_end
-from service.adapters.kafka.record_batches import Limits
 from service.adapters.kafka.topic_provisioning import ensure_topics
 from service.metrics import Metrics
 from tests.eventually import eventually
@@ -57,6 +57,7 @@ class InboxWorld:
 
     def __init__(self, connection: KafkaConnection) -> None:
         self.model = MODEL  # whose requests are read
+        self.times = WatchTimes(look=0.1, open_transaction=0.5)
         name = uuid.uuid4().hex[:12]
         self.connection = connection
         self.topic, self.dead_topic, self.group = f"requests-{name}", f"dead-{name}", f"group-{name}"
@@ -124,7 +125,7 @@ class InboxWorld:
             delivery=delivery,
             session_seconds=session_seconds,
         )
-        return KafkaInbox(connection or self.connection, router, delivery, metrics=metrics, limits=Limits())
+        return KafkaInbox(connection or self.connection, router, delivery, metrics=metrics, times=self.times)
 
     async def put(
         self,

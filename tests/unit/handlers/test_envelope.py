@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
-from domain.record import Record
-from handlers.envelope import FETCH_PROBLEM, FIRST_COORDINATES, MOST_HEADERS, Refused, open_record
+from domain.record import Record, Unreadable
+from handlers.envelope import FIRST_COORDINATES, MOST_HEADERS, Refused, open_record
 from tests.records import EVENT, binary, record, structured
 
 LIMIT = 1000
@@ -51,11 +51,13 @@ def test_no_content_is_empty(value: bytes | None) -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        record(headers=(("x", None),)),
-        record(headers=(("x", b"\xff\xfe"),)),
+        record(headers=(("ce_id", None),)),
+        record(headers=(("ce_source", b"\xff\xfe"),)),
+        record(headers=(("content-type", None),)),
+        record(headers=(("Content-Type", b"\xff"),)),
+        record(headers=(("content-type", b"a/b"), ("Content-Type", b"a/c"))),
         record(headers=tuple((f"x{n}", b"1") for n in range(10_000))),
         record(headers=(("ce_id", b"1"), ("ce_id", b"2"))),
-        record(headers=((FIRST_COORDINATES, b"somewhere"),)),
         binary(specversion="0.3"),
         binary(specversion=None),
         binary(type="laurel.model.promoted.v1"),
@@ -93,8 +95,50 @@ def test_the_number_of_headers_is_bounded() -> None:
 
 
 def test_what_the_consumer_found_wrong_is_the_reason() -> None:
-    cut = record(b"{}", ((FETCH_PROBLEM, b"too_large: a record of 300 MB"),))
-    assert why(cut) == ("too_large", "a record of 300 MB")
+    problem = Unreadable(reason="too_large", detail="a batch of 300 MB")
+    marked = record(b"{}").model_copy(update={"problem": problem})
+    assert why(marked) == ("too_large", "a batch of 300 MB")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("dd-pathway-ctx", b"\x9d\xc3\x28\x07\xff"),),
+        (("traceparent", None),),
+        (("x", b"1"), ("x", b"2"), ("x", None)),
+        (("", b""), ("CE_ID", None), ("ce-id", b"\xff"), ("ce_", b"\xff"), ("ce_i\ud7ffd", b"\xff")),
+        (
+            ("ce_time", None),
+            ("ce_subject", b"\xff"),
+            ("ce_traceparent", b"\xff"),
+        ),
+        (("content-type-x", None), ("Content-type ", b"\xff")),
+        (("content-type", b"application/json"), ("Content-Type", b"application/json")),
+        (("laurel-reason", b"\xff"), ("laurel-original-offset", b"x"), ("laurel-fetch-problem", b"x")),
+        ((FIRST_COORDINATES, None), (FIRST_COORDINATES, b"somewhere"), (FIRST_COORDINATES, b"\xff")),
+        (("spring_json_header_types", b"\x00"), ("__TypeId__", b"\xff"), ("reply_to", b"\xff")),
+    ],
+)
+def test_headers_that_nobody_reads_harm_no_request(headers: tuple[tuple[str, bytes | None], ...]) -> None:
+    opened = open_record(record(b"{}", headers), wire_type=EVENT["type"], max_bytes=LIMIT)
+    assert (opened.payload, opened.attributes, opened.first_coordinates) == ({}, {}, None)
+    event = binary()
+    with_them = event.model_copy(update={"headers": headers + event.headers})
+    assert open_record(with_them, wire_type=EVENT["type"], max_bytes=LIMIT).attributes == EVENT
+
+
+def test_a_header_that_says_the_same_twice_is_read_once() -> None:
+    event = binary()
+    twice = event.model_copy(update={"headers": event.headers + event.headers})
+    assert open_record(twice, wire_type=EVENT["type"], max_bytes=LIMIT).attributes == EVENT
+
+
+@pytest.mark.parametrize("name", ["content-type", "Content-Type", "CONTENT-TYPE"])
+@pytest.mark.parametrize("text", ["application/cloudevents+json", " Application/CloudEvents+JSON ;x=y"])
+def test_structured_mode_is_known_however_its_content_type_is_spelled(name: str, text: str) -> None:
+    event = structured({"reason": "x"}).model_copy(update={"headers": ((name, text.encode()),)})
+    opened = open_record(event, wire_type=EVENT["type"], max_bytes=LIMIT)
+    assert (opened.payload, opened.attributes) == ({"reason": "x"}, EVENT)
 
 
 def test_a_refusal_does_not_repeat_long_input() -> None:

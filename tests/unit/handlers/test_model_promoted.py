@@ -64,7 +64,7 @@ async def test_another_models_promotion_concerns_nobody_here() -> None:
     assert (handled.outcome, heard) == ("skipped", [])
 
 
-async def test_what_is_no_promotion_is_skipped_with_its_reason() -> None:
+async def test_what_is_no_promotion_is_unreadable_with_its_reason() -> None:
     for bad, reason in (
         (record(b"nonsense"), "not_json"),
         (promoted(generation="many"), "bad_event"),
@@ -72,4 +72,4 @@ async def test_what_is_no_promotion_is_skipped_with_its_reason() -> None:
         (promoted(promoted_at="yesterday"), "bad_event"),
     ):
         handled, heard = await take(bad)
-        assert (handled.outcome, handled.facts["reason"], heard) == ("skipped", reason, [])
+        assert (handled.outcome, handled.facts["reason"], heard) == ("unreadable", reason, [])

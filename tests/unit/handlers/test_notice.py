@@ -80,7 +80,7 @@ async def test_fields_of_a_later_version_are_ignored() -> None:
     assert (await take(came(TrainingFailed.topic, body)))[0].outcome == "told"
 
 
-async def test_what_cannot_be_read_is_skipped_with_its_reason() -> None:
+async def test_what_cannot_be_read_is_unreadable_with_its_reason() -> None:
     for bad, reason in (
         (came(TrainingFailed.topic, b"nonsense"), "not_json"),
         (came(TrainingFailed.topic, b"{}"), "bad_event"),
@@ -88,7 +88,7 @@ async def test_what_cannot_be_read_is_skipped_with_its_reason() -> None:
         (announced("failed").model_copy(update={"value": None}), "empty"),
     ):
         handled, heard = await take(bad)
-        assert (handled.outcome, handled.facts["reason"], heard) == ("skipped", reason, [])
+        assert (handled.outcome, handled.facts["reason"], heard) == ("unreadable", reason, [])
 
 
 async def test_while_the_store_is_away_the_record_comes_again() -> None:

@@ -124,13 +124,23 @@ class TestHandling:
     async def test_what_the_store_can_never_take_is_set_aside_with_its_reason(self) -> None:
         class Refusing(FakeInboxStore):
             async def add(self, request: ReceivedRequest) -> Added:
-                raise NeverRetry("unstorable", f"no place for {request.identity}")
+                raise NeverRetry("not_storable", f"no place for {request.identity}")
 
         inbox = Inbox(Refusing())
         assert (await inbox.take(binary())).outcome == "dead_lettered"
-        assert inbox.letters.reasons == ["unstorable"]
+        assert inbox.letters.reasons == ["not_storable"]
 
-    async def test_a_defect_in_reading_does_not_stop_the_partition(
+    async def test_what_the_store_refuses_for_a_reason_of_its_own_waits_and_is_not_set_aside(self) -> None:
+        class Refusing(FakeInboxStore):
+            async def add(self, request: ReceivedRequest) -> Added:
+                raise NeverRetry("postgres_refused", f"a pooler's fault with {request.identity}")
+
+        inbox = Inbox(Refusing())
+        with pytest.raises(NeverRetry):
+            await inbox.take(binary())
+        assert inbox.letters.reasons == []
+
+    async def test_a_defect_in_reading_is_no_fault_of_the_record(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def broken(*_: object, **__: object) -> None:
@@ -138,8 +148,9 @@ class TestHandling:
 
         monkeypatch.setattr("handlers.training_requested.open_record", broken)
         inbox = Inbox()
-        await inbox.take(binary())
-        assert inbox.letters.reasons == ["internal_error"]
+        with pytest.raises(ZeroDivisionError):
+            await inbox.take(binary())
+        assert inbox.letters.reasons == []
 
 
 @pytest.mark.parametrize(

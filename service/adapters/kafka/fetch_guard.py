@@ -1,0 +1,178 @@
+"""Bounds on what a fetch may become in memory, batch by batch, before the client library sees it.
+
+The library unpacks a whole batch at once (0.3 MB may hold 300 MB), and a batch that it cannot read stops its
+partition for ever. So each batch is unpacked here first, into a bounded buffer, and read as the library will
+read it. What passes is handed on as the very bytes; in the place of what does not stands one marker record.
+The format is record batch v2, and the older message sets, as the Kafka protocol guide defines them.
+"""
+
+import secrets
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
+
+from domain.record import Unreadable
+from service.adapters.kafka.header_names import with_readable_names
+from service.adapters.kafka.unpacking import CODECS, TooLarge, Unpacker
+
+# Nobody outside this process knows it, so no record from the wire can bear it.
+_MARK: Final = f"laurel-fetch-problem-{secrets.token_hex(16)}"
+
+# base offset, length, leader epoch, magic, checksum | attributes, last offset delta, first and max timestamp,
+# producer id, producer epoch, base sequence, number of records
+_HEAD: Final = struct.Struct(">qiibIhiqqqhii")
+_MAGIC_AT, _CRC_AT, _ATTRIBUTES_AT, _LAST_DELTA_AT, _OLDER_ATTRIBUTES_AT = 16, 17, 21, 23, 17
+_BEFORE_LENGTH: Final = 12  # the length counts what follows it
+_MAGIC: Final = 2
+_CODEC, _TRANSACTIONAL, _CONTROL = 0x07, 0x10, 0x20
+_MOMENT: Final = 1 << 16  # bytes
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A batch and what it says of itself; `packed` are its records as they came."""
+
+    data: bytes
+    base_offset: int
+    attributes: int
+    last_delta: int
+    timestamp: int
+    producer: tuple[int, int, int]
+    count: int
+    packed: bytes
+
+    @property
+    def codec(self) -> int:
+        """As the protocol numbers them."""
+        return self.attributes & _CODEC
+
+    def __str__(self) -> str:
+        """For the sentence in a dead letter."""
+        last, packed = self.base_offset + self.last_delta, CODECS.get(self.codec, f"codec {self.codec}")
+        return (
+            f"a batch of {self.count} records, offsets {self.base_offset} to {last}, "
+            f"{len(self.data)} bytes with {packed}"
+        )
+
+
+def guarded(data: bytes, from_offset: int, unpacker: Unpacker) -> bytes:
+    """The batches of a fetch, each as it came or as one marker record at `from_offset` or later."""
+    return b"".join(_guarded(batch, from_offset, unpacker) for batch in _batches(data))
+
+
+def is_heavy(data: bytes) -> bool:
+    """True when looking at it takes more than a moment."""
+    return len(data) > _MOMENT or any(batch[_codec_at(batch)] & _CODEC for batch in _batches(data))
+
+
+def problem_of(headers: Iterable[tuple[str, bytes | None]]) -> Unreadable | None:
+    """What a marker record says is wrong; None for a record from the wire, whatever its headers are."""
+    texts = (text for name, text in headers if is_mark(name) and text)
+    return next((Unreadable.model_validate_json(text) for text in texts), None)
+
+
+def is_mark(name: str) -> bool:
+    """True for the header of a marker record."""
+    return name == _MARK
+
+
+def _batches(data: bytes) -> Iterator[bytes]:
+    """Each whole batch; the last one may be torn, and comes whole with the next fetch."""
+    at = 0
+    while at + _BEFORE_LENGTH <= len(data):
+        end = at + _BEFORE_LENGTH + int.from_bytes(data[at + 8 : at + _BEFORE_LENGTH], "big")
+        if end > len(data):
+            return
+        yield data[at:end]
+        at = end
+
+
+def _codec_at(batch: bytes) -> int:
+    return _ATTRIBUTES_AT + 1 if batch[_MAGIC_AT] >= _MAGIC else _OLDER_ATTRIBUTES_AT
+
+
+def _guarded(data: bytes, from_offset: int, unpacker: Unpacker) -> bytes:
+    older = data[_MAGIC_AT] < _MAGIC
+    batch = _read_older(data) if older else _read(data)
+    if not older and (batch.attributes & _CONTROL or not _is_sound(data)):
+        return data  # the library passes over the one and refuses the other
+    try:
+        body = unpacker.unpack(batch.codec, batch.packed)
+        return data if _names_are_readable(data) else _renamed(batch, bytes(body))
+    except KeyError:
+        problem = Unreadable(reason="unsupported_compression", detail=f"{batch} that nobody knows")
+    except TooLarge:
+        too_large = f"{batch}, holds more than {unpacker.limit} bytes, which is all that is unpacked"
+        problem = Unreadable(reason="too_large", detail=too_large)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the library would meet it and stop for ever
+        problem = Unreadable(reason="bad_envelope", detail=f"{batch}, cannot be unpacked: {error!r}"[:500])
+    return _marker(batch, from_offset, problem)
+
+
+def _read(data: bytes) -> _Batch:
+    base, _, _, _, _, attributes, last, _, latest, *producer, count = _HEAD.unpack_from(data)
+    identity = (producer[0], producer[1], producer[2])
+    return _Batch(data, base, attributes, last, latest, identity, count, data[_HEAD.size :])
+
+
+def _read_older(data: bytes) -> _Batch:
+    """A message before v2 has one offset, its last one, and holds others in its value when it is packed."""
+    offset, attributes = int.from_bytes(data[:8], "big"), data[_OLDER_ATTRIBUTES_AT]
+    key_at = _OLDER_ATTRIBUTES_AT + 1 + 8 * data[_MAGIC_AT]  # v1 brought a timestamp
+    (key_length,) = struct.unpack_from(">i", data, key_at)
+    packed = data[key_at + 8 + max(key_length, 0) :]
+    return _Batch(data, offset, attributes, 0, 0, (-1, -1, -1), 1, packed)
+
+
+def _is_sound(data: bytes) -> bool:
+    return bool(calc_crc32c(data[_ATTRIBUTES_AT:]) == int.from_bytes(data[_CRC_AT:_ATTRIBUTES_AT], "big"))
+
+
+def _names_are_readable(data: bytes) -> bool:
+    """Read it as the library will. Raises what that raises, but for a header name that is not UTF-8."""
+    try:
+        for _ in MemoryRecords(data).next_batch():
+            pass
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _renamed(batch: _Batch, body: bytes) -> bytes:
+    """The batch unpacked, with header names that can be read: nobody looks for the others anyway."""
+    head = bytearray(batch.data[: _HEAD.size])
+    head[_ATTRIBUTES_AT + 1] &= ~_CODEC
+    readable = with_readable_names(body, batch.count)
+    return _closed(head + readable)
+
+
+def _marker(batch: _Batch, from_offset: int, problem: Unreadable) -> bytes:
+    """One record in the batch's place, with its bytes; of its transaction, so what was aborted stays so."""
+    builder = DefaultRecordBatchBuilder(
+        magic=_MAGIC,
+        compression_type=0,
+        is_transactional=batch.attributes & _TRANSACTIONAL,
+        producer_id=batch.producer[0],
+        producer_epoch=batch.producer[1],
+        base_sequence=batch.producer[2],
+        batch_size=(1 << 31) - 1,  # no limit
+    )
+    at = max(from_offset - batch.base_offset, 0)
+    mark = [(_MARK, problem.model_dump_json().encode())]
+    builder.append(at, batch.timestamp, None, batch.data, mark)
+    marker = bytearray(builder.build())
+    marker[:8] = batch.base_offset.to_bytes(8, "big")
+    struct.pack_into(">i", marker, _LAST_DELTA_AT, batch.last_delta)
+    return _closed(marker)
+
+
+def _closed(batch: bytearray) -> bytes:
+    """The batch with its length and its checksum set."""
+    struct.pack_into(">i", batch, 8, len(batch) - _BEFORE_LENGTH)
+    struct.pack_into(">I", batch, _CRC_AT, calc_crc32c(bytes(batch[_ATTRIBUTES_AT:])))
+    return bytes(batch)

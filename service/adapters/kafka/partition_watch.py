@@ -1,0 +1,122 @@
+"""Looks at the partitions of a consumer: what moves them on without a record, and what holds them up."""
+
+import asyncio
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError
+
+from service.adapters.kafka.consumers import Consumer
+from service.adapters.kafka.delivery import KafkaDelivery
+from service.metrics import Metrics
+
+_REPEAT_SECONDS: Final = 300.0
+_POSITION_SECONDS: Final = 1.0
+
+log = structlog.get_logger("laurel.inbox")
+
+
+@dataclass(frozen=True)
+class WatchTimes:
+    """In seconds: the pause between two looks, and how long a transaction may be open unnoticed.
+
+    A transaction is short, or its producer has died: the broker ends it after the producer's
+    `transaction.timeout.ms`, a minute by default.
+    """
+
+    look: float = 5.0
+    open_transaction: float = 30.0
+
+
+WATCH_TIMES: Final = WatchTimes()
+
+
+@dataclass
+class _Held:
+    """Where an open transaction holds a partition up, since when, and when that was last told."""
+
+    offset: int
+    since: float
+    told: float | None = None
+
+
+class PartitionWatch:
+    """Commits the positions that no record brings about, and tells of partitions that are held up."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        delivery: KafkaDelivery,
+        metrics: Metrics,
+        topics: Collection[str],
+        times: WatchTimes = WATCH_TIMES,
+    ) -> None:
+        self._consumer = consumer
+        self._delivery = delivery
+        self._metrics = metrics
+        self._topics = topics
+        self._times = times
+        self._held: dict[TopicPartition, _Held] = {}
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            for place in self._consumer.assignment():
+                await self._look_at(place)
+            self._measure()
+            await asyncio.sleep(self._times.look)
+
+    async def _look_at(self, place: TopicPartition) -> None:
+        try:
+            async with asyncio.timeout(_POSITION_SECONDS):
+                position = await self._consumer.position(place)
+            # In the same moment: later on, a record may be on its way to its handler.
+            if self._consumer.waiting:
+                self._note(place, position)
+                await self._delivery.pass_over(self._consumer, place, position)
+        except (IllegalStateError, TimeoutError):
+            self._held.pop(place, None)  # another member's by now, or not known where it begins
+
+    def _note(self, place: TopicPartition, position: int) -> None:
+        stable, end = self._consumer.last_stable_offset(place), self._consumer.highwater(place)
+        if stable is None or end is None or not stable <= position < end:
+            self._let_go(place)
+            return
+        held, now = self._held.get(place), time.monotonic()
+        if held is None or held.offset != stable:
+            self._let_go(place)
+            self._held[place] = held = _Held(stable, now)
+        due = held.since + self._times.open_transaction if held.told is None else held.told + _REPEAT_SECONDS
+        if now >= due:
+            held.told = now
+            _tell(place, stable, end, now - held.since)
+
+    def _let_go(self, place: TopicPartition) -> None:
+        held = self._held.pop(place, None)
+        if held is not None and held.told is not None:
+            log.info("partition_goes_on", topic=place.topic, partition=place.partition, offset=held.offset)
+
+    def _measure(self) -> None:
+        now, mine = time.monotonic(), self._consumer.assignment()
+        self._held = {place: held for place, held in self._held.items() if place in mine}
+        for topic in self._topics:
+            ages = [now - held.since for place, held in self._held.items() if place.topic == topic]
+            self._metrics.set("laurel_open_transaction_seconds", max(ages, default=0.0), topic=topic)
+
+
+def _tell(place: TopicPartition, stable: int, end: int, seconds: float) -> None:
+    log.warning(
+        "partition_held_up",
+        topic=place.topic,
+        partition=place.partition,
+        offset=stable,
+        end=end,
+        seconds=round(seconds, 1),
+        why="open transaction",
+        message="nothing from this offset on is read until its producer commits or aborts; "
+        "`kafka-transactions.sh find-hanging` names it",
+    )
