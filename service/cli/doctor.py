@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,9 @@ from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.postgres.schema import require_current
 from service.cli.configuration import config_faults, fault_line
 from service.cli.console import AsJson, Exit, masked, out, print_json, printable
+from service.cli.findings import Finding
 from service.cli.reading import read_settings
+from service.cli.topic_findings import topic_findings
 from service.listener import open_servers
 from service.notifier import channels_of, wording_of
 from service.settings_values import kafka_connection, mlflow_access
@@ -33,16 +35,6 @@ _MENDS: Final = {
     "schema_newer": "run the Laurel that brought it there, or a later one",
     "kafka_denied": "correct KAFKA__SECURITY_PROTOCOL and KAFKA__SASL_…",
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the doctor: what was looked at, if it is well, and if not, what is wrong and the mend."""
-
-    what: str
-    well: bool
-    found: str
-    mend: str = ""
 
 
 @app.command()
@@ -74,7 +66,8 @@ def _print(finding: Finding, width: int) -> None:
 
 async def examine(settings: Settings) -> list[Finding]:
     """Look at everything; the servers side by side, each for ten seconds at most."""
-    answers = await asyncio.gather(
+    topics, *answers = await asyncio.gather(
+        topic_findings(kafka_connection(settings), TOPICS),
         _asked(
             "kafka", "KAFKA_BOOTSTRAP_SERVERS", partial(_kafka, settings), settings.kafka_bootstrap_servers
         ),
@@ -86,6 +79,7 @@ async def examine(settings: Settings) -> list[Finding]:
     told = await asyncio.to_thread(_notifier, settings)
     return [
         *answers,
+        *topics,
         *folders,
         _master(settings),
         *await _config(settings),

@@ -11,6 +11,7 @@ from service.adapters.kafka.errors import kafka_errors
 from service.adapters.kafka.topic_provisioning import missing_topics
 
 _SECONDS = 15.0
+_POLL_MS = 200  # a look that finds the mark of a transaction alone ends only with this
 _AT_ONCE = 500  # records in memory: a batch of 1 MiB may hold 130,000
 
 
@@ -24,7 +25,7 @@ async def read_to_the_end(
     async with _Reader(connection, known, from_ms) as reader:
         while left := await reader.unread():
             async with kafka_errors("reading records", within=_SECONDS):
-                batches = await reader.consumer.getmany(*left, timeout_ms=1000, max_records=_AT_ONCE)
+                batches = await reader.consumer.getmany(*left, timeout_ms=_POLL_MS, max_records=_AT_ONCE)
             for records in batches.values():
                 for record in records:
                     yield record
@@ -90,7 +91,7 @@ class _Reader:
             return None
         self.consumer.seek(place, offset)
         while await self.consumer.position(place) <= offset:
-            found = await self.consumer.getmany(place, timeout_ms=1000, max_records=1)
+            found = await self.consumer.getmany(place, timeout_ms=_POLL_MS, max_records=1)
             for record in found.get(place, ()):
                 return record if record.offset == offset else None
         return None

@@ -17,6 +17,7 @@ from service.adapters.kafka.errors import DENIED, kafka_errors
 _SECONDS: Final = 20.0
 _MADE_SECONDS: Final = 15.0
 _SIZE: Final = "max.message.bytes"
+_CODEC: Final = "compression.type"
 
 
 async def ensure_topics(
@@ -58,18 +59,28 @@ async def partitions_of(connection: KafkaConnection, topic: str) -> list[int]:
 
 async def smallest_event_limit(connection: KafkaConnection, names: Iterable[str]) -> int:
     """The smallest `max.message.bytes` of these topics: no event may be larger. Raises TryLater, Stop."""
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name, {_SIZE: None}) for name in names]
-    async with _admin(connection, "asking how large an event may be") as admin:
+    return min(int(size) for size in (await _configured(connection, names, _SIZE)).values())
+
+
+async def codecs_of(connection: KafkaConnection, names: Iterable[str]) -> Mapping[str, str]:
+    """Each topic's own `compression.type`; `producer` leaves it to the sender. Raises TryLater, Stop."""
+    return await _configured(connection, names, _CODEC)
+
+
+async def _configured(connection: KafkaConnection, names: Iterable[str], key: str) -> dict[str, str]:
+    """What each of these topics says for a key of its configuration."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, {key: None}) for name in names]
+    async with _admin(connection, f"asking for {key}") as admin:
         answers = await admin.describe_configs(resources)
-    sizes = []
+    found: dict[str, str] = {}
     for answer in answers:
-        for error, _, _, _, entries in answer.resources:
+        for error, _, _, name, entries in answer.resources:
             if error:
                 raise NeverRetry(
-                    "topic_refused", f"kafka: {for_code(error).__name__} for a topic's configuration"
+                    "topic_refused", f"kafka: {for_code(error).__name__} for the configuration of {name}"
                 )
-            sizes += [int(entry[1]) for entry in entries if entry[0] == _SIZE]
-    return min(sizes)
+            found[name] = next(str(entry[1]) for entry in entries if entry[0] == key)
+    return found
 
 
 async def _create(admin: AIOKafkaAdminClient, wanted: list[Any]) -> list[str]:
