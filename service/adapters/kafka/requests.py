@@ -86,10 +86,11 @@ async def read_events(
     read = read_on if follow else read_to_the_end
     async with aclosing(read(connection, topics, from_ms=from_ms)) as records:
         async for raw in records:
-            yield _event(raw)
+            yield event_of(raw)
 
 
-def _event(raw: ConsumerRecord) -> ReadEvent:
+def event_of(raw: ConsumerRecord) -> ReadEvent:
+    """Read a record as an event, whoever wrote it."""
     return ReadEvent(
         coordinates=place_of(raw),
         key=None if raw.key is None else as_text(raw.key),
