@@ -10,12 +10,16 @@ from tests.fakes.run_store import FakeRunStore
 
 
 class FakeInboxStore(FakeRunStore):
-    """Counts what is offered; `away` makes it answer as a store whose database is gone does."""
+    """Counts what is offered; `away` makes it answer as a store whose database is gone does.
+
+    `fault` is what it raises instead of storing.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.calls = 0
         self.away = False
+        self.fault: Exception | None = None
 
     @property
     def rows(self) -> Mapping[str, Run]:
@@ -27,4 +31,6 @@ class FakeInboxStore(FakeRunStore):
         self.calls += 1
         if self.away:
             raise TryLater("postgres_unavailable", "the database is away", waiting_on="postgres")
+        if self.fault is not None:
+            raise self.fault
         return await super().add(request)

@@ -14,7 +14,9 @@ from domain.errors import GenerationTaken, LaurelError, NeverRetry, Stop, TryLat
 _SERVER_CLASSES: Final = ("08", "40", "53", "57", "58", "XX")
 _READ_ONLY: Final = "25006"
 _LOCK_TIMEOUT: Final = "55P03"
-_DATA_CLASSES: Final = ("22", "54")  # a value that cannot be stored, or is too large
+# What the value itself is at fault for, in any session: too long, out of range, letters that the database's
+# encoding lacks, larger than an index takes. The rest of their classes is a session's fault, or ours.
+_OF_THE_VALUE: Final = frozenset({"22001", "22003", "22021", "22P05", "54000"})
 _NO_RIGHT: Final = "42501"
 _SCHEMA_STATES: Final = (_NO_RIGHT, "3F000", "42P01", "42703", "42883")  # no such schema, table, column …
 _GENERATION_KEY: Final = "one_entry_per_generation"
@@ -67,9 +69,14 @@ def _refusal(cause: BaseException, state: str | None, what: str) -> LaurelError:
         return GenerationTaken("generation_taken", "this generation is in the ledger already")
     if state in _LEDGER_STATES:
         return NeverRetry("ledger_broken", f"the promotion ledger refused to {what}; audit it")
-    if isinstance(cause, UnicodeEncodeError | psycopg.DataError) or (state or "").startswith(_DATA_CLASSES):
+    if state in _OF_THE_VALUE or _is_unsendable(cause, state):
         return NeverRetry("not_storable", f"PostgreSQL cannot hold what it was given to {what}")
     return NeverRetry("postgres_refused", f"PostgreSQL refused to {what}", sqlstate=state)
+
+
+def _is_unsendable(cause: BaseException, state: str | None) -> bool:
+    """True for a value that psycopg itself could not put on the wire."""
+    return state is None and isinstance(cause, UnicodeEncodeError | psycopg.DataError)
 
 
 def _cause(error: Exception) -> BaseException:

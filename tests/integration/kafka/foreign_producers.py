@@ -89,7 +89,7 @@ async def send(
         assert await asyncio.to_thread(producer.flush, _SECONDS) == 0
         return
     kind = None if codec == "none" else codec
-    options = {"compression_type": kind, "linger_ms": 50, "max_request_size": 1 << 22}
+    options = {"compression_type": kind, "linger_ms": 50, "max_request_size": 1 << 25}
     async with AIOKafkaProducer(bootstrap_servers=servers, **options) as own:
         await asyncio.gather(
             *[await own.send(topic, value, partition=0, headers=list(headers)) for value in values]

@@ -1,5 +1,6 @@
 """Every codec, from every producer and by every topic's own choice, on the real broker."""
 
+import asyncio
 import json
 from functools import partial
 from typing import get_args
@@ -7,15 +8,21 @@ from typing import get_args
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError
+from structlog.testing import capture_logs
 
 from config.topics import TOPICS
+from domain.convergence import Wanted
 from domain.events import REQUEST_TOPIC
+from handlers.model_promoted import on_model_promoted
+from service.adapters.kafka.consumers import UNPACKED_BYTES
 from service.adapters.kafka.requests import read_events
 from service.adapters.kafka.topic_provisioning import codecs_of, ensure_topics
 from service.adapters.kafka.unpacking import Unpacker
+from service.cli.shown import event_line
+from service.metrics import Metrics
 from tests.eventually import eventually
 from tests.integration.kafka.foreign_producers import CODECS, Client, send
-from tests.integration.kafka.inbox_world import InboxWorld
+from tests.integration.kafka.inbox_world import MODEL, InboxWorld
 
 
 @pytest.fixture
@@ -94,3 +101,31 @@ async def test_on_topics_of_ours_the_broker_unpacks_and_holds_the_bound(
     events = [one.data async for one in read_events(world.connection, [made])]
     assert [one and one["request_id"] for one in events] == ["x"]
     assert seen == {0}
+
+
+async def test_what_cannot_be_read_on_a_topic_of_ours_is_a_warning_and_counted(world: InboxWorld) -> None:
+    """As the reload listener reads `model.promoted`: after a bomb and a person's own record."""
+    heard: list[Wanted] = []
+    handle = partial(on_model_promoted, promoted=heard.append, model_name=MODEL, max_bytes=100_000)
+    metrics = Metrics()
+    with capture_logs() as said:
+        listening = asyncio.create_task(world.inbox(handle, "listener", metrics).run())
+        assert f'laurel_records_unreadable_total{{topic="{world.topic}"}} 0.0' in metrics.render().decode()
+        event = b'{"model_name": "%s", "generation": 3, "version": 5}' % MODEL.encode()
+        servers = world.connection.bootstrap_servers
+        bomb = bytes(3 * UNPACKED_BYTES // 2)
+        await send("aiokafka", servers, world.topic, [bomb], "gzip")
+        await send("aiokafka", servers, world.topic, [b"no JSON"], "none")
+        await send("confluent-kafka", servers, world.topic, [event], "zstd")
+        await eventually(lambda: [one.generation for one in heard] == [3], within=60)
+        await world.at_rest()
+        listening.cancel()
+        await asyncio.wait([listening])
+    warned = [line for line in said if line["event"] == "record_unreadable"]
+    assert [(line["log_level"], line["reason"]) for line in warned] == [
+        ("warning", "too_large"),
+        ("warning", "not_json"),
+    ]
+    assert f'laurel_records_unreadable_total{{topic="{world.topic}"}} 2.0' in metrics.render().decode()
+    shown = [event_line(one) async for one in read_events(world.connection, [world.topic]) if one.problem]
+    assert "a batch of 1 records" in shown[0]

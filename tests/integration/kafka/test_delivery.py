@@ -4,11 +4,12 @@ import asyncio
 import json
 import time
 
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from structlog.testing import capture_logs
 
-from domain.errors import Stop
+from domain.errors import NeverRetry, Stop
 from domain.points import Point, Points
 from tests.eventually import eventually
 from tests.holding import HoldAt
@@ -120,6 +121,24 @@ async def test_while_the_store_is_away_nothing_is_committed_skipped_or_lost(worl
     assert {line["reason"] for line in waits} == {"postgres_unavailable"}
     assert {line["offset"] for line in waits} == {0}
     assert worker.count("laurel_consumer_restarts_total") == 0
+
+
+@pytest.mark.parametrize("fault", [NeverRetry("postgres_refused", "a pooler's"), ZeroDivisionError("ours")])
+async def test_a_fault_that_is_not_the_records_makes_it_wait_and_never_a_dead_letter(
+    world: InboxWorld, fault: Exception
+) -> None:
+    """Valid requests behind a pooler became dead letters."""
+    world.store.fault = fault
+    with capture_logs() as said:
+        await world.start()
+        await world.put(b"{}", event("1"))
+        await eventually(lambda: sum(line["event"] == "record_waits" for line in said) > 1)
+        committed, _ = await world.offsets()
+        assert not any(committed.values())
+        world.store.fault = None
+        await world.at_rest()
+    assert set(world.store.rows) == {"event:/gateway 1"}
+    assert await world.dead_letters() == []
 
 
 async def test_records_that_were_deleted_unread_raise_an_alarm_that_names_them(world: InboxWorld) -> None:

@@ -48,7 +48,7 @@ async def test_what_is_aborted_never_runs_and_what_is_open_runs_once_after_its_c
         await put(producer, world, partition, f"committed-{partition}")
         await producer.commit()
         await put(producer, world, partition, f"open-{partition}")
-        await world.put(payload(f"behind-{partition}"), partition=partition)
+        await world.put(payload(f"after-{partition}"), partition=partition)
 
     def names(*kinds: str) -> set[str]:
         return {f"{kind}-{partition}" for kind in kinds for partition in range(3)}
@@ -62,7 +62,7 @@ async def test_what_is_aborted_never_runs_and_what_is_open_runs_once_after_its_c
             await producer.commit()
             await producer.close()
         await world.at_rest()
-    assert stored(world) == names("committed", "open", "behind")
+    assert stored(world) == names("committed", "open", "after")
     assert world.store.calls == 9
     assert await world.dead_letters() == []
     assert worker.count("laurel_records_lost_total") == 0
@@ -150,7 +150,7 @@ async def test_a_transaction_over_partitions_is_there_as_a_whole(world: InboxWor
     await producer.begin()
     for partition in range(3):
         await producer.put(world.topic, partition, payload(f"of-one-{partition}"))
-    await world.put(payload("behind"), partition=1)
+    await world.put(payload("after"), partition=1)
     await asyncio.gather(*(world.put(payload(f"other-{n}"), partition=2) for n in range(3)))
     await producer.commit()
     await world.at_rest()
