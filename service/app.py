@@ -21,6 +21,7 @@ from domain.points import NO_POINTS, Point, Points
 from domain.ports.alias_writes import AliasWrites
 from domain.ports.experiment_tracker import ExperimentTracker
 from domain.ports.first_uses import FirstUses
+from domain.ports.master_rows import MasterRows
 from domain.ports.model_registry import ModelRegistry
 from domain.ports.outbox import Outbox
 from domain.ports.promotion_ledger import PromotionLedger
@@ -39,6 +40,7 @@ from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.postgres.alias_writes import PostgresAliasWrites
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.first_uses import PostgresFirstUses
+from service.adapters.postgres.master_rows import PostgresMasterRows
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.rehearsal import rehearse
@@ -55,6 +57,7 @@ from service.heavy.pictures import Bench, Pictures
 from service.heavy.trainer import ChildTrainer
 from service.kafka_parts import open_inbox, refuse_missing_topics
 from service.ledger_projector import LedgerProjector
+from service.master_rows import MasterLooks
 from service.metrics import Metrics
 from service.outbox_relay import OutboxRelay
 from service.provenance import provenance
@@ -87,6 +90,7 @@ class Makers:
     ledger: Callable[[Database], PromotionLedger] = PostgresPromotionLedger
     alias_writes: Callable[[Database], AliasWrites] = PostgresAliasWrites
     first_uses: Callable[[Database, str], FirstUses] = PostgresFirstUses
+    master_rows: Callable[[Database, str], MasterRows] = PostgresMasterRows
     tracker: Callable[..., ExperimentTracker] = MlflowExperimentTracker
     registry: Callable[..., ModelRegistry] = MlflowModelRegistry
     files: Callable[[], AtomicFiles] = AtomicFiles
@@ -205,6 +209,7 @@ def _world(
         provenance=provenance(),
         store=makers.run_store(database),
         first_uses=makers.first_uses(database, settings.mlflow_model_name),
+        master_rows=makers.master_rows(database, settings.mlflow_model_name),
         ledger=makers.ledger(database),
         alias_writes=makers.alias_writes(database),
         config=FileConfigFamilies(
@@ -261,6 +266,8 @@ def _worker_parts(
         parts.tasks[f"runner-{number}"] = runner.run_forever
     reconciler = Reconciler(world, projector, settings.worker.reconcile_seconds)
     parts.tasks["reconciler"] = reconciler.run_forever
+    looks = MasterLooks(world, heavies[0].files, settings.worker.reconcile_seconds)
+    parts.tasks["master_looks"] = looks.run_forever
     return parts
 
 

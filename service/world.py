@@ -11,6 +11,7 @@ from domain.ports.dataset_files import DatasetFiles
 from domain.ports.dataset_versions import DatasetVersions
 from domain.ports.experiment_tracker import ExperimentTracker
 from domain.ports.first_uses import FirstUses
+from domain.ports.master_rows import MasterRows
 from domain.ports.model_registry import ModelRegistry
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.ports.run_store import RunStore
@@ -47,6 +48,7 @@ class World:
     provenance: Provenance
     store: RunStore
     first_uses: FirstUses
+    master_rows: MasterRows
     ledger: PromotionLedger
     alias_writes: AliasWrites
     config: ConfigFamilies

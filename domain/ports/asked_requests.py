@@ -10,12 +10,19 @@ from domain.values import Value
 
 
 class Wanted(Value):
-    """Which requests to list. `states` empty: all. Times are of the asking, inclusive."""
+    """Which requests to list. `states` empty: all. Times, inclusive, are of the asking, end and last change.
+
+    A run that goes on has no end, and lies in no span of ends.
+    """
 
     states: tuple[State, ...] = ()
     doors: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    ended_since: datetime | None = None
+    ended_until: datetime | None = None
+    updated_since: datetime | None = None
+    updated_until: datetime | None = None
     newest_first: bool = True
 
 

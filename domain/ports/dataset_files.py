@@ -14,6 +14,9 @@ class DatasetFiles(Protocol):
     async def check(self, config: ResolvedConfig) -> Sequence[Fault]:
         """Say which columns this configuration needs that the master lacks, or has with another type."""
 
+    async def count_rows(self) -> int:
+        """Say how many rows the master's footer tells of."""
+
     async def split(self, run_id: str, config: ResolvedConfig, reference_digest: str | None) -> SplitParts:
         """Check the contract and split the master into the run's own folder. Safe to repeat.
 

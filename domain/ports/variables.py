@@ -1,9 +1,13 @@
 """Small values that others keep here under a name, such as the size of their master dataset."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
 from domain.values import Value
+
+MASTER_ROWS: Final = "CURRENT_MASTER_ROWS"
+# Where the count is kept that a worker records; nobody else writes or reads under it.
+RECORDED_ROWS: Final = "laurel.master_rows"
 
 
 class Variable(Value):
@@ -14,8 +18,14 @@ class Variable(Value):
     description: str | None = None
 
 
+OrderedBy = Literal["key", "value"]
+
+
 class Variables(Protocol):
-    """The variables of one model. Each call raises TryLater when the database does not answer."""
+    """The variables of one model. Each call raises TryLater when the database does not answer.
+
+    `MASTER_ROWS` is there without having been set as soon as a worker has recorded the count.
+    """
 
     async def get(self, key: str) -> Variable | None:
         """Read one."""
@@ -26,10 +36,15 @@ class Variables(Protocol):
     async def patch(
         self, key: str, *, value: str | None = None, description: str | None = None
     ) -> Variable | None:
-        """Change what is given of one that is there, and return it; None when there is none."""
+        """Change what is given of one that is there, and return it; None when there is none.
+
+        A value sets one that is only recorded; a description alone does not.
+        """
 
     async def delete(self, key: str) -> bool:
-        """Forget one; False when there is none."""
+        """Forget one that was set; False when there is none. The recorded count then shows again."""
 
-    async def page(self, limit: int, offset: int) -> tuple[Sequence[Variable], int]:
-        """Read so many in the order of their keys behind the first `offset`, and how many there are."""
+    async def page(
+        self, limit: int, offset: int, *, by: OrderedBy = "key", backwards: bool = False
+    ) -> tuple[Sequence[Variable], int]:
+        """Read so many in this order behind the first `offset`, and how many there are."""

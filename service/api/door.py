@@ -15,10 +15,19 @@ from service.web.problems import Problem
 
 log = structlog.get_logger("laurel.api")
 
-OPEN_PAGES: Final = frozenset(
-    {"/health", "/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json", "/api/v1/openapi.json"}
-)
 DAG_PREFIX: Final = "/api/v1/"
+OPEN_PAGES: Final = frozenset(
+    {
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/docs",
+        "/openapi.json",
+        f"{DAG_PREFIX}openapi.json",
+        f"{DAG_PREFIX}health",
+    }
+)
 _LONGEST_PATH: Final = 200
 _ID_PLACES: Final = re.compile(r"(?<=^/training-requests/)[^/]+|(?<=/dags/)[^/]+|(?<=/dagRuns/)[^/]+")
 
@@ -36,6 +45,8 @@ class Door:
         """Answer one request."""
         if scope["type"] != "http":
             return
+        # An address that ends with a slash makes `//api/v1/…` of it, which orchestrators take too.
+        scope["path"] = f"/{scope['path'].lstrip('/')}"
         began, sending = time.monotonic(), SafeSend(send)
         try:
             await self._pass(scope, receive, sending)

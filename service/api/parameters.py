@@ -1,10 +1,11 @@
 """Parameters of a query."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Final
 
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import AwareDatetime, BeforeValidator
 
@@ -33,7 +34,7 @@ class DescribedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Any]:
         """Wrap FastAPI's own."""
         handle = super().get_route_handler()
-        known = {field.alias for field in self.dependant.query_params}
+        known = set(_names(self.dependant))
 
         async def handled(request: Request) -> Any:
             unknown = request.query_params.keys() - known - self.ignored
@@ -46,6 +47,12 @@ class DescribedRoute(APIRoute):
     def refusal(self, faults: Sequence[Fault]) -> Problem:
         """Say no as this door does."""
         return unusable(faults)
+
+
+def _names(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for within in dependant.dependencies:
+        yield from _names(within)
 
 
 def _unknown(unknown: Iterable[str], known: Iterable[str]) -> list[Fault]:

@@ -4,6 +4,7 @@ from domain.datasets import SplitParts
 from domain.errors import NeverRetry
 from domain.ports.dataset_files import DatasetFiles
 from domain.resolved_config import ResolvedConfig
+from service.master_rows import record_rows
 from service.world import World
 
 
@@ -11,6 +12,7 @@ async def split(run_id: str, config: ResolvedConfig, world: World, files: Datase
     """Split; the reference must be the one that was used first under this split version."""
     name = f"v{config.split.version}"
     parts = await files.split(run_id, config, await world.first_uses.known("reference", name))
+    await record_rows(parts.master.rows, world)
     first = await world.first_uses.record("reference", name, parts.reference.sha256, run_id)
     if first != parts.reference.sha256:
         raise NeverRetry(

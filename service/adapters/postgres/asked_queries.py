@@ -1,13 +1,17 @@
 """Statements that read and write asked requests, together with the runs that they became."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Interval,
     Select,
     Text,
     bindparam,
+    case,
     func,
     literal,
     null,
@@ -63,6 +67,8 @@ ACKNOWLEDGE: Final = (
 )
 RUNS: Final = select(*run_columns()).where(runs.c.run_id == func.any(bindparam("ids", type_=ARRAY(Text))))
 
+_changes: Final = (runs.c.updated_at, case((runs.c.ended, runs.c.updated_at)).label("ended_at"))
+
 # A run, under the id that its door gave it, or its own.
 _stored: Final = (
     select(
@@ -73,6 +79,7 @@ _stored: Final = (
         func.coalesce(asked.c.door, literal(_BY_KAFKA)).label("door"),
         asked.c.asked_by,
         func.coalesce(asked.c.asked_at, runs.c.requested_at).label("asked_at"),
+        *_changes,
     )
     .select_from(runs.outerjoin(asked, _same_request))
     .where(runs.c.model_name == bindparam("model"))
@@ -86,6 +93,8 @@ _on_its_way: Final = select(
     asked.c.door,
     asked.c.asked_by,
     asked.c.asked_at,
+    asked.c.asked_at.label("updated_at"),
+    null().label("ended_at"),
 ).where(
     asked.c.model_name == bindparam("model"),
     asked.c.acknowledged_at.is_not(None),
@@ -104,6 +113,7 @@ _by_request: Final = (
         asked.c.door,
         asked.c.asked_by,
         asked.c.asked_at,
+        *_changes,
         literal(0).label("place"),
     )
     .select_from(asked.outerjoin(runs, _same_request))
@@ -130,8 +140,15 @@ def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
         query = query.where(_all.c.state.in_([state.value for state in wanted.states]))
     if wanted.doors:
         query = query.where(_all.c.door.in_(wanted.doors))
-    if wanted.since is not None:
-        query = query.where(_all.c.asked_at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(_all.c.asked_at <= wanted.until)
+    for column, since, until in _spans(wanted):
+        if since is not None:
+            query = query.where(column >= since)
+        if until is not None:
+            query = query.where(column <= until)
     return query
+
+
+def _spans(wanted: Wanted) -> Iterator[tuple[ColumnElement[datetime], datetime | None, datetime | None]]:
+    yield _all.c.asked_at, wanted.since, wanted.until
+    yield _all.c.ended_at, wanted.ended_since, wanted.ended_until
+    yield _all.c.updated_at, wanted.updated_since, wanted.updated_until

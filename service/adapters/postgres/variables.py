@@ -3,19 +3,44 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, Text, bindparam, delete, func, select, update
+from sqlalchemy import (
+    RowMapping,
+    Select,
+    Text,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 
-from domain.ports.variables import Variable
+from domain.ports.variables import MASTER_ROWS, RECORDED_ROWS, OrderedBy, Variable
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.tables import variables
 
-_FIELDS: Final = (variables.c.key, variables.c.value, variables.c.description)
 _OURS: Final = variables.c.model_name == bindparam("model")
 _THIS: Final = (_OURS, variables.c.key == bindparam("named"))
 _CHANGED: Final = {"updated_at": func.clock_timestamp()}
 
-_GET: Final = select(*_FIELDS).where(*_THIS)
+_set: Final = select(variables.c.key, variables.c.value, variables.c.description).where(
+    _OURS, variables.c.key != RECORDED_ROWS
+)
+_other: Final = variables.alias("other")
+_is_set: Final = (
+    select(_other.c.key)
+    .where(_other.c.model_name == bindparam("model"), _other.c.key == MASTER_ROWS)
+    .exists()
+)
+# The count that a worker recorded shows as long as nobody has set another.
+_recorded: Final = select(
+    literal(MASTER_ROWS).label("key"), variables.c.value, variables.c.description
+).where(_OURS, variables.c.key == RECORDED_ROWS, ~_is_set)
+_SHOWN: Final = union_all(_set, _recorded).subquery("shown")
+
+_GET: Final = select(_SHOWN).where(_SHOWN.c.key == bindparam("named"))
 _INSERT: Final = postgresql.insert(variables)
 _PUT: Final = _INSERT.on_conflict_do_update(
     index_elements=["model_name", "key"],
@@ -31,17 +56,16 @@ _PATCH: Final = (
     update(variables)
     .where(*_THIS)
     .values(value=_given("value"), description=_given("description"), **_CHANGED)
-    .returning(*_FIELDS)
+    .returning(variables.c.key, variables.c.value, variables.c.description)
 )
 _DELETE: Final = delete(variables).where(*_THIS).returning(variables.c.key)
-_PAGE: Final = (
-    select(*_FIELDS)
-    .where(_OURS)
-    .order_by(variables.c.key)
-    .limit(bindparam("at_most"))
-    .offset(bindparam("behind"))
-)
-_COUNT: Final = select(func.count().label("total")).select_from(variables).where(_OURS)
+_COUNT: Final = select(func.count().label("total")).select_from(_SHOWN)
+
+
+def _page(by: OrderedBy, *, backwards: bool) -> Select[Any]:
+    order = [_SHOWN.c[by], _SHOWN.c.key]
+    sought = [column.desc() for column in order] if backwards else order
+    return select(_SHOWN).order_by(*sought).limit(bindparam("at_most")).offset(bindparam("behind"))
 
 
 class PostgresVariables:
@@ -63,20 +87,27 @@ class PostgresVariables:
     async def patch(
         self, key: str, *, value: str | None = None, description: str | None = None
     ) -> Variable | None:
-        """Change one that is there."""
+        """Change one that is there, or set one that is only recorded."""
         given = {**self._named(key), "new_value": value, "new_description": description}
-        return _variable(await self._database.row("change a variable", _PATCH, given))
+        changed = _variable(await self._database.row("change a variable", _PATCH, given))
+        if changed is not None or value is None or await self.get(key) is None:
+            return changed
+        variable = Variable(key=key, value=value, description=description)
+        await self.put(variable)
+        return variable
 
     async def delete(self, key: str) -> bool:
         """Forget one."""
         return await self._database.row("forget a variable", _DELETE, self._named(key)) is not None
 
-    async def page(self, limit: int, offset: int) -> tuple[Sequence[Variable], int]:
+    async def page(
+        self, limit: int, offset: int, *, by: OrderedBy = "key", backwards: bool = False
+    ) -> tuple[Sequence[Variable], int]:
         """Read a page of them, and count all."""
         model = {"model": self._model}
         counted = await self._database.rows("count variables", _COUNT, model)
         which = {**model, "at_most": limit, "behind": offset}
-        rows = await self._database.rows("read variables", _PAGE, which)
+        rows = await self._database.rows("read variables", _page(by, backwards=backwards), which)
         return [Variable.model_validate(dict(row)) for row in rows], int(counted[0]["total"])
 
     def _named(self, key: str) -> dict[str, Any]:

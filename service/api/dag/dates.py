@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 _BEGINS: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]")
+_LOST_PLUS: Final = re.compile(r"^(\S+[T ]\S*\d) (\d\d:?\d\d)$")
 
 
 def iso_text(value: Any) -> Any:
@@ -14,6 +15,11 @@ def iso_text(value: Any) -> Any:
     if value is None or isinstance(value, datetime):
         return value
     raise ValueError("must be a date with its time in ISO 8601, such as 2026-03-01T06:00:00+00:00")
+
+
+def query_text(value: Any) -> Any:
+    """The same of a query, where a + that was not encoded is a space. Raises ValueError."""
+    return iso_text(_LOST_PLUS.sub(r"\1+\2", value) if isinstance(value, str) else value)
 
 
 def in_utc(at: datetime | None) -> datetime | None:

@@ -38,6 +38,8 @@ _TRIGGER_SCHEMA: Final = {
         "conf": {"anyOf": [_CONF_SCHEMA, {"type": "null"}]},
         "dag_run_id": {"type": ["string", "null"], "pattern": ID_PATTERN, "maxLength": LONGEST_ID},
         "logical_date": _DATE,
+        "data_interval_start": _DATE,
+        "data_interval_end": _DATE,
         "note": {"type": ["string", "null"], "maxLength": 1000},
     },
     "additionalProperties": False,
@@ -47,7 +49,8 @@ TRIGGER: Final[_Page] = {
     "summary": "Ask for a training",
     "description": "Answered once Kafka has the request: queued. What the worker finds wrong with it then "
     "stands in the run's `note`. Whoever sends neither an id nor a date may repeat after a 503: an equal "
-    "request is taken for the same one. `execution_date`, the old name of `logical_date`, is taken too.",
+    "request is taken for the same one. `execution_date`, the old name of `logical_date`, is taken too. "
+    "`data_interval_start` and `_end` come together; they choose no data, and are not kept.",
     "responses": _refusals(
         408, 409, 413, 415, m409="There is a run of that id or logical date, or the DAG is only listed."
     ),
@@ -62,14 +65,14 @@ RUNS: Final[_Page] = {
 RUN: Final[_Page] = {"summary": "Show one run", "responses": _refusals()}
 TASKS: Final[_Page] = {
     "summary": "List the tasks of a run",
-    "description": "All ten, in their order.",
+    "description": "All ten, in their order, or those that the filters leave.",
     "responses": _refusals(),
 }
 TASK: Final[_Page] = {"summary": "Show one task of a run", "responses": _refusals()}
 LOG: Final[_Page] = {
     "summary": "Read the log of a task",
     "description": "What is known of it: when, how it came out, and the reason with its facts. Plain text "
-    "unless `Accept` asks for JSON.",
+    "unless `Accept` asks for JSON. It comes whole; behind the `continuation_token` of an answer is nothing.",
     "responses": {200: {"content": {"text/plain": {"schema": _TEXT}}}, **_refusals()},
 }
 DAGS: Final[_Page] = {"summary": "List DAGs", "responses": _refusals()}

@@ -1,23 +1,20 @@
 """Pages for runs: ask for one, list them, show one."""
 
 import re
-from collections.abc import Callable
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AfterValidator, BeforeValidator
 
 from domain.asked_request import AskedRequest
 from domain.ports.asked_requests import Wanted
 from service.api.asking import ID_PATTERN
 from service.api.dag.bodies import TriggerBody, read_as
-from service.api.dag.dates import in_utc, iso_text
 from service.api.dag.descriptions import RUN, RUNS, TRIGGER
 from service.api.dag.desk import DagDesk
 from service.api.dag.refusals import absent, already_exists, as_dag_problem
 from service.api.dag.shapes import DagRun, DagRunCollection, RunState
+from service.api.dag.times import AskedTimes
 from service.api.dag.views import RUN_STATES, run_shape
 from service.api.refusals import as_problem
 from service.api.requests import payload_of
@@ -32,16 +29,10 @@ _ID: Final = re.compile(ID_PATTERN)
 Limit = Annotated[int, Query(ge=0, le=LAST, description=f"At most {MOST}, and so many for 0.")]
 Offset = Annotated[int, Query(ge=0, le=LAST)]
 States = Annotated[list[RunState] | None, Query(description="Only these; several are allowed.")]
-Moment = Annotated[
-    datetime | None,
-    BeforeValidator(iso_text),
-    AfterValidator(in_utc),
-    Query(description="Of the asking; in UTC unless it has an offset."),
-]
 Order = Annotated[
     str,
     Query(
-        pattern="^-?(id|run_id|dag_run_id|start_date|end_date|execution_date|logical_date)$",
+        pattern="^-?(id|run_id|dag_run_id|start_date|end_date|execution_date|logical_date|updated_at)$",
         description="By the time of the asking in any case; with a minus before it, newest first.",
     ),
 ]
@@ -70,21 +61,23 @@ def add_run_routes(router: APIRouter, desk: DagDesk) -> None:
     @router.get(_PATH, **RUNS)
     async def runs(
         dag_id: str,
+        times: AskedTimes,
         limit: Limit = MOST,
         offset: Offset = 0,
         order_by: Order = "id",
         state: States = None,
-        start_date_gte: Moment = None,
-        start_date_lte: Moment = None,
-        execution_date_gte: Moment = None,
-        execution_date_lte: Moment = None,
     ) -> DagRunCollection:
         if not desk.plays(dag_id):
             return DagRunCollection(dag_runs=(), total_entries=0)
+        asked_in = times.started.within(times.executed)
         wanted = Wanted(
             states=tuple(inner for inner, outer in RUN_STATES.items() if outer in (state or ())),
-            since=_bound(max, start_date_gte, execution_date_gte),
-            until=_bound(min, start_date_lte, execution_date_lte),
+            since=asked_in.since,
+            until=asked_in.until,
+            ended_since=times.ended.since,
+            ended_until=times.ended.until,
+            updated_since=times.updated.since,
+            updated_until=times.updated.until,
             newest_first=order_by.startswith("-"),
         )
         with as_problem():
@@ -119,8 +112,3 @@ def _add_trigger(router: APIRouter, desk: DagDesk) -> None:
 def _not_here(dag_id: str, desk: DagDesk) -> Problem:
     detail = f"DAG {dag_id!r} is only listed here, and run by others; here runs {desk.dag_id!r}"
     return Problem(HTTPStatus.CONFLICT, "does_not_run_here", detail)
-
-
-def _bound(choose: Callable[[list[datetime]], datetime], *given: datetime | None) -> datetime | None:
-    moments = [at for at in given if at is not None]
-    return choose(moments) if moments else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 
@@ -15,6 +15,11 @@ Moment = Annotated[
     PlainSerializer(lambda at: at.astimezone(UTC).isoformat(), return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+
+
+# A text, as generated clients demand; false, so that a loop over what is left ends.
+END_OF_LOG: Final = ""
+UNMAPPED: Final = -1
 
 
 class Shape(BaseModel):
@@ -64,7 +69,7 @@ class TaskInstance(Shape):
     try_number: int
     note: str | None
     hostname: str
-    map_index: Literal[-1] = -1
+    map_index: Literal[-1] = UNMAPPED
     max_tries: int = 0
     operator: str = "laurel"
     unixname: str = ""
@@ -140,7 +145,7 @@ class VariableCollection(Shape):
 
 
 class TaskLog(Shape):
-    """A task's log in one piece; it is never continued."""
+    """A task's log in one piece: behind the token that comes with it there is nothing more."""
 
     content: str
-    continuation_token: None = None
+    continuation_token: str = END_OF_LOG

@@ -13,9 +13,10 @@ import httpx
 
 from config.settings import Settings
 from domain.events import REQUEST_TOPIC
+from domain.lifecycle import Outcome
 from domain.record import Record
 from domain.request import Coordinates, ReceivedRequest
-from domain.run import Run
+from domain.run import Failure, Run
 from handlers.training_requested import read_request
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.reading import read_to_the_end
@@ -121,6 +122,15 @@ async def stored(store: PostgresRunStore, world: ApiWorld) -> list[Run]:
         if isinstance(read, ReceivedRequest) and raw.key == world.model.encode():
             await store.add(read)
     return list(await store.recent(world.model, 100))
+
+
+async def rejected(store: PostgresRunStore, world: ApiWorld) -> None:
+    """Let a worker take the next request and refuse it."""
+    run = await store.claim(world.model, "w", LEASE)
+    assert run is not None
+    fault = {"code": "unknown_version", "field": "model_version", "message": "models/v99.yaml does not exist"}
+    failure = Failure(reason="unknown_version", message=fault["message"], facts={"faults": [fault]})
+    await store.advance(run, Outcome.REFUSED, failure=failure)
 
 
 def _record(raw: Any) -> Record:

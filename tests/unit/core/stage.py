@@ -43,6 +43,7 @@ from tests.fake_time import FakeClock
 from tests.fakes.alias_writes import FakeAliasWrites
 from tests.fakes.experiment_tracker import FakeExperimentTracker
 from tests.fakes.first_uses import FakeFirstUses
+from tests.fakes.master_rows import FakeMasterRows
 from tests.fakes.memory import Memory
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.fakes.promotion_ledger import FakePromotionLedger
@@ -126,6 +127,10 @@ class FakeDatasetFiles:
         del config
         await self._script.play("check")
         return self.faults
+
+    async def count_rows(self) -> int:
+        await self._script.play("count_rows")
+        return self.parts.master.rows
 
     async def split(self, run_id: str, config: ResolvedConfig, reference_digest: str | None) -> SplitParts:
         del run_id, config, reference_digest
@@ -223,6 +228,7 @@ class Stage:
         self.store = scripted(FakeRunStore(self.memory), script, "renew", "keep", "advance", "note_waiting")
         self.ledger = scripted(FakePromotionLedger(self.memory), script, "append")
         self.alias_writes = FakeAliasWrites(self.memory)
+        self.master_rows = scripted(FakeMasterRows(), script, "record")
         self.tracker = scripted(
             FakeExperimentTracker(), script, "open_run", "log", "create_model", "finalize_model", "finish"
         )
@@ -263,6 +269,7 @@ class Stage:
             provenance=PROVENANCE,
             store=self.store,
             first_uses=FakeFirstUses(self.memory, MODEL),
+            master_rows=self.master_rows,
             ledger=self.ledger,
             alias_writes=self.alias_writes,
             config=self.config,
