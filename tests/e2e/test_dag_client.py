@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +12,7 @@ import pytest
 from tests.e2e.deployment import Deployment, deploy, role_process, worker_process
 from tests.eventually import eventually
 from tests.servers import KafkaServer, MlflowServer, PostgresServer
+from tests.synthetic_world import write_master
 
 USER, PASSWORD = "platform", "a password of the tests"
 DAG = "train_pipeline_dag"
@@ -93,6 +96,10 @@ class Platform:
         answer.raise_for_status()
         return str(answer.json()["value"])
 
+    async def forget_variable(self, key: str) -> None:
+        """Take back what was set."""
+        (await self._calls.delete(f"/variables/{key}")).raise_for_status()
+
     async def set_variable(self, key: str, value: str) -> list[int]:
         """Change it, or make it where it cannot be changed; the statuses on the way."""
         body = {"key": key, "value": value}
@@ -103,31 +110,40 @@ class Platform:
         return [changed.status_code, made.status_code]
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the door answers, and the master of the worker behind it."""
+
+    address: str
+    master: Path
+
+
 @pytest.fixture(scope="module")
-def address(
+def place(
     tmp_path_factory: pytest.TempPathFactory,
     kafka_server: KafkaServer,
     postgres_server: PostgresServer,
     mlflow_server: MlflowServer,
-) -> Iterator[str]:
-    """Where a door with a worker behind it answers."""
+) -> Iterator[Place]:
+    """A door with a worker behind it, which looks at its world often."""
     folder = tmp_path_factory.mktemp("dag")
     url = postgres_server.create_database("dag_client")
-    credentials = {"API__BASIC_USER": USER, "API__BASIC_PASSWORD": PASSWORD}
+    more = {"API__BASIC_USER": USER, "API__BASIC_PASSWORD": PASSWORD, "WORKER__RECONCILE_SECONDS": "0.2"}
     deployment: Deployment = deploy(
-        folder, kafka_server.bootstrap_servers, url, mlflow_server.tracking_uri, **credentials
+        folder, kafka_server.bootstrap_servers, url, mlflow_server.tracking_uri, **more
     )
     with ExitStack() as stack:
         stack.enter_context(worker_process(deployment, folder / "worker"))
         door = role_process("api", "API__PORT", deployment.environment, folder / "api")
-        yield f"http://127.0.0.1:{stack.enter_context(door).port}"
+        address = f"http://127.0.0.1:{stack.enter_context(door).port}"
+        yield Place(address, deployment.world.master)
     postgres_server.drop_database("dag_client")
 
 
 @pytest.fixture
-async def platform(address: str) -> AsyncIterator[Platform]:
+async def platform(place: Place) -> AsyncIterator[Platform]:
     """The client."""
-    platform = Platform(address)
+    platform = Platform(place.address)
     yield platform
     await platform.close()
 
@@ -159,8 +175,8 @@ async def test_a_client_of_the_orchestrator_tells_the_whole_story(platform: Plat
     assert overview == {"data_pipeline_dag": [], "retrain_policy_dag": []}
 
 
-@pytest.mark.parametrize("key", ["CURRENT_MASTER_ROWS", "RETRAIN_THRESHOLD_ROWS"])
-async def test_the_platform_keeps_its_variables_here(platform: Platform, key: str) -> None:
+async def test_the_platform_keeps_its_variables_here(platform: Platform) -> None:
+    key = "RETRAIN_THRESHOLD_ROWS"
     assert await platform.variable(key) is None
     assert await platform.set_variable(key, "123") == [404, 200]
     assert await platform.variable(key) == "123"
@@ -168,8 +184,33 @@ async def test_the_platform_keeps_its_variables_here(platform: Platform, key: st
     assert await platform.variable(key) == "456"
 
 
-async def test_a_wrong_password_is_a_401_and_health_needs_none(address: str) -> None:
-    async with httpx.AsyncClient(base_url=address, auth=(USER, "wrong"), timeout=5) as somebody:
+async def test_the_rows_of_the_master_are_known_until_somebody_sets_others(
+    platform: Platform, place: Place
+) -> None:
+    """The data pipeline appends, writes half a file, and takes it away: the last whole one is what counts."""
+    key = "CURRENT_MASTER_ROWS"
+
+    async def counted(rows: int) -> None:
+        async def look() -> bool:
+            return await platform.variable(key) == str(rows)
+
+        await eventually(look, within=60)
+
+    await counted(600)
+    write_master(place.master, rows=700)
+    await counted(700)
+    place.master.write_bytes(place.master.read_bytes()[:-100])
+    assert await platform.variable(key) == "700"
+    assert await platform.set_variable(key, "5") == [200]
+    place.master.unlink()
+    write_master(place.master, rows=650)
+    assert await platform.variable(key) == "5"
+    await platform.forget_variable(key)
+    await counted(650)
+
+
+async def test_a_wrong_password_is_a_401_and_health_needs_none(place: Place) -> None:
+    async with httpx.AsyncClient(base_url=place.address, auth=(USER, "wrong"), timeout=5) as somebody:
         assert (await somebody.get("/api/v1/dags")).status_code == httpx.codes.UNAUTHORIZED
-    async with httpx.AsyncClient(base_url=address, timeout=3) as anybody:
+    async with httpx.AsyncClient(base_url=place.address, timeout=3) as anybody:
         assert (await anybody.get("/health")).status_code == httpx.codes.OK
