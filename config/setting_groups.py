@@ -53,7 +53,7 @@ class WorkerSettings(BaseModel):
     )
     grace_seconds: PositiveFloat = Field(default=20.0, le=600, description="time to end in after SIGTERM")
     reconcile_seconds: PositiveFloat = Field(
-        default=10.0, le=3600, description="pause between two looks at alias and defaults"
+        default=10.0, le=3600, description="pause between two looks at alias, defaults and the master's rows"
     )
     keep_run_folders: PositiveInt = Field(
         default=20, description="ended runs whose folders below DATA_ROOT/runs are kept"

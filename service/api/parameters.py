@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AwareDatetime, BeforeValidator, WithJsonSchema
 
 from domain.faults import Fault
 from service.api.refusals import unusable
@@ -24,6 +24,18 @@ def _no_number(value: Any) -> Any:
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
+
+
+def _true_or_false(value: Any) -> Any:
+    """A library would take "on" and "1" as well, which the document does not promise."""
+    if isinstance(value, str) and value.lower() not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return value
+
+
+Flag = Annotated[bool, BeforeValidator(_true_or_false)]
+# Without a type in the document: on the wire everything is a list of texts, so nothing is none.
+Texts = Annotated[list[str] | None, WithJsonSchema({})]
 
 
 class DescribedRoute(APIRoute):

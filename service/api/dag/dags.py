@@ -10,14 +10,15 @@ from service.api.dag.desk import DagDesk
 from service.api.dag.runs import MOST, Limit, Offset, page_size
 from service.api.dag.shapes import Dag, DagCollection
 from service.api.dag.views import dag_shape
+from service.api.parameters import Flag, Texts
 
 Order = Annotated[
     str,
     Query(pattern="^-?[a-z_]+$", description="By dag_id in any case; with a minus before it, backwards."),
 ]
-Tags = Annotated[list[str] | None, Query(description="Only DAGs with one of these: there are none here.")]
-OnlyActive = Annotated[bool, Query(description="All are active.")]
-Paused = Annotated[bool | None, Query(description="No DAG is paused: true finds none.")]
+Tags = Annotated[Texts, Query(description="Only DAGs with one of these: there are none here.")]
+OnlyActive = Annotated[Flag, Query(description="All are active.")]
+Paused = Annotated[Flag | None, Query(description="No DAG is paused: true finds none.")]
 PartOfId = Annotated[str, Query(description="Only DAGs with this in their id, in either case.")]
 
 

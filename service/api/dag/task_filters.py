@@ -8,14 +8,15 @@ from fastapi import Depends, Query
 
 from service.api.dag.shapes import TaskInstance, TaskState
 from service.api.dag.times import AskedTimes
+from service.api.parameters import Texts
 
 # Every state that an orchestrator has: one that no task of ours comes to finds none.
 AskedState = Literal[
     TaskState, "none", "null", "scheduled", "deferred", "up_for_reschedule", "removed", "restarting"
 ]
 States = Annotated[list[AskedState] | None, Query(description="Only these; `none` is a task not begun.")]
-Names = Annotated[list[str] | None, Query(description="Only tasks of these; several are allowed.")]
-Seconds = Annotated[float | None, Query(description="In seconds, inclusive.")]
+Names = Annotated[Texts, Query(description="Only tasks of these; several are allowed.")]
+Seconds = Annotated[float | None, Query(allow_inf_nan=False, description="In seconds, inclusive.")]
 
 
 @dataclass(frozen=True)

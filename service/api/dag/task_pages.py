@@ -15,11 +15,12 @@ from service.api.dag.shapes import END_OF_LOG, UNMAPPED, TaskInstance, TaskInsta
 from service.api.dag.task_filters import Wanted
 from service.api.dag.tasks import Task, tasks_of
 from service.api.dag.views import task_shape
+from service.api.parameters import Flag
 from service.api.refusals import as_problem
 
 _PATH: Final = "/api/v1/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances"
 
-FullContent = Annotated[bool, Query(description="The whole log, whichever token comes with it.")]
+FullContent = Annotated[Flag, Query(description="The whole log, whichever token comes with it.")]
 MapIndex = Annotated[int, Query(description=f"No task is mapped: {UNMAPPED} is the only one there is.")]
 Token = Annotated[str | None, Query(description="The `continuation_token` of the answer before.")]
 
