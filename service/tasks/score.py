@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from domain.errors import ModelUnusable
 from domain.metrics import Floats, finite_metrics, measure
-from service.adapters.pyarrow.datasets import Table, floats_of, frame_of, read_dataset
+from service.adapters.pyarrow.datasets import Table, exact_frame_of, floats_of, frame_of, read_dataset
 from service.adapters.pyarrow.frame_rules import frame_faults, target_faults
 from service.adapters.pyarrow.predictions import write_predictions
 from service.tasks.model_folder import ModelFolder, open_model
@@ -94,7 +94,8 @@ def _predict(model: LoadedModel, table: Table, target: str, name: str) -> tuple[
             f"the model cannot be scored on {name}: {'; '.join(said[:5])}",
             faults=[fault.model_dump(mode="json") for fault in faults],
         )
-    return floats_of(table, target), model.predict(frame_of(table, model.columns))
+    read = frame_of if model.schema is None else exact_frame_of
+    return floats_of(table, target), model.predict(read(table, model.columns))
 
 
 def _keep(one: _Scored, path: Path, locality_column: str | None) -> str:

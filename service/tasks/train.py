@@ -20,7 +20,7 @@ from domain.model_definition import ModelDefinition
 from domain.points import Point
 from service.adapters.files.folders import publish_folder
 from service.adapters.mlflow.model_package import PackagedModel, package_files
-from service.adapters.pyarrow.datasets import Table, floats_of, frame_of, range_of, read_dataset
+from service.adapters.pyarrow.datasets import Table, exact_frame_of, floats_of, range_of, read_dataset
 from service.adapters.pyarrow.frame_rules import FitNeeds, frame_faults
 from service.adapters.sklearn.estimators import takes_nulls
 from service.adapters.sklearn.fitting import Fitted, fit, predict
@@ -61,7 +61,7 @@ def train(
     definition = parse(ModelDefinition, model)
     table = read_dataset(train_path, train_sha256, "train", [*schema.features.columns, schema.target])
     truth = _checked_target(table, schema, definition)
-    frame = frame_of(table, schema.features.columns)
+    frame = exact_frame_of(table, schema.features.columns)
     before_fit = time.perf_counter()
     fitted = fit(schema.features, schema.contract, definition.model, frame, truth, seed)
     fit_seconds = time.perf_counter() - before_fit

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,8 @@ from domain.metrics import Floats
 
 Table: TypeAlias = pa.Table
 Frame: TypeAlias = pd.DataFrame
+
+_LONG_WHOLE: Final = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
 
 
 def read_dataset(path: str, sha256: str, name: str, columns: Iterable[str]) -> Table:
@@ -41,6 +43,16 @@ def frame_of(table: Table, columns: Iterable[str]) -> Frame:
     return frame
 
 
+def exact_frame_of(table: Table, columns: Iterable[str]) -> Frame:
+    """The same, with long whole numbers beside a null as they are: pandas would make floats of them."""
+    frame = frame_of(table, columns)
+    for name in frame.columns:
+        column = table.column(name)
+        if column.null_count and column.type in _LONG_WHOLE:
+            frame[name] = column.to_pandas(types_mapper=_LONG_WHOLE.get)
+    return frame
+
+
 def floats_of(table: Table, column: str) -> Floats:
     """One column of numbers as float64; a null is NaN."""
     return np.asarray(table.column(column).to_numpy(), dtype=np.float64)
@@ -60,8 +72,8 @@ def rows_at(table: Table, columns: Iterable[str], places: Sequence[int]) -> list
 
 
 def frame_of_rows(rows: Sequence[Mapping[str, Any]]) -> Frame:
-    """Rows of Python values as a pandas frame, as a server makes one of a request."""
-    return pd.DataFrame(rows)
+    """Rows of Python values as a pandas frame, each value as it is."""
+    return pd.DataFrame(rows, dtype="object")
 
 
 def write_columns(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:

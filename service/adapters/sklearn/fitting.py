@@ -15,6 +15,7 @@ from domain.metrics import Floats
 from domain.model_definition import Estimator
 from service.adapters.sklearn.estimators import build_estimator
 from service.adapters.sklearn.preprocessing import build_preprocessing
+from service.adapters.sklearn.stored_columns import stored_columns
 
 
 class Fitted(NamedTuple):
@@ -42,7 +43,7 @@ def fit(
     Preprocessing and estimator are fitted one after the other rather than as a pipeline, so that the prepared
     rows serve for the training metrics too.
     """
-    preprocessing = build_preprocessing(features, contract)
+    preprocessing = build_preprocessing(features, contract, stored_columns(frame, features, contract))
     estimator = build_estimator(model, seed)
     try:
         prepared = preprocessing.fit_transform(frame)

@@ -4,9 +4,14 @@ Every part is importable from NumPy, pandas or scikit-learn, and every column is
 over as a Series (a bare column name): pandas converts one column to its nullable and categorical types, but
 not a block of several. That conversion is what makes None, NaN and NA one kind of null, in training and in a
 one-row frame alike; after it come plain NumPy arrays, which the later parts check far faster than frames.
+
+It would make floats of whole numbers beside a null. Categories beyond 2⁵³, which no float tells apart, are
+therefore texts of digits to the encoder, in the order of the numbers.
 """
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -23,32 +28,39 @@ from sklearn.preprocessing import (
 
 from domain.data_contract import DataContract
 from domain.feature_schema import NUMBER_FILL, TEXT_FILL, CategoricalSpec, FeatureSchema, NumericSpec
+from domain.single_floats import single
+from service.adapters.sklearn.stored_columns import PLAIN, LongNumbers, Stored
 
 _Steps = list[tuple[str, Any]]
+_ALL_PLAIN: Final[Mapping[str, Stored]] = MappingProxyType({})
 
 
-def build_preprocessing(features: FeatureSchema, contract: DataContract) -> ColumnTransformer:
+def build_preprocessing(
+    features: FeatureSchema, contract: DataContract, stored: Mapping[str, Stored] = _ALL_PLAIN
+) -> ColumnTransformer:
     """Build the unfitted preprocessing; its output is dense float64 in the order of the schema's columns.
 
-    Other columns of a frame are dropped. The parts are named by number: scikit-learn refuses names that
+    `stored` says of columns how the train part holds them. Other columns of a frame are dropped. The parts are named by number: scikit-learn refuses names that
     a column may well have.
     """
     columns = [
-        (f"column_{place}", _prepare(spec, is_number=contract.columns[name].is_number), name)
+        (f"column_{place}", _prepare(spec, contract.columns[name].is_number, stored.get(name, PLAIN)), name)
         for place, (name, spec) in enumerate(features.tabular_features.items())
     ]
     return ColumnTransformer(columns, sparse_threshold=0.0, verbose_feature_names_out=False)
 
 
-def _prepare(spec: NumericSpec | CategoricalSpec, *, is_number: bool) -> Pipeline:
+def _prepare(spec: NumericSpec | CategoricalSpec, is_number: bool, stored: Stored) -> Pipeline:  # noqa: FBT001 - a fact
     if isinstance(spec, NumericSpec):
-        return Pipeline(_numeric_steps(spec))
-    return Pipeline(_categorical_steps(spec, NUMBER_FILL if is_number else TEXT_FILL))
+        return Pipeline(_numeric_steps(spec, "Float32" if stored.is_single else "Float64"))
+    if stored.long is not None:
+        return Pipeline(_long_number_steps(spec, stored.long))
+    return Pipeline(_categorical_steps(spec, NUMBER_FILL if is_number else TEXT_FILL, stored))
 
 
-def _numeric_steps(spec: NumericSpec) -> _Steps:
+def _numeric_steps(spec: NumericSpec, dtype: str) -> _Steps:
     steps: _Steps = [
-        ("number", _calling(pd.DataFrame, dtype="Float64")),
+        ("number", _calling(pd.DataFrame, dtype=dtype)),
         ("array", _calling(np.asarray, dtype="float64")),
     ]
     if spec.impute == "constant":
@@ -63,27 +75,61 @@ def _numeric_steps(spec: NumericSpec) -> _Steps:
     return steps
 
 
-def _categorical_steps(spec: CategoricalSpec, fill: str | int) -> _Steps:
-    steps: _Steps = [
-        # A text type of pandas would carry its own null into the categories, so it is opened first.
-        ("values", _calling(pd.Series, dtype="object")),
+def _categorical_steps(spec: CategoricalSpec, fill: str | int, stored: Stored) -> _Steps:
+    # A text type of pandas would carry its own null into the categories, so it is opened first.
+    steps = _category_steps("Float32" if stored.is_single else "object")
+    if spec.impute is not None:
+        steps.append(("impute", _imputer(spec.impute, fill if spec.impute == "constant" else None)))
+    order = [single(float(value)) for value in spec.order] if spec.order and stored.is_single else spec.order
+    return [*steps, ("encode", _encoder(spec, order, fill))]
+
+
+def _category_steps(dtype: str) -> _Steps:
+    return [
+        ("values", _calling(pd.Series, dtype=dtype)),
         ("category", _calling(pd.DataFrame, dtype="category")),
         ("array", _calling(np.asarray, dtype="object")),
     ]
+
+
+def _long_number_steps(spec: CategoricalSpec, long: LongNumbers) -> _Steps:
+    steps: _Steps = [
+        ("whole", _calling(pd.Series, dtype=long.dtype)),
+        ("digits", _calling(pd.Series, dtype="string")),
+        *_category_steps("object"),
+    ]
+    values, fill = list(long.values), NUMBER_FILL if spec.impute == "constant" else long.usual
     if spec.impute is not None:
-        steps.append(("impute", _imputer(spec.impute, fill if spec.impute == "constant" else None)))
-    return [*steps, ("encode", _encoder(spec, fill))]
+        steps.append(("impute", _imputer("constant", str(fill))))
+        values = sorted({*values, fill}) if long.has_nulls else values
+    return [*steps, ("encode", _digits_encoder(spec, values, has_nulls=long.has_nulls))]
 
 
-def _encoder(spec: CategoricalSpec, fill: str | int) -> OneHotEncoder | OrdinalEncoder:
+def _encoder(
+    spec: CategoricalSpec, order: Iterable[Any] | None, fill: str | int
+) -> OneHotEncoder | OrdinalEncoder:
     if spec.encoding == "onehot":
         return OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    if spec.order is None:
+    if order is None:
         return OrdinalEncoder()
+    return OrdinalEncoder(categories=[_in_order(spec, order, fill)])
+
+
+def _digits_encoder(spec: CategoricalSpec, values: list[Any], *, has_nulls: bool) -> Any:
+    if spec.encoding == "onehot":
+        nulls = [np.nan] if has_nulls and spec.impute is None else []
+        categories = [*map(str, values), *nulls]
+        return OneHotEncoder(categories=[categories], handle_unknown="ignore", sparse_output=False)
+    known = values if spec.order is None else _in_order(spec, spec.order, NUMBER_FILL)
+    return OrdinalEncoder(categories=[[*map(str, known)]])
+
+
+def _in_order(spec: CategoricalSpec, order: Iterable[Any], fill: str | int) -> list[Any]:
+    """The categories in the order of their codes, where the schema names them."""
     if spec.encoding == "ordinal":
-        return OrdinalEncoder(categories=[list(spec.order)])
-    allowed: set[Any] = {*spec.order, fill} if spec.impute == "constant" else {*spec.order}
-    return OrdinalEncoder(categories=[sorted(allowed)])
+        return list(order)
+    allowed: set[Any] = {*order, fill} if spec.impute == "constant" else {*order}
+    return sorted(allowed)
 
 
 def _imputer(strategy: str, fill: str | int | None = None) -> SimpleImputer:

@@ -16,7 +16,7 @@ from domain.errors import ModelUnusable
 from domain.metrics import Floats
 
 _NUMBER_STEPS = ({"number", "array"}, {"impute", "clip", "scale"})  # those that are always there, and others
-_CATEGORY_STEPS = ({"values", "category", "array", "encode"}, {"impute"})
+_CATEGORY_STEPS = ({"values", "category", "array", "encode"}, {"impute", "whole", "digits"})
 # How a value shows that it has no code, or is no number.
 UNKNOWN: Final = (KeyError, TypeError, ValueError, OverflowError)
 _NO_SUM = -0.0  # adding it changes no number, not even a negative zero
@@ -68,7 +68,8 @@ class _Codes(NamedTuple):
 class RowPreparation:
     """Prepares rows that are mappings.
 
-    `categories` are those that the encoders know, by column.
+    `categories` are those that the encoders know, by column. `singles` are the columns whose numbers the model
+    knows in 32 bits: their values come as such.
     """
 
     def __init__(self, columns: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
@@ -84,6 +85,7 @@ class RowPreparation:
             else:
                 numbers[column] = (self._width, _Numbers.of(steps))
                 self._width += 1
+        self.singles = frozenset(column for column, steps in columns if _is_single(steps))
         self._names = tuple(numbers)
         self._places = [place for place, _ in numbers.values()]
         self._numbers = _Numbers(*np.array([rule for _, rule in numbers.values()]).reshape(-1, 7).T)
@@ -149,10 +151,16 @@ def _number_fill(steps: Mapping[str, Any]) -> float:
     return float(imputer.statistics_[0] if hasattr(imputer, "statistics_") else imputer.kw_args["nan"])
 
 
+def _is_single(steps: Mapping[str, Any]) -> bool:
+    kept = steps["number" if "number" in steps else "values"]
+    return bool(kept.kw_args["dtype"] == "Float32")
+
+
 def _codes(steps: Mapping[str, Any]) -> dict[Any, int]:
-    codes = {_plain(value): code for code, value in enumerate(steps["encode"].categories_[0])}
+    plain = _number_of_digits if "digits" in steps else _plain
+    codes = {plain(value): code for code, value in enumerate(steps["encode"].categories_[0])}
     if "impute" in steps:
-        fill = _plain(steps["impute"].statistics_[0])
+        fill = plain(steps["impute"].statistics_[0])
         codes.pop(None, None)
         if fill in codes:
             codes[None] = codes[fill]
@@ -173,3 +181,7 @@ def _works(attempt: Callable[[], Any]) -> bool:
 
 def _plain(value: Any) -> Any:
     return None if value != value else value  # noqa: PLR0124 - NaN
+
+
+def _number_of_digits(value: Any) -> Any:
+    return int(value) if isinstance(value, str) else None
