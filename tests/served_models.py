@@ -64,6 +64,7 @@ def served_model(
     columns: Mapping[str, Any] = COLUMNS,
     known: Mapping[str, tuple[Any, ...]] | None = None,
     ranges: Mapping[str, tuple[float, float]] | None = None,
+    singles: frozenset[str] = frozenset(),
 ) -> ServedModel:
     return ServedModel(
         model_name="price",
@@ -79,6 +80,7 @@ def served_model(
         loaded_at=datetime(2026, 11, 1, tzinfo=UTC),
         known=known or {},
         ranges=ranges or {},
+        singles=singles,
     )
 
 

@@ -42,7 +42,7 @@ class Desk:
         self.model = model
         self._limits = limits
         self._metrics = metrics
-        self.fields = request_fields(model.features, model.contract, model.known)
+        self.fields = request_fields(model.features, model.contract, model.known, model.singles)
         self._checks = RequestChecks(self.fields, refuse_unknown=limits.refuses_unknown)
         self._drift = DriftWatch(model.features, model.known, model.ranges)
         self._tail = f',"model_version":"{model.version}"}}'

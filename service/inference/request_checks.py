@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from service.inference.request_fields import RequestField
+from domain.single_floats import single
+from service.inference.request_fields import LARGEST_NUMBER, RequestField
 
 _LONGEST_CAME: Final = 80
 _REFUSED: Final = object()
@@ -35,7 +36,9 @@ class RequestChecks:
         self._refuse_unknown = refuse_unknown
 
     def taken(self, row: Any) -> dict[str, Any] | None:
-        """The row with every feature and nothing else, ints as floats where the column says so.
+        """The row with every feature and nothing else, each value as the model knows it.
+
+        Ints are floats where the column says so, unless there is no such float.
 
         None when anything is wrong with it; `faults` says what.
         """
@@ -99,6 +102,8 @@ def _take_text(field: RequestField) -> _Take:
 
 
 def _take_number(field: RequestField) -> _Take:
+    if field.is_single:
+        return _take_single(field)
     null = None if field.nullable else _REFUSED
     values = None if field.values is None else frozenset(field.values)
     low, high = field.low, field.high
@@ -110,7 +115,30 @@ def _take_number(field: RequestField) -> _Take:
         # NaN is in no interval.
         if (kind is not float and kind is not int) or not low <= value <= high:
             return _REFUSED
-        return float(value) if values is None or value in values else _REFUSED
+        if values is not None and value not in values:
+            return _REFUSED
+        return number if (number := float(value)) == value else value
+
+    return take
+
+
+def _take_single(field: RequestField) -> _Take:
+    """Compare and hand on numbers of 32 bits, whichever way a caller spells them."""
+    take_nearest = _take_number(
+        replace(
+            field,
+            low=single(field.low),
+            high=single(field.high),
+            values=None if field.values is None else tuple(map(single, field.values)),
+            is_single=False,
+        )
+    )
+
+    def take(value: Any) -> Any:
+        kind = type(value)
+        if kind is int and abs(value) > LARGEST_NUMBER:
+            return _REFUSED
+        return take_nearest(single(value) if kind is float or kind is int else value)
 
     return take
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,10 +10,12 @@ from typing import Any, Final
 
 from domain.data_contract import ColumnRule, ColumnType, DataContract
 from domain.feature_schema import CategoricalSpec, FeatureSchema, FeatureSpec
+from domain.single_floats import shortest
 
-# Beyond it a square overflows the 32-bit floats that trees split on; no measured quantity comes near.
-LARGEST_NUMBER: Final = 1e18
-# Beyond it a JSON reader may have rounded a whole number already.
+# The contract alone bounds a number, but for those that no file can hold either.
+LARGEST_NUMBER: Final = sys.float_info.max
+LARGEST_SINGLE: Final = 3.4028234663852886e38
+# Beyond it some JSON readers round a whole number.
 LARGEST_WHOLE: Final = 2**53 - 1
 
 Known = Mapping[str, Collection[Any]]
@@ -22,7 +25,8 @@ Known = Mapping[str, Collection[Any]]
 class RequestField:
     """One feature as a request brings it. `low` and `high` are inclusive; `values` None: any.
 
-    `sample` is a text that training saw, if it is known.
+    `sample` is a text that training saw, if it is known. `is_single`: the model knows the number in 32 bits,
+    and so is it compared; here it stands as people spell it.
     """
 
     name: str
@@ -33,6 +37,7 @@ class RequestField:
     values: tuple[Any, ...] | None = None
     format: str | None = None
     sample: str | None = None
+    is_single: bool = False
 
     @cached_property
     def allowed(self) -> str:
@@ -50,21 +55,33 @@ class RequestField:
         if self.type == "string":
             return "text" if self.format is None else f"text of the form {self.format}"
         kind = "a whole number" if self.type == "int" else "a number"
-        return f"{kind} from {self.low:g} to {self.high:g}"
+        bounds = [
+            f"{word} {bound:g}"
+            for word, bound in (("from", self.low), ("to", self.high))
+            if abs(bound) < LARGEST_SINGLE
+        ]
+        return " ".join([kind, *bounds])
 
 
 def request_fields(
-    features: FeatureSchema, contract: DataContract, known: Known | None = None
+    features: FeatureSchema,
+    contract: DataContract,
+    known: Known | None = None,
+    singles: Collection[str] = (),
 ) -> tuple[RequestField, ...]:
-    """The features in the model's order. `known` are categories that the fitted encoders hold, by column."""
+    """The features in the model's order.
+
+    `known` are categories that the fitted encoders hold, by column; `singles` are columns whose numbers the
+    model knows in 32 bits.
+    """
     return tuple(
-        _field(name, spec, contract, (known or {}).get(name))
+        _field(name, spec, contract, (known or {}).get(name), is_single=name in singles)
         for name, spec in features.tabular_features.items()
     )
 
 
 def _field(
-    name: str, spec: FeatureSpec, contract: DataContract, known: Collection[Any] | None
+    name: str, spec: FeatureSpec, contract: DataContract, known: Collection[Any] | None, *, is_single: bool
 ) -> RequestField:
     rule = contract.columns[name]
     nullable = name not in contract.never_null and not _needs_value(spec)
@@ -72,14 +89,17 @@ def _field(
         sample = next((value for value in known or () if isinstance(value, str)), None)
         values = _values(rule, spec, known)
         return RequestField(name, rule.type, nullable, values=values, format=rule.format, sample=sample)
-    most = LARGEST_WHOLE if rule.type == "int" else LARGEST_NUMBER
+    if is_single and known is not None:
+        known = tuple(map(shortest, known))
+    most = LARGEST_SINGLE if is_single else LARGEST_NUMBER
     return RequestField(
         name,
         rule.type,
         nullable,
-        low=max(-most, -most if rule.min is None else rule.min),
-        high=min(most, most if rule.max is None else rule.max),
+        low=-most if rule.min is None else max(-most, rule.min),
+        high=most if rule.max is None else min(most, rule.max),
         values=_values(rule, spec, known),
+        is_single=is_single,
     )
 
 

@@ -20,8 +20,8 @@ class ServedModel:
     `predict` takes rows whose values were checked, each with every column of the features, and returns the
     raw target in their order. `generation` is the version's tag; None when nobody wrote one. `manifest` maps
     each file of the model to its sha256, `digest` seals it. `known` are the categories that the fitted
-    encoders hold, by column: one that is not among them has no code. `ranges` are the least and the greatest
-    number of training, by column.
+    encoders hold, by column: one that is not among them has no code. `singles` are columns whose numbers the
+    model knows in 32 bits. `ranges` are the least and the greatest number of training, by column.
     """
 
     model_name: str
@@ -36,6 +36,7 @@ class ServedModel:
     predict: Predict
     loaded_at: datetime
     known: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    singles: frozenset[str] = frozenset()
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 

@@ -1,35 +1,64 @@
 """A few rows that travel with a model, with what it said about them: whoever loads it can compare."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from math import isclose, isfinite
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from domain.metrics import Floats
-from service.adapters.pyarrow.datasets import Frame, Table, frame_of_rows, rows_at
+from service.adapters.pyarrow.datasets import Frame, Table, frame_of_rows, rows_at, telling_rows
 
+GOLDEN: Final = "golden_rows"  # under this name they travel
 _ROWS: Final = 5
+_TELLING: Final = 3
 # A few rows at a time, a linear model's sums of products may be added up in another order than in bulk.
 _TOLERANCE: Final = 1e-9
 
 
-def golden_rows(
-    table: Table, columns: Sequence[str], predictions: Callable[[Sequence[int]], Floats]
-) -> dict[str, Any]:
-    """Pick rows over the whole table, as a request would bring them; `predictions` are by their places.
+class Asked(Protocol):
+    """A fitted model, with the rows that it was fitted on."""
 
-    A row for which the model has no number is left out.
+    @property
+    def prepared(self) -> Floats:
+        """Those rows as the estimator sees them."""
+
+    def predictions(self, places: Sequence[int] | None = None) -> Floats:
+        """What it predicts for them, or for a few of them by their places."""
+
+
+def golden_rows(table: Table, columns: Sequence[str], fitted: Asked) -> dict[str, Any]:
+    """Pick rows that tell much, as a request would bring them, with what the fitted model says of them.
+
+    `prepared` are their values as the estimator sees them, those that are not 0, by their places. A row for
+    which the model has no number is left out.
     """
-    places = np.unique(np.linspace(0, table.num_rows - 1, _ROWS, dtype=np.int64)).tolist()
-    rows = rows_at(table, columns, places)
-    pairs = [
-        (row, float(said)) for row, said in zip(rows, predictions(places), strict=True) if isfinite(said)
-    ]
+    places = _places(table, columns)
+    said = fitted.predictions(places)
+    if not np.isfinite(said).any():  # few models have no number at all
+        places = np.flatnonzero(np.isfinite(fitted.predictions()))[:_ROWS].tolist()
+        said = fitted.predictions(places) if places else np.array([])
+    kept = [(place, float(value)) for place, value in zip(places, said, strict=True) if isfinite(value)]
+    rows = rows_at(table, columns, [place for place, _ in kept])
     return {
-        "rows": [{name: _json_value(value) for name, value in row.items()} for row, _ in pairs],
-        "predictions": [said for _, said in pairs],
+        "rows": [{name: _json_value(value) for name, value in row.items()} for row in rows],
+        "predictions": [value for _, value in kept],
+        "prepared": [prepared_values(fitted.prepared[place]) for place, _ in kept],
     }
+
+
+def prepared_values(row: Floats) -> list[tuple[int, float | None]]:
+    """The values of one prepared row that are not 0, by their places, as JSON."""
+    return [(place, _json_value(float(row[place]))) for place in np.flatnonzero(row).tolist()]
+
+
+def _places(table: Table, columns: Sequence[str]) -> list[int]:
+    """First and last row, then extremes and nulls of the columns, then others over the whole table."""
+    spread = np.linspace(0, table.num_rows - 1, _ROWS, dtype=np.int64).tolist()
+    telling = islice(telling_rows(table, columns), _TELLING)
+    found = dict.fromkeys([spread[0], spread[-1], *telling, *spread])
+    return sorted([*found][:_ROWS])
 
 
 def disagreements(golden: Mapping[str, Any], predict: Callable[[Frame], Floats]) -> list[str]:

@@ -28,7 +28,7 @@ from service.adapters.sklearn.loading import listed_types
 from service.adapters.sklearn.saving import skops_bytes
 from service.children.progress import report
 from service.tasks.documents import parse
-from service.tasks.golden_rows import golden_rows
+from service.tasks.golden_rows import GOLDEN, golden_rows
 from service.tasks.model_memory import MEMORY, LoadedModel, Schema
 
 MODEL_FOLDER: Final = "model"
@@ -130,7 +130,7 @@ def _files(
         "data_contract": schema.contract.model_dump(mode="json"),
         "model_definition": model.model_dump(mode="json"),
         "target": {"name": schema.target, "transform": model.target_transform},
-        "golden_rows": golden_rows(table, schema.features.columns, fitted.predictions),
+        GOLDEN: golden_rows(table, schema.features.columns, fitted),
         "training_ranges": _ranges(table, schema),
     }
     metadata = {

@@ -5,9 +5,9 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import Request
-from pydantic_core import from_json
 from starlette.types import Message
 
+from service.web.json_text import parse_json
 from service.web.problems import Problem
 
 _SECONDS: Final = 30.0  # from its head to its last byte; uvicorn itself would wait for ever
@@ -28,7 +28,7 @@ async def read_body(request: Request, most: int, seconds: float = _SECONDS) -> b
 def read_json(body: bytes) -> Any:
     """Read JSON. Raises Problem for anything else, NaN, half a surrogate pair and deep nesting included."""
     try:
-        return from_json(body, allow_inf_nan=False, cache_strings="keys")
+        return parse_json(body)
     except ValueError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, "not_json", f"the body is no JSON: {error}") from None
 

@@ -3,6 +3,7 @@
 import polars as pl
 
 from domain.data_contract import ColumnType
+from domain.single_floats import single
 from service.adapters.polars.frames import word_for
 
 
@@ -28,6 +29,8 @@ def key_value_of(name: str, dtype: pl.DataType, column_type: ColumnType) -> pl.E
 def is_among(name: str, dtype: pl.DataType, values: tuple[str | int | float, ...]) -> pl.Expr:
     """True when the column holds one of `values`, null when it holds nothing."""
     column = value_of(name, dtype)
+    if dtype == pl.Float32:  # where min and max compare in 32 bits, too
+        return column.is_in(pl.Series([single(float(value)) for value in values], dtype=pl.Float32).implode())
     if dtype.is_numeric() and (dtype.is_float() or any(isinstance(value, float) for value in values)):
         return column.cast(pl.Float64).is_in([float(value) for value in values])
     return column.is_in(list(values))

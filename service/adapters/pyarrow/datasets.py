@@ -2,13 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from domain.errors import NeverRetry
@@ -69,6 +70,23 @@ def rows_at(table: Table, columns: Iterable[str], places: Sequence[int]) -> list
     """A few rows as Python values, by their places."""
     rows: list[dict[str, Any]] = table.select(list(columns)).take(pa.array(places, pa.int64())).to_pylist()
     return rows
+
+
+def telling_rows(table: Table, columns: Iterable[str]) -> Iterator[int]:
+    """Places of rows where a column is null, or its whole number is the farthest from 0."""
+    chosen = [table.column(name) for name in columns]
+    for column in sorted(chosen, key=lambda column: column.type not in _LONG_WHOLE):
+        if column.type in _LONG_WHOLE and column.null_count < len(column):
+            yield _farthest(column)
+        if column.null_count:
+            yield pc.index(pc.is_null(column), True).as_py()
+
+
+def _farthest(column: pa.ChunkedArray) -> int:
+    ends = pc.min_max(column).as_py()
+    farthest = max(ends.values(), key=abs)
+    place: int = pc.index(column, pa.scalar(farthest, column.type)).as_py()
+    return place
 
 
 def frame_of_rows(rows: Sequence[Mapping[str, Any]]) -> Frame:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from domain.data_contract import DataContract
 from domain.faults import Fault
 from domain.feature_schema import CategoricalSpec, FeatureSchema, NumericSpec
+from domain.single_floats import single
 
 
 class FitNeeds(NamedTuple):
@@ -96,6 +97,8 @@ def _category_faults(
 def _outside(column: pa.ChunkedArray, spec: CategoricalSpec) -> list[Any]:
     """The distinct values that stand neither in the order nor for a null."""
     known = {*(spec.order or ()), *([spec.fill] if spec.impute == "constant" else [])}
+    if pa.types.is_float32(column.type):
+        known = {single(float(value)) for value in known}
     values = pc.unique(column).to_pylist()
     return [value for value in values if value is not None and value == value and value not in known]  # noqa: PLR0124 - NaN
 

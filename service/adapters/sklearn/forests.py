@@ -5,6 +5,7 @@ even with one thread; a tree itself takes microseconds. Boosted trees look at th
 which takes four times as long as all the trees.
 """
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,24 @@ from sklearn.ensemble._gradient_boosting import predict_stages
 from domain.metrics import Floats
 
 
-def ask_trees_directly(estimator: Any) -> None:
-    """Let a fitted forest or boosted trees, if the estimator is or holds such, add up their trees in order.
+def with_trees_asked_directly(estimator: Any) -> Any:
+    """A fitted forest or boosted trees, if the estimator is or holds such, that add up their trees in order.
 
     That is what they do with one thread, so the predictions are the same to the bit. What is not finite they
-    judge as before.
+    judge as before. The estimator itself stays as it is, and is shared.
     """
-    inner = estimator.regressor_ if isinstance(estimator, TransformedTargetRegressor) else estimator
-    if isinstance(inner, RandomForestRegressor):
-        inner.predict = _direct(inner)
-    elif isinstance(inner, GradientBoostingRegressor) and isinstance(inner.init_, DummyRegressor):
-        inner.predict = _boosted(inner)
+    if isinstance(estimator, TransformedTargetRegressor):
+        asked = copy(estimator)
+        asked.regressor_ = with_trees_asked_directly(estimator.regressor_)
+    elif isinstance(estimator, RandomForestRegressor):
+        asked = copy(estimator)
+        asked.predict = _direct(estimator)
+    elif isinstance(estimator, GradientBoostingRegressor) and isinstance(estimator.init_, DummyRegressor):
+        asked = copy(estimator)
+        asked.predict = _boosted(estimator)
+    else:
+        asked = estimator
+    return asked
 
 
 def _direct(forest: RandomForestRegressor) -> Any:

@@ -40,8 +40,8 @@ def build_preprocessing(
 ) -> ColumnTransformer:
     """Build the unfitted preprocessing; its output is dense float64 in the order of the schema's columns.
 
-    `stored` says of columns how the train part holds them. Other columns of a frame are dropped. The parts are named by number: scikit-learn refuses names that
-    a column may well have.
+    `stored` says of columns how the train part holds them. Other columns of a frame are dropped. The parts
+    are named by number: scikit-learn refuses names that a column may well have.
     """
     columns = [
         (f"column_{place}", _prepare(spec, contract.columns[name].is_number, stored.get(name, PLAIN)), name)
@@ -98,8 +98,9 @@ def _long_number_steps(spec: CategoricalSpec, long: LongNumbers) -> _Steps:
         ("digits", _calling(pd.Series, dtype="string")),
         *_category_steps("object"),
     ]
-    values, fill = list(long.values), NUMBER_FILL if spec.impute == "constant" else long.usual
+    values = list(long.values)
     if spec.impute is not None:
+        fill = NUMBER_FILL if spec.impute == "constant" else long.usual
         steps.append(("impute", _imputer("constant", str(fill))))
         values = sorted({*values, fill}) if long.has_nulls else values
     return [*steps, ("encode", _digits_encoder(spec, values, has_nulls=long.has_nulls))]
@@ -121,7 +122,11 @@ def _digits_encoder(spec: CategoricalSpec, values: list[Any], *, has_nulls: bool
         categories = [*map(str, values), *nulls]
         return OneHotEncoder(categories=[categories], handle_unknown="ignore", sparse_output=False)
     known = values if spec.order is None else _in_order(spec, spec.order, NUMBER_FILL)
-    return OrdinalEncoder(categories=[[*map(str, known)]])
+    return OrdinalEncoder(categories=[[*map(_digits, known)]])
+
+
+def _digits(value: float) -> str:
+    return str(int(value)) if value % 1 == 0 else str(value)
 
 
 def _in_order(spec: CategoricalSpec, order: Iterable[Any], fill: str | int) -> list[Any]:

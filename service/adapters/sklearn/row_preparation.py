@@ -68,15 +68,17 @@ class _Codes(NamedTuple):
 class RowPreparation:
     """Prepares rows that are mappings.
 
-    `categories` are those that the encoders know, by column. `singles` are the columns whose numbers the model
-    knows in 32 bits: their values come as such.
+    `categories` are those that the encoders know, by column. `singles` are the columns whose numbers the
+    model knows in 32 bits: their values come as such.
     """
 
     def __init__(self, columns: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         numbers: dict[str, tuple[int, _Numbers]] = {}
         self._codes: list[_Codes] = []
         self._width = 0
+        self._starts: list[tuple[int, str]] = []
         for column, steps in columns:
+            self._starts.append((self._width, column))
             if "encode" in steps:
                 is_onehot = isinstance(steps["encode"], OneHotEncoder)
                 codes = _codes(steps)
@@ -101,6 +103,10 @@ class RowPreparation:
         for one in self._codes:
             one.write(rows, prepared)
         return prepared
+
+    def column_of(self, place: int) -> str:
+        """The column that a place of a prepared row belongs to."""
+        return next(column for start, column in reversed(self._starts) if start <= place)
 
     def column_at_fault(self, rows: Sequence[Mapping[str, Any]]) -> str | None:
         """The first column that these rows cannot be prepared for; None when all can."""
@@ -184,4 +190,6 @@ def _plain(value: Any) -> Any:
 
 
 def _number_of_digits(value: Any) -> Any:
-    return int(value) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return int(value) if value.lstrip("-").isdigit() else float(value)

@@ -21,12 +21,12 @@ class LongNumbers(NamedTuple):
     """A column of categories of which some are whole numbers beyond 2⁵³.
 
     `dtype` is the pandas type that holds them beside nulls, `values` are those of training, sorted, and
-    `usual` the most frequent of them, the least if there are several.
+    `usual` the most frequent of them, the least if there are several; 0 without any.
     """
 
     dtype: Literal["Int64", "UInt64"]
     values: tuple[int, ...]
-    usual: int | None
+    usual: int
     has_nulls: bool
 
 
@@ -65,7 +65,7 @@ def _long_numbers(column: "pd.Series[Any]", spec: FeatureSpec) -> LongNumbers | 
     return LongNumbers(
         dtype="UInt64" if str(column.dtype).lower() == "uint64" else "Int64",
         values=tuple(sorted(counts)),
-        usual=min((value for value in counts if counts[value] == most), default=None),
+        usual=min((value for value in counts if counts[value] == most), default=0),
         has_nulls=len(there) < len(column),
     )
 
