@@ -126,6 +126,7 @@ def _hash_faults(file: str, split: HashSplit, contract: DataContract) -> Iterato
 
 def _feature_faults(contract: DataContract, features: FeatureSchema) -> Iterator[Fault]:
     file = f"features/v{features.version}.yaml"
+    yield from _name_faults(file, features)
     if features.data_contract != contract.version:
         return  # made for another contract, which is a fault of the pair: its columns say nothing here
     for name in features.split_columns:
@@ -140,6 +141,30 @@ def _feature_faults(contract: DataContract, features: FeatureSchema) -> Iterator
             message = _unfit(contract, name, rule, spec)
             if message is not None:
                 yield Fault(code="bad_config", field=field, message=message, file=file)
+
+
+def _name_faults(file: str, features: FeatureSchema) -> Iterator[Fault]:
+    for name in features.tabular_features:
+        if odd := _odd_name(name):
+            message = f"the feature {name!r} has {odd}, with which no model could be served"
+            yield Fault(
+                code="bad_config",
+                field=f"tabular_features.{name}",
+                message=message,
+                allowed="a name that can be read; rename the column in master and data contract",
+                file=file,
+            )
+
+
+def _odd_name(name: str) -> str | None:
+    """What keeps a column's name from travelling to a server and back; None when it can."""
+    if not name:
+        return "an empty name"  # scikit-learn takes it for no column at all
+    if not any(sign.isprintable() and not sign.isspace() for sign in name):
+        return "a name without a visible sign"
+    if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in name):
+        return "a name with a NUL or half a surrogate pair"
+    return None
 
 
 def _unfit(contract: DataContract, name: str, rule: ColumnRule, spec: FeatureSpec) -> str | None:

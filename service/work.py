@@ -106,9 +106,10 @@ class Work:
         trained, evaluated = await self.trained(), await self.evaluated()
         inputs = decide_step.Inputs(self.run, self.config(), await self.opened(), trained, evaluated)
         score = partial(self._score_head, await self.parts())
-        deciding = self._waiting.step(Step.DECIDE, self._decide, inputs, score)
         recording = self._start("recorded", self._record_scores)
-        decision, _ = await both(deciding, both(recording, self._start("verified", self._verify)))
+        await self._start("verified", self._verify)
+        deciding = self._waiting.step(Step.DECIDE, self._decide, inputs, score)
+        decision, _ = await both(deciding, recording)
         return decision
 
     async def _decide(
@@ -199,7 +200,7 @@ class Work:
         return Trained(package=package, model=model)
 
     async def _verify(self) -> None:
-        """See that what would be promoted loads; the upload goes first, since registering waits for it."""
+        """See that a server would load and answer; the upload goes first, since registering waits for it."""
         await self._heavy.trainer.verify(await self._files())
 
     async def _create_model(self) -> LoggedModel:

@@ -28,7 +28,7 @@ class Trainer(Protocol):
         """Upload the package's files as the logged model's artifacts. Safe to repeat."""
 
     async def verify(self, package: PackageFiles) -> None:
-        """Load the package from its files alone and ask for the predictions that were recorded with it.
+        """Load the package from its files alone, as a server does, and ask for the recorded predictions.
 
         Raises ModelUnusable for one that would not load, or that says something else: it may not be promoted.
         """

@@ -1,8 +1,8 @@
 """Whatever a contract allows in a column: the answer for a row of the reference is the number that scored it.
 
-A model is fitted for each kind of column, with nulls where it may have them: nowhere, in train, in reference, in
-both. Then rows of the reference go to the page's own desk as JSON, one by one and as a list, in each spelling
-that their numbers have.
+A model is fitted for each kind of column, with nulls nowhere, in train, in reference or in both. Then rows of
+the reference go to the page's own desk as JSON, one by one and as a list, in each spelling of their numbers.
+It takes 20 s and more: each example is a whole training, verification and scoring.
 """
 
 import json
@@ -118,7 +118,7 @@ def cases(draw: st.DrawFn, kind: Kind) -> Case:
     if "order" in spec:
         spec = {**spec, "order": list(dict.fromkeys(few))}
     nulls_in = draw(st.sampled_from(["neither", "train", "reference", "both"]))
-    # What no code is for stops a run before it is served: such an encoder sees every value, and the fill, in training.
+    # A value without a code would stop the run: these encoders see every value, and the fill, in training.
     unseen = [] if spec.get("encoding") in {"binary", "ordinal"} else [draw(kind.values)]
     train = [*few, *draw(st.lists(st.sampled_from(few), min_size=_ROWS, max_size=_ROWS))]
     reference = draw(st.lists(st.sampled_from([*few, *unseen]), min_size=4, max_size=8))

@@ -245,7 +245,8 @@ def test_a_model_that_says_something_else_than_it_did_is_refused(
     )
     with pytest.raises(ModelUnusable) as refusal:
         verify(**swapped(answer, Path(model_of(other)["model_folder"], "model.skops").read_bytes()))
-    assert refusal.value.reason == "smoke_test_failed"
+    assert refusal.value.reason == "not_servable"
+    assert refusal.value.facts["row"] == 0
 
 
 @pytest.mark.filterwarnings("ignore:.*Any type hint")
