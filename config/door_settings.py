@@ -152,6 +152,9 @@ class NotifierSettings(BaseModel):
     templates_folder: Folder | None = Field(
         default=None, description="own wording: a file promoted.txt, failed.txt … for each subject"
     )
+    ca_file: Folder | None = Field(
+        default=None, description="certificates (PEM) to trust besides the system's, at https:// channels"
+    )
     tries: PositiveInt = Field(default=4, le=100, description="how often a channel is tried for one message")
     retry_seconds: PositiveFloat = Field(
         default=2.0, le=600, description="pause before the second try; doubles"

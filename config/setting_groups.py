@@ -1,6 +1,5 @@
 """The nested settings, group by group: what a role may do, and how it speaks to its services."""
 
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import (
@@ -15,6 +14,7 @@ from pydantic import (
 )
 
 from config.addresses import Folder, RemoteUrl
+from config.tls_settings import TlsSettings
 
 # What two fields contradict each other in is judged at the later one: no fault hides another.
 GROUP = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
@@ -83,7 +83,7 @@ class ChildSettings(BaseModel):
     )
 
 
-class KafkaSettings(BaseModel):
+class KafkaSettings(TlsSettings):
     """How to speak to the broker."""
 
     model_config = GROUP
@@ -96,7 +96,6 @@ class KafkaSettings(BaseModel):
     )
     sasl_username: str | None = Field(default=None, validate_default=True, description="with SASL_…")
     sasl_password: SecretStr | None = Field(default=None, validate_default=True, description="with SASL_…")
-    ca_file: Path | None = Field(default=None, description="certificates to trust, with …SSL")
     partitions: PositiveInt = Field(
         default=3, le=1000, description="of topics that `laurel topics ensure` makes"
     )
@@ -131,7 +130,7 @@ class KafkaSettings(BaseModel):
         return interval
 
 
-class MlflowSettings(BaseModel):
+class MlflowSettings(TlsSettings):
     """How to speak to MLflow."""
 
     model_config = GROUP
@@ -168,6 +167,7 @@ class MlflowSettings(BaseModel):
             "password": self.password.get_secret_value() if self.password else None,
             "token": self.token.get_secret_value() if self.token else None,
             "timeout_seconds": self.timeout_seconds,
+            **{name: getattr(self, name) and str(getattr(self, name)) for name in TlsSettings.model_fields},
         }
 
 
@@ -182,7 +182,7 @@ class DvcSettings(BaseModel):
     cache_folder: Folder | None = Field(default=None, description="default: DATA_ROOT/dvc/cache")
 
 
-class ReloadSettings(BaseModel):
+class ReloadSettings(TlsSettings):
     """How the reload listener brings the inference servers to the champion."""
 
     model_config = GROUP
@@ -194,10 +194,6 @@ class ReloadSettings(BaseModel):
         default=20.0, le=600, description="longest time for one server to follow, over all tries"
     )
     tries: PositiveInt = Field(default=5, le=100, description="how often one server is asked in that time")
-    ca_file: Path | None = Field(
-        default=None,
-        description="certificates to trust at https:// inference servers; default: the usual ones",
-    )
 
 
 class SigningSettings(BaseModel):

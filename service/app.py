@@ -72,6 +72,7 @@ from service.settings_values import (
     kafka_connection,
     mlflow_access,
     promotion_policy,
+    require_usable_trust,
     retry_policy,
     worker_name,
 )
@@ -108,6 +109,7 @@ async def open_worker(
 ) -> AsyncIterator[Parts]:
     """Open a worker's parts. Raises TryLater while a service is away, Stop for what can never work."""
     require_roots({"CONFIG_ROOT": settings.config_root, "DATA_ROOT": settings.data_root})
+    require_usable_trust(settings)
     async with AsyncExitStack() as stack:
         children = Children(children_settings(settings), sets=settings.worker.lifecycles_at_once)
         stack.push_async_callback(children.stop)

@@ -1,13 +1,11 @@
 """The reload listener's part of the composition root: its adapters are made here."""
 
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from config.settings import Settings
 from config.topics import reloads_group
-from domain.errors import Stop
 from domain.events import InferenceDiverged, InferenceReloaded, ModelPromoted
 from domain.points import NO_POINTS, Points
 from handlers.model_promoted import on_model_promoted
@@ -25,7 +23,7 @@ from service.metrics import Metrics
 from service.pursuit import Patience, Pursuit
 from service.replica_reports import ReplicaReports
 from service.role import Parts
-from service.settings_values import kafka_connection, worker_name
+from service.settings_values import kafka_connection, replica_trust, require_usable_trust, worker_name
 
 TOPICS = (ModelPromoted.topic, InferenceReloaded.topic, InferenceDiverged.topic)
 
@@ -35,6 +33,7 @@ async def open_listener(
     settings: Settings, metrics: Metrics, *, points: Points = NO_POINTS, resolve: Resolve = system_addresses
 ) -> AsyncIterator[Parts]:
     """Open the reload listener's parts. PostgreSQL may be away: then a promotion's own word is followed."""
+    require_usable_trust(settings)
     async with AsyncExitStack() as stack:
         await refuse_missing_topics(kafka_connection(settings), TOPICS)
         servers = await stack.enter_async_context(open_servers(settings, resolve=resolve))
@@ -59,25 +58,13 @@ async def open_servers(
     servers = HttpInferenceServers(
         settings.inference_servers,
         token.get_secret_value() if token else None,
-        verify=_trusted(settings),
+        verify=replica_trust(settings).context(),
         resolve=resolve,
     )
     try:
         yield servers
     finally:
         await servers.stop()
-
-
-def _trusted(settings: Settings) -> ssl.SSLContext | bool:
-    file = settings.reload.ca_file
-    if file is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=str(file))
-    except OSError as error:
-        raise Stop(
-            "ca_unusable", f"RELOAD__CA_FILE holds no certificates that can be used: {type(error).__name__}"
-        ) from error
 
 
 def _convergence(

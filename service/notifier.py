@@ -1,8 +1,11 @@
 """The notifier's part of the composition root: its adapters are made here."""
 
+import atexit
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import structlog
 
@@ -18,12 +21,13 @@ from service.adapters.kafka.group_start import begin_new_at_end
 from service.adapters.kafka.inbox import KafkaInbox
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.notices import PostgresNotices
+from service.adapters.tls.trust import Trust
 from service.clock import SystemClock
 from service.kafka_parts import open_inbox, refuse_missing_topics
 from service.metrics import Metrics
 from service.notice_sender import Bounds, NoticeSender
 from service.role import Parts
-from service.settings_values import kafka_connection, worker_name
+from service.settings_values import kafka_connection, require_usable_trust, worker_name
 
 OpenChannels = Callable[[Settings], Sequence[Channel]]
 
@@ -33,7 +37,17 @@ log = structlog.get_logger("laurel.notifier")
 def channels_of(settings: Settings) -> Sequence[Channel]:
     """Make the channels that the settings name. Raises Stop; blocks."""
     urls = [url.get_secret_value() for url in settings.notifier.urls]
-    return open_channels(urls, timeout_seconds=_bounds(settings).try_seconds)
+    return open_channels(urls, timeout_seconds=_bounds(settings).try_seconds, trusted=_trusted(settings))
+
+
+def _trusted(settings: Settings) -> str:
+    """Write down whom to trust, for as long as this process lives."""
+    file = settings.notifier.ca_file
+    bundle = Trust("NOTIFIER", str(file) if file else None).bundle()
+    with NamedTemporaryFile("w", prefix="laurel-trusted-", suffix=".pem", delete=False) as kept:
+        kept.write(bundle)
+    atexit.register(Path(kept.name).unlink, missing_ok=True)
+    return kept.name
 
 
 @asynccontextmanager
@@ -41,6 +55,7 @@ async def open_notifier(
     settings: Settings, metrics: Metrics, *, open_them: OpenChannels = channels_of
 ) -> AsyncIterator[Parts]:
     """Open the notifier's parts. Raises Stop for channels or templates that cannot be used."""
+    require_usable_trust(settings)
     wording, channels = wording_of(settings), open_them(settings)
     topics = sorted({TOPICS[subject] for subject in settings.notifier.subjects})
     async with AsyncExitStack() as stack:

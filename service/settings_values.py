@@ -1,6 +1,7 @@
 """Settings turned into the values that adapters take: they know the values, never the settings."""
 
 import socket
+from pathlib import Path
 
 from config.settings import Settings
 from domain.promotion_policy import PromotionPolicy
@@ -8,6 +9,7 @@ from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.consumers import UNPACKED_BYTES
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.environment import library_environment
+from service.adapters.tls.trust import Trust, shared_variables
 from service.children.settings import ChildSettings
 from service.patience import RetryPolicy
 from service.telemetry import Mask
@@ -22,7 +24,9 @@ def kafka_connection(settings: Settings) -> KafkaConnection:
         mechanism=kafka.sasl_mechanism or "SCRAM-SHA-512",
         username=kafka.sasl_username,
         password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
-        ca_file=str(kafka.ca_file) if kafka.ca_file else None,
+        ca_file=_text(kafka.ca_file),
+        client_cert_file=_text(kafka.client_cert_file),
+        client_key_file=_text(kafka.client_key_file),
         request_seconds=max(15.0, 1.5 * kafka.session_timeout_seconds),
     )
 
@@ -36,6 +40,19 @@ def kafka_unpacked_bytes(settings: Settings) -> int:
 def mlflow_access(settings: Settings) -> MlflowAccess:
     """Say how to reach MLflow."""
     return MlflowAccess(settings.mlflow_tracking_uri, **settings.mlflow.for_client())
+
+
+def replica_trust(settings: Settings) -> Trust:
+    """Say whom the reload listener trusts at https:// inference servers."""
+    files = settings.reload
+    return Trust("RELOAD", _text(files.ca_file), _text(files.client_cert_file), _text(files.client_key_file))
+
+
+def require_usable_trust(settings: Settings) -> None:
+    """Read every file of certificates before anything is waited for. Raises Stop `ca_unusable`."""
+    kafka_connection(settings).options()
+    mlflow_access(settings).tls_context()
+    replica_trust(settings).context()
 
 
 def promotion_policy(settings: Settings) -> PromotionPolicy:
@@ -62,7 +79,7 @@ def children_settings(settings: Settings) -> ChildSettings:
         warm_up_arguments={"also": ["service.tasks.version:warm_up"]},
         omp_threads=child.threads,
         polars_threads=child.polars_threads,
-        environment=library_environment(mlflow_access(settings)),
+        environment={**library_environment(mlflow_access(settings)), **shared_variables()},
     )
 
 
@@ -74,6 +91,10 @@ def database_seconds(settings: Settings) -> float:
 def worker_name(settings: Settings) -> str:
     """The name that a worker wants: a stable one gets its own lease back at once after a restart."""
     return settings.worker.id or socket.gethostname()
+
+
+def _text(file: Path | None) -> str | None:
+    return str(file) if file else None
 
 
 def mask_of(settings: Settings) -> Mask:

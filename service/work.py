@@ -190,7 +190,7 @@ class Work:
         creating = self._start("logged_model", self._create_model)
         files = await self._files()
         model = await creating
-        await self._waiting.patiently(self._heavy.trainer.upload, files, model)
+        await self._waiting.patiently(self._upload, files, model)
         self._start("verified", self._verify)
         await self._waiting.patiently(self._world.tracker.finalize_model, model)
         await self._world.points.at(Point.TRAIN_AFTER_LOG_MODEL)
@@ -198,6 +198,9 @@ class Work:
         if package.digest != files.digest:
             raise TryLater("package_changed", "the model was fitted again while its files were uploaded")
         return Trained(package=package, model=model)
+
+    async def _upload(self, files: PackageFiles, model: LoggedModel) -> None:
+        await self._heavy.trainer.upload(files, model, is_new=self._is_new("upload"))
 
     async def _verify(self) -> None:
         """See that a server would load and answer; the upload goes first, since registering waits for it."""

@@ -24,8 +24,11 @@ class Trainer(Protocol):
         `on_disk` is told as soon as the package is there: its upload need not wait for the train metrics.
         """
 
-    async def upload(self, package: PackageFiles, model: LoggedModel) -> None:
-        """Upload the package's files as the logged model's artifacts. Safe to repeat."""
+    async def upload(self, package: PackageFiles, model: LoggedModel, *, is_new: bool = False) -> None:
+        """Upload the package's files as the logged model's artifacts. Safe to repeat.
+
+        What `is_new`, because nobody can have uploaded any of it before, is not looked for first.
+        """
 
     async def verify(self, package: PackageFiles) -> None:
         """Load the package from its files alone, as a server does, and ask for the recorded predictions.

@@ -28,7 +28,7 @@ from service.api.requests import Desk, request_routes
 from service.api.views import Viewer
 from service.health import Readiness
 from service.metrics import Metrics
-from service.settings_values import kafka_connection
+from service.settings_values import kafka_connection, require_usable_trust
 from service.web.server import Server
 
 log = structlog.get_logger("laurel.api")
@@ -40,6 +40,7 @@ _FRAMING: Final = 4096
 @asynccontextmanager
 async def open_api(settings: Settings) -> AsyncIterator[Server]:
     """Make the server. Kafka and PostgreSQL may be away: then it answers 503, and says why."""
+    require_usable_trust(settings)
     group = settings.api
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(

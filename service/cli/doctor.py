@@ -13,8 +13,8 @@ from rich.text import Text
 
 from config.settings import Settings
 from config.topics import TOPICS
-from domain.errors import LaurelError, TryLater
-from service.adapters.kafka.topic_provisioning import missing_topics
+from domain.errors import LaurelError, Stop, TryLater
+from service.adapters.kafka.reachability import topics_that_are_missing
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.postgres.schema import require_current
 from service.cli.configuration import config_faults, fault_line
@@ -34,6 +34,9 @@ _MENDS: Final = {
     "schema_older": "laurel db upgrade",
     "schema_newer": "run the Laurel that brought it there, or a later one",
     "kafka_denied": "correct KAFKA__SECURITY_PROTOCOL and KAFKA__SASL_…",
+    "ca_unusable": "correct that setting, or that variable",
+    "client_certificate_unusable": "correct that setting",
+    "insecure_tls_refused": "unset it, and set MLFLOW__CA_FILE",
 }
 
 
@@ -101,12 +104,14 @@ async def _asked(
         return Finding(name, well=False, found=found, mend=f"start it, or {mend}")
     except LaurelError as error:
         away = f"start it, or {mend}" if isinstance(error, TryLater) else mend
-        mend = _MENDS.get(error.reason, away)
-        return Finding(name, well=False, found=f"{at}{error.message}", mend=mend)
+        advice = str(error.facts.get("advice") or "")
+        found = error.message.removesuffix(f"; {advice}")
+        mend = advice or _MENDS.get(error.reason, away)
+        return Finding(name, well=False, found=f"{at}{found}", mend=mend)
 
 
 async def _kafka(settings: Settings) -> Finding:
-    missing = await missing_topics(kafka_connection(settings), TOPICS)
+    missing = await topics_that_are_missing(kafka_connection(settings), TOPICS)
     found = f"topics are missing: {', '.join(missing)}" if missing else "answers, all topics are there"
     return Finding("kafka", not missing, found, "laurel topics ensure")
 
@@ -200,8 +205,12 @@ def _notifier(settings: Settings) -> Finding:
 async def _inference(settings: Settings) -> AsyncIterator[Finding]:
     """One finding for each address behind each name: a server that is down may hide behind one that is up."""
     mend = "start it, or correct INFERENCE_API_URL"
-    async with open_servers(settings) as servers:
-        replicas = await servers.replicas()
-        problems = await asyncio.gather(*(servers.answers(replica) for replica in replicas))
+    try:
+        async with open_servers(settings) as servers:
+            replicas = await servers.replicas()
+            problems = await asyncio.gather(*(servers.answers(replica) for replica in replicas))
+    except Stop as error:
+        yield Finding("inference", well=False, found=error.message, mend=_MENDS.get(error.reason, mend))
+        return
     for replica, problem in zip(replicas, problems, strict=True):
         yield Finding(f"inference {replica.name}", problem is None, problem or "answers", mend)

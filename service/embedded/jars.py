@@ -4,9 +4,9 @@ import hashlib
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+from service.adapters.tls.trust import bundle_for_requests
 from service.embedded import wheels
 from service.embedded.errors import EmbeddedServerError
 
@@ -44,15 +44,22 @@ def ensure(jars: tuple[Jar, ...], folder: Path) -> list[Path]:
     """
     wheels.folder("jgo")
     folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / jar.file_name for jar in jars]
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        return list(pool.map(partial(_ensure, folder=folder), jars))
+        is_here = list(pool.map(_is_here, jars, paths))
+        missing = [
+            jar_and_path
+            for jar_and_path, here in zip(zip(jars, paths, strict=True), is_here, strict=True)
+            if not here
+        ]
+        if missing:
+            with bundle_for_requests(folder):
+                list(pool.map(_fetch, *zip(*missing, strict=True)))
+    return paths
 
 
-def _ensure(jar: Jar, folder: Path) -> Path:
-    path = folder / jar.file_name
-    if not (path.exists() and _digest(path) == jar.sha256):
-        _fetch(jar, path)
-    return path
+def _is_here(jar: Jar, path: Path) -> bool:
+    return path.exists() and _digest(path) == jar.sha256
 
 
 def _fetch(jar: Jar, path: Path) -> None:

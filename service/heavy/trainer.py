@@ -80,7 +80,7 @@ class ChildTrainer:
         )
         return ModelPackage.model_validate(answer["package"])
 
-    async def upload(self, package: PackageFiles, model: LoggedModel) -> None:
+    async def upload(self, package: PackageFiles, model: LoggedModel, *, is_new: bool = False) -> None:
         """Upload in the side child, while the candidate is scored in the other."""
         await self._desk.run(
             "side",
@@ -90,6 +90,7 @@ class ChildTrainer:
             manifest=dict(package.manifest),
             access=self._access,
             cache_folder=str(self._places.champions),
+            is_new=is_new,
         )
 
     async def verify(self, package: PackageFiles) -> None:

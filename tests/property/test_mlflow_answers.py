@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from domain.errors import LaurelError, NeverRetry, TryLater
 from service.adapters.mlflow.batches import metric_list, param_list, request_bodies, tag_list
 from service.adapters.mlflow.errors import read_answer
+from service.adapters.mlflow.foreign_answers import Answer
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
@@ -28,7 +29,7 @@ KEYS = st.integers(0, 10_000).map(lambda number: f"key-{number}")
 def outcome(status: int, body: bytes) -> dict[str, Any] | LaurelError:
     """What becomes of an answer; any error but ours goes through."""
     try:
-        return read_answer("GET anything", status, body)
+        return read_answer("GET anything", Answer(status, body))
     except LaurelError as error:
         return error
 
@@ -56,7 +57,7 @@ def test_it_is_a_refusal_only_when_mlflow_names_its_code(status: int, body: byte
 
 def test_deep_nesting_is_no_answer() -> None:
     with pytest.raises(TryLater):
-        read_answer("GET anything", 200, b'{"a":' * 200_000)
+        read_answer("GET anything", Answer(200, b'{"a":' * 200_000))
 
 
 @given(

@@ -73,8 +73,12 @@ def _settle(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[bool]", *, ta
         return  # the process ended its loop meanwhile: nobody waits
 
 
-def open_channels(urls: Sequence[str], *, timeout_seconds: float) -> list[AppriseChannel]:
+def open_channels(
+    urls: Sequence[str], *, timeout_seconds: float, trusted: str | None = None
+) -> list[AppriseChannel]:
     """Make a channel of each address; the same one twice is one. Blocks for the library's import.
+
+    `trusted` is a file of the certificates that https:// channels are checked against.
 
     Raises Stop `channels_missing` for no address, `channel_unusable` with the places of those that Apprise
     cannot read.
@@ -83,7 +87,7 @@ def open_channels(urls: Sequence[str], *, timeout_seconds: float) -> list[Appris
         raise Stop("channels_missing", f"{_SETTING} is not set: give the Apprise addresses to tell")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it looks for a module that later Pythons lack
-        services = [_service(url, timeout_seconds) for url in urls]
+        services = [_service(url, timeout_seconds, trusted) for url in urls]
     wrong = [number for number, service in enumerate(services, start=1) if service is None]
     if wrong:
         raise Stop(
@@ -101,7 +105,7 @@ def _places(numbers: Sequence[int]) -> str:
     return "number " + ", ".join(map(str, numbers))
 
 
-def _service(url: str, timeout_seconds: float) -> Any:
+def _service(url: str, timeout_seconds: float, trusted: str | None) -> Any:
     """Apprise's own object, which writes nothing to disk and follows no redirect; None for a bad address."""
     import apprise  # noqa: PLC0415 - it takes a second with its plugins, and only the notifier needs it
 
@@ -113,9 +117,11 @@ def _service(url: str, timeout_seconds: float) -> Any:
         storage_mode=apprise.PersistentStoreMode.MEMORY,
         async_mode=False,
     )
-    service = apprise.Apprise.instantiate(url, asset=asset)
+    service: Any = apprise.Apprise.instantiate(url, asset=asset)
     if service is not None:
         _bound(service, timeout_seconds)
+        if trusted is not None and service.verify_certificate:
+            service.verify_certificate = trusted  # it hands this to requests, which takes a file as well
     return service
 
 

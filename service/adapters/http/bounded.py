@@ -11,6 +11,7 @@ import httpx
 
 from domain.convergence import Problem, Replica
 from service.adapters.http.resolving import is_literal
+from service.adapters.tls.causes import cause_of
 
 LARGEST_ANSWER: Final = 64 * 1024
 
@@ -59,7 +60,7 @@ async def ask(
     except TimeoutError:
         return Problem(reason="no_answer", detail=f"no answer within {seconds:.3g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return Problem(reason="unreachable", detail=_why(error))
+        return Problem(reason="unreachable", detail=_why(error, replica))
 
 
 async def _asked(
@@ -79,11 +80,7 @@ async def _asked(
         return Answer(response.status_code, body)
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception, replica: Replica) -> str:
     """The kind of an error and the system's own word; a library's text could repeat what was sent."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return f"{type(error).__name__}: {cause.strerror}"[:200]
-        cause = cause.__cause__ or cause.__context__
-    return type(error).__name__
+    https = replica.url.lower().startswith("https:")
+    return str(cause_of(error, "RELOAD", "INFERENCE_API_URL", https=https))

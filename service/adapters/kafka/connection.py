@@ -1,8 +1,9 @@
 """How to reach the brokers: one value for every client."""
 
-import ssl
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from service.adapters.tls.trust import Trust
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -10,7 +11,9 @@ Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 @dataclass(frozen=True)
 class KafkaConnection:
-    """Addresses as `host:port,host:port`; with SASL a user and a password, with SSL a CA (None: the usual).
+    """Addresses as `host:port,host:port`; with SASL a user and a password.
+
+    With SSL a CA to trust besides the usual ones, and a client certificate with its key.
 
     `request_seconds` bounds every request; it is longer than a group's session, for a join waits that long.
     """
@@ -22,10 +25,12 @@ class KafkaConnection:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
+    client_cert_file: str | None = None
+    client_key_file: str | None = None
     request_seconds: float = 15.0
 
     def options(self) -> dict[str, Any]:
-        """Keyword arguments for every aiokafka client. Certificates and host names are always checked."""
+        """Keyword arguments for every aiokafka client. Raises Stop for a file that cannot be used."""
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers.split(","),
             "client_id": self.client_id,
@@ -33,7 +38,8 @@ class KafkaConnection:
             "request_timeout_ms": int(self.request_seconds * 1000),
         }
         if self.protocol.endswith("SSL"):
-            options["ssl_context"] = ssl.create_default_context(cafile=self.ca_file)
+            trust = Trust("KAFKA", self.ca_file, self.client_cert_file, self.client_key_file)
+            options["ssl_context"] = trust.context()
         if self.protocol.startswith("SASL"):
             options |= {
                 "sasl_mechanism": self.mechanism,

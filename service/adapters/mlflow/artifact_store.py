@@ -4,25 +4,31 @@ What the tracking server serves itself goes over its REST API; any other store (
 repositories of MLflow's library. Both are for child processes: they block.
 """
 
+import hashlib
 import posixpath
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Protocol
 
-from domain.errors import LaurelError, NeverRetry
-from service.adapters.files.atomic import chunks
+from domain.errors import LaurelError, NeverRetry, TryLater
+from service.adapters.files.atomic import chunks, sha256_of
 from service.adapters.mlflow.access import MlflowAccess
-from service.adapters.mlflow.artifact_uri import proxied_path
+from service.adapters.mlflow.artifact_uri import served_path
 from service.adapters.mlflow.door import Door
-from service.adapters.mlflow.errors import read_library_error, well_formed
+from service.adapters.mlflow.errors import is_unclear, read_library_error, well_formed
+from service.adapters.mlflow.foreign_answers import Sent
+from service.adapters.mlflow.store_location import store_location
 
 _MOST_FILES: Final = 1000  # no model of anyone's has so many; a listing without end is refused
 
 
 class ArtifactStore(Protocol):
-    """Files below one root, by relative path. Raises TryLater `mlflow_unavailable` or NeverRetry."""
+    """Files below one root, by relative path.
+
+    Raises TryLater `mlflow_unavailable` or `mlflow_foreign_answer`, NeverRetry `upload_refused` and others.
+    """
 
     def put(self, path: str, file: Path) -> None:
         """Store a local file of the same name. Safe to repeat."""
@@ -44,7 +50,8 @@ class ServedStore:
     def put(self, path: str, file: Path) -> None:
         """Store a local file."""
         with file.open("rb") as content:
-            self._door.put_artifact(posixpath.join(self._root, path), content, file.stat().st_size)
+            sent = Sent(path, file.stat().st_size)
+            self._door.put_artifact(posixpath.join(self._root, path), content, sent)
 
     def sizes(self) -> dict[str, int]:
         """List the root and everything below it."""
@@ -90,13 +97,37 @@ class LibraryStore:
 
 @contextmanager
 def open_store(artifact_uri: str, access: MlflowAccess) -> Iterator[ArtifactStore]:
-    """Lend the store that holds `artifact_uri`."""
-    root = proxied_path(artifact_uri)
-    if root is None:
-        yield LibraryStore(_repository(artifact_uri, access))
-        return
+    """Lend the store that holds `artifact_uri`.
+
+    Raises ModelUnusable `model_source_refused` for a server that is not the tracking server.
+    """
     with Door(access) as door:
-        yield ServedStore(door, root)
+        location = store_location(artifact_uri, door)
+        root = served_path(location, access.url)
+        yield LibraryStore(_repository(location, access)) if root is None else ServedStore(door, root)
+
+
+def put_surely(store: ArtifactStore, path: str, file: Path) -> None:
+    """Store a file. After an unclear answer, which a proxy may lose or delay, look whether it arrived."""
+    try:
+        store.put(path, file)
+    except TryLater as error:
+        if not is_unclear(error) or not _arrived(store, path, file):
+            raise
+
+
+def holds(store: ArtifactStore, path: str, sha256: str) -> bool:
+    """True when the store has these bytes there: a file of another fit may have the same size."""
+    digest = hashlib.sha256()
+    for block in store.read(path):
+        digest.update(block)
+    return digest.hexdigest() == sha256
+
+
+def _arrived(store: ArtifactStore, path: str, file: Path) -> bool:
+    with suppress(TryLater):
+        return store.sizes().get(path) == file.stat().st_size and holds(store, path, sha256_of(file))
+    return False
 
 
 def _repository(artifact_uri: str, access: MlflowAccess) -> Any:

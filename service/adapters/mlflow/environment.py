@@ -1,18 +1,19 @@
 """What processes that use MLflow's own library have to find in their environment."""
 
+from typing import Final
+
 from service.adapters.mlflow.access import MlflowAccess
+
+_CREDENTIALS: Final = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 
 def library_environment(access: MlflowAccess) -> dict[str, str]:
     """Variables for child processes: one bounded try per call, nothing cut, guessed, drawn or sent home.
 
-    Without them the library tries seven times for two minutes each, and repeats POSTs on the way.
+    Without them the library tries seven times for two minutes each, and repeats POSTs on the way. It gets no
+    credentials, not even those that stand in our own environment: it would show them to any store that an
+    address leads to, and foreign models run beside it.
     """
-    credentials = {
-        "MLFLOW_TRACKING_USERNAME": access.username,
-        "MLFLOW_TRACKING_PASSWORD": access.password,
-        "MLFLOW_TRACKING_TOKEN": access.token,
-    }
     return {
         "MLFLOW_TRACKING_URI": access.url,
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -22,5 +23,5 @@ def library_environment(access: MlflowAccess) -> dict[str, str]:
         "MLFLOW_UV_AUTO_DETECT": "false",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        **{name: value for name, value in credentials.items() if value is not None},
+        **dict.fromkeys(_CREDENTIALS, ""),
     }

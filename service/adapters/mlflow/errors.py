@@ -1,15 +1,16 @@
 """MLflow's answers and failures, sorted once by the reaction that they ask for.
 
 Only a JSON object with MLflow's own error code is MLflow speaking. Everything else (a proxy's page, half an
-answer, silence) says nothing about runs or versions, and asks to come back later.
+answer, silence) says nothing about runs or versions.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from domain.errors import LaurelError, NeverRetry, TryLater
+from service.adapters.mlflow.foreign_answers import Answer, Sent, first_words, foreign_answer
 
 ABSENT: Final = "RESOURCE_DOES_NOT_EXIST"
 EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
@@ -32,21 +33,30 @@ _NOT_NOW: Final = frozenset(
 _OK: Final = 200
 _BUSY: Final = 429
 _BROKEN: Final = 500
+_DOORKEEPERS: Final = {
+    (401, "You are not authenticated"): "MLflow asks who we are; set MLFLOW__USERNAME and MLFLOW__PASSWORD, "
+    "or MLFLOW__TOKEN, as it knows them",
+    (403, "Permission denied"): "MLflow does not let this user do that; give it the permission there",
+    (403, "Invalid Host header"): "MLflow does not know this name for itself; add it to its --allowed-hosts",
+}
 _LONGEST_DETAIL: Final = 1000  # holds the longest name that MLflow takes
 
 
-def unavailable(doing: str, detail: str, *, unclear: bool = True) -> TryLater:
+def unavailable(doing: str, detail: str, *, unclear: bool = True, advice: str = "") -> TryLater:
     """MLflow did not answer, or not as MLflow answers.
 
     `unclear` is False when the request cannot have reached the server; else it may have been carried out.
+    `advice` says what to do, if that is known.
     """
+    mend = {"advice": advice} if advice else {}
     return TryLater(
         "mlflow_unavailable",
-        f"MLflow does not answer as it should ({doing}: {detail})",
+        f"MLflow does not answer as it should ({doing}: {detail})" + (f"; {advice}" if advice else ""),
         waiting_on="mlflow",
         doing=doing,
         detail=detail,
         unclear=unclear,
+        **mend,
     )
 
 
@@ -85,24 +95,35 @@ def says_absent(error: LaurelError, name: str) -> bool:
     return code_of(error) == ABSENT and name in str(error.facts.get("detail"))
 
 
-def read_answer(doing: str, status: int, body: bytes) -> dict[str, Any]:
-    """Return the JSON object of a good answer; raise for any other."""
-    answer = _json_object(body)
-    if status == _OK and answer is not None:
-        return answer
-    code = (answer or {}).get("error_code")
+def read_answer(
+    doing: str, answer: Answer, sent: Sent | None = None, hide: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the JSON object of a good answer; raise for any other. `hide` are secrets that it may repeat."""
+    status, found = answer.status, _json_object(answer.body)
+    if status == _OK and found is not None:
+        return found
+    code = (found or {}).get("error_code")
     if not isinstance(code, str):
-        raise unavailable(doing, f"status {status} with {_described(body, answer)}")
-    detail = _first_line((answer or {}).get("message"))
+        raise _without_a_code(doing, answer, sent, hide)
+    detail = _first_line((found or {}).get("message"))
     if code in _NOT_NOW or status == _BUSY or status >= _BROKEN:
         raise unavailable(doing, f"status {status}, {code}: {detail}")
     raise refused(doing, code, detail)
 
 
-def require_stored(doing: str, status: int, body: bytes) -> None:
+def require_stored(doing: str, answer: Answer, sent: Sent | None = None, hide: Sequence[str] = ()) -> None:
     """Accept MLflow's answer to an upload, which is empty; raise for any other."""
-    if status != _OK or body:
-        read_answer(doing, status, body)
+    if answer.status != _OK or answer.body:
+        read_answer(doing, answer, sent, hide)
+
+
+def _without_a_code(doing: str, answer: Answer, sent: Sent | None, hide: Sequence[str]) -> LaurelError:
+    """MLflow's doorkeepers answer in plain text; everybody else who does is somebody else."""
+    words = first_words(answer.body, hide)
+    for (status, beginning), meaning in _DOORKEEPERS.items():
+        if answer.status == status and words.startswith(beginning):
+            return unavailable(doing, f"status {status}, {beginning}: {meaning}")
+    return foreign_answer(doing, answer, sent, hide)
 
 
 def read_library_error(doing: str, error: Exception) -> LaurelError:
@@ -119,14 +140,6 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
-
-
-def _described(body: bytes, answer: dict[str, Any] | None) -> str:
-    if answer is not None:
-        return "a JSON object that is not one of MLflow's"
-    if not body:
-        return "an empty body"
-    return f"{len(body)} bytes that are no JSON object"
 
 
 def _first_line(message: object) -> str:

@@ -8,7 +8,7 @@ import yaml
 from domain.errors import ModelUnusable, NeverRetry
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.artifact_store import ArtifactStore, open_store
-from service.adapters.mlflow.artifact_uri import require_own_source
+from service.adapters.mlflow.artifact_uri import require_source
 from service.adapters.mlflow.errors import says_absent, well_formed
 from service.adapters.mlflow.model_origin import named_location
 from service.adapters.mlflow.read_back import quoted
@@ -31,7 +31,7 @@ def look_at_model(source: str, access: MlflowAccess) -> SavedModel:
 
     Raises ModelUnusable `model_source_refused`, `model_missing`, `unloadable_model`; NeverRetry, TryLater.
     """
-    require_own_source(source)
+    require_source(source)
     location, name = named_location(source, access)
     with open_store(location, access) as store:
         sizes = store.sizes()

@@ -10,8 +10,8 @@ from service.adapters.files.atomic import AtomicFiles
 from service.adapters.files.errors import disk_errors
 from service.adapters.files.operations import FileOperations
 from service.adapters.mlflow.access import MlflowAccess
-from service.adapters.mlflow.artifact_store import ArtifactStore, open_store
-from service.adapters.mlflow.artifact_uri import require_own_source
+from service.adapters.mlflow.artifact_store import ArtifactStore, holds, open_store, put_surely
+from service.adapters.mlflow.artifact_uri import require_source
 from service.adapters.mlflow.errors import unavailable
 from service.adapters.mlflow.model_cache import ModelCache, require_digest, require_same_files
 from service.adapters.mlflow.model_origin import location_of
@@ -29,16 +29,26 @@ class FetchedModel(NamedTuple):
 
 
 def upload_model(
-    folder: Path, artifact_uri: str, manifest: Mapping[str, str], access: MlflowAccess, cache: ModelCache
+    folder: Path,
+    artifact_uri: str,
+    manifest: Mapping[str, str],
+    access: MlflowAccess,
+    cache: ModelCache,
+    *,
+    is_new: bool = False,
 ) -> None:
     """Upload the manifest's files, see that all of them arrived whole, and keep a copy in the cache.
 
-    Safe to repeat. Raises TryLater `mlflow_unavailable` or `upload_incomplete`, NeverRetry `upload_mixed`.
+    Safe to repeat: what is there is not sent again. What `is_new`, because nobody can have sent any of it, is
+    not looked for. Raises TryLater `mlflow_unavailable`, `mlflow_foreign_answer` or `upload_incomplete`,
+    NeverRetry `upload_mixed` or `upload_refused`.
     """
     sizes = {path: _size(folder / path) for path in sorted(manifest, key=lambda path: (path == _LAST, path))}
     with open_store(artifact_uri, access) as store:
+        arrived = frozenset() if is_new else _arrived(store, sizes, manifest)
         for path in sizes:
-            store.put(path, folder / path)
+            if path not in arrived:
+                put_surely(store, path, folder / path)
         _require_arrived(sizes, store.sizes())
     _keep(folder, manifest, cache)
 
@@ -76,6 +86,13 @@ def _size(file: Path) -> int:
         return file.stat().st_size
 
 
+def _arrived(store: ArtifactStore, sizes: Mapping[str, int], manifest: Mapping[str, str]) -> frozenset[str]:
+    """What an earlier attempt has brought there, to the last byte."""
+    found = store.sizes()
+    whole = (path for path, size in sizes.items() if found.get(path) == size)
+    return frozenset(path for path in whole if holds(store, path, manifest[path]))
+
+
 def _require_arrived(sent: Mapping[str, int], found: Mapping[str, int]) -> None:
     if extra := sorted(found.keys() - sent.keys()):
         raise NeverRetry(
@@ -102,7 +119,7 @@ def _keep(folder: Path, manifest: Mapping[str, str], cache: ModelCache) -> None:
 
 
 def _location(source: str, access: MlflowAccess) -> str:
-    require_own_source(source)
+    require_source(source)
     return location_of(source, access)
 
 

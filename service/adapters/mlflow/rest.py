@@ -4,15 +4,16 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
 
 from service.adapters.mlflow.access import API, ARTIFACTS, MlflowAccess
 from service.adapters.mlflow.errors import read_answer, require_stored, unavailable
+from service.adapters.mlflow.foreign_answers import Answer, Sent
 
 # httpx looks for it at every lock, and Python then searches all its folders: 70 times per promotion. Where it
 # is not installed, it is not searched for.
@@ -23,9 +24,11 @@ _LARGEST_ANSWER: Final = 32 * 1024 * 1024
 # The server closes idle connections after 5 s: ours go first, so that no request meets a closing one.
 _IDLE_SECONDS: Final = 3.0
 
+_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
 # Told after each call: endpoint, "answered" or "failed", seconds.
 Observer = Callable[[str, str, float], None]
-ReadAnswer = Callable[[str, int, bytes], dict[str, Any]]
+ReadAnswer = Callable[[str, Answer, Sent | None, Sequence[str]], dict[str, Any]]
 
 
 async def side_by_side(*calls: Coroutine[Any, Any, Any]) -> None:
@@ -38,17 +41,19 @@ async def side_by_side(*calls: Coroutine[Any, Any, Any]) -> None:
 class MlflowRest:
     """Calls endpoints below `/api/2.0/mlflow/` of one server. Close it at the end.
 
-    Raises TryLater `mlflow_unavailable` or NeverRetry `mlflow_refused`. `calls` counts requests by endpoint.
+    Raises TryLater `mlflow_unavailable` or `mlflow_foreign_answer`, NeverRetry `mlflow_refused` or
+    `upload_refused`. `calls` counts requests by endpoint.
     """
 
     def __init__(self, access: MlflowAccess, observe: Observer | None = None) -> None:
         self.calls: Counter[str] = Counter()
         self._observe = observe
-        self._timeout_seconds = access.timeout_seconds
+        self._access = access
         self._client = httpx.AsyncClient(
             base_url=access.url.rstrip("/"),
             headers=access.headers,
-            timeout=access.timeout_seconds,
+            timeout=httpx.Timeout(None, connect=access.timeout_seconds, pool=access.timeout_seconds),
+            verify=access.tls_context(),
             trust_env=False,
             limits=httpx.Limits(max_connections=16, keepalive_expiry=_IDLE_SECONDS),
         )
@@ -89,29 +94,39 @@ class MlflowRest:
         self.calls[doing] += 1
         started, outcome = time.monotonic(), "failed"
         try:
-            answer = read(doing, *await self._send(doing, method, url, request))
+            asked = self._client.build_request(method, url, **request)
+            answer = read(doing, await self._send(doing, asked), _sent(asked), self._access.secrets)
             outcome = "answered"
         finally:
             if self._observe:
                 self._observe(doing, outcome, time.monotonic() - started)
         return answer
 
-    async def _send(self, doing: str, method: str, url: str, request: dict[str, Any]) -> tuple[int, bytes]:
+    async def _send(self, doing: str, request: httpx.Request) -> Answer:
         """Send one request and read its answer whole, within the time for all of it."""
+        sent = _sent(request)
         try:
-            async with (
-                asyncio.timeout(self._timeout_seconds),
-                self._client.stream(method, url, **request) as response,
-            ):
-                return response.status_code, await _read(doing, response)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise unavailable(doing, type(error).__name__, unclear=False) from error
+            async with asyncio.timeout(self._access.allowed_seconds(sent.size if sent else 0)):
+                response = await self._client.send(request, stream=True)
+                try:
+                    location = response.headers.get("Location", "")
+                    return Answer(response.status_code, await _read(doing, response), location)
+                finally:
+                    await response.aclose()
         except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
-            raise unavailable(doing, type(error).__name__) from error
+            cause = self._access.cause_of(error)
+            unclear = not isinstance(error, _NOT_SENT)
+            raise unavailable(doing, cause.text, unclear=unclear, advice=cause.advice) from error
 
 
-def _read_stored(doing: str, status: int, body: bytes) -> dict[str, Any]:
-    require_stored(doing, status, body)
+def _sent(request: httpx.Request) -> Sent | None:
+    """What the request carries, named as its last words are; None for one that only asks."""
+    size = int(request.headers.get("Content-Length", 0))
+    return Sent(unquote(request.url.path.rpartition("/")[2]), size) if size else None
+
+
+def _read_stored(doing: str, answer: Answer, sent: Sent | None, hide: Sequence[str]) -> dict[str, Any]:
+    require_stored(doing, answer, sent, hide)
     return {}
 
 

@@ -165,6 +165,7 @@ class FakeTrainer:
         self.candidate: float | None = 0.5
         self.champions: dict[int, float | None] = {}
         self.digest = REFERENCE
+        self.uploads: list[bool] = []  # each time, if it was said to be the first
         self._script = script
 
     async def train(self, run_id: str, config: ResolvedConfig, parts: SplitParts, *told: Any) -> ModelPackage:
@@ -175,8 +176,9 @@ class FakeTrainer:
             on_disk(package)
         return package
 
-    async def upload(self, package: Any, model: LoggedModel) -> None:
+    async def upload(self, package: Any, model: LoggedModel, *, is_new: bool = False) -> None:
         del package, model
+        self.uploads.append(is_new)
         await self._script.play("upload")
 
     async def verify(self, package: Any) -> None:
