@@ -9,92 +9,48 @@ async with FaultProxy(server_port, Http()) as proxy:
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final, Self
 
-from tests.wire_formats import Match, WireFormat, every
+from tests.faults import (
+    Fault,
+    Mode,
+    cut,
+    cut_request,
+    drip,
+    edited,
+    err,
+    hole,
+    late,
+    lost,
+    refuse,
+    slow,
+)
+from tests.wire_formats import WireFormat
+
+__all__ = [
+    "Fault",
+    "FaultProxy",
+    "Mode",
+    "cut",
+    "cut_request",
+    "drip",
+    "edited",
+    "err",
+    "hole",
+    "late",
+    "lost",
+    "refuse",
+    "slow",
+]
 
 _BUFFER: Final = 1 << 22
 _BEGINNING: Final = 16  # bytes of a request that tell what its answer looks like
 _GONE: Final = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
-
-
-class Mode(StrEnum):
-    """What is done to a request that matches."""
-
-    REFUSE = "refuse"  # the connection is reset as soon as it is made
-    HOLE = "hole"  # swallowed; nothing is ever answered on this connection again
-    SLOW = "slow"  # forwarded only after `seconds`, even when the client has given up by then
-    CUT = "cut"  # half of the answer, then the end
-    CUT_REQUEST = "cut_request"  # half of the request reaches the server, then the end
-    LOST = "lost"  # the server does it, its answer is dropped, then the end
-    ERR = "err"  # the server never sees it; `answer` is sent instead
-
-
-@dataclass
-class Fault:
-    """One harm: what it does, to which requests, how often (None: for ever), and how often it has."""
-
-    mode: Mode
-    match: Match = every
-    times: int | None = None
-    seconds: float = 0.0
-    answer: bytes = b""
-    hits: int = 0
-
-    @property
-    def spent(self) -> bool:
-        """True when it has struck as often as it may."""
-        return self.times is not None and self.hits >= self.times
-
-
-def refuse(times: int | None = None) -> Fault:
-    """Reset every new connection."""
-    return Fault(Mode.REFUSE, times=times)
-
-
-def hole(match: Match = every, times: int | None = None) -> Fault:
-    """Swallow what matches and never answer."""
-    return Fault(Mode.HOLE, match, times)
-
-
-def slow(seconds: float, match: Match = every, times: int | None = None) -> Fault:
-    """Hold what matches back for a while."""
-    return Fault(Mode.SLOW, match, times, seconds=seconds)
-
-
-def cut(match: Match = every, times: int | None = None) -> Fault:
-    """Deliver half of the answer."""
-    return Fault(Mode.CUT, match, times)
-
-
-def cut_request(match: Match = every, times: int | None = None) -> Fault:
-    """Deliver half of the request."""
-    return Fault(Mode.CUT_REQUEST, match, times)
-
-
-def lost(match: Match = every, times: int | None = None) -> Fault:
-    """Let it be done and lose the answer."""
-    return Fault(Mode.LOST, match, times)
-
-
-def err(
-    status: int,
-    body: str = "",
-    match: Match = every,
-    times: int | None = None,
-    content_type: str = "application/json",
-) -> Fault:
-    """Answer an HTTP request in the server's place."""
-    content = body.encode()
-    head = (
-        f"HTTP/1.1 {status} Fault\r\ncontent-type: {content_type}\r\ncontent-length: {len(content)}\r\n\r\n"
-    )
-    return Fault(Mode.ERR, match, times, answer=head.encode() + content)
 
 
 @dataclass(eq=False)
@@ -111,15 +67,25 @@ class _Link:
 
 
 class FaultProxy:
-    """Relays to `target_port` in one wire format; the first fault added that matches strikes."""
+    """Relays to `target_port` in one wire format; the first fault added that matches strikes.
+
+    With `tls` it is also a TLS terminator: clients speak TLS to it, and it speaks plainly to the server.
+    """
 
     def __init__(
-        self, target_port: int, wire: WireFormat, *, target_host: str = "127.0.0.1", port: int = 0
+        self,
+        target_port: int,
+        wire: WireFormat,
+        *,
+        target_host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.port = port
         self.requests = 0
         self._target = (target_host, target_port)
         self._wire = wire
+        self._tls = tls
         self._faults: list[Fault] = []
         self._listener: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
@@ -134,7 +100,7 @@ class FaultProxy:
     @property
     def url(self) -> str:
         """Where an HTTP client finds it."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def add(self, fault: Fault) -> Fault:
         """Arm a fault; its `hits` tell whether it has fired."""
@@ -147,7 +113,9 @@ class FaultProxy:
 
     async def open_door(self) -> None:
         """Listen (again), on the same port as before."""
-        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self.port, limit=_BUFFER)
+        self._listener = await asyncio.start_server(
+            self._accept, "127.0.0.1", self.port, limit=_BUFFER, ssl=self._tls
+        )
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def close_door(self) -> None:
@@ -241,7 +209,22 @@ class FaultProxy:
             if fault and fault.mode is Mode.CUT:
                 await _send(link.client, answer[: len(answer) // 2])
                 return
-            await _send(link.client, answer)
+            await self._deliver(link.client, answer, fault)
+
+    async def _deliver(self, client: asyncio.StreamWriter, answer: bytes, fault: Fault | None) -> None:
+        match fault.mode if fault else None:
+            case Mode.LATE if fault:
+                await asyncio.sleep(fault.seconds)
+            case Mode.EDIT if fault and fault.change:
+                answer = fault.change(answer)
+            case Mode.DRIP if fault:
+                head, end, body = answer.partition(b"\r\n\r\n")
+                await _send(client, head + end)
+                for byte in body:
+                    await asyncio.sleep(fault.seconds)
+                    await _send(client, bytes([byte]))
+                return
+        await _send(client, answer)
 
 
 async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:

@@ -1,5 +1,6 @@
 """Certificates for tests, made on the spot: an authority, and servers whose name it vouches for."""
 
+import ipaddress
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,12 +25,22 @@ class Authority:
         self.file = folder / "authority.pem"
         self.file.write_bytes(_pem(made.sign(self._key, hashes.SHA256())))
 
-    def server(self, name: str) -> ssl.SSLContext:
-        """What a server of that name listens with."""
+    def server(self, name: str, *, expired: bool = False, asks: bool = False) -> ssl.SSLContext:
+        """What a server of that name, or at that address, listens with; it `asks` for clients' own."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate(name, expired=expired))
+        if asks:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.file)
+        return context
+
+    def certificate(self, name: str, *, expired: bool = False) -> Path:
+        """A file with a certificate of that name, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        names = x509.SubjectAlternativeName([x509.DNSName(name)])
-        made = _builder(subject, self._name, key).add_extension(names, critical=False)
+        names = x509.SubjectAlternativeName([_general_name(name)])
+        late = 2 * _DAY if expired else timedelta()
+        made = _builder(subject, self._name, key, late).add_extension(names, critical=False)
         file = self._folder / f"{name}.pem"
         file.write_bytes(
             key.private_bytes(
@@ -39,15 +50,20 @@ class Authority:
             )
             + _pem(made.sign(self._key, hashes.SHA256()))
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, late: timedelta = timedelta()
 ) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
+    now = datetime.now(UTC) - late
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

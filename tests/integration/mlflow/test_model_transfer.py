@@ -20,7 +20,7 @@ from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.tasks.fetch_model import fetch
 from service.tasks.upload_model import upload, upload_files, upload_texts
 from tests.mlflow_record import MlflowRecord
-from tests.proxies import FaultProxy, cut, cut_request, err, hole, lost
+from tests.proxies import FaultProxy, cut, cut_request, err, hole
 from tests.wire_formats import http
 
 FILES = {"MLmodel": b"flavors: {}\n", "model.skops": os.urandom(300_000), "laurel/feature schema.json": b"{}"}
@@ -96,7 +96,7 @@ async def test_a_cached_file_that_was_damaged_is_fetched_anew(
     assert damaged.read_bytes() == FILES["model.skops"]
 
 
-@pytest.mark.parametrize("harm", [cut_request, lost, hole], ids=["half a file", "lost answer", "silence"])
+@pytest.mark.parametrize("harm", [cut_request, hole], ids=["half a file", "silence"])
 async def test_an_upload_that_broke_is_made_whole_by_its_repeat(
     proxy: FaultProxy,
     model: LoggedModel,

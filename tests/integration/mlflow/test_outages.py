@@ -55,6 +55,20 @@ BAD_READS = {
     "a refused connection": (refuse(), WAIT),
 }
 
+FOREIGN = {
+    "400 of a proxy",
+    "401 of a proxy",
+    "404 of a wrong route",
+    "404 in another's JSON",
+    "500",
+    "502",
+    "302",
+    "HTML with 200",
+    "nothing with 200",
+    "a list",
+    "half of a JSON",
+}
+
 
 @pytest.mark.parametrize("bad", BAD_READS)
 async def test_an_alias_that_cannot_be_read_is_never_no_champion(
@@ -74,7 +88,8 @@ async def test_an_alias_that_cannot_be_read_is_never_no_champion(
     assert type(refusal.value) is reaction
     assert fault.hits == 1
     if reaction is WAIT:
-        assert (refusal.value.reason, refusal.value.facts["waiting_on"]) == ("mlflow_unavailable", "mlflow")
+        code = "mlflow_foreign_answer" if bad in FOREIGN else "mlflow_unavailable"
+        assert (refusal.value.reason, refusal.value.facts["waiting_on"]) == (code, "mlflow")
     proxy.clear()
     assert await registry.alias_version(model_name) == 1
 
