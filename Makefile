@@ -21,7 +21,7 @@ UV := $(BIN)/uv $(shell [ -t 2 ] || echo --quiet)
 INSTALL := $(UV) pip install --python $(BIN)/python --compile-bytecode
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help demo test bench compose lint lock clean
+.PHONY: help demo test soak bench compose lint lock clean
 
 help: ## show this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
@@ -33,6 +33,10 @@ demo: $(LOCAL_STAMP) ## start the real servers and a worker, and play a model's 
 # the quick ones come last, so that neither process ends long before the other.
 test: lint $(OLDER_STAMP) ## lint, then every test, on the real servers
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+# One process: what is heavy here loads the machine by itself.
+soak: $(OLDER_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (an hour or more)
+	@$(BIN)/pytest -m soak --timeout=3600
 
 bench: $(DEV_STAMP) ## measure, side by side with a bare script
 	@$(BIN)/python -m tests.bench

@@ -9,6 +9,7 @@ import pytest
 from tests.chaos.figures import FIGURES
 
 SEED: Final = os.environ.get("CHAOS_SEED", "1")
+ROUNDS: Final = int(os.environ.get("CHAOS_ROUNDS", "10"))  # of what `make soak` repeats
 _REPEAT: Final = f"CHAOS_SEED={SEED} .venv/bin/pytest tests/chaos tests/model_checking"
 _REPORT: Final = Path("build/chaos.json")
 

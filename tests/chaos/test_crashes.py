@@ -1,4 +1,8 @@
-"""Workers and children die at every place where they can: nothing is lost, doubled or torn."""
+"""Workers and children die at every place where they can: nothing is lost, doubled or torn.
+
+Its cost is 70 kills, each with a restart and a run that goes on, and random kills for a while. `make soak`
+repeats the seeded cases for longer, each round from a seed of its own: CHAOS_ROUNDS says how often.
+"""
 
 import asyncio
 from collections.abc import Iterable
@@ -6,9 +10,12 @@ from itertools import cycle
 from random import Random
 from typing import Final
 
+import pytest
+
 from domain.points import Point
 from tests.chaos.figures import FIGURES
 from tests.chaos.fleet import now
+from tests.chaos.report import ROUNDS
 from tests.chaos.world import BETTER_AND_BETTER, Chaos
 from tests.oracle.facts import Kind
 
@@ -21,7 +28,10 @@ _IN_CHILDREN: Final = (
     Point.TRAIN_CHILD_STARTED,
     Point.TRAIN_AFTER_FIT,
 )
-_PAIRS: Final = 8
+_PAIRS: Final = 3
+_SECONDS: Final = 15
+_SOAKED_PAIRS: Final = 8
+_SOAKED_SECONDS: Final = 60
 _AT_ONCE: Final = 3  # requests that wait or run
 
 
@@ -40,10 +50,24 @@ async def test_a_kill_at_every_crash_point_does_no_harm(world: Chaos) -> None:
 
 async def test_a_kill_in_the_recovery_from_a_kill_does_no_harm(world: Chaos, random: Random) -> None:
     """Case C02: seeded pairs; one worker, so that it recovers from the first before it dies at the second."""
+    await _kill_in_pairs(_PAIRS, world, random)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(ROUNDS))
+async def test_a_kill_in_the_recovery_does_no_harm_however_often(
+    world: Chaos, random: Random, number: int
+) -> None:
+    """Case C02, again and again."""
+    del number  # the fixture `random` has it from the test's name
+    await _kill_in_pairs(_SOAKED_PAIRS, world, random)
+
+
+async def _kill_in_pairs(pairs: int, world: Chaos, random: Random) -> None:
     points = sorted(set(Point) - _THE_LISTENERS)
     world.fleet.start("a")
     async with world.fleet.kept_alive():
-        for _ in range(_PAIRS):
+        for _ in range(pairs):
             first, second = random.choice(points), random.choice(points)
             await _kill_at([first], world)
             await _kill_at([second], world)
@@ -78,9 +102,21 @@ async def _unfinished(world: Chaos) -> int:
 
 
 async def test_random_kills_lose_double_and_tear_nothing(world: Chaos, random: Random) -> None:
-    """Case C03: kill -9 of one of two workers every two to five seconds, for a minute."""
+    """Case C03: kill -9 of one of two workers every two to five seconds."""
+    await _kill_now_and_then(_SECONDS, world, random)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(ROUNDS))
+async def test_random_kills_do_no_harm_for_long(world: Chaos, random: Random, number: int) -> None:
+    """Case C03 for a minute, again and again."""
+    del number
+    await _kill_now_and_then(_SOAKED_SECONDS, world, random)
+
+
+async def _kill_now_and_then(seconds: float, world: Chaos, random: Random) -> None:
     workers = await world.fleet.running("a", "b")
-    models, over, kills = cycle(BETTER_AND_BETTER), now() + 60, 0
+    models, over, kills = cycle(BETTER_AND_BETTER), now() + seconds, 0
     async with world.fleet.kept_alive():
         while now() < over:
             if await _unfinished(world) < _AT_ONCE:
