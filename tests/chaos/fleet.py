@@ -85,8 +85,10 @@ class Worker:
         return self.pid != 0 and bool(alive([self.pid]))
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """SIGKILL, and wait until it is gone: whoever watches restarts only what is."""
         self._signal(signal.SIGKILL)
+        while self.alive:
+            time.sleep(0.001)
         FIGURES.add("kills")
 
     def end(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from domain.points import Point
 from tests.chaos.points import WORKER
 from tests.eventually import eventually
+from tests.processes import alive
 
 
 class Orders:
@@ -15,7 +16,7 @@ class Orders:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._held_before: dict[Point, int] = {}
-        for kind in ("kill", "hold", "go"):
+        for kind in ("kill", "dying", "hold", "go"):
             (folder / kind).mkdir(parents=True)
 
     def kill_at(self, point: Point, *, worker_too: bool = False) -> None:
@@ -33,8 +34,21 @@ class Orders:
         (self.folder / "go" / point).touch()
 
     def armed(self) -> set[Point]:
-        """Orders to kill that nobody has carried out yet."""
-        return {Point(order.name) for order in (self.folder / "kill").iterdir()}
+        """Orders to kill whose victim is not gone yet.
+
+        Whoever watches over the workers restarts what is gone, not what was told to die a moment ago.
+        """
+        return {Point(order.name) for order in (self.folder / "kill").iterdir()} | self._dying()
+
+    def _dying(self) -> set[Point]:
+        found = set()
+        for order in (self.folder / "dying").iterdir():
+            point, victim = order.name.split()
+            if alive([int(victim)]):
+                found.add(Point(point))
+            else:
+                order.unlink()  # its pid may come again
+        return found
 
     def disarm(self) -> None:
         """Take back every order that nobody has carried out, and let everybody go."""

@@ -1,13 +1,15 @@
 """Crash points that files in a folder arm, so that one test commands points in any process at any time.
 
 `kill/<point>` kills who passes first, `hold/<point>` stops who passes first until `go/<point>` appears. Who
-removes the file is the one: of many processes each order is carried out once.
+removes the file is the one: of many processes each order is carried out once. An order to kill becomes
+`dying/<point> <pid>` in the same moment, so that it is never gone while its victim still lives.
 """
 
 import asyncio
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -39,27 +41,28 @@ class ArmedPoints(Points):
     def _meets(self, point: Point) -> bool:
         """Note who was here, die if that was ordered, say if it is to be held."""
         note(self._folder / "passed", f"{point} {os.getpid()}")
-        order = self._take("kill", point)
-        if order is not None:
-            note(self._folder / "killed", f"{point} {os.getpid()}")
-            if order == WORKER:
-                os.kill(_worker_of(os.getpid()), signal.SIGKILL)
-            os.kill(os.getpid(), signal.SIGKILL)
-        if self._take("hold", point) is None:
+        self._die_if_ordered(point)
+        if not self._takes_hold(point):
             return False
         note(self._folder / "held", f"{point} {os.getpid()}")
         return True
 
-    def _take(self, kind: str, point: Point) -> str | None:
-        order = self._folder / kind / point
-        if not order.exists():
-            return None
+    def _die_if_ordered(self, point: Point) -> None:
+        order = self._folder / "kill" / point
+        with suppress(FileNotFoundError):  # there is none, or somebody else was first
+            worker_too = order.read_text(encoding="utf-8") == WORKER
+            victim = _worker_of(os.getpid()) if worker_too else os.getpid()
+            order.rename(self._folder / "dying" / f"{point} {victim}")
+            note(self._folder / "killed", f"{point} {os.getpid()}")
+            os.kill(victim, signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _takes_hold(self, point: Point) -> bool:
         try:
-            text = order.read_text(encoding="utf-8")
-            order.unlink()
+            (self._folder / "hold" / point).unlink()
         except FileNotFoundError:
-            return None  # somebody else was first
-        return text
+            return False
+        return True
 
     def _may_go(self, point: Point) -> bool:
         return (self._folder / "go" / point).exists()
