@@ -16,7 +16,7 @@ class Orders:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._held_before: dict[Point, int] = {}
-        for kind in ("kill", "dying", "hold", "go"):
+        for kind in ("kill", "hold", "go"):
             (folder / kind).mkdir(parents=True)
 
     def kill_at(self, point: Point, *, worker_too: bool = False) -> None:
@@ -42,7 +42,7 @@ class Orders:
 
     def _dying(self) -> set[Point]:
         found = set()
-        for order in (self.folder / "dying").iterdir():
+        for order in (self.folder / "dying").glob("*"):
             point, victim = order.name.split()
             if alive([int(victim)]):
                 found.add(Point(point))

@@ -52,6 +52,7 @@ class ArmedPoints(Points):
         with suppress(FileNotFoundError):  # there is none, or somebody else was first
             worker_too = order.read_text(encoding="utf-8") == WORKER
             victim = _worker_of(os.getpid()) if worker_too else os.getpid()
+            (self._folder / "dying").mkdir(exist_ok=True)
             order.rename(self._folder / "dying" / f"{point} {victim}")
             note(self._folder / "killed", f"{point} {os.getpid()}")
             os.kill(victim, signal.SIGKILL)
