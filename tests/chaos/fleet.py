@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -36,11 +36,18 @@ class Nursery:
         self._control = ours
         self._ready = False
 
-    def fork(self, log: Path, environment: Mapping[str, str], mutant: str | None) -> int:
-        """Start a worker; return its pid."""
+    def fork(
+        self,
+        log: Path,
+        environment: Mapping[str, str],
+        mutant: str | None = None,
+        command: Sequence[str] = (),
+    ) -> int:
+        """Start a worker, or `laurel` with a command; return its pid."""
         if not self._ready:
             self._ready = self._control.recv(64) == b"ready"
-        told = {"log": str(log), "environment": {**os.environ, **environment}, "mutant": mutant}
+        variables = {**os.environ, **environment}
+        told = {"log": str(log), "environment": variables, "mutant": mutant, "command": command}
         self._control.sendall(json.dumps(told).encode())
         return int(self._control.recv(64))
 

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -43,8 +43,10 @@ def main() -> None:
         control.sendall(str(pid).encode())
 
 
-def _be_worker(log: str, environment: Mapping[str, str], mutant: str | None, nursery: int) -> NoReturn:
-    status = 1
+def _be_worker(
+    log: str, environment: Mapping[str, str], mutant: str | None, command: Sequence[str], nursery: int
+) -> NoReturn:
+    status: Any = 1
     try:
         os.setsid()
         kernel.die_with_parent(nursery)
@@ -54,13 +56,25 @@ def _be_worker(log: str, environment: Mapping[str, str], mutant: str | None, nur
         os.environ.update(environment)
         guard_the_disk(Path(environment[FOLDER_VARIABLE]))
         _fork_parent_stands_by()
-        importlib.import_module("tests.chaos.worker").run(mutant)
+        _run(mutant, command)
         status = 0
+    except SystemExit as ended:
+        status = ended.code
     except BaseException:  # noqa: BLE001 - a process's last words
         traceback.print_exc()
     finally:
+        sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(status)
+        os._exit(status if isinstance(status, int) else 1)
+
+
+def _run(mutant: str | None, command: Sequence[str]) -> None:
+    """Be the worker with armed points or, given a command, `laurel` as a person starts it."""
+    if command:
+        sys.argv = ["laurel", *command]
+        importlib.import_module("service.cli").main()
+    else:
+        importlib.import_module("tests.chaos.worker").run(mutant)
 
 
 def _write_to(log: str) -> None:

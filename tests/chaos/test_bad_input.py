@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.bad_records import bad_records
 from tests.chaos.figures import FIGURES
-from tests.chaos.report import SEED
+from tests.chaos.report import ROUNDS, SEED
 from tests.chaos.world import Chaos
 from tests.oracle.facts import Kind
 from tests.oracle.reading import dead_letters
 
-BAD = 1000
+BAD = 300
 VERSIONS = (
     "../x",
     "/etc/passwd",
@@ -28,15 +30,16 @@ VERSIONS = (
 )
 
 
-async def test_a_thousand_bad_records_become_a_thousand_dead_letters(world: Chaos) -> None:
+@pytest.mark.parametrize("bad", [BAD, pytest.param(500 * ROUNDS, marks=pytest.mark.soak)])
+async def test_every_bad_record_becomes_one_dead_letter(world: Chaos, bad: int) -> None:
     """Case B01: and the worker was never restarted."""
     (worker,) = await world.fleet.running("a")
-    for value, headers, _ in bad_records(int(SEED), BAD):
+    for value, headers, _ in bad_records(int(SEED), bad):
         await world.put(value, headers=headers, kind=Kind.BAD)
     await world.ask(1)
-    rested = await world.at_rest(within=120)
+    rested = await world.at_rest(within=120 + bad / 10)
     assert (worker.lives, worker.alive) == (1, True)
-    FIGURES.add("bad events", BAD)
+    FIGURES.add("bad events", bad)
     FIGURES.add("bad events → dead letters", len(set(dead_letters(rested.late))))
     FIGURES.add("bad events → restarts", worker.lives - 1)
 

@@ -8,22 +8,28 @@ from itertools import cycle
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from domain.points import Point
 from tests.chaos.disk import OPERATIONS
 from tests.chaos.fleet import now
+from tests.chaos.report import ROUNDS
 from tests.chaos.world import BETTER_AND_BETTER, Chaos
 from tests.eventually import eventually
 from tests.oracle.facts import Edit
 
-STRIKES = 12
+STRIKES = 6
 
 
-async def test_disk_errors_and_kills_at_any_operation_tear_no_file(world: Chaos, random: Random) -> None:
+@pytest.mark.parametrize("strikes", [STRIKES, pytest.param(6 * ROUNDS, marks=pytest.mark.soak)])
+async def test_disk_errors_and_kills_at_any_operation_tear_no_file(
+    strikes: int, world: Chaos, random: Random
+) -> None:
     """Case F01: EIO, ENOSPC and SIGKILL at the n-th write, fsync, rename or link, wherever it happens."""
     await world.fleet.running("a", "b")
     models = cycle(BETTER_AND_BETTER)
     async with world.fleet.kept_alive():
-        for number in range(STRIKES):
+        for number in range(strikes):
             action = ("kill", "EIO", "ENOSPC")[number % 3]
             operation = random.choice([name for name in OPERATIONS if name not in {"link", "unlink"}])
             world.declare(f"{number}: {action} at {operation}")

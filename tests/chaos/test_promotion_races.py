@@ -34,12 +34,13 @@ from service.steps.decide import Inputs, decide
 from service.steps.outputs import ChampionOutlook, Evaluated, Trained
 from service.world import World
 from tests.chaos.figures import FIGURES
+from tests.chaos.report import ROUNDS
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.oracle.database import read_database
 from tests.oracle.facts import World as Facts
 from tests.oracle.ledger import ledger as ledger_is_sound
 
-ROUNDS: Final = 50
+RACES: Final = 15
 DIGEST: Final = "a" * 64
 MODEL: Final = "price"
 
@@ -177,13 +178,14 @@ def _world(database: Any, worker: str, registry: FakeModelRegistry, defaults: De
     return World(**ports)
 
 
+@pytest.mark.parametrize("races", [RACES, pytest.param(50 * ROUNDS, marks=pytest.mark.soak)])
 async def test_however_many_promote_at_once_the_best_is_champion(
-    race: Race, database_url: str, random: Random, tmp_path: Path
+    races: int, race: Race, database_url: str, random: Random, tmp_path: Path
 ) -> None:
     """Case P01: two to eight promoters at once; a chain, the head is the best, never a step back."""
     del tmp_path
     best = 1.0
-    for turn in range(ROUNDS):
+    for turn in range(races):
         promoters = random.randint(2, 8)
         errors = [round(best * random.uniform(0.9, 1.02), 9) for _ in range(promoters)]
         start = asyncio.Barrier(promoters)
@@ -202,5 +204,5 @@ async def test_however_many_promote_at_once_the_best_is_champion(
     facts = Facts(MODEL, **await asyncio.to_thread(read_database, url, MODEL))
     assert list(ledger_is_sound(facts, at_rest=True)) == []
     assert {run.state for run in facts.runs} <= {"COMPLETED", "DECLINED"}
-    FIGURES.add("race rounds", ROUNDS)
+    FIGURES.add("race rounds", races)
     FIGURES.add("race rounds → regressions", 0)

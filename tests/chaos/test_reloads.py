@@ -15,13 +15,13 @@ from tests.registered_models import ROWS, open_shelf, small_package
 from tests.servers import MlflowServer
 
 TOKEN = "canary-of-the-reloads"  # noqa: S105 - a test's own
-RELOADS = 10
+RELOADS = 6
 
 
 async def test_no_prediction_is_lost_or_mixed_up_while_two_replicas_reload_under_load(
     mlflow_server: MlflowServer, tmp_path: Path
 ) -> None:
-    """R01: ten promotions, to and fro, while requests come on a schedule that waits for nobody."""
+    """R01: promotions, to and fro, while requests come on a schedule that waits for nobody."""
     first, second = (small_package(tmp_path / "packages", seed=seed) for seed in (3, 4))
     async with open_shelf(mlflow_server.tracking_uri, tmp_path / "scratch") as shelf:
         alternation = await Alternation.begin(shelf, (first, second), TOKEN)

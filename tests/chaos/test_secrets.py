@@ -1,19 +1,22 @@
 """No secret leaves (case S04): every world of these tests carries canaries; here every start goes wrong."""
 
-import asyncio
 import os
-import sys
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import make_url
 
 from tests.chaos.figures import FIGURES
+from tests.chaos.fleet import Nursery
+from tests.chaos.points import FOLDER_VARIABLE
 from tests.chaos.world import Chaos
+from tests.eventually import eventually
 from tests.oracle.canaries import canaries
 from tests.oracle.facts import World
+from tests.processes import alive
 
 PLANTED = "canary-planted-91f3"
-_PROJECT = Path(__file__).parents[2]
 
 BROKEN = {
     "a password that the database refuses": {"DATABASE_URL": "postgresql://laurel:{planted}@{database}"},
@@ -28,12 +31,12 @@ BROKEN = {
 }
 
 
-async def test_a_start_that_goes_wrong_tells_no_secret(world: Chaos) -> None:
+async def test_a_start_that_goes_wrong_tells_no_secret(world: Chaos, nursery: Nursery) -> None:
     url = make_url(world.deployment.database_url)
     database = f"{url.host}:{url.port}/{url.database}"
     for wrong, settings in BROKEN.items():
         planted = {name: text.format(planted=PLANTED, database=database) for name, text in settings.items()}
-        said = await _start(world.deployment.environment | planted)
+        said = await _start(world.deployment.environment | planted, nursery, world.orders.folder)
         assert said, wrong
         told = World("price", outputs={wrong: said}, canaries=(PLANTED,))
         assert list(canaries(told, at_rest=True)) == []
@@ -41,31 +44,22 @@ async def test_a_start_that_goes_wrong_tells_no_secret(world: Chaos) -> None:
         FIGURES.add("canaries found", 0)
 
 
-async def _start(settings: dict[str, str]) -> bytes:
-    environment = {**os.environ, **settings, "HTTP__WORKER_PORT": "0"}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service.cli", "worker"),
-        cwd=_PROJECT,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    return await _said(process)
-
-
-async def _said(process: asyncio.subprocess.Process) -> bytes:
-    """What it says until it has ended, or has told what is wrong and waits."""
-    assert process.stdout is not None
-    said = b""
+async def _start(settings: dict[str, str], nursery: Nursery, folder: Path) -> bytes:
+    """What `laurel worker` says until it has ended, or has told what is wrong and waits."""
+    log = folder / "start.log"
+    environment = {**settings, "HTTP__WORKER_PORT": "0", FOLDER_VARIABLE: str(folder)}
+    pid = nursery.fork(log, environment, command=["worker"])
     try:
-        async with asyncio.timeout(60):
-            while line := await process.stdout.readline():
-                said += line
-                if b"waiting_to_start" in line or b'"event": "running"' in line:
-                    break
+        await eventually(lambda: not alive([pid]) or _waits(log), within=60)
     finally:
-        if process.returncode is None:
-            process.terminate()
-    said += await process.stdout.read()
-    await process.wait()
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    await eventually(lambda: not alive([pid]), within=60)
+    said = log.read_bytes()
+    log.unlink()
     return said
+
+
+def _waits(log: Path) -> bool:
+    said = log.read_bytes() if log.exists() else b""
+    return b"waiting_to_start" in said or b'"event": "running"' in said

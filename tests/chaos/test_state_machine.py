@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from hypothesis.strategies import integers, sampled_from
 
 from tests.chaos.figures import FIGURES
+from tests.chaos.report import ROUNDS
 from tests.chaos.small_world import CREATING, SmallWorld
 from tests.oracle.check import check
 from tests.oracle.facts import Kind, Violation
@@ -133,11 +135,19 @@ def _said(found: list[Violation]) -> str:
     return "\n".join(f"{one.invariant} {one.about}: {one.message}" for one in found)
 
 
+class ManyLives(Lives):
+    """Other histories each time."""
+
+
 TestLives = Lives.TestCase
 TestLives.settings = settings(
-    max_examples=60,
+    max_examples=25,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestManyLives = pytest.mark.soak(ManyLives.TestCase)
+TestManyLives.settings = settings(
+    TestLives.settings, max_examples=100 * ROUNDS, derandomize=False, print_blob=True
 )
