@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import signal
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ log = structlog.get_logger("laurel.role")
 
 _START_RETRIES = RetryPolicy(first_pause=0.5, longest_pause=5.0)
 _STARTING = "start"
+_SLOW_START_SECONDS = 30.0
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Role:
         """Open the parts, waiting visibly for services that are away; None when asked to end meanwhile."""
         for pause in _START_RETRIES.pauses():
             opening = asyncio.create_task(stack.enter_async_context(self._open_parts()))
-            await self._first_of(opening, asyncio.create_task(self.stopping.wait()))
+            await self._first_of(opening, asyncio.create_task(self._stopping_told_of()))
             if not opening.done():
                 opening.cancel()
                 await asyncio.gather(opening, return_exceptions=True)
@@ -97,6 +99,15 @@ class Role:
                 await asyncio.wait_for(self.stopping.wait(), pause)
                 return None
         return None
+
+    async def _stopping_told_of(self) -> None:
+        """Wait until asked to end. A start may take minutes without an error: they must not be silent."""
+        began = time.monotonic()
+        while not self.stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), _SLOW_START_SECONDS)
+                return
+            log.warning("still_starting", role=self.name, seconds=round(time.monotonic() - began))
 
     async def _supervise(self, parts: Parts) -> None:
         tasks = {asyncio.create_task(make(), name=name) for name, make in parts.tasks.items()}

@@ -1,4 +1,4 @@
-"""How one run waits: every call is made patiently, and whoever looks on sees for what."""
+"""How one run waits: every call is made patiently, and whoever looks on, or reads the log, sees for what."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,8 @@ from domain.lifecycle import Step
 from domain.points import Point
 from domain.run import Run
 from domain.values import Value
-from service.patience import RetryPolicy, failure_of, patiently
+from service.patience import Notice, RetryPolicy, failure_of, patiently
+from service.told_waits import ToldWaits
 from service.world import World
 
 T = TypeVar("T")
@@ -29,10 +30,13 @@ class Waiting:
         self._world = world
         self._retry = retry
         self._waiting_on: set[str] = set()
+        self._told = ToldWaits(world.clock)
 
     async def patiently(self, doing: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make a call within the run's budget."""
-        return await patiently(partial(doing, *args, **kwargs), self._retry, self._world.clock, self._notice)
+        return await patiently(
+            partial(doing, *args, **kwargs), self._retry, self._world.clock, self._notice()
+        )
 
     async def step(
         self, step: Step, doing: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
@@ -51,14 +55,29 @@ class Waiting:
     def over(self) -> None:
         """Say that the run waits for nothing any more."""
         self._show(None)
+        self._told.all_over()
 
     async def _around(self, step: Step, retry: RetryPolicy, doing: Callable[[], Awaitable[T]]) -> T:
         await self._world.points.at(Point(f"{step}.before_effect"))
-        result = await patiently(doing, retry, self._world.clock, self._notice)
+        result = await patiently(doing, retry, self._world.clock, self._notice())
         await self._world.points.at(Point(f"{step}.after_effect"))
         return result
 
-    async def _notice(self, error: TryLater | None) -> None:
+    def _notice(self) -> Notice:
+        """What is told of one call's tries; calls of a run go side by side."""
+        services: set[str] = set()
+
+        async def notice(error: TryLater | None) -> None:
+            if error is None:
+                self._told.over(services)
+            else:
+                services.add(str(error.waiting_on))
+                self._told.waits(error)
+            await self._note(error)
+
+        return notice
+
+    async def _note(self, error: TryLater | None) -> None:
         failure = None if error is None else failure_of(error)
         waiting_on = None if error is None else error.waiting_on
         self._show(waiting_on)

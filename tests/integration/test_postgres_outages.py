@@ -33,6 +33,7 @@ from tests.integration.postgres_admin import as_user, ask, plain, proxied
 from tests.proxies import hole, refuse
 from tests.server_kinds import Database as Server
 from tests.server_kinds import choose
+from tests.wire_formats import postgres
 
 MODEL = "price"
 
@@ -149,6 +150,16 @@ async def test_what_was_committed_while_nobody_listened_wakes_the_sleepers(url: 
         await proxy.open_door()
         async with asyncio.timeout(20):
             await asyncio.gather(*sleepers)
+
+
+async def test_a_listen_that_is_never_answered_is_given_up_and_said_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.adapters.postgres.listener._ANSWER_SECONDS", 0.3)
+    async with proxied(url) as (proxy, through):
+        silent = proxy.add(hole(postgres("listen"), times=1))
+        async with on_postgres(through, MODEL):
+            await eventually(lambda: silent.hits and _listening(url, 1))
 
 
 async def _asleep(stores: Stores) -> "list[asyncio.Task[None]]":

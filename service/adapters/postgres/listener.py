@@ -63,8 +63,9 @@ class Listener:
 
     async def _listen(self) -> None:
         async with await self._connect() as connection:
-            for channel in self._bells:
-                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                for channel in self._bells:
+                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
             self._pause = _FIRST_PAUSE
             for bell in self._bells.values():
                 bell.ring()  # for what was committed while nobody listened

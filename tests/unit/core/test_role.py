@@ -8,6 +8,7 @@ from http.client import HTTPResponse
 from urllib.error import HTTPError
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain.errors import NeverRetry, Stop, TryLater
 from service.embedded.ports import free_port
@@ -87,6 +88,24 @@ async def test_a_role_that_waits_to_start_can_be_ended() -> None:
     await eventually(lambda: len(opening.errors) < 1000)
     waiting.stop()
     await asyncio.wait_for(task, 5)
+
+
+async def test_a_start_that_takes_long_without_an_error_says_so_and_can_be_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.role._SLOW_START_SECONDS", 0.01)
+
+    @asynccontextmanager
+    async def hangs() -> AsyncIterator[Parts]:
+        await asyncio.Event().wait()
+        yield Parts()
+
+    starting = Role("worker", hangs, Metrics(), grace_seconds=5)
+    with capture_logs() as said:
+        task = asyncio.create_task(starting.run("127.0.0.1", 0))
+        await eventually(lambda: [line["event"] for line in said].count("still_starting") > 1)
+        starting.stop()
+        await asyncio.wait_for(task, 5)
 
 
 async def test_what_can_never_work_stops_the_start() -> None:
