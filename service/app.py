@@ -46,6 +46,7 @@ from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.rehearsal import rehearse
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import require_current, upgrade
+from service.adapters.postgres.sessions import require_sessions
 from service.adapters.postgres.worker_identity import WorkerIdentity, hold_worker_identity
 from service.aftercare import PICTURES_CHORE, Aftercare
 from service.children.pool import Children, ChildSet
@@ -149,7 +150,8 @@ class Reading:
 
 @asynccontextmanager
 async def open_reading(settings: Settings) -> AsyncIterator[Reading]:
-    """Open what commands read from. Raises Stop when the schema is not this version's."""
+    """Open what commands read from. Raises Stop when the schema is not this version's, or for a pooler."""
+    await require_sessions(settings.sqlalchemy_url)
     await asyncio.to_thread(require_current, settings.sqlalchemy_url)
     rest = MlflowRest(mlflow_access(settings))
     try:
@@ -167,6 +169,7 @@ async def open_reading(settings: Settings) -> AsyncIterator[Reading]:
 
 
 async def _open_store(settings: Settings, stack: AsyncExitStack) -> tuple[Database, WorkerIdentity]:
+    await require_sessions(settings.sqlalchemy_url)
     await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
     database = await stack.enter_async_context(
         open_database(

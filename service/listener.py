@@ -1,11 +1,12 @@
 """The reload listener's part of the composition root: its adapters are made here."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 from config.settings import Settings
 from config.topics import reloads_group
+from domain.errors import TryLater
 from domain.events import InferenceDiverged, InferenceReloaded, ModelPromoted
 from domain.points import NO_POINTS, Points
 from handlers.model_promoted import on_model_promoted
@@ -16,6 +17,7 @@ from service.adapters.kafka.inbox import KafkaInbox
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
+from service.adapters.postgres.sessions import require_sessions
 from service.clock import SystemClock
 from service.convergence import Convergence
 from service.kafka_parts import open_inbox, refuse_missing_topics
@@ -35,6 +37,8 @@ async def open_listener(
     """Open the reload listener's parts. PostgreSQL may be away: then a promotion's own word is followed."""
     require_usable_trust(settings)
     async with AsyncExitStack() as stack:
+        with suppress(TryLater):  # it is proved again when it is back
+            await require_sessions(settings.sqlalchemy_url)
         await refuse_missing_topics(kafka_connection(settings), TOPICS)
         servers = await stack.enter_async_context(open_servers(settings, resolve=resolve))
         database = await stack.enter_async_context(

@@ -17,6 +17,7 @@ from domain.events import REQUEST_TOPIC
 from service.adapters.kafka.group_start import begin_at_end
 from service.adapters.kafka.topic_provisioning import ensure_topics
 from service.adapters.postgres.schema import upgrade
+from service.adapters.postgres.sessions import require_sessions
 from service.embedded import ports
 from service.embedded.errors import EmbeddedServerError
 from service.embedded.folder import FolderLock
@@ -187,6 +188,7 @@ class LocalLaurel:
     def _start_roles(self) -> None:
         self._say("laurel", "preparing topics and schema")
         asyncio.run(self._prepare_kafka())
+        asyncio.run(require_sessions(self.settings.sqlalchemy_url))
         upgrade(self.settings.sqlalchemy_url)
         self._say("laurel", "ready")
         places = {_WORKER: self._options.worker_port, _LISTENER: self._options.listener_port}

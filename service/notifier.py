@@ -2,7 +2,7 @@
 
 import atexit
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -11,6 +11,7 @@ import structlog
 
 from config.settings import Settings
 from config.topics import notices_group
+from domain.errors import TryLater
 from domain.notices import Wording
 from domain.ports.channels import Channel
 from handlers.notice import TOPICS, on_notice
@@ -21,6 +22,7 @@ from service.adapters.kafka.group_start import begin_new_at_end
 from service.adapters.kafka.inbox import KafkaInbox
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.notices import PostgresNotices
+from service.adapters.postgres.sessions import require_sessions
 from service.adapters.tls.trust import Trust
 from service.clock import SystemClock
 from service.kafka_parts import open_inbox, refuse_missing_topics
@@ -59,6 +61,8 @@ async def open_notifier(
     wording, channels = wording_of(settings), open_them(settings)
     topics = sorted({TOPICS[subject] for subject in settings.notifier.subjects})
     async with AsyncExitStack() as stack:
+        with suppress(TryLater):  # it is proved again when it is back
+            await require_sessions(settings.sqlalchemy_url)
         connection = kafka_connection(settings)
         await refuse_missing_topics(connection, topics)
         group = notices_group(settings.mlflow_model_name)

@@ -16,6 +16,7 @@ from service.adapters.postgres.asked_requests import PostgresAskedRequests
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import upgrade
+from service.adapters.postgres.sessions import require_sessions
 from service.adapters.postgres.variables import PostgresVariables
 from service.api.app import Parts, build_app
 from service.api.asking import Asking
@@ -68,7 +69,8 @@ async def open_api(settings: Settings) -> AsyncIterator[Server]:
 
 async def _prepare(settings: Settings, publisher: KafkaPublisher) -> None:
     """Bring the schema up to date and connect, so that the first request is as fast as the others."""
-    steps: tuple[Callable[[], Awaitable[None]], ...] = (
+    steps: tuple[Callable[[], Awaitable[object]], ...] = (
+        partial(require_sessions, settings.sqlalchemy_url),
         partial(asyncio.to_thread, upgrade, settings.sqlalchemy_url),
         partial(publisher.start, [REQUEST_TOPIC]),
     )

@@ -6,6 +6,7 @@ import typer
 
 from service.adapters.postgres.roles import grant_to_worker
 from service.adapters.postgres.schema import upgrade
+from service.adapters.postgres.sessions import require_sessions
 from service.cli.console import AsJson, print_json, say
 from service.cli.reading import read_settings, run
 
@@ -23,6 +24,7 @@ def upgrade_schema(*, as_json: AsJson = False) -> None:
     settings = read_settings()
 
     async def work() -> None:
+        await require_sessions(settings.sqlalchemy_url)
         upgrade(settings.sqlalchemy_url)
 
     run(work(), settings)
@@ -42,6 +44,7 @@ def grant(
     settings = read_settings()
 
     async def work() -> None:
+        await require_sessions(settings.sqlalchemy_url)
         grant_to_worker(settings.sqlalchemy_url, role)
 
     run(work(), settings)

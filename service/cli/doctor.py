@@ -17,6 +17,7 @@ from domain.errors import LaurelError, Stop, TryLater
 from service.adapters.kafka.reachability import topics_that_are_missing
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.postgres.schema import require_current
+from service.adapters.postgres.sessions import require_sessions
 from service.cli.configuration import config_faults, fault_line
 from service.cli.console import AsJson, Exit, masked, out, print_json, printable
 from service.cli.findings import Finding
@@ -33,6 +34,8 @@ _SECONDS: Final = 10.0
 _MENDS: Final = {
     "schema_older": "laurel db upgrade",
     "schema_newer": "run the Laurel that brought it there, or a later one",
+    "pooler_in_transaction_mode": "the server's own address in DATABASE_URL, or a pooler in session mode",
+    "startup_parameter_refused": "correct DATABASE_URL, or the pooler's ignore_startup_parameters",
     "kafka_denied": "correct KAFKA__SECURITY_PROTOCOL and KAFKA__SASL_…",
     "ca_unusable": "correct that setting, or that variable",
     "client_certificate_unusable": "correct that setting",
@@ -117,8 +120,10 @@ async def _kafka(settings: Settings) -> Finding:
 
 
 async def _postgres(settings: Settings) -> Finding:
+    straight = await require_sessions(settings.sqlalchemy_url)
     await asyncio.to_thread(require_current, settings.sqlalchemy_url)
-    return Finding("postgresql", well=True, found="answers, the schema is this version's")
+    way = "" if straight else " through a pooler or a proxy, sessions are kept"
+    return Finding("postgresql", well=True, found=f"answers{way}, the schema is this version's")
 
 
 async def _mlflow(settings: Settings) -> Finding:

@@ -1,9 +1,15 @@
-"""How a connection is made: with a time limit on everything that can hang."""
+"""How a connection is made: with a time limit on everything that can hang, and settings of its session.
 
+The settings are made after connecting: a pooler such as PgBouncer refuses `options` in the startup packet.
+"""
+
+import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from sqlalchemy.engine import URL, make_url
@@ -12,7 +18,9 @@ from sqlalchemy.exc import ArgumentError
 from domain.errors import Stop
 
 CONNECT_SECONDS: Final = 4
+ANSWER_SECONDS: Final = 3.0  # for a statement that asks nothing of the server but to be there
 _DRIVER: Final = "postgresql+psycopg"
+_OPTION: Final = re.compile(r"(?:-c\s*|--)(\w+)=")  # `-c name=value` or `--name=value`
 
 # A server that vanished without a word is noticed by TCP itself within some ten seconds.
 _TCP: Final[Mapping[str, Any]] = {
@@ -63,11 +71,44 @@ def _bad_url(why: str) -> Stop:
     )
 
 
-def connect_arguments(url: URL, *, application: str, statement_seconds: float) -> dict[str, Any]:
+def connect_arguments(url: URL, *, application: str) -> dict[str, Any]:
     """Arguments for libpq that the URL leaves open; what the URL says itself stands."""
-    limit = round(statement_seconds * 1000)
-    settings = f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={limit} -c timezone=UTC"
-    given = url.query.get("options", "")
-    options = " ".join([settings, *([given] if isinstance(given, str) else given)])
     defaults = {"connect_timeout": CONNECT_SECONDS, "application_name": application, **_TCP}
-    return {name: value for name, value in defaults.items() if name not in url.query} | {"options": options}
+    return {name: value for name, value in defaults.items() if name not in url.query}
+
+
+def session_settings(url: URL, *, statement_seconds: float) -> dict[str, str]:
+    """Settings of the server for each session, but for those that the URL's `options` make themselves."""
+    limit = str(round(statement_seconds * 1000))
+    ours = {"statement_timeout": limit, "idle_in_transaction_session_timeout": limit, "timezone": "UTC"}
+    given = url.query.get("options", "")
+    said = _OPTION.findall((given if isinstance(given, str) else " ".join(given)).lower())
+    return {name: value for name, value in ours.items() if name not in said}
+
+
+def session_statement(settings: Mapping[str, str]) -> tuple[bytes, list[str]]:
+    """Give the one statement that makes the settings, and its parameters."""
+    calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+    return f"SELECT {calls}".encode(), [text for setting in settings.items() for text in setting]
+
+
+async def open_session(settings: Mapping[str, str], **arguments: Any) -> PromptConnection:
+    """Connect and make the settings. Raises psycopg's errors."""
+    connection = await PromptConnection.connect(**{**arguments, "autocommit": True})
+    await begin_session(connection, settings)
+    return connection
+
+
+async def begin_session(connection: PromptConnection, settings: Mapping[str, str]) -> None:
+    """Make the settings of a session. Raises psycopg.OperationalError, the connection then closed."""
+    statement, parameters = session_statement(settings)
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await connection.execute(statement, parameters, prepare=False)
+    except (psycopg.Error, TimeoutError) as error:
+        await connection.close()
+        why = str(error) or f"no answer within {ANSWER_SECONDS:g} s"
+        raise psycopg.OperationalError(f"the session could not be set up: {why}") from error
+    except BaseException:
+        await connection.close()
+        raise

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
-import psycopg
 from sqlalchemy import RowMapping, event, literal, select
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
@@ -14,9 +13,16 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.base import Executable
 
-from service.adapters.postgres.connections import PromptConnection, connect_arguments, parse_url
-from service.adapters.postgres.errors import is_passing, translate, unavailable
+from domain.errors import Stop
+from service.adapters.postgres.connections import (
+    PromptConnection,
+    connect_arguments,
+    open_session,
+    parse_url,
+)
+from service.adapters.postgres.errors import is_passing, needs_another_connection, translate, unavailable
 from service.adapters.postgres.listener import OUTBOX, WORK, Bell, Listener
+from service.adapters.postgres.sessions import Sessions, sessions_to
 
 # Seconds between tries: the second mends a connection that was cut while idle, the last a server's restart.
 _PAUSES: Final = (0.0, 0.05, 0.15, 0.3, 0.5)
@@ -32,9 +38,9 @@ class Database:
     nobody knows whether it was committed, is simply said again, and the store looks at what it finds.
     """
 
-    def __init__(self, engine: AsyncEngine, arguments: Mapping[str, Any], timeout_seconds: float) -> None:
+    def __init__(self, engine: AsyncEngine, sessions: Sessions, timeout_seconds: float) -> None:
         self._engine = engine
-        self._arguments = arguments
+        self._sessions = sessions
         self._timeout = timeout_seconds
         self.work = Bell()
         self.outbox = Bell()
@@ -86,15 +92,13 @@ class Database:
             yield _Stage(self, connection)
             await connection.rollback()
 
-    async def connect_alone(self, *settings: str) -> PromptConnection:
-        """Open a connection beside the pool, with server settings such as `idle_session_timeout=5000`.
+    async def connect_alone(self, settings: Mapping[str, str] = _NONE) -> PromptConnection:
+        """Open a session beside the pool, with settings of the server such as `idle_session_timeout`.
 
-        It ends with this database at the latest. Raises psycopg's errors.
+        It is proved to be one, and ends with this database at the latest. Raises psycopg's errors,
+        TimeoutError, and Stop when a pooler does not keep sessions.
         """
-        options = " ".join([self._arguments["options"], *(f"-c {setting}" for setting in settings)])
-        connection = await PromptConnection.connect(
-            **{**self._arguments, "options": options}, autocommit=True
-        )
+        connection = await self._sessions.open(settings)
         self._alone = [known for known in self._alone if not known.closed] + [connection]
         return connection
 
@@ -102,7 +106,7 @@ class Database:
         """End the listening task and every connection."""
         if self._listening is not None:
             self._listening.cancel()
-            await asyncio.wait({self._listening})
+            await asyncio.gather(self._listening, return_exceptions=True)
         for connection in self._alone:
             await connection.close()
         await self._engine.dispose()
@@ -114,6 +118,7 @@ class Database:
 
     @asynccontextmanager
     async def _within_limits(self, doing: str) -> AsyncIterator[None]:
+        self._refuse_lost_sessions()
         try:
             async with asyncio.timeout(self._timeout):
                 yield
@@ -121,6 +126,12 @@ class Database:
             raise unavailable(doing, f"no answer within {self._timeout:g} s") from None
         except (DBAPIError, NoFreeConnection, UnicodeEncodeError) as error:
             raise translate(error, doing) from error
+
+    def _refuse_lost_sessions(self) -> None:
+        """Whoever listens finds out when a pooler comes between, after a failover, say."""
+        task = self._listening
+        if task is not None and task.done() and not task.cancelled() and isinstance(task.exception(), Stop):
+            task.result()
 
     async def _insist(
         self, statement: Executable, parameters: Mapping[str, Any], unless_found: Executable | None
@@ -152,7 +163,7 @@ class _Stage(Database):
     """Runs every statement in one transaction."""
 
     def __init__(self, database: Database, connection: AsyncConnection) -> None:
-        super().__init__(database._engine, database._arguments, database._timeout)  # noqa: SLF001 - the same class
+        super().__init__(database._engine, database._sessions, database._timeout)  # noqa: SLF001 - the same class
         self._connection = connection
 
     async def _once(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[RowMapping]:
@@ -169,13 +180,13 @@ async def _answer(
 def _distrust_the_pool(context: ExceptionContext) -> None:
     """Open new connections, where the idle ones may be as bad as the one that failed.
 
-    What swallowed a call that was given up may have swallowed them too; and a session that began on a
-    read-only server stays read-only.
+    What swallowed a call that was given up may have swallowed them too; a session that began on a read-only
+    server stays read-only; and what a pooler mixed up once is mixed up.
     """
     error = context.original_exception
     if isinstance(error, asyncio.CancelledError):
         context.invalidate_pool_on_disconnect = True
-    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+    if needs_another_connection(error):
         context.is_disconnect = True
 
 
@@ -191,10 +202,13 @@ async def open_database(
     Raises Stop for a URL that cannot be one of PostgreSQL.
     """
     parsed = parse_url(url)
-    given = connect_arguments(parsed, application=application, statement_seconds=timeout_seconds)
+    sessions = sessions_to(url, application=application, statement_seconds=timeout_seconds)
     engine = create_async_engine(
         parsed,
-        connect_args={**given, "async_creator_fn": PromptConnection.connect},
+        connect_args={
+            **connect_arguments(parsed, application=application),
+            "async_creator_fn": partial(open_session, sessions.settings),
+        },
         hide_parameters=True,  # they hold what requests said, and errors are logged
         isolation_level="AUTOCOMMIT",
         pool_size=connections,
@@ -204,8 +218,7 @@ async def open_database(
         pool_reset_on_return=None,  # there is never an open transaction to roll back
     )
     event.listen(engine.sync_engine, "handle_error", _distrust_the_pool)
-    alone = {**engine.dialect.create_connect_args(parsed)[1], **given}
-    database = Database(engine, alone, timeout_seconds)
+    database = Database(engine, sessions, timeout_seconds)
     database.listen()
     try:
         yield database

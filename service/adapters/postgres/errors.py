@@ -1,4 +1,8 @@
-"""PostgreSQL's errors, sorted once by the reaction that they ask for."""
+"""PostgreSQL's errors, sorted once by the reaction that they ask for.
+
+Never to be tried again is only what is wrong with a value that was given. For all else the process waits, or
+stops: a request is not at fault for the state of a server, a pooler, a right or a table.
+"""
 
 import re
 from typing import Final
@@ -9,21 +13,25 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from domain.errors import GenerationTaken, LaurelError, NeverRetry, Stop, TryLater
 
-# The classes of SQLSTATE behind which the server, not the statement, is at fault: connection, rollback by the
-# server, resources, operator intervention (also a statement's time limit), system, internal.
-_SERVER_CLASSES: Final = ("08", "40", "53", "57", "58", "XX")
-_READ_ONLY: Final = "25006"
-_LOCK_TIMEOUT: Final = "55P03"
-# What the value itself is at fault for, in any session: too long, out of range, letters that the database's
-# encoding lacks, larger than an index takes. The rest of their classes is a session's fault, or ours.
-_OF_THE_VALUE: Final = frozenset({"22001", "22003", "22021", "22P05", "54000"})
+# A prepared statement that is not there, is there twice, or was planned for another table: a pooler gave the
+# session to another client, or the schema was changed.
+_MIXED_UP: Final = ("26000", "42P05", "0A000")
+# The states of which the server, not the statement, is the cause: connection, transaction, rollback by the
+# server, resources, object in use, operator intervention (also a statement's time limit), system, internal.
+_SERVER_STATES: Final = ("08", "25", "40", "53", "55", "57", "58", "XX", *_MIXED_UP)
 _NO_RIGHT: Final = "42501"
-_SCHEMA_STATES: Final = (_NO_RIGHT, "3F000", "42P01", "42703", "42883")  # no such schema, table, column …
+_SCHEMA_CLASSES: Final = ("42", "3F")  # no such schema, table, column, right …
+_DATA_CLASSES: Final = ("22", "54")  # a value that cannot be stored, or is too large
+_NUMBERING: Final = ("varsup.c", "multixact.c")  # of class 54 too, when the server has used its numbers up
 _GENERATION_KEY: Final = "one_entry_per_generation"
 _LEDGER_STATES: Final = ("LA001", "LA002", "LA003")  # ours, raised by the ledger's triggers
 
-# What may pass within the time that a call has: a restart, a failover, a deadlock, a moment without slots.
-_PASSING: Final = ("08", "40", "57P01", "57P02", "57P03", "53300")
+# What may pass within the time that a call has: a restart, a failover, a deadlock, a moment without slots, a
+# session that was ended or mixed up.
+_PASSING: Final = ("08", "25P", "40", "57P01", "57P02", "57P03", "57P05", "53300", *_MIXED_UP)
+_OTHER_CONNECTION: Final = ("25", *_MIXED_UP)
+
+_STARTUP_REFUSED: Final = re.compile(r"unsupported startup parameter(?: in options)?:? *(\S+)")
 
 
 def unavailable(doing: str, why: str) -> TryLater:
@@ -38,8 +46,13 @@ def is_passing(error: Exception) -> bool:
     cause = _cause(error)
     state = _sqlstate(cause)
     if state is None:
-        return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+        return _is_lost(cause) and _startup_parameter(cause) is None
     return state.startswith(_PASSING)
+
+
+def needs_another_connection(error: BaseException) -> bool:
+    """True when the session is unfit though the connection stands: read-only, in a transaction, mixed up."""
+    return (_sqlstate(error) or "").startswith(_OTHER_CONNECTION)
 
 
 def translate(error: Exception, doing: str) -> LaurelError:
@@ -48,35 +61,68 @@ def translate(error: Exception, doing: str) -> LaurelError:
         return unavailable(doing, "every connection of this process is in use")
     cause = _cause(error)
     state, why = _sqlstate(cause), _first_line(cause)
-    if _is_unavailable(cause, state):
+    if parameter := _startup_parameter(cause):
+        return _startup_refused(parameter)
+    if _is_lost(cause) if state is None else _is_of_the_server(cause, state):
         return unavailable(doing, why)
-    if state in _SCHEMA_STATES:
-        mend = "grant the missing right" if state == _NO_RIGHT else "run `laurel db upgrade`"
-        return Stop(
-            "schema_unusable", f"the database is not as Laurel needs it: {why}; {mend}", sqlstate=state
-        )
-    return _refusal(cause, state, f"{doing}: {why}")
+    if state is not None and state.startswith(_SCHEMA_CLASSES):
+        return _schema_unusable(state, why)
+    return _refusal(cause, state, doing, why)
 
 
-def _is_unavailable(cause: BaseException, state: str | None) -> bool:
-    if state is None:
-        return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
-    return state.startswith(_SERVER_CLASSES) or state in {_READ_ONLY, _LOCK_TIMEOUT}
+def _is_lost(cause: BaseException) -> bool:
+    """Of an error without a state: true for what happened to the connection."""
+    return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
 
 
-def _refusal(cause: BaseException, state: str | None, what: str) -> LaurelError:
+def _is_of_the_server(cause: BaseException, state: str) -> bool:
+    """Whatever ends the session is, and so is a server that gives out no more numbers for transactions."""
+    diag = cause.diag if isinstance(cause, psycopg.Error) else None
+    if diag and (diag.severity_nonlocalized in {"FATAL", "PANIC"} or diag.source_file in _NUMBERING):
+        return True
+    return state.startswith(_SERVER_STATES)
+
+
+def _startup_parameter(cause: BaseException) -> str | None:
+    """Give the name of what a pooler refused in the packet that opens a connection."""
+    found = _STARTUP_REFUSED.search(str(cause))
+    return found[1] if found else None
+
+
+def _startup_refused(parameter: str) -> Stop:
+    return Stop(
+        "startup_parameter_refused",
+        f"a pooler refuses the startup parameter {parameter!r}: take it out of DATABASE_URL and of libpq's "
+        "own variables (such as PGOPTIONS), or list it in the pooler's ignore_startup_parameters",
+        parameter=parameter,
+    )
+
+
+def _schema_unusable(state: str, why: str) -> Stop:
+    mend = "grant the missing right" if state == _NO_RIGHT else "run `laurel db upgrade`"
+    return Stop("schema_unusable", f"the database is not as Laurel needs it: {why}; {mend}", sqlstate=state)
+
+
+def _refusal(cause: BaseException, state: str | None, doing: str, why: str) -> LaurelError:
     if isinstance(cause, psycopg.IntegrityError) and cause.diag.constraint_name == _GENERATION_KEY:
         return GenerationTaken("generation_taken", "this generation is in the ledger already")
     if state in _LEDGER_STATES:
-        return NeverRetry("ledger_broken", f"the promotion ledger refused to {what}; audit it")
-    if state in _OF_THE_VALUE or _is_unsendable(cause, state):
-        return NeverRetry("not_storable", f"PostgreSQL cannot hold what it was given to {what}")
-    return NeverRetry("postgres_refused", f"PostgreSQL refused to {what}", sqlstate=state)
+        return NeverRetry("ledger_broken", f"the promotion ledger refused to {doing}: {why}; audit it")
+    if _is_about_the_value(cause, state):
+        return NeverRetry("not_storable", f"PostgreSQL cannot hold what it was given to {doing}: {why}")
+    return TryLater(
+        "postgres_refused",
+        f"PostgreSQL refused to {doing}: {why}",
+        waiting_on="postgres",
+        sqlstate=state,
+    )
 
 
-def _is_unsendable(cause: BaseException, state: str | None) -> bool:
-    """True for a value that psycopg itself could not put on the wire."""
-    return state is None and isinstance(cause, UnicodeEncodeError | psycopg.DataError)
+def _is_about_the_value(cause: BaseException, state: str | None) -> bool:
+    if state is None:
+        return isinstance(cause, UnicodeEncodeError | psycopg.DataError)
+    return state.startswith(_DATA_CLASSES)
+
 
 
 def _cause(error: Exception) -> BaseException:

@@ -52,7 +52,7 @@ class Listener:
         self._pause = _FIRST_PAUSE
 
     async def run(self) -> None:
-        """Listen until cancelled."""
+        """Listen until cancelled. Raises Stop when the way to the database does not keep sessions."""
         while True:
             try:
                 await self._listen()

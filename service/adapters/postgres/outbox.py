@@ -54,7 +54,7 @@ class PostgresOutbox:
         self._database = database
         self._model = model_name
         self._seen_rings = -1  # of the bell for the outbox, at the newest look or waking
-        self._relay = SessionLock(database, f"idle_session_timeout={round(relay_idle_seconds * 1000)}")
+        self._relay = SessionLock(database, {"idle_session_timeout": str(round(relay_idle_seconds * 1000))})
 
     async def unsent(self, limit: int) -> Sequence[OutboxRow]:
         """Read the oldest rows that are not marked sent."""

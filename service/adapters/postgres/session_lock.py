@@ -1,22 +1,26 @@
 """A lock that a living process holds: PostgreSQL gives it back when the process's connection ends."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 import psycopg
 
-from service.adapters.postgres.connections import CONNECT_SECONDS, PromptConnection
+from service.adapters.postgres.connections import ANSWER_SECONDS, CONNECT_SECONDS, PromptConnection
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.errors import translate, unavailable
 
 _TAKE: Final = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
-_ANSWER_SECONDS: Final = 3.0
+_NO_SETTINGS: Final[Mapping[str, str]] = {}
 
 
 class SessionLock:
-    """One advisory lock on a connection of its own; `settings` are of that session on the server."""
+    """One advisory lock on a connection of its own; `settings` are of that session on the server.
 
-    def __init__(self, database: Database, *settings: str) -> None:
+    Each connection is proved to be a session before it takes the lock.
+    """
+
+    def __init__(self, database: Database, settings: Mapping[str, str] = _NO_SETTINGS) -> None:
         self._database = database
         self._settings = settings
         self._connection: PromptConnection | None = None
@@ -25,11 +29,13 @@ class SessionLock:
     async def take(self, name: str) -> bool:
         """Take the lock of this name; False when another session has it. Raises TryLater.
 
+        Raises Stop when a pooler stands between that does not keep sessions.
+
         The connection stays open for the next try.
         """
         doing = f"take the lock {name!r}"
         try:
-            async with asyncio.timeout(CONNECT_SECONDS + _ANSWER_SECONDS):
+            async with asyncio.timeout(CONNECT_SECONDS + ANSWER_SECONDS):
                 self.taken = await self._tried(name)
         except TimeoutError:
             await self.give_back()
@@ -44,7 +50,7 @@ class SessionLock:
         if not self.taken or self._connection is None:
             return False
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 await self._connection.execute("SELECT 1")
         except (psycopg.Error, TimeoutError):
             await self.give_back()
@@ -61,9 +67,9 @@ class SessionLock:
         if self._connection is not None:
             try:
                 return await _try(self._connection, name)
-            except psycopg.OperationalError:  # cut while it was idle
+            except psycopg.Error:  # cut while it was idle, or its prepared statements are gone
                 await self.give_back()
-        self._connection = await self._database.connect_alone(*self._settings)
+        self._connection = await self._database.connect_alone(self._settings)
         return await _try(self._connection, name)
 
 

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import psycopg
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from service.adapters.postgres.connections import connect_arguments, parse_url
+from service.adapters.postgres.connections import (
+    connect_arguments,
+    parse_url,
+    session_settings,
+    session_statement,
+)
 from service.adapters.postgres.errors import translate
 
 _LONGEST_STATEMENT_SECONDS: Final = 120.0
@@ -22,10 +27,15 @@ def transaction(url: str, doing: str) -> Iterator[Connection]:
     Raises Stop, TryLater and NeverRetry as the stores do.
     """
     parsed = parse_url(url)
-    given = connect_arguments(
-        parsed, application="laurel-schema", statement_seconds=_LONGEST_STATEMENT_SECONDS
-    )
+    given = connect_arguments(parsed, application="laurel-schema")
+    settings = session_settings(parsed, statement_seconds=_LONGEST_STATEMENT_SECONDS)
+
+    def begin_session(opened: psycopg.Connection[Any], _: object) -> None:
+        opened.execute(*session_statement(settings))
+        opened.commit()
+
     engine = create_engine(parsed, connect_args=given, poolclass=NullPool, hide_parameters=True)
+    event.listen(engine, "connect", begin_session)
     try:
         with engine.begin() as connection:
             yield connection

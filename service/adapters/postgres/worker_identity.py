@@ -16,7 +16,7 @@ from service.adapters.postgres.session_lock import SessionLock
 _CHECK_SECONDS: Final = 2.0
 
 # The server notices within half a minute that a machine has vanished, and lets its worker's name go.
-_SETTINGS: Final = ("tcp_keepalives_idle=10", "tcp_keepalives_interval=5", "tcp_keepalives_count=3")
+_SETTINGS: Final = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 
 
 class WorkerIdentity:
@@ -29,7 +29,8 @@ class WorkerIdentity:
     async def keep(self) -> None:
         """Run beside the worker: take the name again after the database was away.
 
-        Raises Stop when another worker took it meanwhile: this one must end, and start anew under another.
+        Raises Stop when another worker took it meanwhile: this one must end, and start anew under another;
+        and when a pooler stands between now that does not keep sessions.
         """
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
@@ -51,7 +52,7 @@ async def hold_worker_identity(database: Database, wanted: str) -> AsyncIterator
 
     Raises TryLater when the database does not answer.
     """
-    lock = SessionLock(database, *_SETTINGS)
+    lock = SessionLock(database, _SETTINGS)
     for name in _names(wanted):
         if await lock.take(_lock_name(name)):
             break
