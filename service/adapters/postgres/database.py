@@ -51,6 +51,7 @@ class Database:
         """Ask once whether the database answers. Raises TryLater with the reason when it does not."""
         async with self._within_limits("answer a ping"):
             await self._once(_PING, _NONE)
+        self._refuse_lost_sessions()
         if self._listening is None or self._listening.done():
             raise unavailable("announce new work", "the listening task of this process has ended")
 

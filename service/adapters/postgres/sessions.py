@@ -142,7 +142,7 @@ async def _begin(connection: PromptConnection) -> None:
 
 async def _answer_beside(one: PromptConnection, another: PromptConnection) -> Any:
     """Ask one while the other is in a transaction: in a pool of one server process it waits for its end."""
-    asking = asyncio.create_task(_row(one, _PID, seconds=3 * ANSWER_SECONDS))
+    asking = asyncio.create_task(_row(one, _PID, patience=3))
     try:
         await asyncio.wait({asking}, timeout=ANSWER_SECONDS)
         if not asking.done():
@@ -169,9 +169,9 @@ def _first(row: tuple[Any, ...] | None) -> Any:
 
 
 async def _row(
-    connection: PromptConnection, statement: str, *parameters: str, seconds: float = ANSWER_SECONDS
+    connection: PromptConnection, statement: str, *parameters: str, patience: int = 1
 ) -> tuple[Any, ...] | None:
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(patience * ANSWER_SECONDS):
         cursor = await connection.execute(statement.encode(), parameters or None, prepare=False)
         return await cursor.fetchone() if cursor.description else None
 

@@ -1,0 +1,267 @@
+"""Poolers between Laurel and PostgreSQL: one that keeps sessions serves, one that does not is refused."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from domain.errors import Stop, TryLater
+from service.adapters.postgres import sessions, worker_identity
+from service.adapters.postgres.database import open_database
+from service.adapters.postgres.outbox import PostgresOutbox
+from service.adapters.postgres.schema import upgrade
+from service.adapters.postgres.sessions import is_straight_session, require_sessions, sessions_to
+from service.adapters.postgres.worker_identity import hold_worker_identity
+from tests.eventually import eventually
+from tests.integration.postgres_admin import ask, proxied
+from tests.poolers import Mode, Pooler
+from tests.postgres_messages import one_number
+from tests.servers import PostgresServer
+
+SENTENCE = "a pooler in transaction mode: connect straight, or use session mode"
+LIMITS = (
+    "SELECT current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout'), "
+    "current_setting('TimeZone')"
+)
+
+
+def forged(message: bytes) -> bytes | None:
+    """Tell every client that it has a server process of its own."""
+    return one_number("pg_backend_pid", 4711) if b"pg_backend_pid" in message else None
+
+
+TRANSACTION_MODES: Mapping[str, Mapping[str, Any]] = {
+    "as usual": {},
+    "in turn": {"in_turn": True, "warm": 2},
+    "in turn among three": {"in_turn": True, "warm": 3},
+    "with one server process": {"size": 1},
+    "with the key of a server process": {"passes_keys": True},
+    "with a forged answer": {"answered": forged},
+    "in statement mode": {"mode": Mode.STATEMENT},
+}
+
+
+@pytest.fixture(scope="module")
+def url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A database for all of these tests, with our schema."""
+    name = f"pooled_{uuid.uuid4().hex}"
+    url = postgres_server.create_database(name)
+    upgrade(url)
+    yield url
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+async def pooler(url: str) -> AsyncIterator[Pooler]:
+    """One in session mode; a test may change its mode."""
+    async with Pooler(url, Mode.SESSION) as pooler:
+        yield pooler
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "ANSWER_SECONDS", 0.5)
+
+
+class TestProof:
+    @pytest.mark.usefixtures("_impatient")
+    @pytest.mark.parametrize("kind", TRANSACTION_MODES.values(), ids=TRANSACTION_MODES.keys())
+    async def test_a_pooler_that_keeps_no_session_is_refused_however_it_hides_it(
+        self, kind: Mapping[str, Any], url: str
+    ) -> None:
+        async with Pooler(url, **{"mode": Mode.TRANSACTION, **kind}) as pooler:
+            with pytest.raises(Stop, match=SENTENCE) as refused:
+                await require_sessions(pooler.url)
+        assert refused.value.reason == "pooler_in_transaction_mode"
+
+    async def test_a_pooler_that_keeps_sessions_is_told_from_a_straight_way(
+        self, url: str, pooler: Pooler
+    ) -> None:
+        assert await require_sessions(url)
+        assert not await require_sessions(pooler.url)
+
+    async def test_a_proxy_that_carries_bytes_is_no_obstacle(self, url: str) -> None:
+        async with proxied(url) as (proxy, through):
+            assert not await require_sessions(through)
+            assert proxy.requests
+
+    async def test_a_straight_way_costs_one_statement_and_no_second_connection(self, url: str) -> None:
+        async def never() -> Any:
+            raise AssertionError("a second connection was opened")
+
+        connection, _ = await sessions_to(url, application="t", statement_seconds=1).prove()
+        async with connection:
+            assert await is_straight_session(connection, never)
+            (said,) = ask(
+                url, "SELECT query FROM pg_stat_activity WHERE pid = %s", connection.info.backend_pid
+            )
+        assert said == ("SELECT pg_backend_pid(), inet_client_port()",)
+
+    @pytest.mark.usefixtures("_impatient")
+    async def test_a_pool_too_small_for_sessions_is_waited_for_and_not_taken_for_another_mode(
+        self, url: str
+    ) -> None:
+        async with Pooler(url, Mode.SESSION, size=1) as small:
+            with pytest.raises(TryLater, match="its pool may be too small") as away:
+                await require_sessions(small.url)
+        assert away.value.waiting_on == "postgres"
+
+    @pytest.mark.usefixtures("_impatient")
+    async def test_a_pool_that_is_refused_is_left_as_it_was(self, url: str) -> None:
+        """Its server processes are those of other clients, too."""
+        look = (
+            "SELECT current_setting('statement_timeout'), count(*) FROM pg_locks WHERE pid = pg_backend_pid()"
+        )
+        async with Pooler(url, Mode.TRANSACTION, size=1) as pooler:
+            before = await asyncio.to_thread(ask, pooler.url, look)
+            with pytest.raises(Stop):
+                await require_sessions(pooler.url)
+            assert await asyncio.to_thread(ask, pooler.url, look) == before
+
+
+class TestStartupParameters:
+    async def test_one_that_a_pooler_refuses_is_named_with_the_way_out(self, pooler: Pooler) -> None:
+        given = f"{pooler.url}?options=-c%20search_path%3Dsomewhere"
+        async with open_database(given) as database:
+            for asking in (require_sessions(given), database.ping(), PostgresOutbox(database, "m").unsent(1)):
+                with pytest.raises(
+                    Stop, match=r"'options'.*DATABASE_URL.*ignore_startup_parameters"
+                ) as refused:
+                    await asking
+                assert refused.value.reason == "startup_parameter_refused"
+
+    async def test_a_migration_names_it_too(self, pooler: Pooler) -> None:
+        with pytest.raises(Stop, match="'options'"):
+            await asyncio.to_thread(upgrade, f"{pooler.url}?options=-c%20search_path%3Dsomewhere")
+
+    @pytest.mark.parametrize("way", ["straight", "pooled"])
+    async def test_the_limits_of_a_session_hold_without_any(self, way: str, url: str, pooler: Pooler) -> None:
+        async with open_database(pooler.url if way == "pooled" else url, timeout_seconds=4) as database:
+            row = await database.row("look at the limits", text(LIMITS))
+            alone = await database.connect_alone({"idle_session_timeout": "15000"})
+            cursor = await alone.execute((LIMITS + ", current_setting('idle_session_timeout')").encode())
+            (at_most,) = await cursor.fetchall()
+        assert row is not None
+        assert tuple(row.values()) == ("4s", "4s", "UTC")
+        assert at_most == ("4s", "4s", "UTC", "15s")
+
+    async def test_what_the_url_says_itself_stands(self, url: str) -> None:
+        said = f"{url}?options=-c%20statement_timeout%3D1234%20--timezone%3DEurope/Riga"
+        async with open_database(said, timeout_seconds=4) as database:
+            row = await database.row("look at the limits", text(LIMITS))
+        assert row is not None
+        assert tuple(row.values()) == ("1234ms", "4s", "Europe/Riga")
+
+
+class TestFailover:
+    """A pooler in transaction mode appears under a process that runs."""
+
+    async def test_the_relay_refuses_to_take_its_lock_there(self, pooler: Pooler) -> None:
+        async with open_database(pooler.url) as database:
+            outbox = PostgresOutbox(database, "failover")
+            assert await outbox.try_to_be_the_relay()
+            await _change_mode(pooler)
+            assert not await outbox.try_to_be_the_relay()
+            with pytest.raises(Stop, match=SENTENCE):
+                await outbox.try_to_be_the_relay()
+
+    async def test_a_worker_does_not_take_its_name_again(
+        self, pooler: Pooler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(worker_identity, "_CHECK_SECONDS", 0.05)
+        async with open_database(pooler.url) as database, hold_worker_identity(database, "host") as identity:
+            await _change_mode(pooler)
+            with pytest.raises(Stop, match=SENTENCE):
+                await asyncio.wait_for(identity.keep(), 20)
+
+    async def test_a_process_that_only_listens_says_so_at_its_next_call(self, pooler: Pooler) -> None:
+        async with open_database(pooler.url) as database:
+            await _change_mode(pooler)
+
+            async def refused() -> bool:
+                try:
+                    await database.ping()
+                except Stop as error:
+                    return SENTENCE in error.message
+                return False
+
+            assert await eventually(refused)
+
+
+async def _change_mode(pooler: Pooler) -> None:
+    pooler.mode = Mode.TRANSACTION
+    await pooler.cut()
+
+
+class TestSessions:
+    """What stands on a session works through a pooler that keeps it."""
+
+    async def test_a_lock_is_free_when_its_holder_has_gone(self, pooler: Pooler) -> None:
+        """The server process lives on in the pool; the lock does not."""
+        async with open_database(pooler.url) as one, open_database(pooler.url) as another:
+            first, second = PostgresOutbox(one, "shared"), PostgresOutbox(another, "shared")
+            assert await first.try_to_be_the_relay()
+            assert not await second.try_to_be_the_relay()
+            await first.close()
+            assert await eventually(second.try_to_be_the_relay)
+
+    async def test_statements_are_prepared_and_forgotten_with_their_client(self, pooler: Pooler) -> None:
+        for _ in range(3):
+            async with open_database(pooler.url) as database:
+                outbox = PostgresOutbox(database, "prepared")
+                for _ in range(12):
+                    assert await outbox.unsent(1) == []
+
+    async def test_a_call_that_is_given_up_ends_at_once_and_its_session_is_nobody_elses(
+        self, pooler: Pooler, url: str
+    ) -> None:
+        async with open_database(pooler.url, timeout_seconds=30) as database:
+            await database.ping()
+            call = asyncio.create_task(database.rows("sleep", text("SELECT pg_sleep(20)")))
+            asleep = "SELECT pid FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep' AND state = 'active'"
+            ((pid,),) = await eventually(lambda: ask(url, asleep))
+            call.cancel()
+            done, _ = await asyncio.wait({call}, timeout=10)
+            assert done
+            for _ in range(10):
+                (row,) = await database.rows("look", text("SELECT pg_backend_pid() AS pid"))
+                assert row["pid"] != pid
+        ask(url, "SELECT pg_terminate_backend(%s)", pid)
+
+    async def test_whoever_cancels_cancels_his_own_statement(self, pooler: Pooler, url: str) -> None:
+        connection = await psycopg.AsyncConnection.connect(
+            pooler.url.replace("+psycopg", ""), autocommit=True
+        )
+        async with connection:
+            sleeping = asyncio.create_task(connection.execute("SELECT pg_sleep(60)"))
+            await eventually(
+                lambda: ask(url, "SELECT pid FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep.60'")
+            )
+            await connection.cancel_safe()
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                await sleeping
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "EXECUTE 'DEALLOCATE ALL';",
+        "FOR n IN 1..20 LOOP EXECUTE 'PREPARE _pg3_' || n || ' AS SELECT 1'; END LOOP;",
+    ],
+    ids=["26000", "42P05"],
+)
+async def test_prepared_statements_that_somebody_mixed_up_are_made_anew_on_another_connection(
+    harm: str, url: str
+) -> None:
+    async with open_database(url) as database:
+        outbox = PostgresOutbox(database, "mixed up")
+        for _ in range(10):
+            await outbox.unsent(1)
+        await database.rows("mix up", text(f"DO $$ BEGIN {harm} END $$"))
+        for _ in range(10):
+            assert await outbox.unsent(1) == []
+            assert await outbox.oldest_age_seconds() == 0
