@@ -80,7 +80,7 @@ class Pooler:
     """Relays to the server of `url` over at most `size` server processes, `warm` of them open from the start.
 
     `in_turn` lends the one that was free for longest; `passes_keys` tells a client the key of a server
-    process; `answered` may answer a message in the server's place.
+    process; `answered` may answer a message in the server's place, which then never sees it.
     """
 
     def __init__(
@@ -201,7 +201,7 @@ class Pooler:
     async def _carry(self, client: _Client) -> None:
         """Carry what the client says to a server process."""
         while (message := await read_message(client.reader))[:1] != b"X":
-            if answer := self._answered(message):
+            if (answer := self._answered(message)) is not None:
                 client.writer.write(answer)
                 continue
             if client.server is None:

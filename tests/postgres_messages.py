@@ -10,7 +10,13 @@ def message_of(kind: bytes, body: bytes) -> bytes:
 
 def fatal(text: str) -> bytes:
     """Give an error as poolers tell all of theirs: protocol violation, and the end of the session."""
-    return message_of(b"E", b"SFATAL\0VFATAL\0C08P01\0M" + text.encode() + b"\0\0")
+    return error_of("FATAL", "08P01", text)
+
+
+def error_of(severity: str, state: str, text: str, file: str = "postgres.c") -> bytes:
+    """Give an error, with the file of the server's source that raised it."""
+    fields = {"S": severity, "V": severity, "C": state, "M": text, "F": file}
+    return message_of(b"E", "".join(f"{name}{field}\0" for name, field in fields.items()).encode() + b"\0")
 
 
 def one_number(name: str, number: int) -> bytes:

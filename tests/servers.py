@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import pytest
 
+from service.adapters.postgres.schema import upgrade
 from service.embedded.databases import create_database, drop_database
 from service.embedded.mlflow import EmbeddedMlflow
 from service.embedded.world import Ports
@@ -185,4 +186,14 @@ def database_url(postgres_server: PostgresServer) -> Iterator[str]:
     """An empty database for one test."""
     name = f"test_{uuid.uuid4().hex}"
     yield postgres_server.create_database(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def migrated_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A database with our schema, for all tests that keep to a model of their own."""
+    name = f"shared_{uuid.uuid4().hex}"
+    url = postgres_server.create_database(name)
+    upgrade(url)
+    yield url
     postgres_server.drop_database(name)

@@ -1,8 +1,7 @@
 """Poolers between Laurel and PostgreSQL: one that keeps sessions serves, one that does not is refused."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import psycopg
@@ -20,7 +19,6 @@ from tests.eventually import eventually
 from tests.integration.postgres_admin import ask, proxied
 from tests.poolers import Mode, Pooler
 from tests.postgres_messages import one_number
-from tests.servers import PostgresServer
 
 SENTENCE = "a pooler in transaction mode: connect straight, or use session mode"
 LIMITS = (
@@ -45,14 +43,10 @@ TRANSACTION_MODES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def url(postgres_server: PostgresServer) -> Iterator[str]:
-    """A database for all of these tests, with our schema."""
-    name = f"pooled_{uuid.uuid4().hex}"
-    url = postgres_server.create_database(name)
-    upgrade(url)
-    yield url
-    postgres_server.drop_database(name)
+@pytest.fixture
+def url(migrated_url: str) -> str:
+    """The way straight to the server."""
+    return migrated_url
 
 
 @pytest.fixture
@@ -244,24 +238,3 @@ class TestSessions:
             await connection.cancel_safe()
             with pytest.raises(psycopg.errors.QueryCanceled):
                 await sleeping
-
-
-@pytest.mark.parametrize(
-    "harm",
-    [
-        "EXECUTE 'DEALLOCATE ALL';",
-        "FOR n IN 1..20 LOOP EXECUTE 'PREPARE _pg3_' || n || ' AS SELECT 1'; END LOOP;",
-    ],
-    ids=["26000", "42P05"],
-)
-async def test_prepared_statements_that_somebody_mixed_up_are_made_anew_on_another_connection(
-    harm: str, url: str
-) -> None:
-    async with open_database(url) as database:
-        outbox = PostgresOutbox(database, "mixed up")
-        for _ in range(10):
-            await outbox.unsent(1)
-        await database.rows("mix up", text(f"DO $$ BEGIN {harm} END $$"))
-        for _ in range(10):
-            assert await outbox.unsent(1) == []
-            assert await outbox.oldest_age_seconds() == 0

@@ -31,7 +31,7 @@ _LEDGER_STATES: Final = ("LA001", "LA002", "LA003")  # ours, raised by the ledge
 _PASSING: Final = ("08", "25P", "40", "57P01", "57P02", "57P03", "57P05", "53300", *_MIXED_UP)
 _OTHER_CONNECTION: Final = ("25", *_MIXED_UP)
 
-_STARTUP_REFUSED: Final = re.compile(r"unsupported startup parameter(?: in options)?:? *(\S+)")
+_STARTUP_REFUSED: Final = re.compile(r"unsupported startup parameter(?: in options)?:? *(\S+)", re.IGNORECASE)
 
 
 def unavailable(doing: str, why: str) -> TryLater:
