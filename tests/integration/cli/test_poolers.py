@@ -70,7 +70,7 @@ async def test_a_worker_ends_before_it_reads_a_request(environment: dict[str, st
     assert "Traceback" not in said
     assert await committed(connection, model) == before
     letters = [letter async for letter in list_dead_letters(connection, DEAD_LETTER_TOPIC)]
-    assert not [letter for letter in letters if model.encode() in (letter.value or b"")]
+    assert not [letter for letter in letters if model.encode() in (letter.record.value or b"")]
 
 
 async def test_the_doctor_and_a_migration_say_why(environment: dict[str, str], laurel: Laurel) -> None:

@@ -10,12 +10,9 @@ from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.publisher import KafkaPublisher
 from service.adapters.kafka.topic_provisioning import ensure_topics
 from service.metrics import Metrics
-from tests.contract.conftest import migrated_url
 from tests.integration.notices.world import NoticeWorld
 from tests.servers import KafkaServer
 from tests.webhook import Webhook
-
-__all__ = ["migrated_url"]
 
 MakeWebhook = Callable[..., Awaitable[Webhook]]
 
