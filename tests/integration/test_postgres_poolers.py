@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -10,7 +11,7 @@ from sqlalchemy import text
 
 from domain.errors import Stop, TryLater
 from service.adapters.postgres import sessions, worker_identity
-from service.adapters.postgres.database import open_database
+from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.schema import upgrade
 from service.adapters.postgres.sessions import is_straight_session, require_sessions, sessions_to
@@ -144,7 +145,7 @@ class TestStartupParameters:
         assert at_most == ("4s", "4s", "UTC", "15s")
 
     async def test_what_the_url_says_itself_stands(self, url: str) -> None:
-        said = f"{url}?options=-c%20statement_timeout%3D1234%20--timezone%3DEurope/Riga"
+        said = f"{url}?options=-c%20statement_timeout%3D1234%20--TimeZone%3DEurope/Riga"
         async with open_database(said, timeout_seconds=4) as database:
             row = await database.row("look at the limits", text(LIMITS))
         assert row is not None
@@ -172,18 +173,30 @@ class TestFailover:
             with pytest.raises(Stop, match=SENTENCE):
                 await asyncio.wait_for(identity.keep(), 20)
 
-    async def test_a_process_that_only_listens_says_so_at_its_next_call(self, pooler: Pooler) -> None:
+    async def test_a_process_that_only_listens_says_so_at_each_call_until_it_is_over(
+        self, pooler: Pooler
+    ) -> None:
         async with open_database(pooler.url) as database:
             await _change_mode(pooler)
 
             async def refused() -> bool:
-                try:
-                    await database.ping()
-                except Stop as error:
-                    return SENTENCE in error.message
-                return False
+                return SENTENCE in await _why_not(database)
 
             assert await eventually(refused)
+            pooler.mode = Mode.SESSION
+            assert await eventually(partial(_answers, database))
+
+
+async def _why_not(database: Database) -> str:
+    try:
+        await database.ping()
+    except (Stop, TryLater) as error:
+        return error.message
+    return ""
+
+
+async def _answers(database: Database) -> bool:
+    return not await _why_not(database)
 
 
 async def _change_mode(pooler: Pooler) -> None:

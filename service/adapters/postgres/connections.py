@@ -20,7 +20,7 @@ from domain.errors import Stop
 CONNECT_SECONDS: Final = 4
 ANSWER_SECONDS: Final = 3.0  # for a statement that asks nothing of the server but to be there
 _DRIVER: Final = "postgresql+psycopg"
-_OPTION: Final = re.compile(r"(?:-c\s*|--)(\w+)=")  # `-c name=value` or `--name=value`
+_OPTION: Final = re.compile(r"(?:-c\s*|--)([\w-]+)=")  # `-c name=value` or `--name=value`
 
 # A server that vanished without a word is noticed by TCP itself within some ten seconds.
 _TCP: Final[Mapping[str, Any]] = {
@@ -82,7 +82,8 @@ def session_settings(url: URL, *, statement_seconds: float) -> dict[str, str]:
     limit = str(round(statement_seconds * 1000))
     ours = {"statement_timeout": limit, "idle_in_transaction_session_timeout": limit, "timezone": "UTC"}
     given = url.query.get("options", "")
-    said = _OPTION.findall((given if isinstance(given, str) else " ".join(given)).lower())
+    text = (given if isinstance(given, str) else " ".join(given)).lower()
+    said = {name.replace("-", "_") for name in _OPTION.findall(text)}
     return {name: value for name, value in ours.items() if name not in said}
 
 

@@ -44,6 +44,7 @@ class Database:
         self._timeout = timeout_seconds
         self.work = Bell()
         self.outbox = Bell()
+        self._listener = Listener(self.connect_alone, {WORK: self.work, OUTBOX: self.outbox})
         self._listening: asyncio.Task[None] | None = None
         self._alone: list[PromptConnection] = []
 
@@ -67,8 +68,8 @@ class Database:
 
         It may run twice. One that must not gives, in `unless_found`, the query that is asked before a repeat:
         what it finds is the answer that was lost.
-        Raises TryLater `postgres_unavailable` when there is no answer in time, NeverRetry for what the
-        database cannot hold or refuses, Stop when the schema is not ours.
+        Raises TryLater when there is no answer in time or it is refused, NeverRetry for a value that the
+        database cannot hold, Stop when the schema is not ours or a pooler does not keep sessions.
         """
         async with self._within_limits(doing):
             return await self._insist(statement, parameters, unless_found)
@@ -107,15 +108,14 @@ class Database:
         """End the listening task and every connection."""
         if self._listening is not None:
             self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
+            await asyncio.wait({self._listening})
         for connection in self._alone:
             await connection.close()
         await self._engine.dispose()
 
     def listen(self) -> None:
         """Start the listening task."""
-        listener = Listener(self.connect_alone, {WORK: self.work, OUTBOX: self.outbox})
-        self._listening = asyncio.create_task(listener.run(), name="postgres-listener")
+        self._listening = asyncio.create_task(self._listener.run(), name="postgres-listener")
 
     @asynccontextmanager
     async def _within_limits(self, doing: str) -> AsyncIterator[None]:
@@ -130,9 +130,8 @@ class Database:
 
     def _refuse_lost_sessions(self) -> None:
         """Whoever listens finds out when a pooler comes between, after a failover, say."""
-        task = self._listening
-        if task is not None and task.done() and not task.cancelled() and isinstance(task.exception(), Stop):
-            task.result()
+        if (refusal := self._listener.refusal) is not None:
+            raise Stop(refusal.reason, refusal.message)
 
     async def _insist(
         self, statement: Executable, parameters: Mapping[str, Any], unless_found: Executable | None

@@ -9,6 +9,7 @@ import psycopg
 import structlog
 from psycopg import sql
 
+from domain.errors import Stop
 from service.adapters.postgres.connections import PromptConnection
 
 WORK: Final = "laurel_work"  # a run was added or became runnable
@@ -44,19 +45,24 @@ class Bell:
 
 
 class Listener:
-    """Rings the bell of a channel at each notification; connects again for as long as it takes."""
+    """Rings the bell of a channel at each notification; connects again for as long as it takes.
+
+    `refusal` says why nobody can listen here, while that is so: a pooler does not keep sessions.
+    """
 
     def __init__(self, connect: Callable[[], Awaitable[PromptConnection]], bells: Mapping[str, Bell]) -> None:
         self._connect = connect
         self._bells = bells
         self._pause = _FIRST_PAUSE
+        self.refusal: Stop | None = None
 
     async def run(self) -> None:
-        """Listen until cancelled. Raises Stop when the way to the database does not keep sessions."""
+        """Listen until cancelled."""
         while True:
             try:
                 await self._listen()
-            except (psycopg.Error, TimeoutError) as error:
+            except (psycopg.Error, TimeoutError, Stop) as error:
+                self.refusal = error if isinstance(error, Stop) else None
                 log.warning("postgres_listener_lost", error=type(error).__name__)
             await asyncio.sleep(self._pause)
             self._pause = min(self._pause * 2, _LONGEST_PAUSE)
@@ -66,7 +72,7 @@ class Listener:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 for channel in self._bells:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-            self._pause = _FIRST_PAUSE
+            self._pause, self.refusal = _FIRST_PAUSE, None
             for bell in self._bells.values():
                 bell.ring()  # for what was committed while nobody listened
             while True:
