@@ -45,6 +45,14 @@ class LoggedModel(Value):
     artifact_uri: str
 
 
+class ModelRecord(Value):
+    """Where a model is on record: its own files say so, and plain MLflow readers rely on it."""
+
+    mlflow_run_id: str
+    model_id: str
+    artifact_uri: str
+
+
 class RegisteredVersion(Value):
     """A version in the registry. `source` may be empty or dead in a registry that others filled."""
 

@@ -14,7 +14,7 @@ from domain.datasets import DatasetHashes, SplitParts
 from domain.errors import NeverRetry, TryLater
 from domain.ledger import LedgerEntry
 from domain.lifecycle import Step
-from domain.models import LoggedModel, ModelPackage, OpenedRun, PackageFiles
+from domain.models import LoggedModel, ModelPackage, ModelRecord, OpenedRun, PackageFiles
 from domain.points import Point
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
@@ -91,7 +91,17 @@ class Work:
 
     async def package(self) -> ModelPackage:
         """Give the fitted model on disk; kept as soon as it is there, since a fit may have taken hours."""
-        return await self._once("package", ModelPackage, self._train)
+        if self._has_package:
+            return ModelPackage.model_validate(self.run.outputs["package"])
+        return await self._start("package", self._train)
+
+    @property
+    def _has_package(self) -> bool:
+        """True for a package that was kept behind the logged model whose id it tells.
+
+        Laurel 0.1.0 kept packages that tell none: such a model is fitted again.
+        """
+        return {"package", "logged_model"} <= self.run.outputs.keys()
 
     async def trained(self) -> Trained:
         """Give the package and the logged model that holds its files."""
@@ -166,9 +176,9 @@ class Work:
 
     async def _train(self) -> ModelPackage:
         train = self._heavy.trainer.train
-        parts = await self.parts()
+        parts, record = await both(self.parts(), self._record())
         package = await self._waiting.step(
-            Step.TRAIN, train, self.run.run_id, self.config(), parts, self._package_on_disk
+            Step.TRAIN, train, self.run.run_id, self.config(), parts, record, self._package_on_disk
         )
         await self._waiting.keep("package", package)
         return package
@@ -179,7 +189,7 @@ class Work:
 
     async def _files(self) -> PackageFiles:
         """Give the fitted model's files as soon as they are on disk; its train metrics come later."""
-        if "package" in self.run.outputs:
+        if self._has_package:
             return await self.package()
         training = self._start("package", self._train)
         either: set[asyncio.Future[Any]] = {training, self._on_disk}
@@ -187,9 +197,7 @@ class Work:
         return self._on_disk.result() if self._on_disk.done() else training.result()
 
     async def _log_model(self) -> Trained:
-        creating = self._start("logged_model", self._create_model)
-        files = await self._files()
-        model = await creating
+        files, model = await self._files(), await self._model()
         await self._waiting.patiently(self._upload, files, model)
         self._start("verified", self._verify)
         await self._waiting.patiently(self._world.tracker.finalize_model, model)
@@ -206,8 +214,21 @@ class Work:
         """See that a server would load and answer; the upload goes first, since registering waits for it."""
         await self._heavy.trainer.verify(await self._files())
 
+    async def _model(self) -> LoggedModel:
+        return await self._once("logged_model", LoggedModel, self._create_model)
+
+    async def _record(self) -> ModelRecord:
+        model = await self._model()
+        return ModelRecord(
+            mlflow_run_id=(await self.opened()).mlflow_run_id,
+            model_id=model.model_id,
+            artifact_uri=model.artifact_uri,
+        )
+
     async def _create_model(self) -> LoggedModel:
-        return await self._waiting.patiently(self._find_or_create_model, await self.opened())
+        model = await self._waiting.patiently(self._find_or_create_model, await self.opened())
+        await self._waiting.keep("logged_model", model)
+        return model
 
     async def _find_or_create_model(self, opened: OpenedRun) -> LoggedModel:
         return await create_model(opened, self.config(), self._world, is_new=self._is_new("logged_model"))

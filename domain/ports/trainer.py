@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from domain.datasets import SplitParts
-from domain.models import LoggedModel, ModelPackage, PackageFiles, RegisteredVersion
+from domain.models import LoggedModel, ModelPackage, ModelRecord, PackageFiles, RegisteredVersion
 from domain.resolved_config import ResolvedConfig
 from domain.score import Score
 
@@ -17,10 +17,12 @@ class Trainer(Protocol):
         run_id: str,
         config: ResolvedConfig,
         parts: SplitParts,
+        record: ModelRecord,
         on_disk: Callable[[PackageFiles], None],
     ) -> ModelPackage:
         """Fit the candidate and leave its package in the run's folder. Safe to repeat.
 
+        `record` is what the package says of itself: which run and which logged model it is.
         `on_disk` is told as soon as the package is there: its upload need not wait for the train metrics.
         """
 

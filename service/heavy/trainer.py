@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.datasets import DatasetFile, SplitParts
 from domain.errors import ModelUnusable
-from domain.models import LoggedModel, ModelPackage, PackageFiles, RegisteredVersion
+from domain.models import LoggedModel, ModelPackage, ModelRecord, PackageFiles, RegisteredVersion
 from domain.resolved_config import ResolvedConfig
 from domain.score import Score
 from service.adapters.mlflow.access import MlflowAccess
@@ -42,12 +42,13 @@ class ChildTrainer:
         run_id: str,
         config: ResolvedConfig,
         parts: SplitParts,
+        record: ModelRecord,
         on_disk: Callable[[PackageFiles], None],
     ) -> ModelPackage:
         """Fit on the run's own train part."""
         self._scorers = {}
         try:
-            return await self._train(run_id, config, parts, on_disk)
+            return await self._train(run_id, config, parts, record, on_disk)
         finally:
             for scorer in self._scorers.values():
                 _settle(scorer, "train")
@@ -57,6 +58,7 @@ class ChildTrainer:
         run_id: str,
         config: ResolvedConfig,
         parts: SplitParts,
+        record: ModelRecord,
         on_disk: Callable[[PackageFiles], None],
     ) -> ModelPackage:
         def hear(facts: Mapping[str, Any]) -> None:
@@ -77,6 +79,7 @@ class ChildTrainer:
             model=frozen["model"],
             run_folder=str(self._places.run(run_id)),
             seed=self._seed,
+            record=record.model_dump(mode="json"),
         )
         return ModelPackage.model_validate(answer["package"])
 

@@ -17,6 +17,7 @@ from domain.feature_schema import FeatureSchema
 from domain.manifest import seal
 from domain.metrics import Floats, finite_metrics, measure
 from domain.model_definition import ModelDefinition
+from domain.models import ModelRecord
 from domain.points import Point
 from service.adapters.files.folders import publish_folder
 from service.adapters.mlflow.model_package import PackagedModel, package_files
@@ -43,11 +44,12 @@ def train(
     model: Mapping[str, Any],
     run_folder: str,
     seed: int,
+    record: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Fit the candidate on the bytes with this sha256 and leave its package in `<run_folder>/model/`.
 
-    `contract`, `features` and `model` are the JSON of DataContract, FeatureSchema and ModelDefinition. The
-    answer holds `package` (the JSON of a ModelPackage), `not_finite` (train metrics without a number),
+    `contract`, `features`, `model` and `record` are the JSON of DataContract, FeatureSchema, ModelDefinition
+    and ModelRecord; without a record the package does not say which run it is of. The answer holds `package` (the JSON of a ModelPackage), `not_finite` (train metrics without a number),
     `columns`, `fit_seconds` (preprocessing included) and `package_bytes`. Safe to repeat: the package is
     made anew. As soon as the package is on the disk, it is reported as progress, `{"package": {folder,
     manifest, digest}}`: its upload need not wait for the train metrics.
@@ -68,7 +70,8 @@ def train(
     report({"point": Point.TRAIN_AFTER_FIT.value})
     with ThreadPoolExecutor(1) as beside:
         predicting = beside.submit(fitted.predictions)  # mostly without the interpreter's lock
-        files = _files(table, schema, definition, fitted, train_sha256)
+        kept = None if record is None else parse(ModelRecord, record)
+        files = _files(table, schema, definition, fitted, train_sha256, kept)
         package = _publish(Path(run_folder) / MODEL_FOLDER, files)
         model_in_memory = LoadedModel(partial(predict, fitted.pipeline), schema.features.columns, schema)
         MEMORY.keep(package["digest"], model_in_memory)
@@ -122,7 +125,12 @@ def _publish(folder: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def _files(
-    table: Table, schema: Schema, definition: ModelDefinition, fitted: Fitted, train_sha256: str
+    table: Table,
+    schema: Schema,
+    definition: ModelDefinition,
+    fitted: Fitted,
+    train_sha256: str,
+    record: ModelRecord | None,
 ) -> dict[str, bytes]:
     model = definition.model
     travelling = {
@@ -149,6 +157,7 @@ def _files(
             listed_types=listed_types(model.type),
             travelling=travelling,
             metadata=metadata,
+            record=record,
         )
     )
 

@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from domain.model_definition import ModelType
-from service.adapters.mlflow.package_format import MODEL_FILE, OURS
+from domain.models import ModelRecord
+from service.adapters.mlflow.package_format import DESCRIPTION, MODEL_FILE, OURS, record_fields
 
 _ALWAYS: Final = ("mlflow", "scikit-learn", "skops", "numpy", "pandas", "scipy")
 _BOOSTERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -28,7 +29,8 @@ _BOOSTERS: Final[Mapping[str, tuple[str, ...]]] = {
 class PackagedModel(NamedTuple):
     """What goes into a package. `travelling` holds JSON values by name, without `.json`.
 
-    `listed_types` is what MLflow is told to trust when it loads the model.
+    `listed_types` is what MLflow is told to trust when it loads the model. Without a `record` the model is
+    described as one that was saved and never logged.
     """
 
     skops: bytes
@@ -37,6 +39,7 @@ class PackagedModel(NamedTuple):
     listed_types: Sequence[str]
     travelling: Mapping[str, Any]
     metadata: Mapping[str, Any]
+    record: ModelRecord | None = None
 
 
 def package_files(model: PackagedModel) -> dict[str, bytes]:
@@ -59,7 +62,7 @@ def package_files(model: PackagedModel) -> dict[str, bytes]:
         ),
         **{f"{OURS}/{name}.json": _json(value) for name, value in model.travelling.items()},
     }
-    return {"MLmodel": _mlmodel(model), **files}
+    return {DESCRIPTION: _mlmodel(model), **files}
 
 
 @cache
@@ -103,6 +106,7 @@ def _mlmodel(model: PackagedModel) -> bytes:
             "signature": _signature(model.columns),
             "type_hint_from_example": False,
             "utc_time_created": str(datetime.now(UTC).replace(tzinfo=None)),
+            **({} if model.record is None else record_fields(model.record)),
         }
     )
 

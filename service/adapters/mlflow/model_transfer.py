@@ -15,9 +15,9 @@ from service.adapters.mlflow.artifact_uri import require_source
 from service.adapters.mlflow.errors import unavailable
 from service.adapters.mlflow.model_cache import ModelCache, require_digest, require_same_files
 from service.adapters.mlflow.model_origin import location_of
+from service.adapters.mlflow.package_format import DESCRIPTION
 
 LARGEST_MODEL: Final = 4 * 1024**3  # bytes
-_LAST: Final = "MLmodel"  # a folder without it is no model yet
 
 
 class FetchedModel(NamedTuple):
@@ -43,7 +43,7 @@ def upload_model(
     not looked for. Raises TryLater `mlflow_unavailable`, `mlflow_foreign_answer` or `upload_incomplete`,
     NeverRetry `upload_mixed` or `upload_refused`.
     """
-    sizes = {path: _size(folder / path) for path in sorted(manifest, key=lambda path: (path == _LAST, path))}
+    sizes = {path: _size(folder / path) for path in sorted(manifest, key=lambda path: (path == DESCRIPTION, path))}
     with open_store(artifact_uri, access) as store:
         arrived = frozenset() if is_new else _arrived(store, sizes, manifest)
         for path in sizes:

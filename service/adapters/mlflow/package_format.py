@@ -5,10 +5,22 @@ from pathlib import Path
 from typing import Final
 
 from domain.errors import ModelUnusable
+from domain.models import ModelRecord
 from domain.values import Sha256
 
 MODEL_FILE: Final = "model.skops"
+DESCRIPTION: Final = "MLmodel"  # a folder without it is no model yet
 OURS: Final = "laurel"  # the folder inside the model in which what belongs to it travels
+
+
+def record_fields(record: ModelRecord) -> dict[str, str]:
+    """What MLflow writes into the description of a model that was logged, and not only saved."""
+    return {
+        "artifact_path": record.artifact_uri,
+        "model_id": record.model_id,
+        "model_uuid": record.model_id,
+        "run_id": record.mlflow_run_id,
+    }
 
 
 def package_digest(folder: Path) -> dict[str, Sha256]:

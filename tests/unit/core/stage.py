@@ -10,7 +10,7 @@ from typing import Any
 from domain.datasets import DatasetHashes, SplitParts
 from domain.faults import Fault
 from domain.lifecycle import State
-from domain.models import LoggedModel, ModelPackage, RegisteredVersion
+from domain.models import LoggedModel, ModelPackage, ModelRecord, RegisteredVersion
 from domain.points import NO_POINTS, Points
 from domain.promotion_policy import PromotionPolicy
 from domain.request import ReceivedRequest
@@ -164,12 +164,16 @@ class FakeTrainer:
     def __init__(self, script: Script) -> None:
         self.candidate: float | None = 0.5
         self.champions: dict[int, float | None] = {}
+        self.records: list[ModelRecord] = []
         self.digest = REFERENCE
         self.uploads: list[bool] = []  # each time, if it was said to be the first
         self._script = script
 
-    async def train(self, run_id: str, config: ResolvedConfig, parts: SplitParts, *told: Any) -> ModelPackage:
+    async def train(
+        self, run_id: str, config: ResolvedConfig, parts: SplitParts, record: ModelRecord, *told: Any
+    ) -> ModelPackage:
         del config, parts
+        self.records.append(record)
         await self._script.play("train")
         package = a_package(run_id)
         for on_disk in told:

@@ -95,9 +95,10 @@ async def test_versioning_does_not_wait_for_the_fit(stage: Stage) -> None:
 
 
 async def test_a_failure_stops_what_was_started_early(stage: Stage) -> None:
-    stage.script.gates["train"] = asyncio.Event()
+    stage.script.gates |= {"train": asyncio.Event(), "version": asyncio.Event()}
     fails("version", stage, NeverRetry("dvc_refused", "no"))
     run_id, task = await carrying(stage)
+    stage.script.gates["version"].set()
     run = await ended(stage, run_id, task)
     assert run.failure is not None
     assert (run.state, run.failure.reason) == (State.FAILED, "dvc_refused")
@@ -122,15 +123,37 @@ async def test_a_fit_is_kept_as_soon_as_it_is_done_and_never_repeated(stage: Sta
     assert stage.script.calls["train"] == 1
 
 
+async def test_a_package_says_which_run_and_which_logged_model_it_is(stage: Stage) -> None:
+    run = await stage.done(0.5)
+    (record,), model = stage.trainer.records, run.outputs["train"]["model"]
+    said = (record.mlflow_run_id, record.model_id, record.artifact_uri)
+    assert said == (run.mlflow_run_id, model["model_id"], model["artifact_uri"])
+
+
+async def test_a_package_that_an_older_laurel_kept_is_fitted_again_since_it_names_no_run(
+    stage: Stage,
+) -> None:
+    stage.script.gates["version"] = asyncio.Event()
+    run_id, task = await carrying(stage)
+    await killed(task, stage)
+    row = stage.memory.runs[run_id]
+    older = {name: output for name, output in row.run.outputs.items() if name != "logged_model"}
+    row.run = row.run.model_copy(update={"outputs": older})
+    stage.script.gates.clear()
+    assert (await stage.carry(run_id)).state is State.COMPLETED
+    assert stage.script.calls["train"] == 2
+
+
 async def test_a_fit_outlives_a_short_absence_of_the_run_store(stage: Stage) -> None:
-    fails("keep", stage, STORE_AWAY, None, STORE_AWAY, STORE_AWAY)  # of the opened run, then of the package
+    # Of the opened run, of the logged model, then of the package.
+    fails("keep", stage, STORE_AWAY, None, STORE_AWAY, None, STORE_AWAY, STORE_AWAY)
     run = await stage.done(0.5)
     assert (run.state, run.fence) == (State.COMPLETED, 1)
     assert stage.script.calls["train"] == 1
 
 
 async def test_a_wait_that_nobody_can_be_told_of_stops_nothing(stage: Stage) -> None:
-    """MLflow and the run store are away at once; the fit goes on."""
+    """MLflow and the run store are away at once; the run goes on when MLflow is back."""
     fails("create_model", stage, *[AWAY] * 3)
     fails("note_waiting", stage, *[STORE_AWAY] * 2)
     run = await stage.done(0.5)
