@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.values import Sha256, Value
+from domain.version_triple import VersionTriple
 
 
 class Standing(StrEnum):
@@ -45,7 +46,8 @@ class FoundChampion(Value):
     """What the alias names, as the registry tells it.
 
     `name` is the artifact's, `saved_with` MLflow's serialization format or loader. `lacks` are fields that
-    the version's run does not carry. `problem` says why the version cannot be a champion at all.
+    the version's run does not carry, `triple` and `mlflow_run_id` what it does. `problem` says why the
+    version cannot be a champion at all.
     """
 
     version: int
@@ -53,6 +55,8 @@ class FoundChampion(Value):
     name: str = ""
     saved_with: str = ""
     lacks: tuple[str, ...] = ()
+    triple: VersionTriple | None = None
+    mlflow_run_id: str | None = None
     problem: str | None = None
 
 
@@ -65,16 +69,26 @@ class JudgedChampion(Value):
     notes: tuple[str, ...] = ()
 
 
-def adopted_entry(model_name: str, version: int, *, actor: str, at: datetime) -> LedgerEntry:
-    """The generation of a version that was in production before Laurel: the first one, without a triple.
+def adopted_entry(
+    model_name: str,
+    version: int,
+    *,
+    actor: str,
+    at: datetime,
+    triple: VersionTriple | None = None,
+    mlflow_run_id: str | None = None,
+) -> LedgerEntry:
+    """The generation of a version that was in production before Laurel: the first one.
 
-    The triple of a run that others made is not taken for granted: the defaults stay as they are.
+    Without a triple, because its run has none, the defaults stay as they are.
     """
     return next_entry(
         model_name,
         None,
         version=version,
         cause=Cause.ADOPTED,
+        triple=triple,
+        mlflow_run_id=mlflow_run_id if triple else None,
         reasons=(f"version {version} was in production before Laurel",),
         actor=actor,
         at=at,
@@ -143,6 +157,9 @@ def _field_notes(found: FoundChampion) -> Sequence[str]:
     notes = []
     if found.lacks:
         notes.append(f"its run lacks {', '.join(found.lacks)}: it is adopted as it is, the defaults stay")
+    if found.triple is not None:
+        said = ", ".join(f"{name} {value}" for name, value in found.triple.model_dump().items())
+        notes.append(f"its run has {said}: a worker lets active_config.yaml follow")
     if found.name != "model":
         named = f"its artifact is named {found.name!r}, not 'model'"
         notes.append(f"{named}: runs:/<id>/model does not resolve, the version itself does")

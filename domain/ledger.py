@@ -24,13 +24,15 @@ class Cause(StrEnum):
     OVERRIDE = "override"
     ADOPTED = "adopted"
     ROLLBACK = "rollback"
+    REPAIR = "repair"
 
 
 class LedgerEntry(Value):
     """One generation.
 
     A gate's entry carries the run, its triple, both scores and the policy that was applied, so that the
-    decision can be checked again from the entry alone. An adopted or overriding version may have no triple.
+    decision can be checked again from the entry alone. `run_id` is set in a gate's entry only: events take
+    their ids from it. Others carry triple and `mlflow_run_id` if the version's run has all three versions.
     """
 
     model_name: str

@@ -1,10 +1,14 @@
 """A trained model as others see it: in a folder, in the tracker, in the registry."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from domain.score import Score
 from domain.values import Sha256, Value
+from domain.version_triple import VersionTriple
+
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,5}")
 
 
 class PackageFiles(Value):
@@ -35,6 +39,22 @@ class OpenedRun(Value):
     mlflow_run_id: str
     experiment_id: str
     artifact_uri: str
+
+
+class RecordedRun(Value):
+    """What the record says of a run, whoever made it."""
+
+    opened: OpenedRun
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+
+    @property
+    def triple(self) -> VersionTriple | None:
+        """The three versions, if the run has all of them as numbers."""
+        named = {name: self.params.get(name, "") for name in VersionTriple.model_fields}
+        if all(_VERSION.fullmatch(text) for text in named.values()):
+            return VersionTriple(**{name: int(text) for name, text in named.items()})
+        return None
 
 
 class LoggedModel(Value):

@@ -23,22 +23,23 @@ from domain.adoption import (
 )
 from domain.dataset_limits import DEFAULT_LIMITS
 from domain.errors import GenerationTaken, LaurelError, NeverRetry
+from domain.package_tags import MANIFEST_TAG
 from domain.ports.clock import Clock
+from domain.ports.experiment_tracker import ExperimentTracker
 from domain.ports.first_uses import FirstUses
 from domain.ports.model_registry import ModelRegistry
 from domain.ports.promotion_ledger import PromotionLedger
+from domain.version_triple import VersionTriple
 from service.adapters.files.config_families import FileConfigFamilies, JudgedConfig
 from service.adapters.files.split_parts import digest_of
 from service.adapters.mlflow.access import MlflowAccess
-from service.adapters.mlflow.foreign_records import count_versions, lacking_fields, look_at_model
+from service.adapters.mlflow.foreign_records import count_versions, look_at_model
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.polars.inspection import inspect
 from service.heavy.desk import Places
 
 REFERENCE: Final = "reference"
 _ACTOR: Final = "laurel adopt"
-_FIELDS: Final = ("split_version", "feature_version", "model_version")
-_MANIFEST_TAG: Final = "laurel.manifest"
 _VERSION: Final = re.compile(r"v[1-9][0-9]{0,6}")
 
 
@@ -72,6 +73,7 @@ class Adoption:
     ledger: PromotionLedger
     first_uses: FirstUses
     registry: ModelRegistry
+    tracker: ExperimentTracker
     rest: MlflowRest
     access: MlflowAccess
     config: FileConfigFamilies
@@ -81,7 +83,7 @@ class Adoption:
 
     async def survey(self) -> TakenOver:
         """Look at everything, and change nothing."""
-        versions, own = await count_versions(self.rest, self.model_name, _MANIFEST_TAG)
+        versions, own = await count_versions(self.rest, self.model_name, MANIFEST_TAG)
         champion = await self._judged_champion()
         configs = [_found_config(file) async for file in self.config.judged()]
         references = await asyncio.to_thread(self._references)
@@ -111,15 +113,20 @@ class Adoption:
         if version is None:
             return FoundChampion(version=number, problem="the registry does not hold it")
         try:
+            version = await self.registry.resolved(self.model_name, version)
             saved = await asyncio.to_thread(look_at_model, version.source, self.access)
         except NeverRetry as error:
             return FoundChampion(version=number, problem=error.message)
+        run_id = version.mlflow_run_id
+        run = await self.tracker.recorded(run_id) if run_id else None
         return FoundChampion(
             version=number,
-            ours=_MANIFEST_TAG in version.tags,
+            ours=MANIFEST_TAG in version.tags,
             name=saved.name,
             saved_with=saved.saved_with,
-            lacks=tuple(await lacking_fields(self.rest, version.mlflow_run_id, _FIELDS)),
+            lacks=tuple(name for name in VersionTriple.model_fields if run is None or name not in run.params),
+            triple=run.triple if run else None,
+            mlflow_run_id=run_id if run and run.triple else None,
         )
 
     def _references(self) -> list[FoundFile]:
@@ -157,8 +164,15 @@ class Adoption:
     async def _entered(self, champion: JudgedChampion) -> JudgedChampion:
         if champion.standing is not Standing.NEW or champion.found is None:
             return champion
-        version = champion.found.version
-        entry = adopted_entry(self.model_name, version, actor=_ACTOR, at=self.clock.now())
+        found = champion.found
+        entry = adopted_entry(
+            self.model_name,
+            found.version,
+            actor=_ACTOR,
+            at=self.clock.now(),
+            triple=found.triple,
+            mlflow_run_id=found.mlflow_run_id,
+        )
         try:
             await self.ledger.append(entry)
         except GenerationTaken:

@@ -6,6 +6,7 @@ from domain.adoption import adopted_entry
 from domain.errors import GenerationTaken
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.version_triple import VersionTriple
+from service.known_versions import FoundVersion, usable_version
 from service.world import World
 
 log = structlog.get_logger()
@@ -16,6 +17,7 @@ async def settled_head(world: World) -> tuple[LedgerEntry | None, int | None]:
 
     A version that the alias names and nobody of us set becomes a generation: `adopted` on an empty ledger,
     `override` otherwise. No head means that the ledger is empty and the registry itself says "no alias".
+    Raises ModelUnusable `alias_unusable` for a version that cannot be one: it becomes no generation.
     """
     while True:
         head = await world.ledger.head(world.model_name)
@@ -63,7 +65,7 @@ async def _on_its_way(world: World, head: LedgerEntry) -> set[int]:
 
 
 async def _record(world: World, head: LedgerEntry | None, version: int) -> None:
-    entry = await _entry(world, head, version)
+    entry = await _entry(world, head, await usable_version(world, version))
     try:
         await world.ledger.append(entry)
     except GenerationTaken:
@@ -75,21 +77,27 @@ async def _record(world: World, head: LedgerEntry | None, version: int) -> None:
     )
 
 
-async def _entry(world: World, head: LedgerEntry | None, version: int) -> LedgerEntry:
+async def _entry(world: World, head: LedgerEntry | None, found: FoundVersion) -> LedgerEntry:
+    version, triple = found.version.version, found.run.triple if found.run else None
+    run_id, actor, at = found.version.mlflow_run_id if triple else None, world.worker, world.clock.now()
     if head is None:
-        return adopted_entry(world.model_name, version, actor=world.worker, at=world.clock.now())
+        return adopted_entry(
+            world.model_name, version, actor=actor, at=at, triple=triple, mlflow_run_id=run_id
+        )
     return next_entry(
         world.model_name,
         head,
         version=version,
         cause=Cause.OVERRIDE,
-        triple=await _triple_of(world, version),
+        triple=triple or await _triple_of(world, version),
+        mlflow_run_id=run_id,
         reasons=(f"the alias was pointed at version {version} by hand",),
-        actor=world.worker,
-        at=world.clock.now(),
+        actor=actor,
+        at=at,
     )
 
 
 async def _triple_of(world: World, version: int) -> VersionTriple | None:
+    """The triple that the ledger itself knows of a version whose run tells none any more."""
     known = await world.ledger.entries(world.model_name)
     return next((entry.triple for entry in reversed(known) if entry.version == version), None)

@@ -19,6 +19,7 @@ from domain.faults import Fault
 from domain.model_definition import Estimator
 from domain.points import NO_POINTS, Point, Points
 from domain.ports.alias_writes import AliasWrites
+from domain.ports.config_families import ConfigFamilies
 from domain.ports.experiment_tracker import ExperimentTracker
 from domain.ports.first_uses import FirstUses
 from domain.ports.master_rows import MasterRows
@@ -124,7 +125,13 @@ async def open_worker(
             for _ in range(settings.worker.lifecycles_at_once)
         ]
         desk = _desk(settings, sets[0], makers)
-        world = _world(settings, database, identity, rest, desk, points, metrics, makers)
+        config = FileConfigFamilies(
+            settings.config_root,
+            estimator_faults=_estimator_faults(desk),
+            files=makers.files(),
+            points=points,
+        )
+        world = _world(settings, database, identity.name, rest, config, points, metrics, makers)
         await world.store.release_all(identity.name)
         parts = _worker_parts(settings, world, children, sets, makers)
         await _open_kafka(settings, parts, world, database, metrics, stack, makers)
@@ -144,6 +151,7 @@ class Reading:
     ledger: PromotionLedger
     outbox: Outbox
     registry: ModelRegistry
+    tracker: ExperimentTracker
     database: Database
     rest: MlflowRest
 
@@ -161,9 +169,26 @@ async def open_reading(settings: Settings) -> AsyncIterator[Reading]:
                 ledger=PostgresPromotionLedger(database),
                 outbox=PostgresOutbox(database, settings.mlflow_model_name),
                 registry=MlflowModelRegistry(rest, settings.mlflow.alias),
+                tracker=MlflowExperimentTracker(rest, settings.mlflow_experiment, SystemClock()),
                 database=database,
                 rest=rest,
             )
+    finally:
+        await rest.close()
+
+
+@asynccontextmanager
+async def open_world(settings: Settings, actor: str) -> AsyncIterator[World]:
+    """Open what a command acts in under the name `actor`; it claims no run and has no child.
+
+    Raises Stop when the schema is not this version's, TryLater while a service is away.
+    """
+    await asyncio.to_thread(require_current, settings.sqlalchemy_url)
+    rest = MlflowRest(mlflow_access(settings))
+    try:
+        async with open_database(settings.sqlalchemy_url, application="laurel-cli") as database:
+            config = FileConfigFamilies(settings.config_root)
+            yield _world(settings, database, actor, rest, config, NO_POINTS, Metrics(), PRODUCT)
     finally:
         await rest.close()
 
@@ -199,9 +224,9 @@ def _desk(settings: Settings, children: RunsTasks, makers: Makers) -> Desk:
 def _world(
     settings: Settings,
     database: Database,
-    identity: WorkerIdentity,
+    actor: str,
     rest: MlflowRest,
-    desk: Desk,
+    config: ConfigFamilies,
     points: Points,
     metrics: Metrics,
     makers: Makers,
@@ -209,7 +234,7 @@ def _world(
     clock = SystemClock()
     return World(
         model_name=settings.mlflow_model_name,
-        worker=identity.name,
+        worker=actor,
         policy=promotion_policy(settings),
         provenance=provenance(),
         store=makers.run_store(database),
@@ -217,12 +242,7 @@ def _world(
         master_rows=makers.master_rows(database, settings.mlflow_model_name),
         ledger=makers.ledger(database),
         alias_writes=makers.alias_writes(database),
-        config=FileConfigFamilies(
-            settings.config_root,
-            estimator_faults=_estimator_faults(desk),
-            files=makers.files(),
-            points=points,
-        ),
+        config=config,
         tracker=makers.tracker(rest, settings.mlflow_experiment, clock),
         registry=makers.registry(rest, settings.mlflow.alias),
         clock=clock,

@@ -6,9 +6,11 @@ back, and judged against the head that stands *then*; the record is closed only 
 
 from domain.errors import NeverRetry, TryLater
 from domain.ledger import Cause, LedgerEntry
+from domain.package_tags import GENERATION_TAG
 from domain.points import Point
 from domain.promotion_announcement import announcement_of
 from service.alias_watch import settled_head
+from service.known_versions import missing_tags
 from service.world import World
 
 
@@ -57,7 +59,7 @@ class LedgerProjector:
         return number
 
     async def _lacks_tag(self, head: LedgerEntry, alias: int | None, tagged: LedgerEntry | None) -> bool:
-        """The gate tags what it registers; a version that comes back carries its former generation.
+        """The gate tags what it registers; what comes back has its former generation, a person's none.
 
         A tag that was written for a head that is none any more is written again, whoever tagged meanwhile.
         """
@@ -68,8 +70,9 @@ class LedgerProjector:
         return head in await self._world.ledger.unannounced(self._world.model_name)
 
     async def _tag(self, head: LedgerEntry) -> None:
-        tags = {"laurel.generation": str(head.generation)}
         try:
+            known = await missing_tags(self._world, head.version)
+            tags = {**known, GENERATION_TAG: str(head.generation)}
             await self._world.registry.tag_version(self._world.model_name, head.version, tags)
         except NeverRetry as error:
             raise _head_missing(head, error) from error

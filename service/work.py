@@ -15,6 +15,7 @@ from domain.errors import NeverRetry, TryLater
 from domain.ledger import LedgerEntry
 from domain.lifecycle import Step
 from domain.models import LoggedModel, ModelPackage, ModelRecord, OpenedRun, PackageFiles
+from domain.package_tags import package_tags
 from domain.points import Point
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
@@ -52,6 +53,7 @@ class Work:
         self._heavy = heavy
         self._projector = projector
         self._waiting = Waiting(run, world, retry)
+        self._max_attempts = retry.max_attempts
         self._pieces: dict[str, asyncio.Task[Any]] = {}
         self._asked_for: set[str] = set()
         self._on_disk: asyncio.Future[PackageFiles] = asyncio.get_running_loop().create_future()
@@ -200,7 +202,8 @@ class Work:
         files, model = await self._files(), await self._model()
         await self._waiting.patiently(self._upload, files, model)
         self._start("verified", self._verify)
-        await self._waiting.patiently(self._world.tracker.finalize_model, model)
+        tags = package_tags(files.manifest, files.digest)
+        await self._waiting.patiently(self._world.tracker.finalize_model, model, tags)
         await self._world.points.at(Point.TRAIN_AFTER_LOG_MODEL)
         package = await self.package()
         if package.digest != files.digest:
@@ -255,13 +258,14 @@ class Work:
         )
 
     async def _champion(self, parts: SplitParts) -> ChampionOutlook:
-        trainer = self._heavy.trainer
-        return await self._waiting.patiently(
-            evaluate.judge_champion, self.config(), parts, self._world, trainer
-        )
+        return await self._waiting.patiently(evaluate.judge_champion, self._judging(parts))
 
     async def _score_head(self, parts: SplitParts, head: LedgerEntry | None) -> ChampionOutlook:
-        return await evaluate.score_head(head, self.config(), parts, self._world, self._heavy.trainer)
+        return await evaluate.score_head(head, self._judging(parts))
+
+    def _judging(self, parts: SplitParts) -> evaluate.Judging:
+        last_try = self.run.attempts >= self._max_attempts
+        return evaluate.Judging(self.config(), parts, self._world, self._heavy.trainer, last_try=last_try)
 
     async def _persist(self) -> Persisted:
         opened, decided = await self.opened(), Decided.model_validate(self.run.outputs[Step.DECIDE])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from domain.models import LoggedModel, OpenedRun
+from domain.models import LoggedModel, OpenedRun, RecordedRun
 
 
 class ExperimentTracker(Protocol):
@@ -36,8 +36,17 @@ class ExperimentTracker(Protocol):
     ) -> LoggedModel:
         """Find this run's logged model `model`, or create it."""
 
-    async def finalize_model(self, model: LoggedModel) -> None:
-        """Mark the logged model READY. Safe to repeat."""
+    async def finalize_model(self, model: LoggedModel, tags: Mapping[str, str]) -> None:
+        """Mark the logged model READY, and set tags of it. Safe to repeat."""
+
+    async def recorded(self, mlflow_run_id: str) -> RecordedRun | None:
+        """Read a run, also a deleted one; None only when the server itself says that it does not exist."""
+
+    async def create_successor(self, run: OpenedRun, model_id: str) -> LoggedModel:
+        """Find or create a run's second logged model `model`, which is to stand in for its first one.
+
+        It takes over params and tags. Plain readers of `runs:/<id>/model` find it instead.
+        """
 
     async def finish(self, mlflow_run_id: str, status: str, tags: Mapping[str, str]) -> None:
         """Set tags and the closing status, FINISHED or FAILED. Safe to repeat."""

@@ -18,6 +18,17 @@ class ModelRegistry(Protocol):
     async def version(self, model_name: str, version: int) -> RegisteredVersion | None:
         """One version; None only when the registry itself says that it does not exist."""
 
+    async def resolved(self, model_name: str, version: RegisteredVersion) -> RegisteredVersion:
+        """Follow a version's source to the logged model that holds its files.
+
+        What that one says of itself (run, manifest, digest) stands in for what the version does not say: a
+        person may have registered it. Nothing is written. One that others made comes back as it is, but for
+        its source. Raises ModelUnusable for a source that leads nowhere.
+        """
+
+    async def look(self, version: RegisteredVersion) -> None:
+        """See that a version has the files of a model, without loading any. Raises ModelUnusable."""
+
     async def register(
         self,
         model_name: str,

@@ -82,6 +82,7 @@ async def _adoption(settings: Settings) -> AsyncIterator[Adoption]:
             ledger=reading.ledger,
             first_uses=PostgresFirstUses(reading.database, settings.mlflow_model_name),
             registry=reading.registry,
+            tracker=reading.tracker,
             rest=reading.rest,
             access=mlflow_access(settings),
             config=config_families(settings),

@@ -73,6 +73,12 @@ COMMANDS: Final = (
         "Take over the champion, references and configuration that are there already.",
         _KEEP,
     ),
+    Lazy(
+        "repair",
+        "repair",
+        "Make an older Laurel's champion readable for others: the same model as a new, complete version.",
+        _KEEP,
+    ),
     Lazy("config", "configuration", "Settings and configuration files.", _KEEP),
     Lazy("topics", "topics", "Kafka topics.", _KEEP),
     Lazy("db", "database", "The run store's schema.", _KEEP),

@@ -105,7 +105,8 @@ class Pictures:
         version = await self._registry.version(run.model_name, decided.champion.version)
         if version is None:
             return None
-        return await self._predictions(bench, await bench.trainer.fetch(CHILD, version), config, run)
+        known = await self._registry.resolved(run.model_name, version)
+        return await self._predictions(bench, await bench.trainer.fetch(CHILD, known), config, run)
 
     async def _predictions(self, bench: Bench, model: Fetched, config: ResolvedConfig, run: Run) -> str:
         parts = SplitParts.model_validate(run.outputs[Step.SPLIT])

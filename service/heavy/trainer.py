@@ -1,17 +1,18 @@
 """Port `Trainer`: the fit in the training child, what does not depend on it in the side child."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from domain.datasets import DatasetFile, SplitParts
-from domain.errors import ModelUnusable
+from domain.errors import ModelUnusable, TryLater
 from domain.models import LoggedModel, ModelPackage, ModelRecord, PackageFiles, RegisteredVersion
+from domain.package_tags import recorded_manifest
 from domain.resolved_config import ResolvedConfig
 from domain.score import Score
 from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.artifact_uri import is_elsewhere
 from service.heavy.desk import Desk, Places
 
 
@@ -127,22 +128,28 @@ class ChildTrainer:
 
     async def fetch(self, child: str, version: RegisteredVersion) -> Fetched:
         """Bring a version's files here. Raises ModelUnusable for one that may not be loaded."""
-        recorded = version.tags.get("laurel.manifest")
+        recorded = recorded_manifest(version.tags)
         if recorded is None and not self._allow_foreign:
             raise ModelUnusable(
                 "foreign_champion",
                 f"version {version.version} was not made by Laurel, and loading it would run its code; "
-                "set ALLOW_FOREIGN_CHAMPION=true if you trust it",
+                "set ALLOW_FOREIGN_CHAMPION=true if you trust it, or point the alias at a model that Laurel "
+                "trained",
                 version=version.version,
             )
-        answer = await self._desk.run(
-            child,
-            "fetch",
-            source=version.source,
-            manifest=None if recorded is None else json.loads(recorded),
-            access=self._access,
-            cache_folder=str(self._places.champions),
-        )
+        try:
+            answer = await self._desk.run(
+                child,
+                "fetch",
+                source=version.source,
+                manifest=recorded,
+                access=self._access,
+                cache_folder=str(self._places.champions),
+            )
+        except TryLater as error:
+            if recorded is None and is_elsewhere(version.source):
+                raise _out_of_reach(version, error) from error
+            raise
         return Fetched(answer["folder"], answer["manifest"], foreign=recorded is None)
 
     async def score(
@@ -166,6 +173,16 @@ class ChildTrainer:
             **more,
         )
         return answer
+
+
+def _out_of_reach(version: RegisteredVersion, error: TryLater) -> ModelUnusable:
+    """Laurel stores nothing where these files are: that store is not waited for."""
+    return ModelUnusable(
+        "model_out_of_reach",
+        f"the files of version {version.version} cannot be fetched from {version.source}: {error.message}",
+        version=version.version,
+        source=version.source,
+    )
 
 
 def _settle(scorer: asyncio.Future[str], child: str) -> None:

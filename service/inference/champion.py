@@ -1,20 +1,19 @@
 """The champion as the registry tells it: which version, and what its tags say that its files must be."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Final
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from domain.errors import ModelUnusable, TryLater
 from domain.manifest import seal
 from domain.model_signature import SIGNATURE_TAG
 from domain.models import RegisteredVersion
+from domain.package_tags import DIGEST_TAG, GENERATION_TAG, recorded_manifest
 from domain.ports.model_registry import ModelRegistry
 from domain.values import Sha256, Value
 
-_MANIFEST: Final[TypeAdapter[dict[str, Sha256]]] = TypeAdapter(dict[str, Sha256])
 _GENERATION: Final = re.compile(r"[1-9][0-9]{0,15}")
 
 
@@ -32,7 +31,7 @@ class Champion(Value):
 
 
 async def read_champion(registry: ModelRegistry, model_name: str) -> Champion:
-    """Read the alias once, then the tags of the version that it named.
+    """Read the alias once, then the tags of the version that it named, and where its source leads.
 
     Raises TryLater `no_champion` when there is no such alias, ModelUnusable for a version that cannot be
     served.
@@ -52,7 +51,7 @@ async def read_champion(registry: ModelRegistry, model_name: str) -> Champion:
             waiting_on="registry",
             version=number,
         )
-    return champion_of(model_name, version)
+    return champion_of(model_name, await registry.resolved(model_name, version))
 
 
 def champion_of(model_name: str, version: RegisteredVersion) -> Champion:
@@ -71,21 +70,21 @@ def champion_of(model_name: str, version: RegisteredVersion) -> Champion:
 
 
 def _manifest(version: RegisteredVersion) -> dict[str, Sha256]:
-    text = version.tags.get("laurel.manifest")
-    if text is None:
+    try:
+        manifest = recorded_manifest(version.tags)
+    except ModelUnusable as error:
+        raise version_fault(
+            error.reason, version, "has a manifest that is no map of paths to sha256 digests"
+        ) from error
+    if manifest is None:
         raise version_fault(
             "no_manifest",
             version,
-            "has no manifest (tag laurel.manifest), so nobody knows what its files must be; it was not "
-            "registered by Laurel's worker: promote a model that Laurel trained, or roll back to one",
+            "has no manifest (tag laurel.manifest), and neither has the logged model that its source leads "
+            "to, so nobody knows what its files must be: if a run of Laurel's made it, a worker notes the "
+            "manifest at its next look; else promote a model that Laurel trained, or roll back to one",
         )
-    try:
-        manifest = _MANIFEST.validate_python(json.loads(text))
-    except (ValidationError, ValueError, RecursionError) as error:
-        raise version_fault(
-            "manifest_malformed", version, "has a manifest that is no map of paths to sha256 digests"
-        ) from error
-    if not manifest or version.tags.get("laurel.model_digest") != seal(manifest):
+    if not manifest or version.tags.get(DIGEST_TAG) != seal(manifest):
         raise version_fault(
             "manifest_mismatch",
             version,
@@ -96,7 +95,7 @@ def _manifest(version: RegisteredVersion) -> dict[str, Sha256]:
 
 
 def _generation(version: RegisteredVersion) -> int | None:
-    text = version.tags.get("laurel.generation")
+    text = version.tags.get(GENERATION_TAG)
     if text is None:
         return None
     if not _GENERATION.fullmatch(text):

@@ -1,18 +1,18 @@
 """Decide: the promotion policy says what to do; a promotion is one insert into the ledger."""
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from domain.ledger import Cause, LedgerEntry, next_entry
-from domain.model_signature import SIGNATURE_TAG, signed_text
 from domain.models import LoggedModel, ModelPackage, OpenedRun
+from domain.package_tags import FEATURES_TAG, GENERATION_TAG, RUN_TAG, package_tags
 from domain.points import Point
 from domain.promotion_checks import Champion, UnreadableChampion
 from domain.promotion_policy import decide as judge
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
 from domain.verdict import Decision
+from service.known_versions import signature_tag
 from service.steps.evaluate import generation_of
 from service.steps.outputs import ChampionOutlook, Decided, Evaluated, Trained
 from service.world import World
@@ -57,13 +57,14 @@ def _alias_unread(champion: ChampionOutlook) -> bool:
 
 
 async def _register(inputs: Inputs, generation: int, world: World) -> int:
-    tags = version_tags(inputs, generation) | _signature(inputs, world)
     model: LoggedModel = inputs.trained.model
     opened, is_new = inputs.opened, inputs.is_new
+    signature = signature_tag(world, opened.mlflow_run_id, inputs.trained.package.digest)
+    tags = version_tags(inputs, generation) | signature
     version = await world.registry.register(
         world.model_name, model, opened.mlflow_run_id, tags, is_new=is_new
     )
-    if version.tags.get("laurel.generation") != str(generation):  # found: from a try before the head moved
+    if version.tags.get(GENERATION_TAG) != str(generation):  # found: from a try before the head moved
         await world.registry.tag_version(world.model_name, version.version, tags)
     return version.version
 
@@ -72,20 +73,11 @@ def version_tags(inputs: Inputs, generation: int) -> dict[str, str]:
     """What a server needs to fetch a version and to trust what it fetched."""
     package: ModelPackage = inputs.trained.package
     return {
-        "laurel.generation": str(generation),
-        "laurel.run_id": inputs.run.run_id,
-        "laurel.model_digest": package.digest,
-        "laurel.manifest": json.dumps(package.manifest, sort_keys=True, separators=(",", ":")),
-        "feature_version": str(inputs.config.triple.feature_version),
+        GENERATION_TAG: str(generation),
+        RUN_TAG: inputs.run.run_id,
+        **package_tags(package.manifest, package.digest),
+        FEATURES_TAG: str(inputs.config.triple.feature_version),
     }
-
-
-def _signature(inputs: Inputs, world: World) -> dict[str, str]:
-    """A tag for servers that have the other half of the key; none without a key."""
-    if world.sign is None:
-        return {}
-    digest = inputs.trained.package.digest
-    return {SIGNATURE_TAG: world.sign(signed_text(world.model_name, inputs.opened.mlflow_run_id, digest))}
 
 
 def _entry(inputs: Inputs, decided: Decided, head: LedgerEntry | None, world: World) -> LedgerEntry:

@@ -1,6 +1,5 @@
 """Train: from the train part to a package on disk."""
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from domain.model_definition import ModelDefinition
 from domain.models import ModelRecord
 from domain.points import Point
 from service.adapters.files.folders import publish_folder
-from service.adapters.mlflow.model_package import PackagedModel, package_files
+from service.adapters.mlflow.model_package import PackagedModel, manifest_of_files, package_files
 from service.adapters.pyarrow.datasets import Table, exact_frame_of, floats_of, range_of, read_dataset
 from service.adapters.pyarrow.frame_rules import FitNeeds, frame_faults
 from service.adapters.sklearn.estimators import takes_nulls
@@ -49,10 +48,11 @@ def train(
     """Fit the candidate on the bytes with this sha256 and leave its package in `<run_folder>/model/`.
 
     `contract`, `features`, `model` and `record` are the JSON of DataContract, FeatureSchema, ModelDefinition
-    and ModelRecord; without a record the package does not say which run it is of. The answer holds `package` (the JSON of a ModelPackage), `not_finite` (train metrics without a number),
-    `columns`, `fit_seconds` (preprocessing included) and `package_bytes`. Safe to repeat: the package is
-    made anew. As soon as the package is on the disk, it is reported as progress, `{"package": {folder,
-    manifest, digest}}`: its upload need not wait for the train metrics.
+    and ModelRecord; without a record the package does not say which run it is of. The answer holds `package`
+    (the JSON of a ModelPackage), `not_finite` (train metrics without a number), `columns`, `fit_seconds`
+    (preprocessing included) and `package_bytes`. Safe to repeat: the package is made anew. As soon as the
+    package is on the disk, it is reported as progress, `{"package": {folder, manifest, digest}}`: its upload
+    need not wait for the train metrics.
 
     Raises NeverRetry: `dataset_digest_mismatch`, `unreadable_dataset`, `bad_config`, `frame_invalid`,
     `fit_failed`; TryLater: `disk_full`, `file_error`.
@@ -119,7 +119,7 @@ def _invalid(faults: Sequence[Fault]) -> NeverRetry:
 
 
 def _publish(folder: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
-    manifest = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+    manifest = manifest_of_files(files)
     publish_folder(folder, files)
     return {"folder": str(folder), "manifest": manifest, "digest": seal(manifest)}
 

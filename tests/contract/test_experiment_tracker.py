@@ -156,8 +156,8 @@ class ExperimentTrackerContract:
         opened = await tracker.open_run(run_id, "price-1", {})
         model = await tracker.create_model(opened, {}, {})
         assert not await reader.is_ready(model)
-        await tracker.finalize_model(model)
-        await tracker.finalize_model(model)
+        await tracker.finalize_model(model, {"laurel.model_digest": "d"})
+        await tracker.finalize_model(model, {"laurel.model_digest": "d"})
         assert await reader.is_ready(model)
 
     @pytest.mark.parametrize("status", ["FINISHED", "FAILED"])

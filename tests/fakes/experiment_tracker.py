@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from domain.errors import NeverRetry
-from domain.models import LoggedModel, OpenedRun
+from domain.models import LoggedModel, OpenedRun, RecordedRun
 
 
 @dataclass
@@ -22,6 +22,7 @@ class FakeRun:
     metrics: dict[str, float] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     model: LoggedModel | None = None
+    successors: dict[str, LoggedModel] = field(default_factory=dict)
 
 
 class FakeExperimentTracker:
@@ -30,6 +31,7 @@ class FakeExperimentTracker:
     def __init__(self) -> None:
         self.runs: dict[str, FakeRun] = {}
         self.ready: set[str] = set()
+        self.model_tags: dict[str, dict[str, str]] = {}
 
     async def open_run(
         self,
@@ -87,14 +89,20 @@ class FakeExperimentTracker:
     ) -> LoggedModel:
         record = self._run(run.mlflow_run_id)
         if record.model is None:
-            model_id = f"m-{uuid.uuid4().hex}"
-            record.model = LoggedModel(
-                model_id=model_id, uri=f"models:/{model_id}", artifact_uri=f"memory:/1/models/{model_id}"
-            )
+            record.model = _new_model()
         return record.model
 
-    async def finalize_model(self, model: LoggedModel) -> None:
+    async def finalize_model(self, model: LoggedModel, tags: Mapping[str, str]) -> None:
         self.ready.add(model.model_id)
+        self.model_tags.setdefault(model.model_id, {}).update(tags)
+
+    async def recorded(self, mlflow_run_id: str) -> RecordedRun | None:
+        run = self.runs.get(mlflow_run_id)
+        return None if run is None else RecordedRun(opened=run.opened, params=run.params, tags=run.tags)
+
+    async def create_successor(self, run: OpenedRun, model_id: str) -> LoggedModel:
+        record = self._run(run.mlflow_run_id)
+        return record.successors.setdefault(model_id, _new_model())
 
     async def finish(self, mlflow_run_id: str, status: str, tags: Mapping[str, str]) -> None:
         run = self._run(mlflow_run_id)
@@ -110,3 +118,10 @@ class FakeExperimentTracker:
                 "mlflow_refused", f"no run {mlflow_run_id}", code="RESOURCE_DOES_NOT_EXIST", doing="log"
             )
         return self.runs[mlflow_run_id]
+
+
+def _new_model() -> LoggedModel:
+    model_id = f"m-{uuid.uuid4().hex}"
+    return LoggedModel(
+        model_id=model_id, uri=f"models:/{model_id}", artifact_uri=f"memory:/1/models/{model_id}"
+    )

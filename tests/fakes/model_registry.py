@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from domain.errors import NeverRetry
+from domain.errors import ModelUnusable, NeverRetry
 from domain.models import LoggedModel, RegisteredVersion
+from domain.package_tags import MANIFEST_TAG, SHARED_TAGS
 
 
 class FakeModelRegistry:
@@ -12,6 +13,7 @@ class FakeModelRegistry:
     def __init__(self) -> None:
         self.versions: dict[str, list[RegisteredVersion]] = {}
         self.aliases: dict[str, int] = {}
+        self.empty: set[str] = set()  # sources without files
 
     async def alias_version(self, model_name: str) -> int | None:
         return self.aliases.get(model_name)
@@ -19,6 +21,17 @@ class FakeModelRegistry:
     async def version(self, model_name: str, version: int) -> RegisteredVersion | None:
         found = self.versions.get(model_name, [])
         return next((known for known in found if known.version == version), None)
+
+    async def resolved(self, model_name: str, version: RegisteredVersion) -> RegisteredVersion:
+        """Every source here is a logged model; another version of it may say more."""
+        versions = self.versions.get(model_name, [])
+        said = [one.tags for one in versions if one.source == version.source and MANIFEST_TAG in one.tags]
+        known = {name: said[0][name] for name in SHARED_TAGS if name in said[0]} if said else {}
+        return version.model_copy(update={"tags": {**known, **version.tags}})
+
+    async def look(self, version: RegisteredVersion) -> None:
+        if version.source in self.empty:
+            raise ModelUnusable("model_missing", f"{version.source} has no files", source=version.source)
 
     async def register(
         self,

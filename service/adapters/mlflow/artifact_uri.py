@@ -37,6 +37,11 @@ def served_path(artifact_uri: str, server: str) -> str | None:
     return _without_steps_up(path)
 
 
+def is_elsewhere(source: str) -> bool:
+    """True when a version's files are in a store that the tracking server does not serve."""
+    return _parts(source).scheme not in {_SERVED, "models", "runs"}
+
+
 def require_source(source: str) -> None:
     """Raise ModelUnusable `model_source_refused` for a version that does not say where its files are."""
     if not source:

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from domain.errors import NeverRetry
-from domain.models import LoggedModel, OpenedRun
+from domain.models import LoggedModel, OpenedRun, RecordedRun
 from domain.ports.clock import Clock
 from service.adapters.mlflow.artifact_uri import proxied_path
 from service.adapters.mlflow.batches import metric_list, param_list, request_bodies, tag_list
-from service.adapters.mlflow.errors import INVALID, code_of, well_formed
+from service.adapters.mlflow.errors import INVALID, code_of, says_absent, well_formed
 from service.adapters.mlflow.experiments import Experiments
 from service.adapters.mlflow.logged_models import LoggedModels
 from service.adapters.mlflow.read_back import ORPHAN_TAG, find_or_create, quoted
@@ -100,9 +100,29 @@ class MlflowExperimentTracker:
         """Find this run's logged model `model`, or create it."""
         return await self._models.find_or_create(run, param_list(params), tag_list(tags), is_new=is_new)
 
-    async def finalize_model(self, model: LoggedModel) -> None:
-        """Mark the logged model READY. Safe to repeat."""
-        await self._models.mark_ready(model.model_id)
+    async def finalize_model(self, model: LoggedModel, tags: Mapping[str, str]) -> None:
+        """Mark the logged model READY, and set tags of it. Safe to repeat."""
+        await side_by_side(
+            self._models.mark_ready(model.model_id), self._models.tag(model.model_id, tag_list(tags))
+        )
+
+    async def recorded(self, mlflow_run_id: str) -> RecordedRun | None:
+        """Read a run, also a deleted one; None only when the server itself says that it does not exist."""
+        try:
+            answer = await self._rest.get("runs/get", run_id=mlflow_run_id)
+        except NeverRetry as error:
+            if says_absent(error, mlflow_run_id):
+                return None
+            raise
+        with well_formed("runs/get"):
+            run, data = answer["run"], answer["run"].get("data", {})
+            return RecordedRun(
+                opened=_opened(run), params=_pairs(data.get("params", [])), tags=_pairs(data.get("tags", []))
+            )
+
+    async def create_successor(self, run: OpenedRun, model_id: str) -> LoggedModel:
+        """Find or create the logged model that stands in for another one of the same run."""
+        return await self._models.find_or_create_successor(run, model_id)
 
     async def finish(self, mlflow_run_id: str, status: str, tags: Mapping[str, str]) -> None:
         """Set tags and the closing status, FINISHED or FAILED. Safe to repeat."""
@@ -171,6 +191,10 @@ class MlflowExperimentTracker:
 
 def _age(run: Mapping[str, Any]) -> tuple[int, str]:
     return int(run["info"]["start_time"]), run["info"]["run_id"]
+
+
+def _pairs(items: list[dict[str, Any]]) -> dict[str, str]:
+    return {item["key"]: item.get("value", "") for item in items}
 
 
 def _opened(run: Mapping[str, Any]) -> OpenedRun:

@@ -5,25 +5,30 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from domain.errors import ModelUnusable, NeverRetry
+from domain.errors import ModelUnusable
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.artifact_store import ArtifactStore, open_store
 from service.adapters.mlflow.artifact_uri import require_source
-from service.adapters.mlflow.errors import says_absent, well_formed
+from service.adapters.mlflow.errors import well_formed
 from service.adapters.mlflow.model_origin import named_location
+from service.adapters.mlflow.package_format import DESCRIPTION, LOGGED_FIELDS
 from service.adapters.mlflow.read_back import quoted
 from service.adapters.mlflow.rest import MlflowRest
 
-_MLMODEL: Final = "MLmodel"
 _LARGEST_MLMODEL: Final = 4 << 20
 _SEARCH: Final = "model-versions/search"
 
 
 class SavedModel(NamedTuple):
-    """The artifact's name, and what it was saved with: skops, cloudpickle, …, else the loader's name."""
+    """The artifact's name, and what it was saved with: skops, cloudpickle, …, else the loader's name.
+
+    `run_id` is the run that its MLmodel names, `lacks` the fields of a logged model that are not in there.
+    """
 
     name: str
     saved_with: str
+    run_id: str | None
+    lacks: tuple[str, ...]
 
 
 def look_at_model(source: str, access: MlflowAccess) -> SavedModel:
@@ -35,44 +40,31 @@ def look_at_model(source: str, access: MlflowAccess) -> SavedModel:
     location, name = named_location(source, access)
     with open_store(location, access) as store:
         sizes = store.sizes()
-        if _MLMODEL not in sizes:
+        if DESCRIPTION not in sizes:
             found = "no MLmodel file among its files" if sizes else "no files"
             raise ModelUnusable("model_missing", f"{source} has {found}", source=source)
-        return SavedModel(name, _saved_with(_read(store, sizes[_MLMODEL])))
+        described = _read(store, sizes[DESCRIPTION])
+    lacks = tuple(field for field in LOGGED_FIELDS if described.get(field) is None)
+    return SavedModel(name, _saved_with(described["flavors"]), described.get("run_id"), lacks)
 
 
 def _read(store: ArtifactStore, size: int) -> Mapping[str, Any]:
     if size > _LARGEST_MLMODEL:
         raise ModelUnusable("unloadable_model", f"its MLmodel file has {size} bytes")
     try:
-        described = yaml.safe_load(b"".join(store.read(_MLMODEL)))
+        described: dict[str, Any] = yaml.safe_load(b"".join(store.read(DESCRIPTION)))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ModelUnusable("unloadable_model", "its MLmodel file is no YAML") from error
     flavors = described.get("flavors") if isinstance(described, dict) else None
     if not isinstance(flavors, dict) or not isinstance(flavors.get("python_function"), dict):
         raise ModelUnusable("unloadable_model", "its MLmodel file names no python_function flavor")
-    return flavors
+    return described
 
 
 def _saved_with(flavors: Mapping[str, Any]) -> str:
     own = flavors.get("sklearn")
     said = own.get("serialization_format") if isinstance(own, dict) else None
     return str(said or flavors["python_function"].get("loader_module") or "an unknown loader")
-
-
-async def lacking_fields(rest: MlflowRest, mlflow_run_id: str | None, fields: tuple[str, ...]) -> list[str]:
-    """The params that a version's run does not carry; all of them for a run that does not exist."""
-    if mlflow_run_id is None:
-        return list(fields)
-    try:
-        answer = await rest.get("runs/get", run_id=mlflow_run_id)
-    except NeverRetry as error:
-        if says_absent(error, mlflow_run_id):
-            return list(fields)
-        raise
-    with well_formed("runs/get"):
-        known = {param["key"] for param in answer["run"]["data"].get("params", [])}
-    return [field for field in fields if field not in known]
 
 
 async def count_versions(rest: MlflowRest, model_name: str, own_tag: str) -> tuple[int, int]:

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from domain.models import LoggedModel, OpenedRun
+from domain.package_tags import DIGEST_TAG, MANIFEST_TAG
 from service.adapters.mlflow.errors import well_formed
 from service.adapters.mlflow.read_back import ORPHAN_TAG, create_or_adopt, quoted
 from service.adapters.mlflow.rest import MlflowRest
+from service.adapters.mlflow.version_source import tags_of
 
 NAME: Final = "model"
+REPAIRS_TAG: Final = "laurel.repairs"  # the id of the model of the same run whose place this one takes
 _SEARCH: Final = "logged-models/search"
 
 
@@ -27,9 +30,32 @@ class LoggedModels:
             model = await self._create(run, params, tags)
         elif await self._is_linked(run, model):
             return model
-        body = {"run_id": run.mlflow_run_id, "models": [{"model_id": model.model_id, "step": 0}]}
-        await self._rest.post("runs/outputs", body)
+        await self._link(run, model, step=0)
         return model
+
+    async def find_or_create_successor(self, run: OpenedRun, model_id: str) -> LoggedModel:
+        """Find the model that stands in for this one, or create it with the same params and tags.
+
+        MLflow's client takes the newest of that name where it loads, and that of the highest step where it
+        registers: this one in both cases.
+        """
+        model = await self._of_record(run, model_id)
+        if model is None:
+            answer = await self._rest.get(f"logged-models/{model_id}")
+            with well_formed("logged-models"):
+                info = answer["model"].get("info", {})
+                params, tags = answer["model"].get("data", {}).get("params", []), info.get("tags", [])
+            kept = [tag for tag in tags if tag["key"] not in {MANIFEST_TAG, DIGEST_TAG}]
+            tags = [*kept, {"key": REPAIRS_TAG, "value": model_id}]
+            model = await self._create(run, params, tags, model_id)
+        if not await self._is_linked(run, model):
+            await self._link(run, model, step=1)
+        return model
+
+    async def tag(self, model_id: str, tags: list[dict[str, str]]) -> None:
+        """Set tags of a model. Safe to repeat."""
+        if tags:
+            await self._rest.patch("logged-models", f"{model_id}/tags", {"tags": tags})
 
     async def mark_ready(self, model_id: str) -> None:
         """Say that all of its files are there."""
@@ -38,25 +64,24 @@ class LoggedModels:
         )
 
     async def drop_others(self, run: OpenedRun, model_id: str) -> None:
-        """Drop all models of a run but one.
+        """Drop all models of a run but one; those that stand in for another one are left alone.
 
         They are tagged and then deleted, not only tagged: `runs:/<id>/model` takes the newest of that name,
         and would otherwise find one without files.
         """
         for other in await self._of_run(run):
             if other.model_id != model_id:
-                tags = [{"key": ORPHAN_TAG, "value": "true"}]
-                await self._rest.patch("logged-models", f"{other.model_id}/tags", {"tags": tags})
+                await self.tag(other.model_id, [{"key": ORPHAN_TAG, "value": "true"}])
                 await self._rest.delete("logged-models", other.model_id)
 
-    async def _of_record(self, run: OpenedRun) -> LoggedModel | None:
-        models = await self._of_run(run)
-        if len(models) > 1:
+    async def _of_record(self, run: OpenedRun, repairs: str | None = None) -> LoggedModel | None:
+        models = await self._of_run(run, repairs)
+        if len(models) > 1 and repairs is None:  # of two that stand in, either may have become a version
             await self.drop_others(run, models[0].model_id)
         return models[0] if models else None
 
-    async def _of_run(self, run: OpenedRun) -> list[LoggedModel]:
-        """All models of a run by that name, the earliest first."""
+    async def _of_run(self, run: OpenedRun, repairs: str | None = None) -> list[LoggedModel]:
+        """All models of a run by that name, the earliest first; or those that stand in for `repairs`."""
         body = {
             "experiment_ids": [run.experiment_id],
             "filter": f"name = '{NAME}' AND source_run_id = {quoted(run.mlflow_run_id)}",
@@ -64,10 +89,14 @@ class LoggedModels:
         answer = await self._rest.post(_SEARCH, body)
         with well_formed(_SEARCH):
             models = sorted(answer.get("models", []), key=_age)
-            return [_model(model) for model in models]
+            return [_model(model) for model in models if tags_of(model["info"]).get(REPAIRS_TAG) == repairs]
 
     async def _create(
-        self, run: OpenedRun, params: list[dict[str, str]], tags: list[dict[str, str]]
+        self,
+        run: OpenedRun,
+        params: list[dict[str, str]],
+        tags: list[dict[str, str]],
+        repairs: str | None = None,
     ) -> LoggedModel:
         body = {
             "experiment_id": run.experiment_id,
@@ -82,7 +111,11 @@ class LoggedModels:
             with well_formed("logged-models"):
                 return _model(answer["model"])
 
-        return await create_or_adopt(create, lambda: self._of_record(run))
+        return await create_or_adopt(create, lambda: self._of_record(run, repairs))
+
+    async def _link(self, run: OpenedRun, model: LoggedModel, *, step: int) -> None:
+        body = {"run_id": run.mlflow_run_id, "models": [{"model_id": model.model_id, "step": step}]}
+        await self._rest.post("runs/outputs", body)
 
     async def _is_linked(self, run: OpenedRun, model: LoggedModel) -> bool:
         """Look before linking: MLflow refuses to be told twice."""

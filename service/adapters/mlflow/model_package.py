@@ -4,6 +4,7 @@ The files are MLflow's own format; `mlflow.sklearn.save_model` makes the same on
 and asks the package index of the environment, which takes longer than a small fit.
 """
 
+import hashlib
 import json
 import platform
 import uuid
@@ -17,6 +18,7 @@ import yaml
 
 from domain.model_definition import ModelType
 from domain.models import ModelRecord
+from domain.values import Sha256
 from service.adapters.mlflow.package_format import DESCRIPTION, MODEL_FILE, OURS, record_fields
 
 _ALWAYS: Final = ("mlflow", "scikit-learn", "skops", "numpy", "pandas", "scipy")
@@ -63,6 +65,16 @@ def package_files(model: PackagedModel) -> dict[str, bytes]:
         **{f"{OURS}/{name}.json": _json(value) for name, value in model.travelling.items()},
     }
     return {DESCRIPTION: _mlmodel(model), **files}
+
+
+def complete_description(description: bytes, record: ModelRecord) -> bytes:
+    """The MLmodel of a package of ours, with the fields that tell where the model is on record."""
+    return _yaml({**yaml.safe_load(description), **record_fields(record)})
+
+
+def manifest_of_files(files: Mapping[str, bytes]) -> dict[str, Sha256]:
+    """The sha256 of each file by its relative path."""
+    return {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
 
 
 @cache

@@ -1,13 +1,16 @@
 """Port `ModelRegistry` on MLflow's model registry."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
 from domain.errors import NeverRetry
 from domain.models import LoggedModel, RegisteredVersion
+from domain.package_tags import MANIFEST_TAG, SHARED_TAGS
 from service.adapters.mlflow.errors import ABSENT, EXISTS, code_of, says_absent, unavailable, well_formed
 from service.adapters.mlflow.read_back import ORPHAN_TAG, create_or_adopt, quoted
 from service.adapters.mlflow.rest import MlflowRest, side_by_side
+from service.adapters.mlflow.version_source import LOGGED_MODEL, Origin, VersionSources, tags_of
 
 _SEARCH: Final = "model-versions/search"
 _MODEL: Final = "registered-models/get"
@@ -20,6 +23,7 @@ class MlflowModelRegistry:
     def __init__(self, rest: MlflowRest, alias: str = "prod") -> None:
         self._rest = rest
         self._alias = alias
+        self._sources = VersionSources(rest)
 
     async def alias_version(self, model_name: str) -> int | None:
         """The version that the alias names; None only when the registry itself says that there is none.
@@ -51,6 +55,37 @@ class MlflowModelRegistry:
             raise
         with well_formed("model-versions/get"):
             return _version(answer["model_version"])
+
+    async def resolved(self, model_name: str, version: RegisteredVersion) -> RegisteredVersion:
+        """Follow the source; what a worker of ours registered says all of it, and costs no request."""
+        is_plain = LOGGED_MODEL.fullmatch(version.source) and version.mlflow_run_id is not None
+        if is_plain and MANIFEST_TAG in version.tags:
+            return version
+        origin = await self._sources.origin(version.source, version.mlflow_run_id)
+        known = await self._known_tags(model_name, version, origin)
+        return RegisteredVersion(
+            version=version.version,
+            source=origin.source,
+            mlflow_run_id=version.mlflow_run_id or origin.run_id,
+            tags={**known, **version.tags},
+        )
+
+    async def _known_tags(
+        self, model_name: str, version: RegisteredVersion, origin: Origin
+    ) -> dict[str, str]:
+        """What another version of the same files says, else the logged model; never a mixture of two."""
+        if origin.model is None or MANIFEST_TAG in version.tags:
+            return {}
+        others = await self._of_source(model_name, origin.source)
+        said = [other.tags for other in others if MANIFEST_TAG in other.tags] or [tags_of(origin.model)]
+        return {name: said[0][name] for name in SHARED_TAGS if name in said[0]}
+
+    async def look(self, version: RegisteredVersion) -> None:
+        """Look at the files; in a thread, since a store of another kind is asked by MLflow's library."""
+        # Not above: an inference server looks at nothing in this way, and does without YAML.
+        from service.adapters.mlflow.foreign_records import look_at_model  # noqa: PLC0415
+
+        await asyncio.to_thread(look_at_model, version.source, self._rest.access)
 
     async def register(
         self,

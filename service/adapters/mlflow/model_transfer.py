@@ -43,7 +43,9 @@ def upload_model(
     not looked for. Raises TryLater `mlflow_unavailable`, `mlflow_foreign_answer` or `upload_incomplete`,
     NeverRetry `upload_mixed` or `upload_refused`.
     """
-    sizes = {path: _size(folder / path) for path in sorted(manifest, key=lambda path: (path == DESCRIPTION, path))}
+    sizes = {
+        path: _size(folder / path) for path in sorted(manifest, key=lambda path: (path == DESCRIPTION, path))
+    }
     with open_store(artifact_uri, access) as store:
         arrived = frozenset() if is_new else _arrived(store, sizes, manifest)
         for path in sizes:

@@ -11,6 +11,15 @@ from domain.values import Sha256
 MODEL_FILE: Final = "model.skops"
 DESCRIPTION: Final = "MLmodel"  # a folder without it is no model yet
 OURS: Final = "laurel"  # the folder inside the model in which what belongs to it travels
+# What MLflow's own writer says of a logged model, and plain readers ask for.
+LOGGED_FIELDS: Final = (
+    "run_id",
+    "artifact_path",
+    "model_id",
+    "model_uuid",
+    "utc_time_created",
+    "mlflow_version",
+)
 
 
 def record_fields(record: ModelRecord) -> dict[str, str]:

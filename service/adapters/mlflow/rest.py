@@ -47,6 +47,7 @@ class MlflowRest:
 
     def __init__(self, access: MlflowAccess, observe: Observer | None = None) -> None:
         self.calls: Counter[str] = Counter()
+        self.access = access
         self._observe = observe
         self._access = access
         self._client = httpx.AsyncClient(

@@ -83,7 +83,7 @@ async def lifecycle(
     model = await tracker.create_model(opened, params, {"laurel.feature_version": "2"})
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in package.iterdir()}
     await to_thread(upload, str(package), model.artifact_uri, files, access, str(tmp_path))
-    await tracker.finalize_model(model)
+    await tracker.finalize_model(model, {"laurel.model_digest": "d"})
     await tracker.log(opened.mlflow_run_id, metrics={"train_rmsle": 0.1, "reference_rmsle": 0.2})
     champion = await registry.alias_version(model_name)
     tags = {"laurel.generation": "1", "laurel.model_digest": seal(files), "feature_version": "2"}

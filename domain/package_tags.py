@@ -1,0 +1,45 @@
+"""What a registered version, or its logged model, says of its files: the names of tags, and their text."""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from domain.errors import ModelUnusable
+from domain.model_signature import SIGNATURE_TAG
+from domain.values import Sha256
+
+MANIFEST_TAG: Final = "laurel.manifest"  # JSON: relative path → sha256
+DIGEST_TAG: Final = "laurel.model_digest"  # the digest that seals the manifest
+GENERATION_TAG: Final = "laurel.generation"
+RUN_TAG: Final = "laurel.run_id"
+FEATURES_TAG: Final = "feature_version"
+# What holds for every version of the same files, whoever registered it.
+SHARED_TAGS: Final = (MANIFEST_TAG, DIGEST_TAG, SIGNATURE_TAG, RUN_TAG, FEATURES_TAG)
+
+_MANIFEST: Final[TypeAdapter[dict[str, Sha256]]] = TypeAdapter(dict[str, Sha256])
+
+
+def recorded_manifest(tags: Mapping[str, str]) -> dict[str, Sha256] | None:
+    """The manifest that a version's tags record; None when they record none.
+
+    Raises ModelUnusable `manifest_malformed`.
+    """
+    text = tags.get(MANIFEST_TAG)
+    if text is None:
+        return None
+    try:
+        return _MANIFEST.validate_python(json.loads(text))
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise ModelUnusable(
+            "manifest_malformed", "the version has a manifest that is no map of paths to sha256 digests"
+        ) from error
+
+
+def package_tags(manifest: Mapping[str, Sha256], digest: Sha256) -> dict[str, str]:
+    """What files are held against when they are fetched."""
+    return {
+        MANIFEST_TAG: json.dumps(dict(manifest), sort_keys=True, separators=(",", ":")),
+        DIGEST_TAG: digest,
+    }

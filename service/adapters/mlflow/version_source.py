@@ -1,0 +1,125 @@
+"""Which logged model a version's source leads to, however a person or their tool wrote it down.
+
+People register `runs:/<id>/model`, a place below a run's artifacts, or a copy of another version. MLflow
+takes each of them; the files are the logged model's in every case.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from domain.errors import ModelUnusable, NeverRetry
+from service.adapters.mlflow.errors import says_absent, well_formed
+from service.adapters.mlflow.read_back import ORPHAN_TAG, quoted
+from service.adapters.mlflow.rest import MlflowRest
+
+LOGGED_MODEL: Final = re.compile(r"models:/(m-[0-9a-f]{32})/?")
+_VERSION: Final = re.compile(r"models:/([^/@]+)/([1-9][0-9]*)/?")
+_OF_RUN: Final = re.compile(r"runs:/([0-9a-f]{32})/(.+)")
+_LOCATION: Final = re.compile(r".+/models/(m-[0-9a-f]{32})/artifacts/?")
+_READY: Final = "LOGGED_MODEL_READY"
+_MOST_STEPS: Final = 10  # copies of copies
+
+
+class Origin(NamedTuple):
+    """Where a source leads: to a logged model, or else to a place."""
+
+    source: str
+    run_id: str | None
+    model: Mapping[str, Any] | None = None
+
+
+class VersionSources:
+    """Follows sources. Raises ModelUnusable `model_missing` for one that leads nowhere."""
+
+    def __init__(self, rest: MlflowRest) -> None:
+        self._rest = rest
+
+    async def origin(self, source: str, run_id: str | None) -> Origin:
+        """Follow a source to its end; `run_id` is the run that its version names."""
+        for _ in range(_MOST_STEPS):
+            copied = _VERSION.fullmatch(source)
+            if copied is None:
+                return await self._end(source, run_id)
+            version = await self._version(*copied.groups())
+            source, run_id = version.get("source") or "", run_id or version.get("run_id") or None
+        raise ModelUnusable("model_source_refused", "the version's source is a copy of a copy without an end")
+
+    async def _end(self, source: str, run_id: str | None) -> Origin:
+        if named := LOGGED_MODEL.fullmatch(source) or _LOCATION.fullmatch(source):
+            return await self._of_id(named[1], source, run_id)
+        if of_run := _OF_RUN.fullmatch(source):
+            return await self._of_run(of_run[1], of_run[2])
+        if source and run_id is not None:
+            return await self._below_run(source, run_id)
+        return Origin(source, run_id)
+
+    async def _of_id(self, model_id: str, source: str, run_id: str | None) -> Origin:
+        answer = await self._asked(f"logged-models/{model_id}", model_id)
+        with well_formed("logged-models"):
+            info = answer["model"]["info"]
+        is_it = LOGGED_MODEL.fullmatch(source) or info.get("artifact_uri") == source.rstrip("/")
+        return _at_model(info, run_id) if is_it else Origin(source, run_id)
+
+    async def _of_run(self, run_id: str, path: str) -> Origin:
+        run = await self._run(run_id)
+        return await self._named(run, path.strip("/"))
+
+    async def _below_run(self, source: str, run_id: str) -> Origin:
+        """Such as `mlflow-artifacts:/1/<run>/artifacts/model`."""
+        run = await self._run(run_id)
+        root = f"{run['artifact_uri'].rstrip('/')}/"
+        if not source.startswith(root):
+            return Origin(source, run_id)
+        return await self._named(run, source.removeprefix(root).strip("/"))
+
+    async def _named(self, run: Mapping[str, Any], name: str) -> Origin:
+        """The newest whole model of that name, as MLflow chooses; without one the run's own artifacts."""
+        body = {
+            "experiment_ids": [run["experiment_id"]],
+            "filter": f"name = {quoted(name)} AND source_run_id = {quoted(run['run_id'])}",
+        }
+        answer = await self._rest.post("logged-models/search", body)
+        with well_formed("logged-models/search"):
+            found = [model["info"] for model in answer.get("models", []) if _is_whole(model["info"])]
+            newest = max(found, key=lambda info: int(info["creation_timestamp_ms"]), default=None)
+        if newest is None:
+            return Origin(f"{run['artifact_uri'].rstrip('/')}/{name}", run["run_id"])
+        return _at_model(newest, run["run_id"])
+
+    async def _run(self, run_id: str) -> Mapping[str, Any]:
+        answer = await self._asked("runs/get", run_id, run_id=run_id)
+        with well_formed("runs/get"):
+            info: dict[str, Any] = answer["run"]["info"]
+            return {name: str(info[name]) for name in ("run_id", "experiment_id", "artifact_uri")}
+
+    async def _version(self, name: str, version: str) -> Mapping[str, Any]:
+        answer = await self._asked("model-versions/get", name, name=name, version=version)
+        with well_formed("model-versions/get"):
+            found: dict[str, Any] = answer["model_version"]
+        return found
+
+    async def _asked(self, endpoint: str, what: str, **query: str) -> dict[str, Any]:
+        try:
+            return await self._rest.get(endpoint, **query)
+        except NeverRetry as error:
+            if says_absent(error, what):
+                raise ModelUnusable(
+                    "model_missing",
+                    f"the version's source leads to {what}, which MLflow does not have",
+                    missing=what,
+                ) from error
+            raise
+
+
+def tags_of(info: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of a logged model."""
+    return {tag["key"]: tag.get("value", "") for tag in info.get("tags", [])}
+
+
+def _at_model(info: Mapping[str, Any], run_id: str | None) -> Origin:
+    return Origin(f"models:/{info['model_id']}", run_id or info.get("source_run_id") or None, info)
+
+
+def _is_whole(info: Mapping[str, Any]) -> bool:
+    return info.get("status") == _READY and ORPHAN_TAG not in tags_of(info)
