@@ -79,21 +79,23 @@ async def _record(world: World, head: LedgerEntry | None, version: int) -> None:
 
 async def _entry(world: World, head: LedgerEntry | None, found: FoundVersion) -> LedgerEntry:
     version, triple = found.version.version, found.run.triple if found.run else None
-    run_id, actor, at = found.version.mlflow_run_id if triple else None, world.worker, world.clock.now()
+    run_id = found.version.mlflow_run_id if triple else None
     if head is None:
+        at = world.clock.now()
         return adopted_entry(
-            world.model_name, version, actor=actor, at=at, triple=triple, mlflow_run_id=run_id
+            world.model_name, version, actor=world.worker, at=at, triple=triple, mlflow_run_id=run_id
         )
+    triple = triple or await _triple_of(world, version)
     return next_entry(
         world.model_name,
         head,
         version=version,
         cause=Cause.OVERRIDE,
-        triple=triple or await _triple_of(world, version),
+        triple=triple,
         mlflow_run_id=run_id,
         reasons=(f"the alias was pointed at version {version} by hand",),
-        actor=actor,
-        at=at,
+        actor=world.worker,
+        at=world.clock.now(),
     )
 
 

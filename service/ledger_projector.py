@@ -4,14 +4,19 @@ The alias is last-writer-wins and keeps no trace. So every write of ours is reco
 back, and judged against the head that stands *then*; the record is closed only when the alias shows the head.
 """
 
+import structlog
+
 from domain.errors import NeverRetry, TryLater
 from domain.ledger import Cause, LedgerEntry
 from domain.package_tags import GENERATION_TAG
 from domain.points import Point
 from domain.promotion_announcement import announcement_of
+from domain.version_triple import VersionTriple
 from service.alias_watch import settled_head
 from service.known_versions import missing_tags
 from service.world import World
+
+log = structlog.get_logger()
 
 
 class LedgerProjector:
@@ -78,13 +83,29 @@ class LedgerProjector:
             raise _head_missing(head, error) from error
 
     async def _still_shown(self, head: LedgerEntry) -> bool:
-        if head.triple is not None and await self._world.config.defaults() != head.triple:
+        triple = await self._followed_triple(head)
+        if triple is not None and await self._world.config.defaults() != triple:
             return False
         return await self._world.ledger.head(self._world.model_name) == head
 
     async def _write_defaults(self, head: LedgerEntry) -> None:
-        if head.triple is not None:
-            await self._world.config.write_defaults(head.triple)
+        triple = await self._followed_triple(head)
+        if triple is not None:
+            await self._world.config.write_defaults(triple)
+        elif head.triple is not None:
+            facts = {"model": head.model_name, "version": head.version, **head.triple.model_dump()}
+            log.warning("defaults_stay", **facts)
+
+    async def _followed_triple(self, head: LedgerEntry) -> VersionTriple | None:
+        """What the defaults are to show; None: they stay.
+
+        A run that a person chose may be of another deployment: defaults without files would have every
+        request rejected.
+        """
+        triple = head.triple
+        if triple is None or head.cause is Cause.GATE or await self._world.config.holds(triple):
+            return triple
+        return None
 
     async def _close(self, records: list[int]) -> None:
         for number in records:

@@ -17,6 +17,9 @@ class ConfigFamilies(Protocol):
     async def resolve(self, asked: AskedVersions) -> ResolvedConfig | Sequence[Fault]:
         """Fill, read and check everything that a file alone can tell: all faults at once."""
 
+    async def holds(self, triple: VersionTriple) -> bool:
+        """True when the three files that a triple names exist."""
+
     async def write_defaults(self, triple: VersionTriple) -> None:
         """Replace the three defaults in one atomic replace; every other byte stays. Safe to repeat.
 

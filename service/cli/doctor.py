@@ -13,11 +13,12 @@ from rich.text import Text
 
 from config.settings import Settings
 from config.topics import TOPICS
-from domain.errors import LaurelError, Stop, TryLater
+from domain.errors import LaurelError, NeverRetry, Stop, TryLater
 from service.adapters.kafka.reachability import topics_that_are_missing
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.postgres.schema import require_current
 from service.adapters.postgres.sessions import require_sessions
+from service.app import open_world
 from service.cli.configuration import config_faults, fault_line
 from service.cli.console import AsJson, Exit, masked, out, print_json, printable
 from service.cli.findings import Finding
@@ -25,6 +26,7 @@ from service.cli.reading import read_settings
 from service.cli.topic_findings import topic_findings
 from service.listener import open_servers
 from service.notifier import channels_of, wording_of
+from service.repair import condition_of
 from service.settings_values import kafka_connection, mlflow_access
 
 app = typer.Typer(add_completion=False)
@@ -80,12 +82,16 @@ async def examine(settings: Settings) -> list[Finding]:
         _asked("postgresql", "DATABASE_URL", partial(_postgres, settings)),
         _asked("mlflow", "MLFLOW_TRACKING_URI", partial(_mlflow, settings), settings.mlflow_tracking_uri),
     )
+    # Whoever of the two is away has been named above.
+    known = all(answer.well for answer in answers if answer.what in {"postgresql", "mlflow"})
+    champion = [await _asked("champion", "MLFLOW__ALIAS", partial(_champion, settings))] if known else []
     folders = [_writable(name, folder) for name, folder in _folders(settings).items()]
     inference = [finding async for finding in _inference(settings)]
     told = await asyncio.to_thread(_notifier, settings)
     return [
         *answers,
         *topics,
+        *champion,
         *folders,
         _master(settings),
         *await _config(settings),
@@ -133,6 +139,25 @@ async def _mlflow(settings: Settings) -> Finding:
     finally:
         await rest.close()
     return Finding("mlflow", well=True, found="answers")
+
+
+async def _champion(settings: Settings) -> Finding:
+    """Is what the alias names there, and can services that have only MLflow read it."""
+    async with open_world(settings, "laurel doctor") as world:
+        number = await world.registry.alias_version(world.model_name)
+        if number is None:
+            return Finding("champion", well=True, found="there is none yet")
+        try:
+            condition = await condition_of(world, number, mlflow_access(settings))
+        except NeverRetry as error:
+            found = f"version {number} cannot be used: {error.message}"
+            return Finding(
+                "champion", well=False, found=found, mend="point the alias at a version that is whole"
+            )
+    if condition.needs_repair:
+        return Finding("champion", well=False, found=condition.told, mend="laurel repair")
+    by_others = "" if condition.ours else ", which Laurel did not make"
+    return Finding("champion", well=True, found=f"version {number}{by_others}")
 
 
 def _folders(settings: Settings) -> Mapping[str, Path]:

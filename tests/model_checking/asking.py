@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 from domain.announcement import Announcement
 from domain.ledger import LedgerEntry
 from domain.models import LoggedModel, RegisteredVersion
+from domain.package_tags import MANIFEST_TAG
 from domain.points import Point
 from domain.promotion_policy import PromotionPolicy
 from domain.version_triple import VersionTriple
@@ -83,6 +84,16 @@ class AskingRegistry(AskingPort):
     async def alias_version(self, _model: str) -> int | None:
         return cast("int | None", await Ask("read_alias"))
 
+    async def version(self, _model: str, version: int) -> RegisteredVersion:
+        """Every version is there, whole and for ever, and says all of itself."""
+        return RegisteredVersion(version=version, source="", mlflow_run_id=None, tags={MANIFEST_TAG: "{}"})
+
+    async def resolved(self, _model: str, version: RegisteredVersion) -> RegisteredVersion:
+        return version
+
+    async def look(self, _version: RegisteredVersion) -> None:
+        """It has its files."""
+
     async def set_alias(self, _model: str, version: int) -> None:
         await Ask("set_alias", (version, self._worker))
 
@@ -98,6 +109,9 @@ class AskingRegistry(AskingPort):
 
 
 class AskingConfig(AskingPort):
+    async def holds(self, _triple: VersionTriple) -> bool:
+        return True
+
     async def defaults(self) -> VersionTriple:
         return cast("VersionTriple", await Ask("read_defaults"))
 

@@ -152,6 +152,15 @@ class FileConfigFamilies:
             self._judged_models[model.sha256] = [located(fault, model.document) for fault in found]
         return self._judged_models[model.sha256]
 
+    async def holds(self, triple: VersionTriple) -> bool:
+        """Look for the three files; whether they can be used is another question."""
+        readers = (
+            (self._splits, triple.split_version),
+            (self._features, triple.feature_version),
+            (self._models, triple.model_version),
+        )
+        return all(reader.read(version) is not None for reader, version in readers)
+
     async def write_defaults(self, triple: VersionTriple) -> None:
         """Replace the three defaults in one atomic replace; every other byte stays. Safe to repeat.
 

@@ -30,7 +30,7 @@ class Origin(NamedTuple):
 
 
 class VersionSources:
-    """Follows sources. Raises ModelUnusable `model_missing` for one that leads nowhere."""
+    """Follows sources. Raises ModelUnusable `model_missing` or `model_source_refused` for one without end."""
 
     def __init__(self, rest: MlflowRest) -> None:
         self._rest = rest
@@ -55,7 +55,7 @@ class VersionSources:
         return Origin(source, run_id)
 
     async def _of_id(self, model_id: str, source: str, run_id: str | None) -> Origin:
-        answer = await self._asked(f"logged-models/{model_id}", model_id)
+        answer = await self._asked("model_missing", f"logged-models/{model_id}", model_id)
         with well_formed("logged-models"):
             info = answer["model"]["info"]
         is_it = LOGGED_MODEL.fullmatch(source) or info.get("artifact_uri") == source.rstrip("/")
@@ -88,24 +88,25 @@ class VersionSources:
         return _at_model(newest, run["run_id"])
 
     async def _run(self, run_id: str) -> Mapping[str, Any]:
-        answer = await self._asked("runs/get", run_id, run_id=run_id)
+        answer = await self._asked("model_source_refused", "runs/get", run_id, run_id=run_id)
         with well_formed("runs/get"):
             info: dict[str, Any] = answer["run"]["info"]
             return {name: str(info[name]) for name in ("run_id", "experiment_id", "artifact_uri")}
 
     async def _version(self, name: str, version: str) -> Mapping[str, Any]:
-        answer = await self._asked("model-versions/get", name, name=name, version=version)
+        asked = {"name": name, "version": version}
+        answer = await self._asked("model_source_refused", "model-versions/get", name, **asked)
         with well_formed("model-versions/get"):
             found: dict[str, Any] = answer["model_version"]
         return found
 
-    async def _asked(self, endpoint: str, what: str, **query: str) -> dict[str, Any]:
+    async def _asked(self, reason: str, endpoint: str, what: str, **query: str) -> dict[str, Any]:
         try:
             return await self._rest.get(endpoint, **query)
         except NeverRetry as error:
             if says_absent(error, what):
                 raise ModelUnusable(
-                    "model_missing",
+                    reason,
                     f"the version's source leads to {what}, which MLflow does not have",
                     missing=what,
                 ) from error

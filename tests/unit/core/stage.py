@@ -100,6 +100,7 @@ class FakeConfigFamilies:
     def __init__(self, script: Script) -> None:
         self.active = TRIPLE
         self.faults: list[Fault] = []
+        self.unknown: set[VersionTriple] = set()
         self._script = script
 
     async def defaults(self) -> VersionTriple:
@@ -109,6 +110,9 @@ class FakeConfigFamilies:
     async def resolve(self, asked: AskedVersions) -> ResolvedConfig | Sequence[Fault]:
         await self._script.play("resolve")
         return self.faults or a_config(asked.filled_from(self.active))
+
+    async def holds(self, triple: VersionTriple) -> bool:
+        return triple not in self.unknown
 
     async def write_defaults(self, triple: VersionTriple) -> None:
         await self._script.play("write_defaults")
