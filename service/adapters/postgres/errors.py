@@ -21,7 +21,9 @@ _MIXED_UP: Final = ("26000", "42P05", "0A000")
 _SERVER_STATES: Final = ("08", "25", "40", "53", "55", "57", "58", "XX", *_MIXED_UP)
 _NO_RIGHT: Final = "42501"
 _SCHEMA_CLASSES: Final = ("42", "3F")  # no such schema, table, column, right …
-_DATA_CLASSES: Final = ("22", "54")  # a value that cannot be stored, or is too large
+# What the value itself is at fault for, in any session: too long, out of range, letters that the database's
+# encoding lacks, larger than an index takes. The rest of their classes is a session's fault, or ours.
+_OF_THE_VALUE: Final = frozenset({"22001", "22003", "22021", "22P05", "54000"})
 _NUMBERING: Final = ("varsup.c", "multixact.c")  # of class 54 too, when the server has used its numbers up
 _GENERATION_KEY: Final = "one_entry_per_generation"
 _LEDGER_STATES: Final = ("LA001", "LA002", "LA003")  # ours, raised by the ledger's triggers
@@ -121,8 +123,7 @@ def _refusal(cause: BaseException, state: str | None, doing: str, why: str) -> L
 def _is_about_the_value(cause: BaseException, state: str | None) -> bool:
     if state is None:
         return isinstance(cause, UnicodeEncodeError | psycopg.DataError)
-    return state.startswith(_DATA_CLASSES)
-
+    return state in _OF_THE_VALUE
 
 
 def _cause(error: Exception) -> BaseException:
