@@ -17,6 +17,7 @@ from airflow_client.client.api.variable_api import VariableApi
 from airflow_client.client.model.dag_run import DAGRun
 from airflow_client.client.model.variable import Variable
 
+from domain.ports.variables import RECORDED_ROWS
 from service.adapters.postgres.run_store import PostgresRunStore
 from tests.integration.api.world import PASSWORD, USER, ApiWorld, door, ready, rejected, stored
 
@@ -254,6 +255,9 @@ async def test_refusals_are_the_clients_own_errors(client: Client) -> None:
     assert await refused(tasks.get_task_instance, DAG, RUN, "no_such_task") == absent
     assert await refused(tasks.get_log, DAG, RUN, TASK, 1, map_index=3) == absent
     assert await refused(client.variables.delete_variable, "no_such_key") == absent
+    assert await refused(client.variables.get_variable, RECORDED_ROWS) == absent
+    ours = Variable(key=RECORDED_ROWS, value="0")
+    assert await refused(client.variables.post_variables, ours) == wrong
     assert await refused(runs.get_dag_runs, DAG, order_by="colour") == wrong
     assert await refused(runs.post_dag_run, DAG, DAGRun(conf={"modle": 1})) == wrong
     assert await refused(runs.post_dag_run, DAG, DAGRun(data_interval_start=MAY)) == wrong
