@@ -115,7 +115,9 @@ class KafkaInbox:
         consumer = self._subscriber.consumer
         if self._watching is not None:
             self._watching.cancel()
-            await asyncio.wait([self._watching])
+            (ended,) = await asyncio.gather(self._watching, return_exceptions=True)
+            if isinstance(ended, Exception):
+                log.error("partition_watch_failed", why=repr(ended))
         try:
             async with asyncio.timeout(2 * _GRACE_SECONDS):
                 await self._broker.stop()

@@ -69,7 +69,7 @@ async def transactional(client: Client, servers: str, codec: str = "none") -> Tr
     name = f"stranger-{uuid.uuid4().hex}"
     if client == "confluent-kafka":
         settings = {"bootstrap.servers": servers, "transactional.id": name, "compression.type": codec}
-        producer = Producer(settings | {"log_level": 3})
+        producer = Producer(settings | {"log_level": 0})
         await asyncio.to_thread(producer.init_transactions, _SECONDS)
         return _Confluent(producer)
     kind = None if codec == "none" else codec
@@ -83,7 +83,9 @@ async def send(
 ) -> None:
     """Send records to partition 0 in one batch, and wait until they are acknowledged."""
     if client == "confluent-kafka":
-        producer = Producer({"bootstrap.servers": servers, "compression.type": codec, "linger.ms": 50})
+        producer = Producer(
+            {"bootstrap.servers": servers, "compression.type": codec, "linger.ms": 50, "log_level": 0}
+        )
         for value in values:
             producer.produce(topic, value, partition=0, headers=list(headers))
         assert await asyncio.to_thread(producer.flush, _SECONDS) == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import get_args
 
 import pytest
@@ -20,6 +21,22 @@ from tests.eventually import eventually
 from tests.integration.kafka.foreign_producers import Client, Transactional, transactional
 from tests.integration.kafka.inbox_world import InboxWorld, Worker
 
+Open = Callable[..., Awaitable[Transactional]]
+
+
+@pytest.fixture
+async def producer_of(world: InboxWorld) -> AsyncIterator[Open]:
+    """Makes transactional producers, which end with the test."""
+    made = []
+
+    async def make(client: Client, codec: str = "none") -> Transactional:
+        made.append(await transactional(client, world.connection.bootstrap_servers, codec))
+        return made[-1]
+
+    yield make
+    for producer in made:
+        await producer.close()
+
 
 def payload(name: str) -> bytes:
     return b'{"request_id": "%s", "reason": "%s"}' % (name.encode(), b"x" * 500)
@@ -36,12 +53,12 @@ async def put(producer: Transactional, world: InboxWorld, partition: int, name: 
 
 @pytest.mark.parametrize("client", get_args(Client))
 async def test_what_is_aborted_never_runs_and_what_is_open_runs_once_after_its_commit(
-    world: InboxWorld, client: Client
+    world: InboxWorld, producer_of: Open, client: Client
 ) -> None:
     """Each partition by a codec of its own."""
     worker = await world.start()
     codecs = ("none", "gzip", "zstd")
-    producers = [await transactional(client, world.connection.bootstrap_servers, codec) for codec in codecs]
+    producers = [await producer_of(client, codec) for codec in codecs]
     for partition, producer in enumerate(producers):
         await put(producer, world, partition, f"aborted-{partition}")
         await producer.abort()
@@ -60,7 +77,6 @@ async def test_what_is_aborted_never_runs_and_what_is_open_runs_once_after_its_c
         assert stored(world) == names("committed")
         for producer in producers:
             await producer.commit()
-            await producer.close()
         await world.at_rest()
     assert stored(world) == names("committed", "open", "after")
     assert world.store.calls == 9
@@ -73,16 +89,17 @@ async def test_what_is_aborted_never_runs_and_what_is_open_runs_once_after_its_c
     assert sum(line["event"] == "partition_goes_on" for line in said) == 3
 
 
-async def test_marks_and_aborted_records_that_are_deleted_are_no_loss(world: InboxWorld) -> None:
+async def test_marks_and_aborted_records_that_are_deleted_are_no_loss(
+    world: InboxWorld, producer_of: Open
+) -> None:
     """Retention deletes them like all else; nobody was to read them."""
     worker = await world.start()
-    producer = await transactional("aiokafka", world.connection.bootstrap_servers)
+    producer = await producer_of("aiokafka")
     await put(producer, world, 0, "committed")
     await producer.commit()
     await world.at_rest()
     await put(producer, world, 0, "aborted")
     await producer.abort()
-    await producer.close()
     await world.at_rest()
     await stop(worker, world)
     _, ends = await world.offsets()
@@ -102,11 +119,11 @@ async def stop(worker: Worker, world: InboxWorld) -> None:
 
 
 async def test_readers_of_whole_topics_end_at_a_mark_and_before_an_open_transaction(
-    world: InboxWorld,
+    world: InboxWorld, producer_of: Open
 ) -> None:
     """As `watch`, `dead-letters` and a group's start read: bounded by what is committed."""
     connection = world.connection
-    producer = await transactional("aiokafka", connection.bootstrap_servers)
+    producer = await producer_of("aiokafka")
     await put(producer, world, 0, "aborted")
     await producer.abort()
     await put(producer, world, 0, "committed")
@@ -128,7 +145,6 @@ async def test_readers_of_whole_topics_end_at_a_mark_and_before_an_open_transact
         await show_dead_letter(connection, world.topic, 0, 3)
     await asks_the_doctor(world)
     await producer.abort()
-    await producer.close()
     assert await held_up(connection, [world.topic], for_seconds=0) == []
 
 
@@ -144,9 +160,11 @@ async def asks_the_doctor(world: InboxWorld) -> None:
     assert letters.found == "compression.type producer, as each producer does"
 
 
-async def test_a_transaction_over_partitions_is_there_as_a_whole(world: InboxWorld) -> None:
+async def test_a_transaction_over_partitions_is_there_as_a_whole(
+    world: InboxWorld, producer_of: Open
+) -> None:
     await world.start()
-    producer = await transactional("confluent-kafka", world.connection.bootstrap_servers)
+    producer = await producer_of("confluent-kafka")
     await producer.begin()
     for partition in range(3):
         await producer.put(world.topic, partition, payload(f"of-one-{partition}"))
