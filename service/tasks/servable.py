@@ -21,7 +21,6 @@ from service.web.json_text import parse_json
 
 # A row by itself may be added up in another order than a list. Another category makes more of a difference.
 _TOLERANCE: Final = 1e-6
-_REASON: Final = "not_servable"
 
 _Row = Mapping[str, Any]
 
@@ -40,7 +39,9 @@ def require_servable(folder: ModelFolder, schema: Schema, pipeline: Any) -> None
         _require_answers(folder.travelling(GOLDEN), schema, predict)
         checked_model(folder, schema, predict)
     except ModelUnusable as error:
-        raise error if error.reason == _REASON else _not_servable(error.message, because=error) from error
+        raise (
+            error if error.reason == "not_servable" else _not_servable(error.message, because=error)
+        ) from error
     except Exception as error:  # whatever a server would meet, it could not serve the model
         raise _not_servable(f"{type(error).__name__}: {error}", because=error) from error
 
@@ -99,7 +100,7 @@ def _not_servable(
     cause = because.reason if isinstance(because, ModelUnusable) else None
     facts = {"row": row, "column": column or _fact(because, "column"), "because": cause}
     return ModelUnusable(
-        _REASON,
+        "not_servable",
         f"a server would not serve this model as it was scored{where}: {what}",
         **{name: value for name, value in facts.items() if value is not None},
     )

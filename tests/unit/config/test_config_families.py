@@ -331,3 +331,23 @@ async def test_the_example_is_valid(tmp_path: Path) -> None:
     root = Path(__file__).parents[3] / "config" / "example"
     for model in (1, 2, 3):
         assert (await resolve(root, model_version=model)).contract.target == "Sale_Price"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "\\t", "\\u00a0", "\\u200b", "a\\0b"])
+async def test_a_feature_whose_name_no_server_could_be_asked_for_is_refused(root: Path, name: str) -> None:
+    """By `laurel config check` and by a request, on its line; a column that is no feature may be called so."""
+    edit(root, "data_contracts/v1.yaml", replace("  roof:", f'  "{name}": {{type: float}}\n  roof:'))
+    assert await resolve(root)
+    edit(root, "features/v2.yaml", replace("  area:", f'  "{name}": {{type: numeric}}\n  area:'))
+    (fault,) = await faults(root, feature_version=2)
+    assert (fault.code, fault.file, fault.line) == ("bad_config", "features/v2.yaml", 5)
+    assert "no model could be served" in fault.message
+    assert fault in await FileConfigFamilies(root).faults()
+
+
+@pytest.mark.parametrize("name", [" a", "a ", "Área\\n(m²)", "^x$", "*", "a.b", "0", "None", "🏗", "e\\u0301"])
+async def test_other_odd_names_are_taken(root: Path, name: str) -> None:
+    """Spreadsheets make such names, and they reach a server and come back."""
+    edit(root, "data_contracts/v1.yaml", replace("  roof:", f'  "{name}": {{type: float}}\n  roof:'))
+    edit(root, "features/v2.yaml", replace("  area:", f'  "{name}": {{type: numeric}}\n  area:'))
+    assert (await resolve(root, feature_version=2)).features.columns[1:2] != ("area",)

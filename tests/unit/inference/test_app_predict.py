@@ -79,7 +79,7 @@ async def test_a_refusal_names_every_field_with_what_came_and_what_is_allowed(st
     said = answer.json()
     assert (said["status"], said["reason"], said["type"]) == (422, "invalid_input", "about:blank")
     assert said["errors"] == [
-        {"row": 0, "field": "size", "came": "true", "allowed": "a number from 0 to 1e+18, or null"},
+        {"row": 0, "field": "size", "came": "true", "allowed": "a number from 0, or null"},
         {"row": 0, "field": "floors", "came": "2.5", "allowed": "a whole number from 1 to 50"},
         {"row": 0, "field": "kind", "came": '"castle"', "allowed": "one of 'flat', 'house', 'boat', or null"},
         {"row": 0, "field": "grade", "came": "null", "allowed": "one of 'low', 'mid', 'high'"},
@@ -108,7 +108,7 @@ async def test_what_is_no_json_is_a_bad_request(stage: Stage, body: bytes) -> No
     assert (answer.status_code, answer.json()["reason"]) == (400, "not_json")
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "1e19", "9" * 400])
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1.8e308", "9" * 400])
 async def test_a_number_that_no_model_can_calculate_with_is_refused(stage: Stage, number: str) -> None:
     body = json.dumps({**ROW, "size": 0}).replace('"size": 0', f'"size": {number}')
     answer = await stage.client.post("/predict", content=body, headers={"Content-Type": "application/json"})

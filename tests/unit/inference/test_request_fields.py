@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from service.inference.request_checks import RequestChecks
 from service.inference.request_fields import RequestField, request_fields
 from service.inference.request_schema import example_row
 from tests.served_models import contract_of, features_of
@@ -77,3 +78,56 @@ def test_numbers_of_a_category_are_numbers() -> None:
     spec = {"type": "categorical", "encoding": "ordinal", "order": [1, 2]}
     found = field({"type": "int", "min": 0}, spec)
     assert (found.low, found.values, found.allowed) == (0, (1, 2), "one of 1, 2")
+
+
+def taken(rule: Mapping[str, Any], spec: Mapping[str, Any], value: Any, *, is_single: bool = False) -> Any:
+    """What the checks hand on; "refused" when they do not."""
+    columns = {"key": {"type": "int"}, "price": {"type": "float"}, "it": rule}
+    singles = {"it"} if is_single else set()
+    fields = request_fields(features_of({"it": spec}), contract_of(columns), {"it": (0.1, 0.7)}, singles)
+    row = RequestChecks(fields, refuse_unknown=True).taken({"it": value})
+    return "refused" if row is None else row["it"]
+
+
+ONEHOT = {"type": "categorical", "encoding": "onehot"}
+SINGLE = 0.10000000149011612  # 0.1 in 32 bits
+
+
+@pytest.mark.parametrize("kind", ["int", "float"])
+@pytest.mark.parametrize("value", [2**53 + 1, -(2**63), 2**64 - 1])
+def test_a_whole_number_is_handed_on_to_its_last_bit(kind: str, value: int) -> None:
+    assert taken({"type": kind}, ONEHOT, value) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("float", 1e19), ("float", -1e300), ("int", 1e19), ("int", 9007199254740994.0)]
+)
+def test_the_contract_alone_bounds_a_number(kind: str, value: float) -> None:
+    assert taken({"type": kind}, {"type": "numeric"}, value) == value
+    assert taken({"type": kind, "max": 1, "min": -1}, {"type": "numeric"}, value) == "refused"
+    assert taken({"type": kind}, {"type": "numeric"}, 10**400) == "refused"
+
+
+@pytest.mark.parametrize(
+    "rule", [{}, {"max": 0.1}, {"min": 0.1}, {"allowed_values": [0.1, 0.2]}, {"min": SINGLE, "max": SINGLE}]
+)
+@pytest.mark.parametrize("value", [0.1, SINGLE])
+def test_a_number_of_32_bits_is_known_in_both_spellings(rule: Mapping[str, Any], value: float) -> None:
+    assert taken({"type": "float", **rule}, ONEHOT, value, is_single=True) == SINGLE
+
+
+def test_codes_of_32_bits_are_compared_and_shown_as_people_spell_them() -> None:
+    spec = {**ONEHOT, "encoding": "ordinal", "order": [0.1, 0.7]}
+    assert taken({"type": "float"}, spec, 0.7, is_single=True) == 0.699999988079071
+    assert taken({"type": "float"}, spec, 0.3, is_single=True) == "refused"
+    for value in (1e39, 10**400, True, "0.1"):
+        assert taken({"type": "float"}, ONEHOT, value, is_single=True) == "refused"
+    columns = {"key": {"type": "int"}, "price": {"type": "float"}, "it": {"type": "float"}}
+    known = {"it": (SINGLE, 0.699999988079071)}
+    (found,) = request_fields(features_of({"it": spec}), contract_of(columns), known, {"it"})
+    assert found.values == (0.1, 0.7)
+
+
+def test_bounds_that_nobody_set_are_not_told() -> None:
+    assert field({"type": "float"}, {"type": "numeric"}).allowed == "a number, or null"
+    assert field({"type": "int", "min": 0}, {"type": "numeric"}).allowed == "a whole number from 0, or null"
