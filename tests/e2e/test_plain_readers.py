@@ -1,0 +1,221 @@
+"""Who has only MLflow reads what Laurel promotes, and what a person promotes by hand is ours all the same.
+
+Real servers, trainings and a reader in an environment of older libraries: about half a minute.
+"""
+
+import asyncio
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from domain.lifecycle import State
+from domain.run import Run
+from service.adapters.cryptography.ed25519 import Ed25519Verifier
+from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.model_cache import ModelCache
+from service.adapters.mlflow.model_registry import MlflowModelRegistry
+from service.adapters.mlflow.rest import MlflowRest
+from service.app import Makers
+from service.cli.console import Exit
+from service.clock import SystemClock
+from service.inference.champion import read_champion
+from service.inference.loading import ModelLoader
+from service.inference.served_model import ServedModel
+from tests import plain_inference
+from tests.chaos.world import write_models
+from tests.e2e.deployment import Deployment, worker_here
+from tests.older_laurel import OLDER_TASKS
+from tests.older_serving import older_python
+from tests.own_requests import begin_here
+from tests.servers import KafkaServer, MlflowServer
+from tests.signing_keys import key_pair
+from tests.synthetic_world import write_world
+
+CONSTANT = 7
+OLDER = Makers(tasks=OLDER_TASKS)
+WHOLE = {"made_by_laurel": True, "lacks": [], "source_astray": None}
+
+
+@pytest.fixture
+async def deployment(
+    tmp_path: Path, kafka_server: KafkaServer, database_url: str, mlflow_server: MlflowServer
+) -> Deployment:
+    """A small deployment: ridge models, each better than the one before, and one that is hardly a model."""
+    world = write_world(tmp_path, rows=200)
+    write_models(world.config_root)
+    constant = {"version": CONSTANT, "model": {"type": "ridge", "params": {"alpha": 1e30}}}
+    (world.config_root / f"models/v{CONSTANT}.yaml").write_text(yaml.safe_dump(constant), encoding="utf-8")
+    made = Deployment(world, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri)
+    await begin_here(made.bootstrap_servers, made.model)
+    return made
+
+
+def rows_of(deployment: Deployment) -> list[dict[str, Any]]:
+    features = deployment.config("features/v1")["tabular_features"]
+    rows = pq.read_table(deployment.world.master, columns=list(features)).slice(0, 3).to_pylist()
+    nulls = [{name: value for name, value in row.items() if value is None or isnan(value)} for row in rows]
+    return [{**row, **dict.fromkeys(null)} for row, null in zip(rows, nulls, strict=True)]
+
+
+def isnan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+async def program(*arguments: object, **environment: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        *map(str, arguments),
+        env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    said, complaints = await process.communicate()
+    return process.returncode or 0, said.decode(), complaints.decode()
+
+
+async def read_by_others(deployment: Deployment, folder: Path) -> dict[str, Any]:
+    """What a service reads that has older libraries and nothing of ours."""
+    rows = folder / "rows.json"
+    rows.write_text(json.dumps(rows_of(deployment)), encoding="utf-8")
+    command = (older_python(), "-I", "-W", "ignore", plain_inference.__file__)
+    code, said, complaints = await program(
+        *command, deployment.tracking_uri, deployment.model, rows, MLFLOW_DISABLE_TELEMETRY="true"
+    )
+    assert code == 0, complaints[-3000:]
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    assert found["native"] == pytest.approx(found["one by one"], rel=1e-9)
+    assert (found["run"], found["artifact_path"]) == (found["version's run"], found["location"])
+    assert found["by run"] == [found["run"], found["model_id"]]
+    assert found["model_uuid"] == found["model_id"]
+    assert found["model_id"] in found["outputs"]
+    return found
+
+
+def by_hand(deployment: Deployment, source: str, run_id: str | None) -> int:
+    """Register a version and move the alias to it, as a dashboard's "promote" does."""
+    client = mlflow.MlflowClient(deployment.tracking_uri, deployment.tracking_uri)
+    made = client.create_model_version(deployment.model, source, run_id)
+    client.set_registered_model_alias(deployment.model, "prod", made.version)
+    return int(made.version)
+
+
+async def served_by_laurel(deployment: Deployment, cache: Path, public_key: Path) -> ServedModel:
+    """What `laurel inference` would serve now; it asks for our signature."""
+    access = MlflowAccess(deployment.tracking_uri)
+    rest = MlflowRest(access)
+    try:
+        champion = await read_champion(MlflowModelRegistry(rest), deployment.model)
+    finally:
+        await rest.close()
+    loader = ModelLoader(access, ModelCache(cache), SystemClock(), Ed25519Verifier(public_key))
+    return await asyncio.to_thread(loader.fetch, champion)
+
+
+def versions_of(run: Run) -> dict[str, int]:
+    triple: dict[str, int] = run.outputs["resolve"]["triple"]
+    return triple
+
+
+async def test_a_champion_is_read_by_others_and_a_persons_choice_is_judged_served_and_followed(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """The gate's first, a declined run by `runs:/…/model`, a copy of it, a place below a run's artifacts."""
+    keys = key_pair(tmp_path, "ours")
+    async with worker_here(deployment, WORKER__RECONCILE_SECONDS="0.3", SIGNING__KEY_FILE=str(keys.private)):
+        first = await deployment.carried({"model_version": 101})
+        found = await read_by_others(deployment, tmp_path)
+        assert (found["version"], found["run"]) == (1, first.mlflow_run_id)
+        assert found["feature_version"] == versions_of(first)["feature_version"]
+        assert len(found["one by one"]) == len(rows_of(deployment))
+
+        weak = await deployment.carried({"model_version": CONSTANT})
+        assert weak.state is State.DECLINED
+        run_id = weak.mlflow_run_id or ""
+        uri = weak.outputs["open_run"]["artifact_uri"]
+        sources = [f"runs:/{run_id}/model", f"models:/{deployment.model}/2", f"{uri}/model"]
+        for number, source in enumerate(sources, start=2):
+            assert by_hand(deployment, source, run_id) == number
+            said = (await deployment.promotions(number))[-1]
+            assert (said["cause"], said["version"]) == ("override", number)
+            assert (said["versions"], said["mlflow_run_id"]) == (versions_of(weak), run_id)
+            assert yaml.safe_load(deployment.path("active_config").read_text("utf-8"))[
+                "training_defaults"
+            ] == versions_of(weak)
+            model = await served_by_laurel(deployment, tmp_path / "served", keys.public)
+            assert (model.version, model.generation, model.run_id) == (number, number, run_id)
+
+        better = await deployment.carried({"model_version": 111})
+    decided = better.outputs["decide"]
+    assert (better.state, decided["champion"]["version"]) == (State.COMPLETED, len(sources) + 1), decided
+    assert decided["champion"]["score"]["metrics"]["rmsle"] == pytest.approx(
+        weak.outputs["evaluate"]["candidate"]["reference"]["metrics"]["rmsle"]
+    )
+
+
+async def laurel(deployment: Deployment, *arguments: str, **more: str) -> tuple[int, Any]:
+    """A command's exit code and its JSON."""
+    command = (sys.executable, "-m", "service.cli", *arguments, "--json")
+    code, said, complaints = await program(*command, **deployment.environment, **more)
+    return code, json.loads(said) if said else complaints
+
+
+async def champion_line(deployment: Deployment) -> dict[str, Any]:
+    _, findings = await laurel(deployment, "doctor")
+    found: dict[str, Any] = next(one for one in findings if one["what"] == "champion")
+    return found
+
+
+async def test_a_champion_of_an_older_laurel_is_repaired_beside_a_worker_and_no_stored_byte_changes(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    keys = key_pair(tmp_path, "ours")
+    signing = {"SIGNING__KEY_FILE": str(keys.private)}
+    async with worker_here(deployment, makers=OLDER):
+        old = await deployment.carried({"model_version": 101})
+    client = mlflow.MlflowClient(deployment.tracking_uri, deployment.tracking_uri)
+    stored = bytes_of(client, old.outputs["train"]["model"]["model_id"], tmp_path / "before")
+    found = await champion_line(deployment)
+    assert (found["well"], found["mend"]) == (False, "laurel repair")
+    assert "run_id" in found["found"]
+    code, told = await laurel(deployment, "repair", "--dry-run", **signing)
+    assert (code, told["needed"], told["added"]) == (Exit.DONE, True, None)
+    assert len(client.search_model_versions(f"name = '{deployment.model}'")) == 1
+
+    async with worker_here(deployment, WORKER__RECONCILE_SECONDS="0.3"):
+        code, told = await laurel(deployment, "repair", **signing)
+        assert (code, told["added"]) == (Exit.DONE, {"version": 2, "generation": 2})
+        said = (await deployment.promotions(2))[-1]
+        assert (said["cause"], said["version"], said["previous_version"]) == ("repair", 2, 1)
+        assert (said["mlflow_run_id"], said["versions"]) == (old.mlflow_run_id, versions_of(old))
+        assert await laurel(deployment, "repair", **signing) == (
+            Exit.DONE,
+            {**told, "added": None, "needed": False, "champion": WHOLE | {"version": 2, "generation": 2}},
+        )
+        next_run = await deployment.carried({"model_version": 111})
+    assert next_run.outputs["decide"]["champion"]["version"] == 2
+    assert (await champion_line(deployment))["well"]
+    assert bytes_of(client, old.outputs["train"]["model"]["model_id"], tmp_path / "after") == stored
+    repaired = client.get_model_version(deployment.model, "2")
+    new = bytes_of(client, repaired.source.removeprefix("models:/"), tmp_path / "new")
+    assert {name for name, data in new.items() if data != stored.get(name)} == {"MLmodel"}
+    client.set_registered_model_alias(deployment.model, "prod", "2")
+    assert (await read_by_others(deployment, tmp_path))["run"] == old.mlflow_run_id
+    served = await served_by_laurel(deployment, tmp_path / "served", keys.public)
+    assert (served.version, served.run_id) == (2, old.mlflow_run_id)
+
+
+def bytes_of(client: mlflow.MlflowClient, model_id: str, folder: Path) -> dict[str, bytes]:
+    """Every stored byte of a logged model."""
+    location = client.get_logged_model(model_id).artifact_location
+    copy = Path(
+        mlflow.artifacts.download_artifacts(
+            artifact_uri=location, dst_path=str(folder), tracking_uri=client.tracking_uri
+        )
+    )
+    return {
+        path.relative_to(copy).as_posix(): path.read_bytes() for path in copy.rglob("*") if path.is_file()
+    }
