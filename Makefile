@@ -35,7 +35,7 @@ test: lint $(OLDER_STAMP) ## lint, then every test, on the real servers
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # One process: what is heavy here loads the machine by itself.
-soak: $(OLDER_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (an hour or more)
+soak: $(OLDER_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (40 minutes)
 	@$(BIN)/pytest -m soak --timeout=3600
 
 bench: $(DEV_STAMP) ## measure, side by side with a bare script

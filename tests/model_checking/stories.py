@@ -20,6 +20,7 @@ def story(
     *processes: str,
     history: Iterable[int] = (1,),
     alias: int | None = None,
+    promoted: int | None = None,
     projector: MakeProjector = LedgerProjector,
     carry: Carry = programs.carry,
     points: NotingPoints | None = None,
@@ -29,12 +30,13 @@ def story(
 
     A process is `carry 3 @w1` (worker w1 carries the run that makes version 3) or `reconcile @w2`. `history`
     are the versions that were champions before; `alias` is what the alias shows if that is not the last of
-    them. A killed worker comes back under its name. A broken `projector` is a promoter's, never the
-    reconciler's.
+    them. The run that makes `promoted` has won, and nothing shows it yet. A killed worker comes back under
+    its name. A broken `projector` is a promoter's, never the reconciler's.
     """
     entries, noted = Entries(), points or NotingPoints()
     before = programs.earlier_entries(*history)
     head = before[-1] if before else None
+    ledger = before if promoted is None else programs.earlier_entries(*history, promoted)
     made: dict[str, Start] = {}
     reborn: dict[str, str] = {}
     versions: set[int] = set()
@@ -49,16 +51,20 @@ def story(
         made[process] = _carry(carry, version, head, world, projector)
         reborn[process] = process
     shared = Shared(
-        ledger=tuple(entries.number(entry) for entry in before),
+        ledger=tuple(entries.number(entry) for entry in ledger),
         announced=len(before),
         alias=head.version if head else alias,
         defaults=head.version if head else 0,
-        runs=tuple((version, RunRow()) for version in sorted(versions)),
+        runs=tuple((version, _row(version, promoted, len(ledger))) for version in sorted(versions)),
         moves=(alias,) if alias is not None else (),
     )
     return Story(
         name, processes, made, shared, entries, reborn, reconciler="reconcile @end", **what_may_happen
     )
+
+
+def _row(version: int, promoted: int | None, generation: int) -> RunRow:
+    return RunRow(state="PROMOTED", generation=generation) if version == promoted else RunRow()
 
 
 def bare_story(name: str, promote: Callable[[int], Coroutine[Any, Any, None]]) -> Story:

@@ -16,7 +16,7 @@ ONE, OTHER, LOOK = "carry 3 @w1", "carry 4 @w2", "reconcile @w3"
 STORIES: tuple[Callable[[], Story], ...] = (
     lambda: story("two promoters", ONE, OTHER),
     lambda: story("two promoters, the first champion ever", ONE, OTHER, history=()),
-    lambda: story("two reconcilers beside a promoter", ONE, LOOK, "reconcile @w4"),
+    lambda: story("two reconcilers beside one who has promoted", ONE, LOOK, "reconcile @w4", promoted=3),
     lambda: story("a promoter and a person", ONE, LOOK, choices=(9,)),
     lambda: story("a person who goes back to an earlier version", ONE, LOOK, history=(1, 2), choices=(1,)),
     lambda: story("two promoters and a person", ONE, OTHER, choices=(9,)),
@@ -28,6 +28,11 @@ STORIES: tuple[Callable[[], Story], ...] = (
     lambda: story("a crash, and a person", ONE, LOOK, crashes=1, choices=(9,)),
     lambda: story("two promoters and a lost answer", ONE, OTHER, lost_answers=1),
     lambda: story("two promoters and a crash", ONE, OTHER, crashes=1),
+)
+
+# Millions of states.
+LONG: tuple[Callable[[], Story], ...] = (
+    lambda: story("two reconcilers beside a promoter", ONE, LOOK, "reconcile @w4"),
 )
 
 BROKEN: tuple[Callable[[], Story], ...] = (
@@ -43,7 +48,11 @@ def _told(found: Found) -> str:
     return "\n    ".join((f"{found.wrong}:", *found.trace))
 
 
-@pytest.mark.parametrize("tell", STORIES, ids=lambda tell: tell().name)
+@pytest.mark.parametrize(
+    "tell",
+    [*STORIES, *(pytest.param(tell, marks=pytest.mark.soak) for tell in LONG)],
+    ids=lambda tell: tell().name,
+)
 def test_no_order_of_steps_breaks_a_promise(tell: Callable[[], Story]) -> None:
     """Case P02: the product's own code, every interleaving."""
     found = search(tell())
