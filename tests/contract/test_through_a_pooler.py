@@ -6,7 +6,7 @@ import pytest
 
 from tests.contract.stores import OnPostgres
 from tests.contract.test_outbox import OutboxContract, RelayContract, RowWakingContract
-from tests.contract.test_run_store import RequestContract
+from tests.contract.test_run_store import LeaseContract
 from tests.poolers import Mode, Pooler
 
 
@@ -29,5 +29,5 @@ class TestPooledRowWaking(OnPostgres, RowWakingContract):
     """On PostgreSQL behind a pooler."""
 
 
-class TestPooledRequests(OnPostgres, RequestContract):
+class TestPooledLeases(OnPostgres, LeaseContract):
     """On PostgreSQL behind a pooler."""
