@@ -1,6 +1,7 @@
 """A platform's own inference service, with MLflow and pandas alone: it loads the champion, asks for its run.
 
-Run as a program where none of our packages is: `plain_inference.py TRACKING_URI MODEL ROWS.json`. It prints what it read, as JSON, and fails at what such a service cannot do without.
+Run as a program where none of our packages is: `plain_inference.py TRACKING_URI MODEL ROWS.json`. It prints
+what it read, as JSON, and fails at what such a service cannot do without.
 """
 
 import json

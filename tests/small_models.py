@@ -93,6 +93,7 @@ def trained(
     features: Mapping[str, Any] = FEATURES,
     contract: Mapping[str, Any] = CONTRACT,
     seed: int = 11,
+    record: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Train as the worker asks its child to; the answer of the task."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,6 +105,7 @@ def trained(
         model=model or definition("ridge"),
         run_folder=str(folder),
         seed=seed,
+        record=record,
     )
 
 

@@ -1,7 +1,9 @@
 """`laurel repair`: a champion that plain MLflow readers cannot read becomes a version that they can."""
 
+import sys
 from typing import Annotated, Any
 
+import structlog
 import typer
 
 from config.settings import Settings
@@ -26,6 +28,7 @@ def repair(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     Laurel did not make, 4 when there is no champion.
     """
     settings = read_settings()
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # JSON alone on the other
     done = run(_repaired(settings, dry_run=dry_run), settings)
     if as_json:
         print_json(_facts(settings, done, dry_run=dry_run))

@@ -1,17 +1,19 @@
 """Alias, defaults and announcements follow the ledger; what a person does becomes a generation."""
 
 import asyncio
+import json
 from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
 
-from domain.errors import NeverRetry, TryLater
+from domain.errors import ModelUnusable, NeverRetry, TryLater
 from domain.ledger import Cause, LedgerEntry
 from domain.points import Point
 from domain.version_triple import VersionTriple
 from service.alias_watch import settled_head
 from service.ledger_projector import LedgerProjector
+from service.steps.outputs import Trained
 from tests.builders import MODEL, TRIPLE, an_entry
 from tests.fake_time import settle
 from tests.fakes.model_registry import FakeModelRegistry
@@ -171,6 +173,81 @@ async def test_a_version_that_laurel_did_not_make_leaves_the_defaults_alone(regi
     head = await shown(registered)
     assert (head.version, head.triple) == (4, None)
     assert registered.config.active == TRIPLE
+
+
+async def recorded_run(stage: Stage, *names: str) -> str:
+    """A run of the record with these params, each a version."""
+    run = await stage.tracker.open_run("laurel's", "price", {})
+    await stage.tracker.log(run.mlflow_run_id, params=dict.fromkeys(names, 2))
+    return str(run.mlflow_run_id)
+
+
+async def chosen(stage: Stage, run_id: str) -> LedgerEntry:
+    """A person registers a run's model, and points the alias at it."""
+    model = await stage.tracker.create_model((await stage.tracker.recorded(run_id)).opened, {}, {})
+    made = await FakeModelRegistry.register(stage.registry, MODEL, model, run_id, {})
+    await FakeModelRegistry.set_alias(stage.registry, MODEL, made.version)
+    return await shown(stage)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["adopted", "override"])
+async def test_a_persons_choice_brings_its_runs_triple_along(first: bool, registered: Stage) -> None:  # noqa: FBT001
+    if not first:
+        await promoted(registered, 1)
+        await shown(registered)
+    run_id = await recorded_run(registered, *VersionTriple.model_fields)
+    head = await chosen(registered, run_id)
+    twos = VersionTriple(split_version=2, feature_version=2, model_version=2)
+    assert head.cause is (Cause.ADOPTED if first else Cause.OVERRIDE)
+    assert (head.triple, head.mlflow_run_id, head.run_id) == (twos, run_id, None)
+    assert registered.config.active == twos
+
+
+async def test_a_run_without_all_three_versions_brings_none(registered: Stage) -> None:
+    head = await chosen(registered, await recorded_run(registered, "split_version", "feature_version"))
+    assert (head.triple, head.mlflow_run_id, registered.config.active) == (None, None, TRIPLE)
+
+
+async def test_a_triple_without_files_leaves_the_defaults_alone(registered: Stage) -> None:
+    twos = VersionTriple(split_version=2, feature_version=2, model_version=2)
+    registered.config.unknown.add(twos)
+    head = await chosen(registered, await recorded_run(registered, *VersionTriple.model_fields))
+    assert (head.triple, registered.config.active) == (twos, TRIPLE)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["adopted", "override"])
+async def test_a_version_without_files_becomes_no_generation(first: bool, registered: Stage) -> None:  # noqa: FBT001
+    if not first:
+        await promoted(registered, 1)
+        await shown(registered)
+    registered.registry.empty.add("models:/m-4")
+    await FakeModelRegistry.set_alias(registered.registry, MODEL, 4)
+    before = len(await registered.ledger.entries(MODEL))
+    with pytest.raises(ModelUnusable, match="point the alias at a version that is whole") as refusal:
+        await shown(registered)
+    assert refusal.value.reason == "alias_unusable"
+    assert (len(await registered.ledger.entries(MODEL)), registered.alias) == (before, 4)
+
+
+async def test_a_version_of_ours_that_a_person_registered_is_tagged_for_servers(stage: Stage) -> None:
+    run = await stage.done(0.5)
+    stage.registry.versions[MODEL].clear()
+    stage.registry.aliases.clear()
+    stage.memory.ledger.clear()
+    stage.memory.outbox.clear()
+    made = await FakeModelRegistry.register(
+        stage.registry,
+        MODEL,
+        Trained.model_validate(run.outputs["train"]).model,
+        run.mlflow_run_id or "",
+        {},
+    )
+    await FakeModelRegistry.set_alias(stage.registry, MODEL, made.version)
+    await shown(stage)
+    package = run.outputs["train"]["package"]
+    tags = stage.registry.versions[MODEL][0].tags
+    assert (tags["laurel.model_digest"], tags["laurel.generation"]) == (package["digest"], "1")
+    assert (tags["laurel.run_id"], json.loads(tags["laurel.manifest"])) == (run.run_id, package["manifest"])
 
 
 async def test_a_person_during_a_promotion_wins_over_it(registered: Stage) -> None:

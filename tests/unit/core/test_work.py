@@ -234,6 +234,32 @@ async def test_a_champion_that_cannot_be_loaded_is_inconclusive(stage: Stage) ->
     assert run.outputs["decide"]["verdict"]["decision"] == Decision.INCONCLUSIVE
 
 
+async def test_a_champion_that_mlflow_refuses_to_give_is_inconclusive_with_its_reason(stage: Stage) -> None:
+    await stage.done(0.5)
+    fails("score_champion", stage, NeverRetry("artifact_store_unusable", "the client is not installed"))
+    run = await stage.done(0.1)
+    verdict = run.outputs["decide"]["verdict"]
+    assert (run.state, verdict["decision"]) == (State.DECLINED, Decision.INCONCLUSIVE)
+    assert "the client is not installed; restore it, or point the alias at" in verdict["reasons"][0]
+
+
+async def test_a_fault_of_the_reference_is_the_runs_own(stage: Stage) -> None:
+    await stage.done(0.5)
+    fails("score_champion", stage, NeverRetry("reference_digest_mismatch", "changed"))
+    run = await stage.done(0.1)
+    assert (run.state, run.failure and run.failure.reason) == (State.FAILED, "reference_digest_mismatch")
+
+
+async def test_a_child_that_dies_of_the_champion_each_time_is_inconclusive(stage: Stage) -> None:
+    await stage.done(0.5)
+    stage.script.always["score_champion"] = TryLater("step_died", "killed by SIGSEGV")
+    run = await stage.done(0.1)
+    verdict = run.outputs["decide"]["verdict"]
+    assert (run.state, verdict["decision"]) == (State.DECLINED, Decision.INCONCLUSIVE)
+    assert "killed by SIGSEGV" in verdict["reasons"][0]
+    assert stage.script.calls["score_champion"] == 3
+
+
 @pytest.mark.parametrize("first", [True, False])
 async def test_an_alias_that_cannot_be_read_is_never_no_champion(first: bool, stage: Stage) -> None:  # noqa: FBT001
     """P05: on an empty ledger and on a full one."""
