@@ -9,7 +9,7 @@ from handlers.router import Handle, route
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.inbox import KafkaInbox
-from service.adapters.kafka.reachability import topics_that_are_missing
+from service.adapters.kafka.topic_provisioning import missing_topics
 from service.metrics import Metrics
 from service.settings_values import kafka_connection, kafka_unpacked_bytes
 
@@ -41,7 +41,7 @@ async def refuse_missing_topics(
     connection: KafkaConnection, names: Sequence[str] | Mapping[str, Any]
 ) -> None:
     """Raise Stop `topics_missing` with their names unless all are there; TryLater while Kafka is away."""
-    missing = await topics_that_are_missing(connection, names)
+    missing = await missing_topics(connection, names)
     if missing:
         raise Stop(
             "topics_missing",

@@ -120,7 +120,7 @@ async def _asked(
 
 
 async def _kafka(settings: Settings) -> Finding:
-    missing = await topics_that_are_missing(kafka_connection(settings), TOPICS)
+    missing = await missing_topics(kafka_connection(settings), TOPICS)
     found = f"topics are missing: {', '.join(missing)}" if missing else "answers, all topics are there"
     return Finding("kafka", not missing, found, "laurel topics ensure")
 

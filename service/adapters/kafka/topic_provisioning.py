@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from ssl import SSLError
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -13,6 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 from domain.errors import NeverRetry, Stop
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.errors import DENIED, kafka_errors
+from service.adapters.tls.causes import cause_of
 
 _SECONDS: Final = 20.0
 _MADE_SECONDS: Final = 15.0
@@ -121,8 +123,14 @@ async def _start(admin: AIOKafkaAdminClient, connection: KafkaConnection) -> Non
         obstacle = await _obstacle(connection)
         if isinstance(obstacle, DENIED):
             who = f"{connection.protocol} as {connection.username or 'nobody'}"
-            raise Stop("kafka_denied", f"kafka: {who}: {type(obstacle).__name__}: {obstacle}") from obstacle
+            raise Stop("kafka_denied", f"kafka: {who}: {_told(obstacle)}") from obstacle
         raise (obstacle or error) from error
+
+
+def _told(obstacle: Exception) -> str:
+    if isinstance(obstacle, SSLError):
+        return str(cause_of(obstacle, "KAFKA", "KAFKA_BOOTSTRAP_SERVERS", https=True))
+    return f"{type(obstacle).__name__}: {obstacle}"
 
 
 async def _obstacle(connection: KafkaConnection) -> Exception | None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from domain.notices import Notice
 from service.adapters.apprise.channel import AppriseChannel, open_channels
 from tests.eventually import eventually
 from tests.integration.notices.conftest import MakeWebhook
+from tests.proxies import FaultProxy
+from tests.tls import Authority
 from tests.webhook import PASSWORD, Webhook
+from tests.wire_formats import Http
 
 NOTICE = Notice(event_id="e", subject="failed", severity="failure", title="a title", body="a\nbody <b> & *c*")
 
@@ -29,6 +33,19 @@ async def refused(channel: AppriseChannel) -> str:
     assert later.value.message.startswith(channel.name)
     assert "canary" not in later.value.message
     return later.value.message
+
+
+async def test_a_webhook_behind_a_company_ca_is_told_when_that_is_trusted_and_only_then(
+    webhook: MakeWebhook, tmp_path: Path
+) -> None:
+    authority, hook = Authority(tmp_path), await webhook()
+    async with FaultProxy(hook.port, Http(), tls=authority.server("127.0.0.1")) as front:
+        url = f"jsons://127.0.0.1:{front.port}/path"
+        for trusted, heard in ((None, 0), (str(authority.file), 1)):
+            (channel,) = open_channels([url], timeout_seconds=5, trusted=trusted)
+            with suppress(TryLater):
+                await channel.send(NOTICE)
+            assert len(hook.heard) == heard
 
 
 async def test_a_message_arrives_as_it_is(webhook: MakeWebhook) -> None:

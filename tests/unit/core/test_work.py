@@ -180,6 +180,22 @@ async def test_what_earlier_steps_left_is_read_back_after_a_kill(step: Step) -> 
     assert len(set(events)) == 3
 
 
+async def test_only_the_first_upload_of_all_looks_for_nothing(stage: Stage) -> None:
+    """A repeat looks what has arrived, and so does a worker that takes over: it cannot know."""
+    stage.script.errors["upload"] = [AWAY]
+    await stage.done(0.5)
+    assert stage.trainer.uploads == [True, False]
+
+
+async def test_a_worker_that_takes_over_looks_for_what_was_uploaded(stage: Stage) -> None:
+    stage.script.gates["upload"] = asyncio.Event()
+    run_id, task = await carrying(stage)
+    await killed(task, stage)
+    stage.script.gates.clear()
+    assert (await stage.carry(run_id, stage.runner("worker-2"))).state is State.COMPLETED
+    assert stage.trainer.uploads == [True, False]
+
+
 async def test_what_does_not_load_from_its_files_is_not_promoted(stage: Stage) -> None:
     fails("verify", stage, ModelUnusable("golden_rows_differ", "it says something else"))
     run = await stage.done(0.5)
