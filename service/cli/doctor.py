@@ -14,7 +14,7 @@ from rich.text import Text
 from config.settings import Settings
 from config.topics import TOPICS
 from domain.errors import LaurelError, NeverRetry, Stop, TryLater
-from service.adapters.kafka.reachability import topics_that_are_missing
+from service.adapters.kafka.topic_provisioning import missing_topics
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.postgres.schema import require_current
 from service.adapters.postgres.sessions import require_sessions

@@ -28,7 +28,8 @@ def repair(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     Laurel did not make, 4 when there is no champion.
     """
     settings = read_settings()
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # JSON alone on the other
+    # Standard output is for the answer alone.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     done = run(_repaired(settings, dry_run=dry_run), settings)
     if as_json:
         print_json(_facts(settings, done, dry_run=dry_run))

@@ -17,7 +17,8 @@ from domain.errors import Stop
 from domain.lifecycle import State
 from service.api.opening import open_api
 from service.app import open_worker
-from service.cli.doctor import Finding, examine
+from service.cli.doctor import examine
+from service.cli.findings import Finding
 from service.embedded.ports import free_port
 from service.embedded.role import EmbeddedRole
 from service.inference.opening import open_inference
