@@ -120,6 +120,19 @@ def _rollback_by_nobody(world: World) -> World:
 
 
 @breaks("I3", amid_faults=True)
+def _repair_by_nobody(world: World) -> World:
+    """A repair was recorded that nobody asked for."""
+    return _second(world, cause="repair", run_id=None)
+
+
+@breaks("I3", amid_faults=True)
+def _repair_of_another_run(world: World) -> World:
+    """A repair put another run's model into the place of the champion."""
+    changed = _second(world, cause="repair", run_id=None)
+    return replace(changed, did=Did(repairs=[2]))
+
+
+@breaks("I3", amid_faults=True)
 def _adopted_late(world: World) -> World:
     """A version was adopted although the ledger had a head."""
     changed = _second(world, cause="adopted", run_id=None)

@@ -154,6 +154,7 @@ class Did:
     fired: list[str] = field(default_factory=list)
     alias_moves: list[int] = field(default_factory=list)
     rollbacks: list[int] = field(default_factory=list)
+    repairs: list[int] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
 
 

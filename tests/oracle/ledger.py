@@ -96,6 +96,7 @@ def _by_hand(world: World, *, at_rest: bool) -> Iterator[Violation]:
     for causes, done in (
         ({"override", "adopted"}, world.did.alias_moves),
         ({"rollback"}, world.did.rollbacks),
+        ({"repair"}, world.did.repairs),
     ):
         recorded = Counter(row.version for row in world.ledger if row.cause in causes)
         for version in (recorded - Counter(done)).elements():
@@ -106,3 +107,16 @@ def _by_hand(world: World, *, at_rest: bool) -> Iterator[Violation]:
     for row in world.ledger:
         if row.cause == "adopted" and row.generation != 1:
             yield Violation("I3", f"generation {row.generation}", "only the first entry can be adopted")
+        if row.cause == "repair":
+            yield from _same_model(json.loads(row.content), world)
+
+
+def _same_model(entry: Mapping[str, Any], world: World) -> Iterator[Violation]:
+    """A repair changes what the files say, never whose model they are."""
+    runs = {version.version: version.mlflow_run_id for version in world.versions}
+    if entry.get("previous_version") is None:
+        yield Violation("I3", f"generation {entry['generation']}", "there was nothing to repair")
+    elif runs.get(entry["version"]) != runs.get(entry["previous_version"]):
+        yield Violation(
+            "I3", f"generation {entry['generation']}", "it is of another run than what it repairs"
+        )
