@@ -35,9 +35,7 @@ async def begin_new_at_end(
 async def _begin_at_end(
     connection: KafkaConnection, group: str, topics: Iterable[str], *, only_new: bool
 ) -> dict[TopicPartition, int]:
-    places = [
-        TopicPartition(topic, number) for topic in topics for number in await partitions_of(connection, topic)
-    ]
+    places = await partitions_of(connection, topics)
     setting = kafka_errors("setting where a group begins", within=_SECONDS)
     async with setting, make_consumer(connection, group_id=group, enable_auto_commit=False) as consumer:
         consumer.assign(places)

@@ -31,9 +31,7 @@ async def held_up(
     connection: KafkaConnection, topics: Iterable[str], *, for_seconds: float = 2.0
 ) -> list[HeldUp]:
     """The partitions of these topics that do not move on for so long. Raises TryLater, Stop."""
-    places = [
-        TopicPartition(topic, number) for topic in topics for number in await partitions_of(connection, topic)
-    ]
+    places = await partitions_of(connection, topics)
     async with _at_stable_ends(connection, places) as consumer:
         first = await _held(consumer, places)
         if first:

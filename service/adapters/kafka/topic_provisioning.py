@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from ssl import SSLError
 from typing import Any, Final
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.conn import create_conn
@@ -52,11 +53,13 @@ async def missing_topics(connection: KafkaConnection, names: Iterable[str]) -> l
     return [name for name in names if name not in known]
 
 
-async def partitions_of(connection: KafkaConnection, topic: str) -> list[int]:
-    """The partitions of a topic that exists. Raises TryLater, Stop."""
+async def partitions_of(connection: KafkaConnection, topics: Iterable[str]) -> list[TopicPartition]:
+    """The partitions of topics that exist. Raises TryLater, Stop."""
     async with _admin(connection, "asking for partitions") as admin:
-        (known,) = await admin.describe_topics([topic])
-    return sorted(found["partition"] for found in known["partitions"])
+        known = await admin.describe_topics(list(topics))
+    return sorted(
+        TopicPartition(one["topic"], found["partition"]) for one in known for found in one["partitions"]
+    )
 
 
 async def smallest_event_limit(connection: KafkaConnection, names: Iterable[str]) -> int:

@@ -88,7 +88,7 @@ class NoticeWorld:
     async def rewind(self) -> None:
         """Let the group, in which nobody is, hear everything again."""
         connection = KafkaConnection(self.bootstrap)
-        places = {(topic, number): 0 for topic in TOLD for number in await partitions_of(connection, topic)}
+        places = dict.fromkeys(await partitions_of(connection, TOLD), 0)
         await begin_at(self.bootstrap, notices_group(self.model), places)
 
     @asynccontextmanager
