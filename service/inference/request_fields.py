@@ -2,7 +2,6 @@
 
 import math
 import re
-import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +11,10 @@ from domain.data_contract import ColumnRule, ColumnType, DataContract
 from domain.feature_schema import CategoricalSpec, FeatureSchema, FeatureSpec
 from domain.single_floats import shortest
 
-# The contract alone bounds a number, but for those that no file can hold either.
-LARGEST_NUMBER: Final = sys.float_info.max
+# Beyond it a product with a coefficient is infinite; within, the contract alone bounds a number.
+LARGEST_NUMBER: Final = 1e300
+# No whole number of 64 bits, and no count of anything, comes near.
+LARGEST_INTEGER: Final = 10**30
 LARGEST_SINGLE: Final = 3.4028234663852886e38
 # Beyond it some JSON readers round a whole number.
 LARGEST_WHOLE: Final = 2**53 - 1
@@ -58,7 +59,7 @@ class RequestField:
         bounds = [
             f"{word} {bound:g}"
             for word, bound in (("from", self.low), ("to", self.high))
-            if abs(bound) < LARGEST_SINGLE
+            if abs(bound) not in {LARGEST_NUMBER, LARGEST_SINGLE, LARGEST_INTEGER}
         ]
         return " ".join([kind, *bounds])
 
@@ -91,7 +92,7 @@ def _field(
         return RequestField(name, rule.type, nullable, values=values, format=rule.format, sample=sample)
     if is_single and known is not None:
         known = tuple(map(shortest, known))
-    most = LARGEST_SINGLE if is_single else LARGEST_NUMBER
+    most = LARGEST_SINGLE if is_single else LARGEST_INTEGER if rule.type == "int" else LARGEST_NUMBER
     return RequestField(
         name,
         rule.type,

@@ -20,7 +20,7 @@ NUMBERS = st.one_of(
     st.integers(),
     st.floats(allow_nan=True, allow_infinity=True),
     st.sampled_from(
-        [0, -0.0, 1, 1.0, 50, 50.0, 50.5, LARGEST_WHOLE, 2**53 + 1, 2**64, LARGEST_NUMBER, 10**400]
+        [0, -0.0, 1, 1.0, 50, 50.0, 50.5, LARGEST_WHOLE, 2**53 + 1, 2**64, LARGEST_NUMBER, 10**31, 10**400]
     ),
 )
 WORDS = st.one_of(

@@ -335,7 +335,7 @@ async def test_the_example_is_valid(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "  ", "\\t", "\\u00a0", "\\u200b", "a\\0b"])
 async def test_a_feature_whose_name_no_server_could_be_asked_for_is_refused(root: Path, name: str) -> None:
-    """By `laurel config check` and by a request, on its line; a column that is no feature may have it."""
+    """By `laurel config check` and by a request, on its line; other columns may be called so."""
     edit(root, "data_contracts/v1.yaml", replace("  roof:", f'  "{name}": {{type: float}}\n  roof:'))
     assert await resolve(root)
     edit(root, "features/v2.yaml", replace("  area:", f'  "{name}": {{type: numeric}}\n  area:'))

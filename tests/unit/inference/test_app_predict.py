@@ -108,7 +108,7 @@ async def test_what_is_no_json_is_a_bad_request(stage: Stage, body: bytes) -> No
     assert (answer.status_code, answer.json()["reason"]) == (400, "not_json")
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "1.8e308", "9" * 400])
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1.1e300", "9" * 400])
 async def test_a_number_that_no_model_can_calculate_with_is_refused(stage: Stage, number: str) -> None:
     body = json.dumps({**ROW, "size": 0}).replace('"size": 0', f'"size": {number}')
     answer = await stage.client.post("/predict", content=body, headers={"Content-Type": "application/json"})
