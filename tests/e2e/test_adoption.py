@@ -44,6 +44,18 @@ def their_champion(deployment: Deployment) -> None:
     assert register_foreign(uri, deployment.model, model) == 1
 
 
+def alias(deployment: Deployment, version: str) -> dict[str, str]:
+    return {"name": deployment.model, "alias": "prod", "version": version}
+
+
+async def out_of_reach(deployment: Deployment, mlflow: MlflowRecord) -> None:
+    """A person points the alias at a version in a store that this worker has no client for."""
+    run_id = (await mlflow.versions_of(deployment.model))[0]["run_id"]
+    body = {"name": deployment.model, "source": "s3://elsewhere/model", "run_id": run_id}
+    made = (await mlflow.post("model-versions/create", body))["model_version"]
+    await mlflow.post("registered-models/alias", alias(deployment, made["version"]))
+
+
 async def test_the_gate_judges_the_adopted_champion_on_the_adopted_reference(
     deployment: Deployment, mlflow: MlflowRecord
 ) -> None:
@@ -74,6 +86,13 @@ async def test_the_gate_judges_the_adopted_champion_on_the_adopted_reference(
         )
         reference.write_bytes(content)
     async with worker_here(deployment, ALLOW_FOREIGN_CHAMPION="true"):
+        await out_of_reach(deployment, mlflow)
+        unreached = await deployment.carried(asked)
+        verdict = unreached.outputs["decide"]["verdict"]
+        assert (unreached.state, verdict["decision"]) == (State.DECLINED, "INCONCLUSIVE")
+        assert "the alias names version 2, which cannot be used" in verdict["reasons"][0]
+        assert "point the alias at a version that is whole" in verdict["reasons"][0]
+        await mlflow.post("registered-models/alias", alias(deployment, "1"))
         decided = await deployment.carried(asked)
     champion = decided.outputs["decide"]["champion"]
     assert (champion["version"], champion["score"]["dataset_digest"]) == (
@@ -83,5 +102,5 @@ async def test_the_gate_judges_the_adopted_champion_on_the_adopted_reference(
     assert decided.state is State.COMPLETED
     assert (reference.read_bytes(), decided.outputs["split"]["reference_created"]) == (content, False)
     promotions = await deployment.promotions(2)
-    assert [(said["cause"], said["version"]) for said in promotions] == [("adopted", 1), ("gate", 2)]
-    assert len(await mlflow.versions_of(deployment.model)) == 2
+    assert [(said["cause"], said["version"]) for said in promotions] == [("adopted", 1), ("gate", 3)]
+    assert len(await mlflow.versions_of(deployment.model)) == 3
