@@ -125,7 +125,7 @@ async def test_a_champion_is_read_by_others_and_a_persons_choice_is_judged_serve
 ) -> None:
     """The gate's first, a declined run by `runs:/…/model`, a copy of it, a place below a run's artifacts."""
     keys = key_pair(tmp_path, "ours")
-    async with worker_here(deployment, WORKER__RECONCILE_SECONDS="0.3", SIGNING__KEY_FILE=str(keys.private)):
+    async with worker_here(deployment, WORKER__RECONCILE_SECONDS="1", SIGNING__KEY_FILE=str(keys.private)):
         first = await deployment.carried({"model_version": 101})
         found = await read_by_others(deployment, tmp_path)
         assert (found["version"], found["run"]) == (1, first.mlflow_run_id)
@@ -174,18 +174,18 @@ async def test_a_champion_of_an_older_laurel_is_repaired_beside_a_worker_and_no_
 ) -> None:
     keys = key_pair(tmp_path, "ours")
     signing = {"SIGNING__KEY_FILE": str(keys.private)}
+    client = mlflow.MlflowClient(deployment.tracking_uri, deployment.tracking_uri)
     async with worker_here(deployment, makers=OLDER):
         old = await deployment.carried({"model_version": 101})
-    client = mlflow.MlflowClient(deployment.tracking_uri, deployment.tracking_uri)
-    stored = bytes_of(client, old.outputs["train"]["model"]["model_id"], tmp_path / "before")
-    found = await champion_line(deployment)
-    assert (found["well"], found["mend"]) == (False, "laurel repair")
-    assert "run_id" in found["found"]
-    code, told = await laurel(deployment, "repair", "--dry-run", **signing)
-    assert (code, told["needed"], told["added"]) == (Exit.DONE, True, None)
-    assert len(client.search_model_versions(f"name = '{deployment.model}'")) == 1
+        older_id = old.outputs["train"]["model"]["model_id"]
+        stored = bytes_of(client, older_id, tmp_path / "before")
+        found = await champion_line(deployment)
+        assert (found["well"], found["mend"]) == (False, "laurel repair")
+        assert "run_id" in found["found"]
+        code, told = await laurel(deployment, "repair", "--dry-run", **signing)
+        assert (code, told["needed"], told["added"]) == (Exit.DONE, True, None)
+        assert len(client.search_model_versions(f"name = '{deployment.model}'")) == 1
 
-    async with worker_here(deployment, WORKER__RECONCILE_SECONDS="0.3"):
         code, told = await laurel(deployment, "repair", **signing)
         assert (code, told["added"]) == (Exit.DONE, {"version": 2, "generation": 2})
         said = (await deployment.promotions(2))[-1]
@@ -195,17 +195,15 @@ async def test_a_champion_of_an_older_laurel_is_repaired_beside_a_worker_and_no_
             Exit.DONE,
             {**told, "added": None, "needed": False, "champion": WHOLE | {"version": 2, "generation": 2}},
         )
-        next_run = await deployment.carried({"model_version": 111})
-    assert next_run.outputs["decide"]["champion"]["version"] == 2
-    assert (await champion_line(deployment))["well"]
-    assert bytes_of(client, old.outputs["train"]["model"]["model_id"], tmp_path / "after") == stored
+        assert (await read_by_others(deployment, tmp_path))["run"] == old.mlflow_run_id
+        served = await served_by_laurel(deployment, tmp_path / "served", keys.public)
+        assert (served.version, served.generation, served.run_id) == (2, 2, old.mlflow_run_id)
+        better = await deployment.carried({"model_version": 111})
+    assert better.outputs["decide"]["champion"]["version"] == 2
+    assert bytes_of(client, older_id, tmp_path / "after") == stored
     repaired = client.get_model_version(deployment.model, "2")
     new = bytes_of(client, repaired.source.removeprefix("models:/"), tmp_path / "new")
     assert {name for name, data in new.items() if data != stored.get(name)} == {"MLmodel"}
-    client.set_registered_model_alias(deployment.model, "prod", "2")
-    assert (await read_by_others(deployment, tmp_path))["run"] == old.mlflow_run_id
-    served = await served_by_laurel(deployment, tmp_path / "served", keys.public)
-    assert (served.version, served.run_id) == (2, old.mlflow_run_id)
 
 
 def bytes_of(client: mlflow.MlflowClient, model_id: str, folder: Path) -> dict[str, bytes]:
