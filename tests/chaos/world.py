@@ -30,7 +30,7 @@ from tests.oracle.topics import EVENT_TOPICS, LiveReader, end_offsets
 from tests.oracle.where import Where
 from tests.own_requests import begin_here
 
-REST_SECONDS: Final = 30.0
+REST_SECONDS: Final = 30.0  # without any progress; on a busy machine one run may take half of it
 KEY_COLUMNS: Final = ("project_id",)
 # Each better than the one before it: less and less shrinkage.
 BETTER_AND_BETTER: Final = tuple(range(101, 161))
@@ -127,13 +127,18 @@ class Chaos:
         with psycopg.connect(self.where.database_url, connect_timeout=5) as connection:
             return connection.execute(query.encode()).fetchall()
 
-    def _busy(self) -> bool:
-        """Whether the database alone shows that there is work left; a whole snapshot costs far more."""
-        ((busy,),) = self.rows(
+    def _work(self) -> tuple[bool, tuple[int, ...]]:
+        """Whether the database alone shows that there is work left, and how much it has seen done.
+
+        A whole snapshot costs far more.
+        """
+        ((busy, *done),) = self.rows(
             "SELECT EXISTS (SELECT FROM laurel.runs WHERE NOT ended) "
-            "OR EXISTS (SELECT FROM laurel.outbox WHERE sent_at IS NULL)"
+            "OR EXISTS (SELECT FROM laurel.outbox WHERE sent_at IS NULL), "
+            "(SELECT count(*) FROM laurel.runs), (SELECT count(*) FROM laurel.run_transitions), "
+            "(SELECT count(*) FROM laurel.run_outputs), (SELECT count(sent_at) FROM laurel.outbox)"
         )
-        return bool(busy)
+        return bool(busy), tuple(done)
 
     async def held_worker(self, point: Point) -> Worker:
         """Wait until somebody is held at a point; return the worker that it is, or works for."""
@@ -144,10 +149,14 @@ class Chaos:
         return workers[pid]
 
     async def at_rest(self, *, within: float = REST_SECONDS) -> World:
-        """Ask the oracle until it finds nothing, at most `within` seconds; fail with what it then finds."""
-        began = now()
+        """Ask the oracle until it finds nothing; fail with what it finds when nothing moves for too long."""
+        began = moved = now()
+        before: tuple[int, ...] = ()
         while True:
-            if self._busy() and now() - began < within:
+            busy, done = self._work()
+            if done != before:
+                before, moved = done, now()
+            if busy and now() - moved < within:
                 await asyncio.sleep(0.1)
                 continue
             world, self.found = await self.judge()
@@ -155,7 +164,7 @@ class Chaos:
                 FIGURES.sample("repair → convergence", now() - began)
                 FIGURES.add("ledger entries verified", len(world.ledger))
                 return world
-            if now() - began > within:
+            if now() - moved > within and self._work()[1] == before:
                 raise AssertionError("\n".join(map(_said, self.found)) + "\n" + self._tails())
             await asyncio.sleep(0.2)
 
@@ -186,7 +195,10 @@ class Chaos:
         self.witness.did.fired += faults
 
     def _tails(self) -> str:
-        return "\n".join(f"--- {name}\n{log[-1500:].decode()}" for name, log in self.fleet.logs().items())
+        """The end of each log, and whether there is anybody who could go on."""
+        lives = {name: "alive" if worker.alive else "DEAD" for name, worker in self.fleet.workers.items()}
+        said = {name: log[-1500:].decode(errors="replace") for name, log in self.fleet.logs().items()}
+        return "\n".join(f"--- {name}, {life}\n{said[name]}" for name, life in lives.items())
 
 
 @asynccontextmanager
