@@ -1,5 +1,6 @@
 """What every ModelRegistry promises."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -58,6 +59,18 @@ class ModelRegistryContract:
         assert await registry.register(name, model, run, {"laurel.generation": "2"}) == first
         assert (first.version, first.source, first.mlflow_run_id) == (1, model.uri, run)
         assert first.tags["laurel.generation"] == "1"
+
+    async def test_two_writers_of_one_new_tag_are_both_served(
+        self, registry: ModelRegistry, make_model: MakeModel, name: str
+    ) -> None:
+        run, model = await make_model()
+        made = await registry.register(name, model, run, {})
+        for place in range(10):
+            tags = {f"laurel.test_{place}": "7"}
+            await asyncio.gather(*(registry.tag_version(name, made.version, tags) for _ in range(4)))
+            found = await registry.version(name, made.version)
+            assert found is not None
+            assert found.tags.items() >= tags.items()
 
     async def test_a_version_is_read_with_its_tags(
         self, registry: ModelRegistry, make_model: MakeModel, name: str

@@ -15,12 +15,13 @@ from service.adapters.mlflow.foreign_answers import Answer, Sent, first_words, f
 ABSENT: Final = "RESOURCE_DOES_NOT_EXIST"
 EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
 INVALID: Final = "INVALID_PARAMETER_VALUE"
+_OF_ITS_DATABASE: Final = "BAD_REQUEST"
 
 # Codes by which MLflow says "not now". BAD_REQUEST is among them because its SQL store gives that code to
 # every error of its database but one; a malformed request is INVALID_PARAMETER_VALUE.
 _NOT_NOW: Final = frozenset(
     {
-        "BAD_REQUEST",
+        _OF_ITS_DATABASE,
         "INTERNAL_ERROR",
         "TEMPORARILY_UNAVAILABLE",
         "REQUEST_LIMIT_EXCEEDED",
@@ -93,6 +94,11 @@ def code_of(error: LaurelError) -> str | None:
 def says_absent(error: LaurelError, name: str) -> bool:
     """True when MLflow itself says that the thing it was asked for, by this name, does not exist."""
     return code_of(error) == ABSENT and name in str(error.facts.get("detail"))
+
+
+def is_of_its_database(error: LaurelError) -> bool:
+    """True when MLflow's database refused a write, as it does to one of two that insert the same row."""
+    return _OF_ITS_DATABASE in str(error.facts.get("detail"))
 
 
 def read_answer(

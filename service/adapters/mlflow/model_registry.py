@@ -1,13 +1,21 @@
 """Port `ModelRegistry` on MLflow's model registry."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from domain.errors import NeverRetry
+from domain.errors import NeverRetry, TryLater
 from domain.models import LoggedModel, RegisteredVersion
 from domain.package_tags import MANIFEST_TAG, SHARED_TAGS
-from service.adapters.mlflow.errors import ABSENT, EXISTS, code_of, says_absent, unavailable, well_formed
+from service.adapters.mlflow.errors import (
+    ABSENT,
+    EXISTS,
+    code_of,
+    is_of_its_database,
+    says_absent,
+    unavailable,
+    well_formed,
+)
 from service.adapters.mlflow.read_back import ORPHAN_TAG, create_or_adopt, quoted
 from service.adapters.mlflow.rest import MlflowRest, side_by_side
 from service.adapters.mlflow.version_source import LOGGED_MODEL, Origin, VersionSources, tags_of
@@ -118,10 +126,21 @@ class MlflowModelRegistry:
         return await create_or_adopt(create, lambda: self._of_record(model_name, model.uri))
 
     async def tag_version(self, model_name: str, version: int, tags: Mapping[str, str]) -> None:
-        """Set tags of a version. Safe to repeat."""
+        """Set tags of a version. Safe to repeat.
+
+        Of two writers that set a new tag at the same time MLflow refuses one, which then sets it again.
+        """
         bodies = [
             {"name": model_name, "version": str(version), **_tag(key, value)} for key, value in tags.items()
         ]
+        try:
+            await self._set_tags(bodies)
+        except TryLater as error:
+            if not is_of_its_database(error):
+                raise
+            await self._set_tags(bodies)
+
+    async def _set_tags(self, bodies: Sequence[Mapping[str, str]]) -> None:
         await side_by_side(*(self._rest.post("model-versions/set-tag", body) for body in bodies))
 
     async def set_alias(self, model_name: str, version: int) -> None:
