@@ -218,7 +218,7 @@ async def test_a_silent_server_is_given_up_in_time_and_its_connections_are_not_u
             return {pid for (pid,) in ask(url, pids)}
 
         before = await side_by_side()
-        fault = proxy.add(hole(times=1))
+        fault = proxy.add(hole(postgres("insert"), times=1))
         with pytest.raises(TryLater, match="no answer within 1 s"):
             await store.add(request(MODEL, "into the hole"))
         assert fault.hits
