@@ -1,6 +1,6 @@
 """A whole lifecycle where MLflow is behind https with a company's CA and a proxy that answers late.
 
-20 s: a worker with its children and an inference server, both as they are deployed.
+40 s: a worker with its children and an inference server, both as they are deployed.
 """
 
 import asyncio

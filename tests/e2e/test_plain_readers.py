@@ -1,6 +1,6 @@
 """Who has only MLflow reads what Laurel promotes, and what a person promotes by hand is ours all the same.
 
-Real servers, trainings and a reader in an environment of older libraries: about half a minute.
+Real servers, trainings and a reader in an environment of older libraries: about 80 s.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""`laurel repair` on the real registry and ledger: killed between any two steps, at once, and of others."""
+"""`laurel repair` on the real registry and ledger: killed between any two steps, at once, and of others.
+
+20 s: a training of the older package, and two repairs of it for each of six steps.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
