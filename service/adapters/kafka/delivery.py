@@ -69,6 +69,7 @@ class KafkaDelivery:
         try:
             handled = await handle(as_record(raw))
         except Stop as error:
+            _hold(consumer, place, raw.offset)
             self.on_stop(error)
         except LaurelError as error:
             self._wait(consumer, place, raw.offset, error.reason, error.message)
@@ -158,12 +159,21 @@ class KafkaDelivery:
             seconds=pause,
         )
         self._metrics.count("laurel_record_waits_total", topic=place.topic)
-        try:
-            consumer.pause(place)
-            consumer.seek(place, offset)
-        except IllegalStateError:
-            return  # another member has it now, and reads it from the committed offset
-        asyncio.get_running_loop().call_later(pause, _resume, consumer, place)
+        if _hold(consumer, place, offset):
+            asyncio.get_running_loop().call_later(pause, _resume, consumer, place)
+
+
+def _hold(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int) -> bool:
+    """Let a partition wait before a record, so that no position behind it can be committed.
+
+    False if another member has the partition by now: it reads on from the committed offset.
+    """
+    try:
+        consumer.pause(place)
+        consumer.seek(place, offset)
+    except IllegalStateError:
+        return False
+    return True
 
 
 def _resume(consumer: AIOKafkaConsumer, place: TopicPartition) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -215,6 +216,29 @@ async def test_a_handler_that_says_stop_ends_the_process_s_task(world: InboxWorl
     await world.put()
     (done, _) = await asyncio.wait([worker.task], timeout=30)
     assert isinstance(done.pop().exception(), Stop)
+    committed, _ = await world.offsets()
+    assert not any(committed.values())
+
+
+async def test_no_position_is_committed_past_a_record_whose_handler_said_stop(world: InboxWorld) -> None:
+    """The watch looks at the partition while the process comes to its end."""
+    worker = await world.start(points=StopOnce())
+    delivery = worker.inbox._delivery
+    pass_over, passed, stops = delivery.pass_over, list[int](), list[Stop]()
+    delivery.on_stop = stops.append  # an end that takes its time
+
+    async def noted(consumer: Any, place: TopicPartition, position: int) -> None:
+        await pass_over(consumer, place, position)
+        if place.partition == 0:
+            passed.append(position)
+
+    delivery.pass_over = noted  # type: ignore[method-assign] # what the watch asks for
+    await eventually(lambda: passed)
+    await world.put()
+    await eventually(lambda: stops)
+    looks = len(passed)
+    await eventually(lambda: len(passed) > looks + 2)
+    assert set(passed) == {0}
     committed, _ = await world.offsets()
     assert not any(committed.values())
 
