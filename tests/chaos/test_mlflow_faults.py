@@ -7,7 +7,7 @@ import pytest
 
 from domain.points import Point
 from tests.chaos.figures import FIGURES
-from tests.chaos.world import Chaos
+from tests.chaos.world import BETTER_AND_BETTER, Chaos
 from tests.eventually import eventually
 from tests.proxies import Fault, FaultProxy, cut, err, hole, lost
 from tests.servers import MlflowServer
@@ -45,12 +45,15 @@ async def hits(fault: Fault, count: int) -> None:
     await eventually(lambda: fault.hits >= count)
 
 
-async def test_lost_answers_leave_one_record(world: Chaos, proxy: FaultProxy) -> None:
-    """Case M01: the answer to each creating call is lost, once and up to three times."""
+@pytest.mark.parametrize("losses", [(3,), pytest.param((1, 2, 3), marks=pytest.mark.soak)])
+async def test_lost_answers_leave_one_record(
+    world: Chaos, proxy: FaultProxy, losses: tuple[int, ...]
+) -> None:
+    """Case M01: the answer to each creating call is lost, up to three times."""
     await world.fleet.running("a", MLFLOW_TRACKING_URI=proxy.url)
-    versions = iter(range(101, 161, 5))
+    versions = iter(BETTER_AND_BETTER[::4])
     for name, path in POSTS.items():
-        for times in (1, 3):
+        for times in losses:
             world.declare(f"{name}, {times}")
             fault = proxy.add(lost(http("POST", path), times=times))
             await world.ask(next(versions))

@@ -183,7 +183,7 @@ async def test_a_crash_is_noticed_and_can_be_mended(postgres: EmbeddedPostgres) 
     postgres.wait_ready()
 
 
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("ending", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("moment", ["mlflow starting", "all READY"])
 async def test_no_server_outlives_its_owner(ending: signal.Signals, moment: str, tmp_path: Path) -> None:
     with own_a_world(tmp_path) as owner:
