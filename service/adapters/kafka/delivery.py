@@ -164,7 +164,7 @@ class KafkaDelivery:
 
 
 def _hold(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int) -> bool:
-    """Let a partition wait before a record, so that no position behind it can be committed.
+    """Let a partition wait before a record, so that no position after it is committed.
 
     False if another member has the partition by now: it reads on from the committed offset.
     """
