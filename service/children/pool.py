@@ -9,7 +9,7 @@ from typing import Any, Final
 from domain.errors import LaurelError
 from service.children import failures
 from service.children.settings import ChildSettings
-from service.children.supply import Supply
+from service.children.supply import Supply, cancel_once
 from service.children.warm_child import OnProgress, Order, WarmChild
 
 _NAMES: Final = ("train", "side")
@@ -68,8 +68,7 @@ class _Place:
 
     async def stop(self) -> None:
         if self._coming:
-            self._coming.cancel()
-            await asyncio.wait({self._coming})
+            await cancel_once({self._coming})
 
     def pid(self) -> int | None:
         child = self._present()

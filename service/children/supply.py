@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -18,6 +18,19 @@ from service.children.warm_child import Order, WarmChild
 
 _MOST_PATIENT: Final = 19
 _log = logging.getLogger("laurel.children")
+
+
+async def cancel_once(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """End *tasks* and wait for them.
+
+    Two may stop the same thing at once; a second cancel would cut off how the task ends its processes.
+    """
+    tasks = set(tasks)
+    for task in tasks:
+        if not task.cancelling():
+            task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 class Supply:
@@ -61,9 +74,7 @@ class Supply:
     async def stop(self) -> None:
         """End every child and the fork parent. Safe to repeat."""
         self.stopped = True
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await cancel_once(self._background)
         async with self._starting:
             if self.parent:
                 await self.parent.stop()

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from tests.processes import alive, eventually, open_descriptors, started_by, sto
 
 _TASKS = "tests.integration.child_tasks"
 _MEGABYTE = 1 << 20
+_MANY_PAGES = 50 * _MEGABYTE // resource.getpagesize()  # the kernel needs a while to end such a process
 _BOTH = ("train", "side")
 
 
@@ -53,6 +55,10 @@ def task(name: str) -> str:
 
 def pids_in(path: Path) -> list[int]:
     return [int(word) for word in path.read_text().split()] if path.exists() else []
+
+
+def _resident_pages(pids: set[int]) -> int:
+    return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
 
 
 async def busy(children: ChildSet, path: Path, **limits: Any) -> tuple[asyncio.Task[Any], list[int]]:
@@ -417,6 +423,16 @@ class TestStarting:
             async with children.lease() as leased:
                 with pytest.raises(TryLater, match="stopping"):
                     await leased.run("train", task("pid"))
+
+    async def test_a_start_that_is_broken_off_twice_leaves_no_process(self) -> None:
+        """A worker that cannot open cancels its warm-up and stops the children at the same moment."""
+        children = Children(ChildSettings(preload=PRELOAD, spares=0))
+        before = set(started_by(os.getpid()))
+        warming = asyncio.create_task(children.start())
+        await eventually(lambda: _resident_pages(set(started_by(os.getpid())) - before) > _MANY_PAGES)
+        warming.cancel()
+        await children.stop()
+        assert set(started_by(os.getpid())) == before, "what is killed must be waited for, too"
 
     async def test_the_fork_parent_answers_a_ping_until_it_is_gone(self, children: Children) -> None:
         assert await children.ping() >= 0
