@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -16,13 +15,14 @@ from typing import Any
 import pytest
 
 from domain.errors import LeaseLost, NeverRetry, Stop, TryLater
+from service.children.kernel import held_by
 from service.children.pool import Children, ChildSet
 from service.children.settings import PRELOAD, ChildSettings
 from tests.processes import alive, eventually, open_descriptors, started_by, stopped
 
 _TASKS = "tests.integration.child_tasks"
 _MEGABYTE = 1 << 20
-_MANY_PAGES = 50 * _MEGABYTE // resource.getpagesize()  # the kernel needs a while to end such a process
+_SLOW_TO_END = 40 * _MEGABYTE  # the kernel needs a while to end a process that holds so much
 _BOTH = ("train", "side")
 
 
@@ -55,10 +55,6 @@ def task(name: str) -> str:
 
 def pids_in(path: Path) -> list[int]:
     return [int(word) for word in path.read_text().split()] if path.exists() else []
-
-
-def _resident_pages(pids: set[int]) -> int:
-    return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
 
 
 async def busy(children: ChildSet, path: Path, **limits: Any) -> tuple[asyncio.Task[Any], list[int]]:
@@ -429,7 +425,8 @@ class TestStarting:
         children = Children(ChildSettings(preload=PRELOAD, spares=0))
         before = set(started_by(os.getpid()))
         warming = asyncio.create_task(children.start())
-        await eventually(lambda: _resident_pages(set(started_by(os.getpid())) - before) > _MANY_PAGES)
+        parent = await eventually(lambda: set(started_by(os.getpid())) - before)
+        await eventually(lambda: all(held_by(pid) > _SLOW_TO_END for pid in parent))
         warming.cancel()
         await children.stop()
         assert set(started_by(os.getpid())) == before, "what is killed must be waited for, too"
