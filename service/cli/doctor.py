@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from config.topics import TOPICS
 from domain.errors import LaurelError, NeverRetry, Stop, TryLater
 from service.adapters.kafka.topic_provisioning import missing_topics
 from service.adapters.mlflow.rest import MlflowRest
+from service.adapters.postgres.risks import risks_of
 from service.adapters.postgres.schema import require_current
 from service.adapters.postgres.sessions import require_sessions
 from service.app import open_world
@@ -60,13 +61,15 @@ def doctor(*, as_json: AsJson = False) -> None:
 
 
 def _masked(finding: Finding, settings: Settings) -> Finding:
-    return Finding(finding.what, finding.well, masked(finding.found, settings), finding.mend)
+    return replace(finding, found=masked(finding.found, settings))
 
 
 def _print(finding: Finding, width: int) -> None:
-    mark = ("well", "green") if finding.well else ("ill ", "bold red")
+    mark = (
+        ("warn", "yellow") if finding.warns else ("well", "green") if finding.well else ("ill ", "bold red")
+    )
     line = Text.assemble(mark, f"  {finding.what:<{width}}  {printable(finding.found)}")
-    if finding.mend and not finding.well:
+    if finding.mend and (finding.warns or not finding.well):
         line.append("  → ", "bold")
         line.append(finding.mend, "bold")
     out.print(line, soft_wrap=True)
@@ -129,7 +132,12 @@ async def _postgres(settings: Settings) -> Finding:
     straight = await require_sessions(settings.sqlalchemy_url)
     await asyncio.to_thread(require_current, settings.sqlalchemy_url)
     way = "" if straight else " through a pooler or a proxy, sessions are kept"
-    return Finding("postgresql", well=True, found=f"answers{way}, the schema is this version's")
+    found = f"answers{way}, the schema is this version's"
+    if risks := await asyncio.to_thread(risks_of, settings.sqlalchemy_url):
+        found = f"{found}; {'; '.join(risk.found for risk in risks)}"
+        mend = "; ".join(risk.mend for risk in risks)
+        return Finding("postgresql", well=True, found=found, mend=mend, warns=True)
+    return Finding("postgresql", well=True, found=found)
 
 
 async def _mlflow(settings: Settings) -> Finding:

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor: what was looked at, if it is well, and if not, what is wrong and the mend."""
+    """One line of the doctor: what was looked at, if it is well, and if not, what is wrong and the mend.
+
+    One that `warns` is well, and yet there is something to mend.
+    """
 
     what: str
     well: bool
     found: str
     mend: str = ""
+    warns: bool = False

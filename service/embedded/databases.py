@@ -4,6 +4,10 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
+from service.adapters.postgres.session_contract import session_settings, session_statement
+
+_STATEMENT_SECONDS = 120.0
+
 
 def database_url(url: str, database: str) -> str:
     """``url`` with another database, password included."""
@@ -12,8 +16,13 @@ def database_url(url: str, database: str) -> str:
 
 def connect(url: str, seconds: int = 5) -> psycopg.Connection[tuple[object, ...]]:
     """An autocommit connection to the database that a SQLAlchemy URL names; gives up after ``seconds``."""
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(plain, autocommit=True, connect_timeout=seconds)
+    parsed = make_url(url).set(drivername="postgresql")
+    plain = parsed.render_as_string(hide_password=False)
+    connection = psycopg.connect(plain, autocommit=True, connect_timeout=seconds)
+    settings = session_settings(parsed, statement_seconds=_STATEMENT_SECONDS)
+    del settings["search_path"]  # whoever asks here asks for tables that are not ours
+    connection.execute(*session_statement(settings))
+    return connection
 
 
 def create_database(url: str, database: str) -> str:

@@ -1,7 +1,7 @@
 """Poolers between Laurel and PostgreSQL: one that keeps sessions serves, one that does not is refused."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from domain.errors import Stop, TryLater
-from service.adapters.postgres import sessions, worker_identity
+from service.adapters.postgres import listener, sessions, worker_identity
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.schema import upgrade
@@ -19,7 +19,7 @@ from service.adapters.postgres.worker_identity import hold_worker_identity
 from tests.eventually import eventually
 from tests.integration.postgres_admin import ask, proxied
 from tests.poolers import Mode, Pooler
-from tests.postgres_messages import one_number
+from tests.postgres_messages import message_of, one_number
 
 SENTENCE = "a pooler in transaction mode: connect straight, or use session mode"
 LIMITS = (
@@ -251,3 +251,33 @@ class TestSessions:
             await connection.cancel_safe()
             with pytest.raises(psycopg.errors.QueryCanceled):
                 await sleeping
+
+
+def never_answered(message: bytes) -> bytes | None:
+    """Swallow LISTEN."""
+    return b"" if b"LISTEN" in message else None
+
+
+def answered_by_another(message: bytes) -> bytes | None:
+    """Say that it was done, where nobody listens."""
+    said = message_of(b"C", b"LISTEN\0") + message_of(b"Z", b"I")
+    return said if message[:1] == b"Q" and b"LISTEN" in message else None
+
+
+@pytest.mark.parametrize("answered", [never_answered, answered_by_another])
+async def test_a_listener_that_does_not_listen_is_told_by_the_ping_until_it_does(
+    answered: Callable[[bytes], bytes | None], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(listener, "_DEAF_SECONDS", 0.5)
+    faults = [answered]
+    deaf = Pooler(url, Mode.SESSION, answered=lambda message: faults[0](message) if faults else None)
+    async with deaf as pooler, open_database(pooler.url) as database:
+
+        async def told() -> bool:
+            return "nobody has listened" in await _why_not(database)
+
+        assert await eventually(told)
+        assert await PostgresOutbox(database, "deaf").unsent(1) == [], "all else works"
+        faults.clear()
+        assert await eventually(partial(_answers, database))

@@ -1,11 +1,7 @@
-"""How a connection is made: with a time limit on everything that can hang, and settings of its session.
-
-The settings are made after connecting: a pooler such as PgBouncer refuses `options` in the startup packet.
-"""
+"""How a connection is made: with a limit on everything that can hang, and the contract of its session."""
 
 import asyncio
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,11 +12,12 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from domain.errors import Stop
+from service.adapters.postgres.session_contract import Setting, session_statement, time_told
+from service.clock import RecordClock
 
 CONNECT_SECONDS: Final = 4
 ANSWER_SECONDS: Final = 3.0  # for a statement that asks nothing of the server but to be there
 _DRIVER: Final = "postgresql+psycopg"
-_OPTION: Final = re.compile(r"(?:-c\s*|--)([\w-]+)=")  # `-c name=value` or `--name=value`
 
 # A server that vanished without a word is noticed by TCP itself within some ten seconds.
 _TCP: Final[Mapping[str, Any]] = {
@@ -77,39 +74,28 @@ def connect_arguments(url: URL, *, application: str) -> dict[str, Any]:
     return {name: value for name, value in defaults.items() if name not in url.query}
 
 
-def session_settings(url: URL, *, statement_seconds: float) -> dict[str, str]:
-    """Settings of the server for each session, but for those that the URL's `options` make themselves."""
-    limit = str(round(statement_seconds * 1000))
-    ours = {"statement_timeout": limit, "idle_in_transaction_session_timeout": limit, "timezone": "UTC"}
-    given = url.query.get("options", "")
-    text = (given if isinstance(given, str) else " ".join(given)).lower()
-    said = {name.replace("-", "_") for name in _OPTION.findall(text)}
-    return {name: value for name, value in ours.items() if name not in said}
-
-
-def session_statement(settings: Mapping[str, str]) -> tuple[bytes, list[str]]:
-    """Give the one statement that makes the settings, and its parameters."""
-    calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
-    return f"SELECT {calls}".encode(), [text for setting in settings.items() for text in setting]
-
-
-async def open_session(settings: Mapping[str, str], **arguments: Any) -> PromptConnection:
+async def open_session(
+    settings: Mapping[str, Setting], clock: RecordClock, **arguments: Any
+) -> PromptConnection:
     """Connect and make the settings. Raises psycopg's errors."""
     connection = await PromptConnection.connect(**{**arguments, "autocommit": True})
-    await begin_session(connection, settings)
+    await begin_session(connection, settings, clock)
     return connection
 
 
-async def begin_session(connection: PromptConnection, settings: Mapping[str, str]) -> None:
-    """Make the settings of a session. Raises psycopg.OperationalError, the connection then closed."""
+async def begin_session(
+    connection: PromptConnection, settings: Mapping[str, Setting], clock: RecordClock
+) -> None:
+    """Make the settings of a session, and set the clock. Raises psycopg's errors, and closes it then."""
     statement, parameters = session_statement(settings)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            await connection.execute(statement, parameters, prepare=False)
-    except (psycopg.Error, TimeoutError) as error:
+            cursor = await connection.execute(statement, parameters, prepare=False)
+            clock.read(time_told(await cursor.fetchone()))
+    except TimeoutError as error:
         await connection.close()
-        why = str(error) or f"no answer within {ANSWER_SECONDS:g} s"
-        raise psycopg.OperationalError(f"the session could not be set up: {why}") from error
+        why = f"the session could not be set up: no answer within {ANSWER_SECONDS:g} s"
+        raise psycopg.OperationalError(why) from error
     except BaseException:
         await connection.close()
         raise

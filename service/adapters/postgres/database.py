@@ -42,19 +42,22 @@ class Database:
         self._engine = engine
         self._sessions = sessions
         self._timeout = timeout_seconds
+        self.clock = sessions.clock
         self.work = Bell()
         self.outbox = Bell()
-        self._listener = Listener(self.connect_alone, {WORK: self.work, OUTBOX: self.outbox})
+        self._listener = Listener(self.connect_alone, {WORK: self.work, OUTBOX: self.outbox}, self.clock)
         self._listening: asyncio.Task[None] | None = None
         self._alone: list[PromptConnection] = []
 
     async def ping(self) -> None:
-        """Ask once whether the database answers. Raises TryLater with the reason when it does not."""
+        """Ask once whether the database answers, and whether work is heard of. Raises TryLater if not."""
         async with self._within_limits("answer a ping"):
             await self._once(_PING, _NONE)
         self._refuse_lost_sessions()
         if self._listening is None or self._listening.done():
             raise unavailable("announce new work", "the listening task of this process has ended")
+        if (trouble := self._listener.trouble) is not None:
+            raise unavailable("announce new work", trouble)
 
     async def rows(
         self,
@@ -207,7 +210,7 @@ async def open_database(
         parsed,
         connect_args={
             **connect_arguments(parsed, application=application),
-            "async_creator_fn": partial(open_session, sessions.settings),
+            "async_creator_fn": partial(open_session, sessions.settings, sessions.clock),
         },
         hide_parameters=True,  # they hold what requests said, and errors are logged
         isolation_level="AUTOCOMMIT",

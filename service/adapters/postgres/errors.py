@@ -49,7 +49,7 @@ def is_passing(error: Exception) -> bool:
     state = _sqlstate(cause)
     if state is None:
         return _is_lost(cause) and _startup_parameter(cause) is None
-    return state.startswith(_PASSING)
+    return _ended_the_session(cause) or state.startswith(_PASSING)
 
 
 def needs_another_connection(error: BaseException) -> bool:
@@ -79,10 +79,13 @@ def _is_lost(cause: BaseException) -> bool:
 
 def _is_of_the_server(cause: BaseException, state: str) -> bool:
     """Whatever ends the session is, and so is a server that gives out no more numbers for transactions."""
-    diag = cause.diag if isinstance(cause, psycopg.Error) else None
-    if diag and (diag.severity_nonlocalized in {"FATAL", "PANIC"} or diag.source_file in _NUMBERING):
-        return True
-    return state.startswith(_SERVER_STATES)
+    out_of_numbers = isinstance(cause, psycopg.Error) and cause.diag.source_file in _NUMBERING
+    return out_of_numbers or _ended_the_session(cause) or state.startswith(_SERVER_STATES)
+
+
+def _ended_the_session(cause: BaseException) -> bool:
+    """Say so of whatever class: what a value is at fault for ends a statement, never a session."""
+    return isinstance(cause, psycopg.Error) and cause.diag.severity_nonlocalized in {"FATAL", "PANIC"}
 
 
 def _startup_parameter(cause: BaseException) -> str | None:

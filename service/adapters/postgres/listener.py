@@ -1,6 +1,7 @@
 """LISTEN on one connection for the whole process: nobody polls, and nothing committed is slept through."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Final
@@ -11,6 +12,7 @@ from psycopg import sql
 
 from domain.errors import Stop
 from service.adapters.postgres.connections import PromptConnection
+from service.clock import RecordClock
 
 WORK: Final = "laurel_work"  # a run was added or became runnable
 OUTBOX: Final = "laurel_outbox"  # a row was committed to the outbox
@@ -19,6 +21,10 @@ _PROBE_SECONDS: Final = 10.0  # how often a silent connection is asked whether i
 _ANSWER_SECONDS: Final = 5.0
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
+_DEAF_SECONDS: Final = 10.0  # to connect again takes less, unless something is wrong
+
+# The session says itself what it listens to: whoever stands between may have given it to somebody else.
+_CHANNELS: Final = "SELECT pg_catalog.clock_timestamp(), ARRAY(SELECT pg_catalog.pg_listening_channels())"
 
 log = structlog.get_logger()
 
@@ -48,13 +54,29 @@ class Listener:
     """Rings the bell of a channel at each notification; connects again for as long as it takes.
 
     `refusal` says why nobody can listen here, while that is so: a pooler does not keep sessions.
+    `trouble` says that nobody has listened for some time, and why.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[PromptConnection]], bells: Mapping[str, Bell]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[PromptConnection]],
+        bells: Mapping[str, Bell],
+        clock: RecordClock,
+    ) -> None:
         self._connect = connect
+        self._clock = clock
         self._bells = bells
         self._pause = _FIRST_PAUSE
+        self._deaf_since: float | None = time.monotonic()
+        self._lost_by = "it has only begun"
         self.refusal: Stop | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why work is heard of late; None while somebody listens, or for a moment does not."""
+        if self._deaf_since is None or (seconds := time.monotonic() - self._deaf_since) < _DEAF_SECONDS:
+            return None
+        return f"nobody has listened for {seconds:.0f} s: {self._lost_by}"
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -62,21 +84,35 @@ class Listener:
             try:
                 await self._listen()
             except (psycopg.Error, TimeoutError, Stop) as error:
-                self.refusal = error if isinstance(error, Stop) else None
-                log.warning("postgres_listener_lost", error=type(error).__name__)
+                self._lose(error)
             await asyncio.sleep(self._pause)
             self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+
+    def _lose(self, error: Exception) -> None:
+        self.refusal = error if isinstance(error, Stop) else None
+        self._lost_by = str(error).partition("\n")[0] or f"no answer within {_ANSWER_SECONDS:g} s"
+        if self._deaf_since is None:
+            self._deaf_since = time.monotonic()
+        log.warning("postgres_listener_lost", error=type(error).__name__)
 
     async def _listen(self) -> None:
         async with await self._connect() as connection:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 for channel in self._bells:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-            self._pause, self.refusal = _FIRST_PAUSE, None
+            await self._require_channels(connection)
+            self._pause, self.refusal, self._deaf_since = _FIRST_PAUSE, None, None
             for bell in self._bells.values():
                 bell.ring()  # for what was committed while nobody listened
             while True:
                 async for notification in connection.notifies(timeout=_PROBE_SECONDS):
                     self._bells[notification.channel].ring()
-                async with asyncio.timeout(_ANSWER_SECONDS):
-                    await connection.execute("SELECT 1")
+                await self._require_channels(connection)
+
+    async def _require_channels(self, connection: PromptConnection) -> None:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            row = await (await connection.execute(_CHANNELS)).fetchone()
+        moment, channels = row or (self._clock.now(), [])
+        self._clock.read(moment)
+        if missing := self._bells.keys() - set(channels):
+            raise psycopg.OperationalError(f"the session does not listen to {', '.join(sorted(missing))}")

@@ -9,7 +9,7 @@ import os
 import socket
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import psycopg
@@ -22,29 +22,38 @@ from service.adapters.postgres.connections import (
     begin_session,
     connect_arguments,
     parse_url,
-    session_settings,
 )
 from service.adapters.postgres.errors import translate, unavailable
+from service.adapters.postgres.session_contract import Setting, session_settings
+from service.clock import RecordClock
 
 _ROUNDS: Final = 3  # a pooler that picks a server process at random may pick the right one, but not so often
 _PROTOCOL_CLASS: Final = "08"  # in which poolers tell what they cannot do
 _WAYS: Final = "SELECT pg_backend_pid(), inet_client_port()"
 _PID: Final = "SELECT pg_backend_pid()"
-_SET_MARK: Final = "SELECT set_config('laurel.session', %s, false)"
-_MARK: Final = "SELECT current_setting('laurel.session', true)"
+# Numbers alone: the session reads and writes as its role or database was set up.
+_SET_MARK: Final = "SELECT set_config('laurel.session', %s, false)::numeric"
+_MARK: Final = "SELECT nullif(current_setting('laurel.session', true), '')::numeric"
+# What is set here ends with the transaction. A pause between two of its statements may not end the session.
+_BEGIN: Final = (
+    "BEGIN; SELECT set_config(name, '0', true) FROM (VALUES ('idle_in_transaction_session_timeout'), "
+    "('transaction_timeout')) AS no_limit (name) WHERE current_setting(name, true) IS NOT NULL"
+)
 
 
 @dataclass(frozen=True)
 class Sessions:
-    """How a process opens sessions beside its pool: libpq's arguments, and settings on the server."""
+    """How a process opens sessions: libpq's arguments, settings on the server, and a clock to set by it."""
 
     arguments: Mapping[str, Any]
-    settings: Mapping[str, str]
+    settings: Mapping[str, Setting]
+    clock: RecordClock = field(default_factory=RecordClock)
 
     async def open(self, more: Mapping[str, str]) -> PromptConnection:
         """Open one that is proved, with `more` settings. Raises Stop, psycopg's errors and TimeoutError."""
         connection, _ = await self.prove()
-        await begin_session(connection, {**self.settings, **more})
+        ours = {name: Setting(value) for name, value in more.items()}
+        await begin_session(connection, {**self.settings, **ours}, self.clock)
         return connection
 
     async def prove(self) -> tuple[PromptConnection, bool]:
@@ -114,9 +123,9 @@ async def is_straight_session(
 
 async def _server_processes(one: PromptConnection, another: PromptConnection) -> tuple[Any, Any]:
     """Give the server process of each, after looking whether each keeps it to itself."""
-    mark = uuid.uuid4().hex
+    mark = uuid.uuid4().int
     ours = await _answer(one, _PID)
-    await _answer(one, _SET_MARK, mark)
+    await _answer(one, _SET_MARK, str(mark))
     await _begin(another)
     theirs, their_mark = await _answer(another, _PID), await _answer(another, _MARK)
     ours_again = await _answer_beside(one, another)
@@ -131,7 +140,7 @@ async def _server_processes(one: PromptConnection, another: PromptConnection) ->
 async def _begin(connection: PromptConnection) -> None:
     """Open a transaction, which a pooler in statement mode does not do."""
     try:
-        await _answer(connection, "BEGIN")
+        await _answer(connection, _BEGIN)
     except psycopg.Error as error:
         if "statement pooling" in str(error):
             raise _not_kept() from error

@@ -9,13 +9,9 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from service.adapters.postgres.connections import (
-    connect_arguments,
-    parse_url,
-    session_settings,
-    session_statement,
-)
+from service.adapters.postgres.connections import connect_arguments, parse_url
 from service.adapters.postgres.errors import translate
+from service.adapters.postgres.session_contract import session_settings, session_statement
 
 _LONGEST_STATEMENT_SECONDS: Final = 120.0
 
@@ -35,7 +31,7 @@ def transaction(url: str, doing: str) -> Iterator[Connection]:
         opened.commit()
 
     engine = create_engine(parsed, connect_args=given, poolclass=NullPool, hide_parameters=True)
-    event.listen(engine, "connect", begin_session)
+    event.listen(engine, "connect", begin_session, insert=True)  # before the engine itself asks anything
     try:
         with engine.begin() as connection:
             yield connection

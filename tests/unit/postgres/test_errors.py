@@ -1,6 +1,7 @@
 """PostgreSQL's errors come out sorted by what is to be done: only a bad value is never tried again."""
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -25,6 +26,15 @@ def test_of_all_states_only_a_value_that_cannot_be_stored_is_never_tried_again()
     never = {state for state in _STATES if isinstance(sorted_out(state), NeverRetry)}
     assert {state[:2] for state in never} == {"22", "54"}
     assert {sorted_out(state).reason for state in never} == {"not_storable"}
+
+
+def test_whatever_ends_the_session_is_waited_for_and_said_again_whatever_its_state() -> None:
+    """A limit of the server ends sessions under states of any class."""
+    ending = {"diag": SimpleNamespace(severity_nonlocalized="FATAL", source_file="postgres.c")}
+    for kind in _STATES.values():
+        ended = type(f"Fatal{kind.__name__}", (kind,), ending)("no")
+        assert isinstance(translate(ended, "store a request"), TryLater)
+        assert is_passing(ended)
 
 
 def test_of_all_states_only_a_schema_or_a_right_that_is_not_as_needed_stops_the_process() -> None:
