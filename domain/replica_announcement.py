@@ -59,7 +59,7 @@ def said_why(announcement: Announcement) -> str:
 
 
 def seconds_since(wanted: Wanted, at: datetime) -> float | None:
-    """Seconds from the promotion, by the clocks of two processes; None when its time is not known."""
+    """Seconds from the promotion, by the clock of record; None when its time is not known."""
     if wanted.promoted_at is None:
         return None
     return max(0.0, (at - wanted.promoted_at).total_seconds())

@@ -51,7 +51,6 @@ from service.adapters.postgres.sessions import require_sessions
 from service.adapters.postgres.worker_identity import WorkerIdentity, hold_worker_identity
 from service.aftercare import PICTURES_CHORE, Aftercare
 from service.children.pool import Children, ChildSet
-from service.clock import SystemClock
 from service.heavy.dataset_files import ChildDatasetFiles
 from service.heavy.dataset_versions import ChildDatasetVersions
 from service.heavy.desk import TASKS, Desk, Places, RunsTasks
@@ -169,7 +168,7 @@ async def open_reading(settings: Settings) -> AsyncIterator[Reading]:
                 ledger=PostgresPromotionLedger(database),
                 outbox=PostgresOutbox(database, settings.mlflow_model_name),
                 registry=MlflowModelRegistry(rest, settings.mlflow.alias),
-                tracker=MlflowExperimentTracker(rest, settings.mlflow_experiment, SystemClock()),
+                tracker=MlflowExperimentTracker(rest, settings.mlflow_experiment, database.clock),
                 database=database,
                 rest=rest,
             )
@@ -231,7 +230,7 @@ def _world(
     metrics: Metrics,
     makers: Makers,
 ) -> World:
-    clock = SystemClock()
+    clock = database.clock
     return World(
         model_name=settings.mlflow_model_name,
         worker=actor,

@@ -18,7 +18,6 @@ from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.sessions import require_sessions
-from service.clock import SystemClock
 from service.convergence import Convergence
 from service.kafka_parts import open_inbox, refuse_missing_topics
 from service.metrics import Metrics
@@ -74,7 +73,7 @@ async def open_servers(
 def _convergence(
     settings: Settings, database: Database, servers: HttpInferenceServers, points: Points, metrics: Metrics
 ) -> Convergence:
-    clock, model_name = SystemClock(), settings.mlflow_model_name
+    clock, model_name = database.clock, settings.mlflow_model_name
     patience = Patience(seconds=settings.reload.try_seconds, tries=settings.reload.tries)
     reports = ReplicaReports(
         PostgresOutbox(database, model_name),

@@ -65,10 +65,10 @@ class Reconciler:
             return
         if run.state is State.FAILED:
             failure = run.failure or Failure(reason="unknown", message="no reason was kept")
-            await record.close_as_failed(mlflow_run_id, failure, self._world)
+            await record.close_as_failed(mlflow_run_id, failure, self._world, ended_at=run.updated_at)
             return
         tags = record.verdict_tags(Decided.model_validate(run.outputs[Step.DECIDE]))
-        await self._world.tracker.finish(mlflow_run_id, "FINISHED", tags)
+        await self._world.tracker.finish(mlflow_run_id, "FINISHED", tags, ended_at=run.updated_at)
 
     async def _record_of(self, run: Run) -> str | None:
         """The MLflow run of an accepted request; made now if MLflow was away when the run failed."""

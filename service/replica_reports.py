@@ -36,7 +36,7 @@ class ReplicaReports:
         self._clock = clock
         self._model_name = model_name
         self._listener = listener
-        self._began = clock.now()
+        self._began = clock.monotonic()
         self._seen: dict[str, tuple[Sight, Standing]] = {}
         self._waiting: dict[str, Announcement] = {}
         self._said: set[str] = set()
@@ -111,8 +111,8 @@ class ReplicaReports:
 
     def _measure(self, event: Announcement, wanted: Wanted, at: datetime) -> None:
         """Take the time from the promotion, unless that was before this process could have seen it."""
-        seconds = seconds_since(wanted, at)
-        if seconds is None or event.event_id in self._said or (wanted.promoted_at or at) < self._began:
+        seconds, lived = seconds_since(wanted, at), self._clock.monotonic() - self._began
+        if seconds is None or seconds > lived or event.event_id in self._said:
             return
         self._metrics.observe("laurel_convergence_seconds", seconds)
 

@@ -35,9 +35,8 @@ class Retention:
 
     async def look(self) -> None:
         """Remove what may go. Safe to repeat, and beside other workers."""
-        now = self.world.clock.now().timestamp()
         for root in self.roots:
-            swept = await asyncio.to_thread(sweep, root, older_than_seconds=self.abandoned_seconds, now=now)
+            swept = await asyncio.to_thread(sweep, root, older_than_seconds=self.abandoned_seconds)
             if swept:
                 log.info("temporary_files_swept", files=len(swept), folder=str(root))
         for run in await self._removable():

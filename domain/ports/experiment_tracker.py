@@ -1,6 +1,7 @@
 """The record of everything: what a run was."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from domain.models import LoggedModel, OpenedRun, RecordedRun
@@ -14,9 +15,18 @@ class ExperimentTracker(Protocol):
     """
 
     async def open_run(
-        self, run_id: str, name: str, tags: Mapping[str, str], *, is_new: bool = False
+        self,
+        run_id: str,
+        name: str,
+        tags: Mapping[str, str],
+        *,
+        is_new: bool = False,
+        started_at: datetime | None = None,
     ) -> OpenedRun:
-        """Find the run tagged `laurel.run_id` = `run_id`, or create it. Others with that tag are orphans."""
+        """Find the run tagged `laurel.run_id` = `run_id`, or create it. Others with that tag are orphans.
+
+        One that is created has started at `started_at`, else now.
+        """
 
     async def log(
         self,
@@ -48,8 +58,10 @@ class ExperimentTracker(Protocol):
         It takes over params and tags. Plain readers of `runs:/<id>/model` find it instead.
         """
 
-    async def finish(self, mlflow_run_id: str, status: str, tags: Mapping[str, str]) -> None:
-        """Set tags and the closing status, FINISHED or FAILED. Safe to repeat."""
+    async def finish(
+        self, mlflow_run_id: str, status: str, tags: Mapping[str, str], *, ended_at: datetime | None = None
+    ) -> None:
+        """Set tags, the closing status, FINISHED or FAILED, and when it ended, else now. Safe to repeat."""
 
     async def mark_orphans(self, run: OpenedRun, run_id: str, model: LoggedModel | None) -> None:
         """Mark what a slow request of ours made after we had stopped waiting for it. Safe to repeat.

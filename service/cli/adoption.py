@@ -17,7 +17,6 @@ from service.app import open_reading
 from service.cli.configuration import config_families
 from service.cli.console import AsJson, Column, Exit, err, fail, print_json, print_table, say
 from service.cli.reading import read_settings, run
-from service.clock import SystemClock
 from service.heavy.desk import Places
 from service.settings_values import mlflow_access
 
@@ -87,7 +86,7 @@ async def _adoption(settings: Settings) -> AsyncIterator[Adoption]:
             access=mlflow_access(settings),
             config=config_families(settings),
             places=Places(settings.data_root),
-            clock=SystemClock(),
+            clock=reading.database.clock,
             allow_foreign=settings.scores_foreign_champions,
         )
 

@@ -1,6 +1,7 @@
 """`laurel runs` and `laurel show`: what is, what was, and why."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -27,18 +28,19 @@ def runs(
     """List runs: state, scores, verdict, seconds."""
     settings = read_settings()
 
-    async def work() -> list[Run]:
+    async def work() -> tuple[list[Run], datetime]:
         async with open_reading(settings) as reading:
             found = await reading.store.recent(
                 settings.mlflow_model_name, limit, tuple(state or ()), unfinished=unfinished
             )
-            return list(found)
+            return list(found), reading.database.clock.now()
 
-    found = run(work(), settings)
+    found, now = run(work(), settings)
     if as_json:
-        print_json([run_facts(one) for one in found])
+        print_json([run_facts(one, now) for one in found])
     else:
-        print_table(f"runs of {settings.mlflow_model_name}", RUN_COLUMNS, map(run_row, found))
+        rows = [run_row(one, now) for one in found]
+        print_table(f"runs of {settings.mlflow_model_name}", RUN_COLUMNS, rows)
 
 
 @app.command()
@@ -51,17 +53,17 @@ def show(
 ) -> None:
     """Tell all about one run: each step with its time, the scores, the verdict and why."""
     settings = read_settings()
-    found, history = run(_one(settings, run_id), settings)
+    found, history, now = run(_one(settings, run_id), settings)
     if as_json:
         transitions = [record.model_dump(mode="json") for record in history]
-        print_json(run_facts(found) | {"transitions": transitions, "outputs": dict(found.outputs)})
+        print_json(run_facts(found, now) | {"transitions": transitions, "outputs": dict(found.outputs)})
         return
     _print_facts(found)
     _print_scores(found)
     _print_history(found, history)
 
 
-async def _one(settings: Settings, text: str) -> tuple[Run, list[TransitionRecord]]:
+async def _one(settings: Settings, text: str) -> tuple[Run, list[TransitionRecord], datetime]:
     async with open_reading(settings) as reading:
         found = await reading.store.find(text)
         if not found:
@@ -69,7 +71,8 @@ async def _one(settings: Settings, text: str) -> tuple[Run, list[TransitionRecor
         if len(found) > 1:
             ids = ", ".join(one.run_id for one in found[:5])
             fail(Exit.NOT_FOUND, f"{text!r} fits {len(found)} runs: {ids}; give more of the id")
-        return found[0], list(await reading.store.history(found[0].run_id))
+        history = await reading.store.history(found[0].run_id)
+        return found[0], list(history), reading.database.clock.now()
 
 
 _SHOWN = ("run_id", "state", "versions", "mlflow_run_id", "identity", "correlation_id", "waiting_on")

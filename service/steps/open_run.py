@@ -9,7 +9,8 @@ from service.world import World
 async def open_run(run: Run, config: ResolvedConfig, world: World, *, is_new: bool = False) -> OpenedRun:
     """Find or create this request's run, tagged so that it is found again."""
     name, tags = f"{world.model_name}-{run.run_id[:8]}", opening_tags(run, config)
-    return await world.tracker.open_run(run.run_id, name, tags, is_new=is_new)
+    started_at = run.updated_at if run.ended else None  # made late: it ended before
+    return await world.tracker.open_run(run.run_id, name, tags, is_new=is_new, started_at=started_at)
 
 
 def opening_tags(run: Run, config: ResolvedConfig) -> dict[str, str]:

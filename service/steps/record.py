@@ -1,6 +1,7 @@
 """What the record says of a run at its end: scores, verdict, status."""
 
 import json
+from datetime import datetime
 
 from domain.models import ModelPackage, OpenedRun
 from domain.run import Failure
@@ -38,11 +39,13 @@ def verdict_tags(decided: Decided) -> dict[str, str]:
     }
 
 
-async def close_as_failed(mlflow_run_id: str, failure: Failure, world: World) -> None:
+async def close_as_failed(
+    mlflow_run_id: str, failure: Failure, world: World, *, ended_at: datetime | None = None
+) -> None:
     """End the MLflow run FAILED, with the reason: it must never look like a training that counts."""
     tags = {
         "pipeline_status": "failed",
         "laurel.failure": failure.reason,
         "laurel.failure_message": failure.message,
     }
-    await world.tracker.finish(mlflow_run_id, "FAILED", tags)
+    await world.tracker.finish(mlflow_run_id, "FAILED", tags, ended_at=ended_at)

@@ -1,7 +1,8 @@
 """Workers that share the work, end in the middle of it, are killed, or wait: no run is lost or doubled."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from domain.lifecycle import State, Step
 from domain.points import Point, Points
 from domain.run import Run
 from service.app import open_reading
+from service.clock import SystemClock
 from tests.e2e.deployment import Deployment, found, worker_here, worker_process
 from tests.eventually import eventually
 from tests.holding import HoldAt
@@ -20,6 +22,7 @@ from tests.servers import MlflowServer
 from tests.wire_formats import Http
 
 ASKED = {"model_version": 1}
+_ROUNDED = timedelta(seconds=1)  # MLflow has milliseconds, and an answer takes its time
 ENDED_IN = (Step.RESOLVE, Step.VERSION, Step.EVALUATE, Step.PERSIST)
 
 
@@ -45,19 +48,43 @@ async def test_two_workers_share_the_work_and_the_best_is_champion(
     assert all('"run_ended"' in log for log in logs), "one worker did everything"
 
 
-async def test_a_worker_that_is_ended_in_a_step_gives_lease_and_attempt_back(deployment: Deployment) -> None:
-    """K11: each worker is ended in a later step of one run, the last one completes it; the rest on fakes."""
+async def test_a_worker_that_is_ended_in_a_step_gives_lease_and_attempt_back(
+    deployment: Deployment, mlflow: MlflowRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """K11: each worker is ended in a later step of one run, the last one completes it; the rest on fakes.
+
+    Each one's clock is wrong by hours, and all times are by the same one nevertheless.
+    """
     identity = await deployment.ask(ASKED)
-    for step in ENDED_IN:
+    for step, hours in zip(ENDED_IN, (-1, 2, -1, 2), strict=True):
+        monkeypatch.setattr(SystemClock, "now", wrong_by(hours))
         hold = HoldAt(Point(f"{step}.before_effect"))
         async with worker_here(deployment, points=hold, WORKER__LEASE_SECONDS="600"):
             await asyncio.wait_for(hold.reached.wait(), 60)
         run = await stored(deployment, identity)
         assert (run.owner, run.attempts) == (None, 0), step
-    async with worker_here(deployment):
+    monkeypatch.setattr(SystemClock, "now", wrong_by(-1))
+    async with worker_here(deployment) as worker:
         run = await deployment.ended(identity)
         await deployment.promotions(1)
     assert (run.state, run.fence) == (State.COMPLETED, len(ENDED_IN) + 1)
+    times = await recorded_times(mlflow, run)
+    assert times == sorted(times), "start, metrics and end"
+    assert run.requested_at - _ROUNDED <= times[0] <= times[-1] <= run.updated_at + _ROUNDED
+    told = f'duration_seconds_sum{{state="COMPLETED"}} {(run.updated_at - run.requested_at).total_seconds()}'
+    assert told in worker.metrics.render().decode()
+
+
+def wrong_by(hours: float) -> Callable[[SystemClock], datetime]:
+    return lambda _: datetime.now(tz=UTC) + timedelta(hours=hours)
+
+
+async def recorded_times(mlflow: MlflowRecord, run: Run) -> list[datetime]:
+    """When MLflow says that a run began, was measured and ended."""
+    told = (await mlflow.get("runs/get", run_id=run.mlflow_run_id or ""))["run"]
+    metrics = sorted(int(metric["timestamp"]) for metric in told["data"]["metrics"])
+    moments = [int(told["info"]["start_time"]), *metrics, int(told["info"]["end_time"])]
+    return [datetime.fromtimestamp(moment / 1000, tz=UTC) for moment in moments]
 
 
 @pytest.mark.parametrize("state", [State.SPLIT, State.PROMOTED])

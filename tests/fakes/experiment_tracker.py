@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import isfinite
 from typing import Any
 
@@ -18,6 +19,8 @@ class FakeRun:
     name: str
     tags: dict[str, str]
     status: str = "RUNNING"
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
@@ -40,6 +43,7 @@ class FakeExperimentTracker:
         tags: Mapping[str, str],
         *,
         is_new: bool = False,  # noqa: ARG002 - the port's
+        started_at: datetime | None = None,
     ) -> OpenedRun:
         for run in self.runs.values():
             if run.tags["laurel.run_id"] == run_id:
@@ -50,7 +54,9 @@ class FakeExperimentTracker:
             experiment_id="1",
             artifact_uri=f"memory:/1/{mlflow_run_id}/artifacts",
         )
-        self.runs[mlflow_run_id] = FakeRun(opened, name, {**tags, "laurel.run_id": run_id})
+        self.runs[mlflow_run_id] = FakeRun(
+            opened, name, {**tags, "laurel.run_id": run_id}, started_at=started_at
+        )
         return opened
 
     async def log(
@@ -104,10 +110,12 @@ class FakeExperimentTracker:
         record = self._run(run.mlflow_run_id)
         return record.successors.setdefault(model_id, _new_model())
 
-    async def finish(self, mlflow_run_id: str, status: str, tags: Mapping[str, str]) -> None:
+    async def finish(
+        self, mlflow_run_id: str, status: str, tags: Mapping[str, str], *, ended_at: datetime | None = None
+    ) -> None:
         run = self._run(mlflow_run_id)
         run.tags |= tags
-        run.status = status
+        run.status, run.ended_at = status, ended_at
 
     async def mark_orphans(self, run: OpenedRun, run_id: str, model: LoggedModel | None) -> None:
         """Nothing is ever made twice here."""

@@ -151,13 +151,15 @@ def _dead_letter() -> Part:
 def _event_headers() -> Part:
     properties: Part = {
         "ce_specversion": {"const": "1.0"},
-        "ce_id": {"description": "the event's id; a repeat has the same id and the same bytes"},
+        "ce_id": {
+            "description": "the event's id; a repeat has the same id, key, body and headers of Laurel's"
+        },
         "ce_source": {"description": "`/laurel/<model name>`"},
         "ce_type": {"description": "the type and its version"},
         "ce_subject": {"description": "the model's name"},
         "ce_time": {
             "format": "date-time",
-            "description": "when it became true, by the worker's clock; order by offset, not by this",
+            "description": "when it became true, by PostgreSQL's clock; order by offset, not by this",
         },
         "ce_correlationid": {"description": "follows a request through everything that it causes"},
         "ce_causationid": {"description": "the id of the event before; absent where there is none"},

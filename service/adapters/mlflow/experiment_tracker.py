@@ -1,6 +1,7 @@
 """Port `ExperimentTracker` on MLflow tracking."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from domain.errors import NeverRetry
@@ -37,14 +38,20 @@ class MlflowExperimentTracker:
         self._models = LoggedModels(rest)
 
     async def open_run(
-        self, run_id: str, name: str, tags: Mapping[str, str], *, is_new: bool = False
+        self,
+        run_id: str,
+        name: str,
+        tags: Mapping[str, str],
+        *,
+        is_new: bool = False,
+        started_at: datetime | None = None,
     ) -> OpenedRun:
         """Find the run tagged `laurel.run_id` = `run_id`, or create it. Others with that tag are orphans."""
         experiment_id = await self._experiments.id()
         body = {
             "experiment_id": experiment_id,
             "run_name": name,
-            "start_time": self._now_ms(),
+            "start_time": self._ms(started_at),
             "tags": tag_list({**tags, RUN_ID_TAG: run_id}),
         }
 
@@ -71,7 +78,7 @@ class MlflowExperimentTracker:
     ) -> None:
         """Log in one call. The same values again change nothing; a non-finite metric is a defect of ours."""
         listed = param_list(params or {})
-        bodies = request_bodies(listed, metric_list(metrics or {}, self._now_ms()), tag_list(tags or {}))
+        bodies = request_bodies(listed, metric_list(metrics or {}, self._ms()), tag_list(tags or {}))
         for body in bodies:
             try:
                 await self._rest.post("runs/log-batch", {"run_id": mlflow_run_id, **body})
@@ -124,9 +131,11 @@ class MlflowExperimentTracker:
         """Find or create the logged model that stands in for another one of the same run."""
         return await self._models.find_or_create_successor(run, model_id)
 
-    async def finish(self, mlflow_run_id: str, status: str, tags: Mapping[str, str]) -> None:
-        """Set tags and the closing status, FINISHED or FAILED. Safe to repeat."""
-        await side_by_side(self.log(mlflow_run_id, tags=tags), self._close(mlflow_run_id, status))
+    async def finish(
+        self, mlflow_run_id: str, status: str, tags: Mapping[str, str], *, ended_at: datetime | None = None
+    ) -> None:
+        """Set tags, the closing status, FINISHED or FAILED, and when it ended, else now. Safe to repeat."""
+        await side_by_side(self.log(mlflow_run_id, tags=tags), self._close(mlflow_run_id, status, ended_at))
 
     async def mark_orphans(self, run: OpenedRun, run_id: str, model: LoggedModel | None) -> None:
         """Mark what a request of ours made after we had stopped waiting for it. Safe to repeat."""
@@ -158,8 +167,8 @@ class MlflowExperimentTracker:
         await self._rest.post("runs/set-tag", {"run_id": mlflow_run_id, "key": ORPHAN_TAG, "value": "true"})
         await self._close(mlflow_run_id, "KILLED")
 
-    async def _close(self, mlflow_run_id: str, status: str) -> None:
-        body = {"run_id": mlflow_run_id, "status": status, "end_time": self._now_ms()}
+    async def _close(self, mlflow_run_id: str, status: str, ended_at: datetime | None = None) -> None:
+        body = {"run_id": mlflow_run_id, "status": status, "end_time": self._ms(ended_at)}
         await self._rest.post("runs/update", body)
 
     async def _name_changed_params(
@@ -185,8 +194,8 @@ class MlflowExperimentTracker:
                 changed=changed,
             ) from error
 
-    def _now_ms(self) -> int:
-        return int(self._clock.now().timestamp() * 1000)
+    def _ms(self, at: datetime | None = None) -> int:
+        return int((at or self._clock.now()).timestamp() * 1000)
 
 
 def _age(run: Mapping[str, Any]) -> tuple[int, str]:

@@ -202,7 +202,9 @@ class PostgresRunStore:
         known = {name: output for name, output in run.outputs.items() if name not in added}
         everything = {**statements.held(run), **parameters, "known": list(known)}
         if (row := await self._database.row(doing, change, everything)) is not None:
-            return run_of(row, known, added)
+            changed = run_of(row, known, added)
+            self._database.clock.read(changed.updated_at)
+            return changed
         if (row := await self._database.row(doing, changed_before, everything)) is not None:
             return run_of(row, known)
         raise _lease_lost(run)
