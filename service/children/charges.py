@@ -3,10 +3,10 @@
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from service.children import kernel
+from service.children import kernel, leftovers
 from service.children.limits import Watch, pause
 
 _MEMORY_INTERVAL: Final = 0.05  # seconds between two looks at what the children hold
@@ -28,12 +28,14 @@ class _Charge:
     watch: Watch | None = None
     cause: tuple[int, str] | None = None
     exit_code: int | None = None
+    shared: set[str] = field(default_factory=set)
 
 
 class Charges:
     """Children by pid, each from its fork until its whole process group is gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, left: leftovers.Leftovers) -> None:
+        self._left = left
         self._charges: dict[int, _Charge] = {}
         self._next_look = 0.0
 
@@ -52,7 +54,7 @@ class Charges:
         if charge and charge.exit_code is None:
             charge.watch = None
             charge.cause = charge.cause or (serial, reason)
-            kernel.kill_group(pid)
+            charge.shared |= leftovers.kill(pid)
 
     def pause(self, now: float) -> float | None:
         """Say how long to sleep when nothing else happens."""
@@ -82,6 +84,7 @@ class Charges:
         for pid, charge in list(self._charges.items()):
             if charge.exit_code is not None and not kernel.kill_group(pid, 0):
                 del self._charges[pid]
+                self._left.clear(pid, charge.shared)
                 tell(pid, Death(charge.exit_code, charge.cause))
 
     def _collect(self) -> bool:
@@ -90,7 +93,8 @@ class Charges:
             collected = True
             charge = self._charges.get(pid)
             if charge:
-                kernel.kill_group(pid)  # before its pid is free, so that no other group can have the number
+                # before its pid is free, so that no other group can have the number
+                charge.shared |= leftovers.kill(pid)
             _, status = os.waitpid(pid, 0)
             if charge:
                 charge.exit_code = os.waitstatus_to_exitcode(status)
@@ -106,12 +110,15 @@ class Charges:
         """Kill every child with its group and wait until the last one is gone."""
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(_LONGEST_FAREWELL)  # a process that cannot die must not keep us
-        for pid in self._charges:
-            kernel.kill_group(pid)
+        for pid, charge in self._charges.items():
+            charge.shared |= leftovers.kill(pid)
+        ended = dict(self._charges)
         self._charges.clear()
         self._kill_strangers()
         while _wait_for_some():
             self._kill_strangers()
+        for pid, charge in ended.items():
+            self._left.clear(pid, charge.shared)
 
 
 def _next_ended() -> int | None:

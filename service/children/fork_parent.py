@@ -21,6 +21,7 @@ from service.children.wire import pack, unpack_plain
 _LARGEST_MESSAGE: Final = 1 << 18
 _FAREWELL_SECONDS: Final = 4.0
 _STDERR: Final = 2
+_UNCUSTOMIZED: Final = Path(__file__).with_name("uncustomized")
 
 
 class ForkParent:
@@ -191,5 +192,5 @@ async def _launch(settings: ChildSettings, control: int) -> asyncio.subprocess.P
 
 
 def _import_path() -> str:
-    """Return this process's import path; an empty entry stands for the folder we are in."""
-    return os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
+    """Return this process's import path without its customisation; an empty entry is the folder we are in."""
+    return os.pathsep.join(str(Path(path).absolute()) for path in (_UNCUSTOMIZED, *sys.path))

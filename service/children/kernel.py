@@ -54,6 +54,25 @@ def children_of(parent: int) -> Iterator[Process]:
                 yield process
 
 
+def members_of(group: int) -> list[int]:
+    """Find the processes of a group."""
+    found = []
+    for pid in _pids():
+        with contextlib.suppress(OSError):  # it has just ended
+            if os.getpgid(pid) == group:
+                found.append(pid)
+    return found
+
+
+def runs(pid: int) -> bool:
+    """True while a process is there and has not ended."""
+    try:
+        stat = _read(f"/proc/{pid}/stat")
+    except OSError:
+        return False
+    return stat[stat.rindex(b")") + 2 :][:1] not in {b"Z", b"X"}
+
+
 def held_by_groups(groups: Collection[int]) -> dict[int, int]:
     """Say how many bytes of anonymous memory each process group holds.
 

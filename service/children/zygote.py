@@ -23,6 +23,7 @@ from typing import Any, Final, NoReturn
 
 from service.children import child, kernel
 from service.children.charges import Charges, Death
+from service.children.leftovers import Leftovers
 from service.children.wire import pack
 
 # Polars starts it on import; it waits for spilled files to delete, and spilling is switched off.
@@ -39,7 +40,8 @@ class Zygote:
         self._control = control
         self._worker = worker
         self._pid = os.getpid()
-        self._charges = Charges()
+        self._leftovers = Leftovers()
+        self._charges = Charges(self._leftovers)
         self._selector = selectors.DefaultSelector()
         self._woken, self._waker = os.pipe()
         self._orders: dict[str, Callable[..., None]] = {
@@ -52,10 +54,12 @@ class Zygote:
     def run(self) -> NoReturn:
         """Serve the worker until it is gone; take every child along then."""
         self._listen()
+        self._leftovers.open()
         while os.getppid() == self._worker and self._serve_once():
             self._charges.bury(self._tell_death)
             self._charges.enforce(time.monotonic())
         self._charges.end_all()
+        self._leftovers.close()
         os._exit(0)
 
     def _listen(self) -> None:
@@ -115,6 +119,7 @@ class Zygote:
             os.setpgid(0, 0)
             kernel.die_with_parent(self._pid)
             self._let_go()
+            self._leftovers.enter()
             gc.enable()
             child.serve(socket.socket(fileno=descriptor))
             status = 0
@@ -142,6 +147,11 @@ def _only_wake(_number: int, _frame: object) -> None:
 
 def _preload(modules: tuple[str, ...]) -> str | None:
     """Import what children need; say what went wrong."""
+    if alive := kernel.threads():
+        return (
+            f"something that is injected into each process started threads: {', '.join(alive)}; no child "
+            "would have them, so keep it (a .pth file, LD_PRELOAD) away from the worker"
+        )
     gc.disable()  # garbage that was collected leaves holes, and holes are filled in each child
     for module in modules:
         try:

@@ -1,0 +1,1 @@
+"""Found in the place of any other."""
