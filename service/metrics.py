@@ -20,6 +20,8 @@ CounterName = Literal[
     "laurel_event_failures_total",  # announcements that could not be sent yet, by reason
     "laurel_runs_ended_total",  # runs by end: COMPLETED, DECLINED, REJECTED, FAILED
     "laurel_step_failures_total",  # attempts that failed or were put off, by step and reason
+    "laurel_waits_total",  # times a run began to wait for a service
+    "laurel_slots_given_back_total",  # times a run that could do nothing but wait left its slot to others
     "laurel_leases_lost_total",  # claims that could not be kept, so that another worker may go on
     "laurel_reload_failures_total",  # pursuits of a replica that ended without the champion, by reason
     "laurel_overrides_total",  # alias changes by hand that were recorded
@@ -37,7 +39,7 @@ GaugeName = Literal[
     "laurel_runs_in_flight",  # lifecycles that this worker carries now
     "laurel_ledger_generation",  # the head of the promotion ledger, as this process saw it last
     "laurel_replicas",  # inference servers by what they serve, as the reload listener saw them last
-    "laurel_waiting",  # 1 while a run waits for the service
+    "laurel_waiting",  # 1 while a run waits for the service, with or without its slot
     "laurel_open_transaction_seconds",  # how long an open transaction has held a partition of the topic up
 ]
 
@@ -52,6 +54,8 @@ _COUNTERS: Final[Mapping[CounterName, tuple[str, ...]]] = {
     "laurel_event_failures_total": ("reason",),
     "laurel_runs_ended_total": ("state",),
     "laurel_step_failures_total": ("step", "reason"),
+    "laurel_waits_total": ("service",),
+    "laurel_slots_given_back_total": ("service",),
     "laurel_leases_lost_total": (),
     "laurel_reload_failures_total": ("reason",),
     "laurel_overrides_total": (),

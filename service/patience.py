@@ -17,12 +17,13 @@ _MOST_DOUBLINGS = 60  # beyond, a float overflows
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long to pause between tries and how long to wait in all, in seconds."""
+    """How long to pause between tries, how long to wait in all, and how long in a slot, in seconds."""
 
     first_pause: float = 2.0
     longest_pause: float = 60.0
     budget: float = 21_600.0
     max_attempts: int = 3
+    in_slot: float = 60.0
 
     def pauses(self) -> Iterator[float]:
         """Doubling pauses with a quarter of jitter, so that many waiters do not come back as one."""
@@ -38,14 +39,19 @@ class RetryPolicy:
 
 
 async def patiently(
-    doing: Callable[[], Awaitable[T]], policy: RetryPolicy, clock: Clock, notice: Notice
+    doing: Callable[[], Awaitable[T]],
+    policy: RetryPolicy,
+    clock: Clock,
+    notice: Notice,
+    *,
+    waited_before: float = 0.0,
 ) -> T:
     """Do it; while the service that it needs is away, tell `notice` and try again.
 
-    Raises NeverRetry with the service's own reason when the budget is over, and at once whatever waiting
-    cannot mend.
+    `waited_before` counts as waited; `notice` may raise to end the waiting. Raises NeverRetry with the
+    service's own reason when the budget is over, and at once whatever waiting cannot mend.
     """
-    started, waited = clock.monotonic(), False
+    started, waited = clock.monotonic() - waited_before, False
     for pause in policy.pauses():
         try:
             result = await doing()
@@ -58,7 +64,7 @@ async def patiently(
             waited = True
             await clock.sleep(pause)
         else:
-            if waited:
+            if waited or waited_before:
                 await notice(None)
             return result
     raise AssertionError("pauses never end")

@@ -18,6 +18,7 @@ from service.ledger_projector import LedgerProjector
 from service.patience import RetryPolicy, failure_of
 from service.reconciler import STATUS_CHORE
 from service.steps import record
+from service.waiting import SlotGivenBack
 from service.work import Work
 from service.world import Heavy, World
 
@@ -60,6 +61,7 @@ class Runner:
     async def run_one(self) -> bool:
         """Claim one run and carry it as far as it goes; False when nothing is runnable."""
         world = self._world
+        world.waits.look(world.clock.monotonic(), world.metrics)
         run = await world.store.claim(world.model_name, world.worker, self._lease_seconds)
         if run is None:
             return False
@@ -98,7 +100,7 @@ class Runner:
 
     def _tell_the_end(self, run: Run) -> None:
         state, metrics = run.state.value, self._world.metrics
-        seconds = (self._world.clock.now() - run.requested_at).total_seconds()
+        seconds = (run.updated_at - run.requested_at).total_seconds()
         log.info("run_ended", state=state)
         metrics.count("laurel_runs_ended_total", state=state)
         metrics.observe("laurel_run_duration_seconds", max(seconds, 0.0), state=state)
@@ -187,6 +189,8 @@ class Runner:
             log.warning("status_left_for_later", reason=error.reason)
 
     async def _try_again(self, work: Work, step: Step, error: TryLater) -> bool:
+        if isinstance(error, SlotGivenBack):
+            return await self._give_slot_back(work, error)
         spent = error.waiting_on is None and work.run.attempts >= self._retry.max_attempts
         if spent and work.run.state is not State.PROMOTED:
             return await self._give_up(work, step, failure_of(error))
@@ -200,6 +204,16 @@ class Runner:
         await self._insist(
             lambda: self._world.store.postpone(work.run, pause, failure, waiting_on=waiting_on)
         )
+        return False
+
+    async def _give_slot_back(self, work: Work, error: SlotGivenBack) -> bool:
+        pause, service = self._retry.longest_pause, str(error.waiting_on)
+        await work.put_off(pause)
+        await self._insist(
+            lambda: self._world.store.postpone(work.run, pause, failure_of(error), waiting_on=service)
+        )
+        log.info("slot_given_back", waiting_on=service, reason=error.reason, seconds=pause)
+        self._world.metrics.count("laurel_slots_given_back_total", service=service)
         return False
 
     def _count_failure(self, step: Step, failure: Failure) -> None:

@@ -1,25 +1,43 @@
-"""How one run waits: every call is made patiently, and whoever looks on, or reads the log, sees for what."""
+"""How one run waits: every call is made patiently, and whoever looks on, or reads the log, sees for what.
+
+A run that can do nothing but wait gives its slot back after a while, and is taken again when it is due.
+"""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import structlog
 
 from domain.errors import TryLater
 from domain.lifecycle import Step
 from domain.points import Point
-from domain.run import Run
+from domain.ports.clock import Clock
+from domain.run import Failure, Run
 from domain.values import Value
-from service.patience import Notice, RetryPolicy, failure_of, patiently
+from service.patience import Notice, RetryPolicy, patiently
 from service.told_waits import ToldWaits
 from service.world import World
 
 T = TypeVar("T")
 P = ParamSpec("P")
 log = structlog.get_logger()
+
+_CALL: Final = "call"  # which call waits, among the facts of a wait
+
+
+class SlotGivenBack(TryLater):
+    """A run has waited in its slot for long enough: others may have it meanwhile."""
+
+
+class _Carried(NamedTuple):
+    """A call that waited when an earlier claim ended, and for how long it had."""
+
+    call: str
+    seconds: float
 
 
 class Waiting:
@@ -29,14 +47,14 @@ class Waiting:
         self._run = run
         self._world = world
         self._retry = retry
-        self._waiting_on: set[str] = set()
-        self._told = ToldWaits(world.clock)
+        self._at_work = 0
+        self._is_put_off = False
+        self._carried = _carried(run, world.clock)
+        self._told = ToldWaits(world.clock, run if self._carried else None)
 
     async def patiently(self, doing: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Make a call within the run's budget."""
-        return await patiently(
-            partial(doing, *args, **kwargs), self._retry, self._world.clock, self._notice()
-        )
+        """Make a call within the run's budget. Raises SlotGivenBack when the run does nothing but wait."""
+        return await self._insist(_name(doing), partial(doing, *args, **kwargs), self._retry)
 
     async def step(
         self, step: Step, doing: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
@@ -50,44 +68,105 @@ class Waiting:
 
     async def keep(self, name: str, value: Value) -> None:
         """Keep what was done; a store that is away may not cost a fit, the lease says for how long."""
-        await self.patiently(self._world.store.keep, self._run, name, value.model_dump(mode="json"))
+        with self.at_work():
+            await self.patiently(self._world.store.keep, self._run, name, value.model_dump(mode="json"))
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """What is done in the block is not lost to a wait beside it: the slot is kept."""
+        self._at_work += 1
+        try:
+            yield
+        finally:
+            self._at_work -= 1
 
     def over(self) -> None:
         """Say that the run waits for nothing any more."""
-        self._show(None)
         self._told.all_over()
+        if not self._is_put_off:
+            self._world.waits.over(self._run.run_id, self._world.metrics)
+
+    def put_off(self, seconds: float) -> None:
+        """Say that the run waits on without its slot."""
+        self._told, self._is_put_off = ToldWaits(self._world.clock), True
+        self._world.waits.put_off(self._run.run_id, self._world.clock.monotonic() + seconds)
 
     async def _around(self, step: Step, retry: RetryPolicy, doing: Callable[[], Awaitable[T]]) -> T:
         await self._world.points.at(Point(f"{step}.before_effect"))
-        result = await patiently(doing, retry, self._world.clock, self._notice())
+        result = await self._insist(step.value, doing, retry)
         await self._world.points.at(Point(f"{step}.after_effect"))
         return result
 
-    def _notice(self) -> Notice:
+    async def _insist(self, call: str, doing: Callable[[], Awaitable[T]], retry: RetryPolicy) -> T:
+        before = self._carried.seconds if self._carried and self._carried.call == call else 0.0
+
+        async def tried() -> T:
+            with self.at_work():
+                return await doing()
+
+        return await patiently(
+            tried, retry, self._world.clock, self._notice(call, before), waited_before=before
+        )
+
+    def _notice(self, call: str, before: float) -> Notice:
         """What is told of one call's tries; calls of a run go side by side."""
-        services: set[str] = set()
+        services = {str(self._run.waiting_on)} if before else set()
+        began: float | None = None
 
         async def notice(error: TryLater | None) -> None:
+            nonlocal began
             if error is None:
-                self._told.over(services)
-            else:
-                services.add(str(error.waiting_on))
-                self._told.waits(error)
-            await self._note(error)
+                await self._ended(call, services)
+                return
+            services.add(str(error.waiting_on))
+            if began is None:
+                began = self._world.clock.monotonic() - before
+            await self._goes_on(error, call)
+            self._leave_slot(error, call, began)
 
         return notice
 
-    async def _note(self, error: TryLater | None) -> None:
-        failure = None if error is None else failure_of(error)
-        waiting_on = None if error is None else error.waiting_on
-        self._show(waiting_on)
+    async def _goes_on(self, error: TryLater, call: str) -> None:
+        service = str(error.waiting_on)
+        if self._told.waits(error):
+            self._world.metrics.count("laurel_waits_total", service=service)
+        self._world.waits.begin(self._run.run_id, service, self._world.metrics)
+        await self._note(_failure(error, call), service)
+
+    async def _ended(self, call: str, services: set[str]) -> None:
+        if self._carried and self._carried.call == call:
+            self._carried = None
+        self._told.over(services)
+        self._world.waits.over(self._run.run_id, self._world.metrics, services)
+        await self._note(None, None)
+
+    def _leave_slot(self, error: TryLater, call: str, began: float) -> None:
+        """Give the slot back, unless another call of the run is at work: what it does would be lost."""
+        waited = self._world.clock.monotonic() - began
+        if not self._at_work and waited >= self._retry.in_slot:
+            raise SlotGivenBack(error.reason, error.message, **_facts(error, call)) from error
+
+    async def _note(self, failure: Failure | None, waiting_on: str | None) -> None:
         try:
             await self._world.store.note_waiting(self._run, failure, waiting_on=waiting_on)
         except TryLater as unseen:  # nobody sees the wait then, but what is being done goes on
             log.warning("waiting_unseen", waiting_on=waiting_on, message=unseen.message)
 
-    def _show(self, service: str | None) -> None:
-        """Tell Prometheus which services this run waits for; None: for nothing any more."""
-        for known in self._waiting_on if service is None else {service}:
-            self._world.metrics.set("laurel_waiting", float(service is not None), service=known)
-        self._waiting_on = set() if service is None else self._waiting_on | {service}
+
+def _facts(error: TryLater, call: str) -> dict[str, Any]:
+    return {**error.facts, _CALL: call}
+
+
+def _failure(error: TryLater, call: str) -> Failure:
+    return Failure(reason=error.reason, message=error.message, facts=_facts(error, call))
+
+
+def _carried(run: Run, clock: Clock) -> _Carried | None:
+    call = None if run.failure is None else run.failure.facts.get(_CALL)
+    if call is None or run.waiting_on is None or run.waiting_since is None:
+        return None
+    return _Carried(str(call), max((clock.now() - run.waiting_since).total_seconds(), 0.0))
+
+
+def _name(doing: Callable[..., Any]) -> str:
+    return getattr(doing, "__name__", type(doing).__name__).strip("_")

@@ -65,11 +65,19 @@ class Work:
 
     async def close(self) -> None:
         """Cancel what still runs; a child at work for it is killed."""
+        await self._cancel()
+        self._waiting.over()
+
+    async def put_off(self, seconds: float) -> None:
+        """Cancel what waits: the run waits on without its slot."""
+        await self._cancel()
+        self._waiting.put_off(seconds)
+
+    async def _cancel(self) -> None:
         pieces = list(self._pieces.values())
         for piece in pieces:
             piece.cancel()
         await asyncio.gather(*pieces, return_exceptions=True)
-        self._waiting.over()
 
     async def resolved(self) -> ResolvedConfig | Refused:
         """Give the configuration, or why there is none."""
@@ -170,10 +178,18 @@ class Work:
 
     async def _version(self) -> DatasetHashes:
         parts = await self.parts()
-        hashes = await self._waiting.step(Step.VERSION, self._heavy.versions.version, self.run.run_id, parts)
+        hashes = await self._once("hashes", DatasetHashes, self._hashes)
         opened = await self.opened()
         await self._waiting.patiently(record_datasets, opened, self.config(), parts, hashes, self._world)
         await self._waiting.patiently(self._heavy.files.publish, self.config(), parts)
+        return hashes
+
+    async def _hashes(self) -> DatasetHashes:
+        """Version the parts; kept while MLflow is away, so that they need not be once more for each try."""
+        parts = await self.parts()
+        hashes = await self._waiting.step(Step.VERSION, self._heavy.versions.version, self.run.run_id, parts)
+        if not self._is_there("open_run"):
+            await self._waiting.keep("hashes", hashes)
         return hashes
 
     async def _train(self) -> ModelPackage:
@@ -215,7 +231,9 @@ class Work:
 
     async def _verify(self) -> None:
         """See that a server would load and answer; the upload goes first, since registering waits for it."""
-        await self._heavy.trainer.verify(await self._files())
+        files = await self._files()
+        with self._waiting.at_work():
+            await self._heavy.trainer.verify(files)
 
     async def _model(self) -> LoggedModel:
         return await self._once("logged_model", LoggedModel, self._create_model)
@@ -282,6 +300,10 @@ class Work:
         if name in self.run.outputs:
             return kind.model_validate(self.run.outputs[name])
         return await self._start(name, make)
+
+    def _is_there(self, name: str) -> bool:
+        piece = self._pieces.get(name)
+        return name in self.run.outputs or (piece is not None and piece.done())
 
     def _start(self, name: str, make: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
         if name not in self._pieces:

@@ -1,7 +1,7 @@
 """Everything that a lifecycle needs of the world, gathered once by the composition root."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.points import Points
 from domain.ports.alias_writes import AliasWrites
@@ -19,6 +19,7 @@ from domain.ports.trainer import Trainer
 from domain.promotion_policy import PromotionPolicy
 from service.metrics import Metrics
 from service.provenance import Provenance
+from service.waits import Waits
 
 
 @dataclass(frozen=True)
@@ -59,3 +60,4 @@ class World:
     metrics: Metrics
     max_event_bytes: int
     sign: Callable[[bytes], str] | None = None
+    waits: Waits = field(default_factory=Waits)

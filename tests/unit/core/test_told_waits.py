@@ -85,7 +85,7 @@ async def test_a_run_that_is_left_while_it_waits_tells_the_end_of_the_wait(stage
     await stage.ask()
     task = asyncio.ensure_future(stage.runner(retry=PATIENT).run_one())
     with capture_logs() as said:
-        await stage.clock.advance(120)
+        await stage.clock.advance(30)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     waits = [line["event"] for line in said if str(line["event"]).startswith("wait")]
