@@ -9,27 +9,27 @@ import os
 import sys
 
 PR_SET_PDEATHSIG = 1
-PR_SET_SECUREBITS = 28
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
-PR_CAP_AMBIENT_RAISE = 2
-SECBIT_NO_SETUID_FIXUP = 4
-CAP_DAC_OVERRIDE = 1
+PR_CAP_AMBIENT_CLEAR_ALL = 4
 CAPABILITY_VERSION_3 = 0x20080522
+LAST_CAPABILITY = 63
 
 
 def drop_root(libc: ctypes.CDLL, user: int, group: int) -> None:
-    """Become ``user``, but keep reaching what only root may: the checkout may lie in a closed home folder."""
-    # else the change of user takes the capability away, and access(2), by which PostgreSQL looks for its own
-    # programs, does not count it
-    libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
+    """Become ``user`` for good: no capability is left in any set, and no program gives one back."""
+    for capability in range(LAST_CAPABILITY + 1):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # refused beyond the kernel's last
     os.setgroups([])
     os.setgid(group)
     os.setuid(user)
+    libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-    mask = 1 << CAP_DAC_OVERRIDE
-    sets = (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0)  # effective, permitted, inheritable
-    libc.capset(header, sets)
-    libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
+    none = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable
+    if libc.capset(header, none) != 0:
+        sys.exit("the capabilities of root cannot be dropped")
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def main(arguments: list[str]) -> None:

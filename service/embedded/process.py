@@ -24,7 +24,8 @@ class Command:
 
     Output goes to the end of ``log``. ``environment`` comes on top of ours without what begins with one of
     ``hide``. ``user`` is a (uid, gid) to become when the owner is root. ``death_signal`` is sent to the
-    process when its owner ends in whatever way (on Linux). ``keep_open`` are descriptors that it inherits.
+    process when its owner ends in whatever way (on Linux). ``keep_open`` are descriptors that it inherits. It
+    begins in ``folder``, else in that of the log.
     """
 
     arguments: tuple[str, ...]
@@ -34,6 +35,7 @@ class Command:
     user: tuple[int, int] = SAME_USER
     death_signal: int = signal.SIGKILL
     keep_open: tuple[int, ...] = ()
+    folder: Path | None = None
 
     def launch_line(self) -> list[str]:
         """The whole command line: our launcher, then the command."""
@@ -90,7 +92,7 @@ def _open(command: Command) -> Child:
             stdout=log,
             stderr=subprocess.STDOUT,
             env=command.variables(),
-            cwd=command.log.parent,
+            cwd=command.folder or command.log.parent,
             start_new_session=True,
             pass_fds=command.keep_open,
         )

