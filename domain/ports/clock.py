@@ -5,10 +5,13 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Wall clock for what people read, monotonic for spans. Leases live by the database's clock alone."""
+    """One clock of record for what is recorded or compared with it, monotonic for spans.
+
+    Where there is a run store, the clock of record is its own. Leases live by the database's clock alone.
+    """
 
     def now(self) -> datetime:
-        """Wall-clock time with its zone (UTC)."""
+        """Time by the clock of record, with its zone (UTC)."""
 
     def monotonic(self) -> float:
         """Seconds that only grow."""

@@ -193,4 +193,4 @@ async def _launch(settings: ChildSettings, control: int) -> asyncio.subprocess.P
 
 def _import_path() -> str:
     """Return this process's import path without its customisation; an empty entry is the folder we are in."""
-    return os.pathsep.join(str(Path(path).absolute()) for path in (_UNCUSTOMIZED, *sys.path))
+    return os.pathsep.join(str(Path(path).absolute()) for path in (str(_UNCUSTOMIZED), *sys.path))

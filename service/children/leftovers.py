@@ -42,9 +42,10 @@ class Leftovers:
         try:
             for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
                 _remove_abandoned(folder)
-            self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-            self._lock = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+            fresh = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}"))
+            self._lock = os.open(fresh, os.O_RDONLY | os.O_CLOEXEC)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._folder = fresh.rename(fresh.with_name(fresh.name[1:]))  # nobody takes it for abandoned
         except OSError as error:  # a machine where nothing can be written: children do without
             _log.warning("children have no temporary folders of their own: %s", error)
 
@@ -126,7 +127,7 @@ def _remove_abandoned(folder: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for own in folder.iterdir():
-            if own.name.isdigit():
+            if own.name.isdigit() and not kernel.runs(int(own.name)):  # the number may be another's by now
                 _remove_shared(int(own.name), ())
         shutil.rmtree(folder, ignore_errors=True)
     except OSError:

@@ -7,17 +7,25 @@ from functools import partial
 from pathlib import Path
 
 from config.settings import Settings
+from service import app
 from service.app import PRODUCT, open_worker
 from service.metrics import Metrics
+from service.patience import RetryPolicy
 from service.role import Role
-from service.settings_values import mask_of
+from service.settings_values import mask_of, retry_policy
 from service.telemetry import configure_logging
 from tests.chaos.child_tasks import ARMED_TASKS
 from tests.chaos.mutants import MUTANTS
 from tests.chaos.points import FOLDER_VARIABLE, ArmedPoints
 
 
+def _restless(settings: Settings) -> RetryPolicy:
+    """Runs that wait give their slots back again and again: each time another worker may take them."""
+    return replace(retry_policy(settings), in_slot=1.0)
+
+
 async def _run(settings: Settings, mutant: str | None) -> None:
+    app.retry_policy = _restless
     points, metrics = ArmedPoints(Path(os.environ[FOLDER_VARIABLE])), Metrics()
     makers = replace(PRODUCT, tasks=ARMED_TASKS)
     if mutant is not None:

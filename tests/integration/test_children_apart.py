@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -42,30 +41,17 @@ async def test_threads_that_nobody_can_keep_out_are_named_with_what_brings_them(
             pass
 
 
-async def killed_from_outside(_: ChildSet, pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
-
-
-async def cancelled(leased: ChildSet, _: int) -> None:
-    await leased.cancel("train")
-
-
-@pytest.mark.parametrize("end", [killed_from_outside, cancelled])
-async def test_a_killed_child_leaves_no_shared_memory_no_semaphore_and_no_file(
-    end: Callable[[ChildSet, int], Awaitable[None]], tmp_path: Path
-) -> None:
+async def test_a_killed_child_leaves_no_shared_memory_no_semaphore_and_no_file(tmp_path: Path) -> None:
+    """Killed by us, then from outside; what a killed fork parent has left goes with the next one."""
     async with running() as children, children.lease() as leased:
-        work, pid, left = await _at_work(leased, tmp_path / "started")
-        assert {path.parent.name for path in left} == {"shm", str(pid)}
-        assert there(left) == left
-        await end(leased, pid)
-        with pytest.raises(TryLater):
-            await work
-        assert there(left) == []
-
-
-async def test_what_a_killed_fork_parent_left_goes_with_the_next_one(tmp_path: Path) -> None:
-    async with running() as children, children.lease() as leased:
+        for end in (cancelled, killed_from_outside):
+            work, pid, left = await _at_work(leased, tmp_path / end.__name__)
+            assert {path.parent.name for path in left} == {"shm", str(pid)}
+            assert there(left) == left
+            await end(leased, pid)
+            with pytest.raises(TryLater):
+                await work
+            assert there(left) == []
         work, pid, left = await _at_work(leased, tmp_path / "started")
         os.kill(children.pids()["fork_parent"], signal.SIGKILL)
         with pytest.raises(TryLater):
@@ -82,6 +68,14 @@ async def test_stopping_leaves_no_temporary_folder() -> None:
             folder = Path(str(await leased.run("train", task("variable"), name="TMPDIR")))
         assert there([folder])
     assert not there([folder.parent])
+
+
+async def cancelled(leased: ChildSet, _: int) -> None:
+    await leased.cancel("train")
+
+
+async def killed_from_outside(_: ChildSet, pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
 
 
 async def _at_work(leased: ChildSet, started: Path) -> tuple[asyncio.Task[object], int, list[Path]]:
