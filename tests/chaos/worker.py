@@ -25,7 +25,7 @@ def _restless(settings: Settings) -> RetryPolicy:
 
 
 async def _run(settings: Settings, mutant: str | None) -> None:
-    app.retry_policy = _restless
+    vars(app)["retry_policy"] = _restless
     points, metrics = ArmedPoints(Path(os.environ[FOLDER_VARIABLE])), Metrics()
     makers = replace(PRODUCT, tasks=ARMED_TASKS)
     if mutant is not None:

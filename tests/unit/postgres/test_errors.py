@@ -56,6 +56,11 @@ def test_a_prepared_statement_that_was_mixed_up_is_said_again_on_another_connect
     assert needs_another_connection(_STATES[state]())
 
 
+def test_a_session_that_only_reads_is_not_used_again() -> None:
+    """After a failover it may still lead to the server that was demoted."""
+    assert needs_another_connection(_STATES["25006"]())
+
+
 def test_what_nobody_has_sorted_waits_with_its_state() -> None:
     waits = sorted_out("23514")
     assert isinstance(waits, TryLater)
