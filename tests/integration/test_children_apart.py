@@ -15,7 +15,7 @@ from tests.processes import eventually
 _STARTS_A_THREAD = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
 
 
-@pytest.mark.parametrize("name", ["sitecustomize.py", "usercustomize.py", "sitecustomize/__init__.py"])
+@pytest.mark.parametrize("name", ["sitecustomize.py", "sitecustomize/__init__.py"])
 async def test_what_starts_threads_in_each_process_stays_out_of_children(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
