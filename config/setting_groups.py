@@ -1,5 +1,6 @@
 """The nested settings, group by group: what a role may do, and how it speaks to its services."""
 
+import re
 from typing import Any, Literal, TypeVar
 
 from pydantic import (
@@ -145,6 +146,13 @@ class MlflowSettings(TlsSettings):
     allow_foreign_champion: bool = Field(
         default=False, description="score a champion that Laurel did not make; loading it runs its code"
     )
+
+    @field_validator("alias")
+    @classmethod
+    def _is_an_alias(cls, alias: str) -> str:
+        if not re.fullmatch(r"[\w\-]+", alias) or re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE):
+            raise ValueError("must be one that MLflow takes: letters, digits, _ and -; not latest, not v1")
+        return alias
 
     @field_validator("password")
     @classmethod

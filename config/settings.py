@@ -35,6 +35,8 @@ def _in_parts(value: Any) -> Any:
 def _model_name(value: str) -> str:
     if any(sign in value for sign in "/:\\") or not value.isprintable():
         raise ValueError("must be printable, without '/', ':' and '\\'")
+    if not value.strip() or value == "." or value.startswith(".."):
+        raise ValueError("must be a name that MLflow takes: not blank, not '.', and no '..' at its beginning")
     return value
 
 
@@ -61,7 +63,7 @@ class Settings(BaseSettings):
     database_url: DatabaseUrl = Field(description="postgresql://user:password@host:port/name")
     mlflow_tracking_uri: HttpUrl = Field(description="address of the MLflow server")
     mlflow_experiment: str = Field(
-        default="construction_cost", min_length=1, description="experiment of every run"
+        default="construction_cost", min_length=1, max_length=256, description="experiment of every run"
     )
     mlflow_model_name: ModelName = Field(
         default="construction_cost_model", description="the registered model that this deployment looks after"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from domain.feature_schema import CategoricalSpec, FeatureSchema, FeatureSpec
+from domain.markdown import code, escaped
 from domain.model_definition import Estimator
 from domain.score import Score
 from domain.values import Value
@@ -43,20 +44,25 @@ class ModelCard(Value):
             _table("Environment", ("package", "version"), self.environment.items()),
             (f"![{name}]({name})" for name in self.pictures),
         )
-        return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
+        return _page(sections)
+
+    def head(self) -> str:
+        """How the card begins: what the model is, its scores and the verdict."""
+        return _page((self._head(), self._scores(), self._verdict()))
 
     def _head(self) -> Iterator[str]:
         versions, model = self.versions, self.model
-        yield f"# {self.model_name}: {model.type}"
+        yield f"# {escaped(self.model_name)}: {model.type}"
         yield ""
-        yield f"Predicts `{self.target}`. Made by run `{self.run_id}` at {self.created_at} from"
+        yield f"Predicts {code(self.target)}. Made by run `{self.run_id}`,"
+        yield f"asked for at {self.created_at}, from"
         yield (
             f"split {versions.split_version}, features {versions.feature_version}, "
             f"model {versions.model_version}."
         )
         yield ""
         params = ", ".join(f"{name} = {value}" for name, value in model.params.items()) or "all defaults"
-        yield f"Params: {params}. Target: {model.target_transform or 'fitted raw'}."
+        yield f"Params: {escaped(params)}. Target: {model.target_transform or 'fitted raw'}."
 
     def _scores(self) -> Iterator[str]:
         rows = [(name, *_score_cells(score)) for name, score in self.scores.items()]
@@ -72,11 +78,15 @@ class ModelCard(Value):
         yield ""
         yield f"**{self.verdict.decision.value}**"
         yield ""
-        yield from (f"- {reason}" for reason in self.verdict.reasons)
+        yield from (f"- {escaped(reason)}" for reason in self.verdict.reasons)
 
     def _features(self) -> Iterator[str]:
         rows = [(name, _prepared(spec)) for name, spec in self.features.tabular_features.items()]
         return _table("Features, in the model's order", ("column", "preparation"), rows)
+
+
+def _page(sections: Iterable[Iterator[str]]) -> str:
+    return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
 
 
 def _score_cells(score: Score) -> tuple[str, ...]:
@@ -102,10 +112,8 @@ def _table(title: str, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) 
     yield ""
     yield _line(heads)
     yield _line(("---",) * len(heads))
-    yield from (_line(row) for row in cells)
+    yield from (_line(tuple(map(escaped, row))) for row in cells)
 
 
 def _line(cells: tuple[str, ...]) -> str:
-    """A pipe in a name would end its cell, a line break its row."""
-    safe = (str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells)
-    return f"| {' | '.join(safe)} |"
+    return f"| {' | '.join(cells)} |"

@@ -36,6 +36,7 @@ from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.publisher import KafkaPublisher
 from service.adapters.kafka.topic_provisioning import smallest_event_limit
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
+from service.adapters.mlflow.experiments import Experiments
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.postgres.alias_writes import PostgresAliasWrites
@@ -138,7 +139,8 @@ async def open_worker(
             await rehearse(database)
         await warming
         parts.tasks["identity"] = identity.keep
-        parts.pings |= {"postgres": database.ping, "mlflow": rest.ping, "children": _ping(children)}
+        experiment = Experiments(rest, settings.mlflow_experiment)
+        parts.pings |= {"postgres": database.ping, "mlflow": experiment.ping, "children": _ping(children)}
         yield parts
 
 

@@ -17,6 +17,7 @@ log = structlog.get_logger()
 
 STATUS_CHORE = "status"  # the chore of a run that ended while MLflow was away
 _AT_ONCE = 20
+_RUN_DELETED = "mlflow_run_deleted"
 # A write that was never read back may still land; a server that took it so long ago has let it go.
 _SETTLED_SECONDS = 600.0
 
@@ -55,7 +56,10 @@ class Reconciler:
         for run in await self._world.store.ended_without(self._world.model_name, STATUS_CHORE, _AT_ONCE):
             try:
                 await self._close_record(run)
-            except NeverRetry as error:  # its MLflow run was deleted, say: it may not hold up the others
+            except (NeverRetry, TryLater) as error:
+                if isinstance(error, TryLater) and error.reason != _RUN_DELETED:
+                    raise
+                # Whoever deleted the record of an ended run wants none; it may not hold up the others.
                 log.warning("status_given_up", run=run.run_id, reason=error.reason, message=error.message)
             await self._world.store.chore_done(run.run_id, STATUS_CHORE)
 
@@ -65,10 +69,10 @@ class Reconciler:
             return
         if run.state is State.FAILED:
             failure = run.failure or Failure(reason="unknown", message="no reason was kept")
-            await record.close_as_failed(mlflow_run_id, failure, self._world, ended_at=run.updated_at)
+            await record.close_as_failed(run, mlflow_run_id, failure, self._world)
             return
-        tags = record.verdict_tags(Decided.model_validate(run.outputs[Step.DECIDE]))
-        await self._world.tracker.finish(mlflow_run_id, "FINISHED", tags, ended_at=run.updated_at)
+        decided = Decided.model_validate(run.outputs[Step.DECIDE])
+        await record.close_with_verdict(run, mlflow_run_id, decided, self._world)
 
     async def _record_of(self, run: Run) -> str | None:
         """The MLflow run of an accepted request; made now if MLflow was away when the run failed."""

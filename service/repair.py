@@ -13,6 +13,7 @@ from typing import NamedTuple
 from domain.errors import GenerationTaken, LaurelError, NeverRetry
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.manifest import seal
+from domain.markdown import escaped
 from domain.models import LoggedModel, ModelRecord, RecordedRun, RegisteredVersion
 from domain.package_tags import GENERATION_TAG, MANIFEST_TAG, SHARED_TAGS, package_tags, recorded_manifest
 from domain.values import Sha256
@@ -136,7 +137,11 @@ class Repair:
             **signature_tag(world, run_id, digest),
             GENERATION_TAG: str(generation),
         }
-        version = await world.registry.register(world.model_name, model, run_id, tags)
+        told = (
+            f"The same model as version {known.version}, as `laurel repair` registered it: "
+            f"{escaped(condition.told)}.\n"
+        )
+        version = await world.registry.register(world.model_name, model, run_id, tags, description=told)
         if version.tags != tags:  # found: from a try before, or made by hand
             await world.registry.tag_version(world.model_name, version.version, tags)
         return next_entry(

@@ -183,7 +183,7 @@ class Runner:
             return
         work.run = work.run.model_copy(update={"mlflow_run_id": opened.mlflow_run_id})
         try:
-            await record.close_as_failed(opened.mlflow_run_id, failure, self._world)
+            await record.close_as_failed(work.run, opened.mlflow_run_id, failure, self._world)
             work.record_closed = True
         except (TryLater, NeverRetry) as error:
             log.warning("status_left_for_later", reason=error.reason)

@@ -140,7 +140,9 @@ class Work:
 
     async def close_declined(self, opened: OpenedRun, decided: Decided) -> None:
         """End the MLflow run of a candidate that did not win, before that is announced."""
-        await self._waiting.patiently(record.close_with_verdict, opened, decided, self._world)
+        await self._waiting.patiently(
+            record.close_with_verdict, self.run, opened.mlflow_run_id, decided, self._world
+        )
 
     async def persisted(self) -> Persisted:
         """Make alias, defaults and record show the promotion; a promoted run waits as long as it takes."""
@@ -287,7 +289,7 @@ class Work:
 
     async def _persist(self) -> Persisted:
         opened, decided = await self.opened(), Decided.model_validate(self.run.outputs[Step.DECIDE])
-        closing = record.close_with_verdict(opened, decided, self._world)
+        closing = record.close_with_verdict(self.run, opened.mlflow_run_id, decided, self._world)
         shown, _ = await both(self._projector.follow(), closing)
         if shown is None or shown.generation < (decided.generation or 0):
             raise TryLater(

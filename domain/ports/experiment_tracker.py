@@ -1,9 +1,10 @@
 """The record of everything: what a run was."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from domain.dataset_inputs import DatasetInput
 from domain.models import LoggedModel, OpenedRun, RecordedRun
 
 
@@ -38,6 +39,9 @@ class ExperimentTracker(Protocol):
     ) -> None:
         """Log in one call. The same values again change nothing; a non-finite metric is a defect of ours."""
 
+    async def log_inputs(self, mlflow_run_id: str, datasets: Sequence[DatasetInput]) -> None:
+        """Say which datasets the run was made from. Safe to repeat."""
+
     async def log_texts(self, run: OpenedRun, files: Mapping[str, str]) -> None:
         """Store texts as artifacts, by path below the run's artifacts. Safe to repeat."""
 
@@ -59,9 +63,18 @@ class ExperimentTracker(Protocol):
         """
 
     async def finish(
-        self, mlflow_run_id: str, status: str, tags: Mapping[str, str], *, ended_at: datetime | None = None
+        self,
+        mlflow_run_id: str,
+        status: str,
+        tags: Mapping[str, str],
+        *,
+        name: str | None = None,
+        ended_at: datetime | None = None,
     ) -> None:
-        """Set tags, the closing status, FINISHED or FAILED, and when it ended, else now. Safe to repeat."""
+        """Set tags, the closing status (FINISHED or FAILED), a new name if given, and when it ended, else now.
+
+        Safe to repeat.
+        """
 
     async def mark_orphans(self, run: OpenedRun, run_id: str, model: LoggedModel | None) -> None:
         """Mark what a slow request of ours made after we had stopped waiting for it. Safe to repeat.

@@ -36,15 +36,19 @@ class ModelRegistry(Protocol):
         mlflow_run_id: str,
         tags: Mapping[str, str],
         *,
+        description: str = "",
         is_new: bool = False,
     ) -> RegisteredVersion:
         """Find the version made from this source, or create it (and the registered model).
 
+        A registered model that nobody has described is described, too.
         With `is_new` the caller knows that nobody can have registered it: it is not looked for first.
         """
 
-    async def tag_version(self, model_name: str, version: int, tags: Mapping[str, str]) -> None:
-        """Set tags of a version. Safe to repeat."""
+    async def tag_version(
+        self, model_name: str, version: int, tags: Mapping[str, str], *, description: str | None = None
+    ) -> None:
+        """Set tags of a version and, if given, its description. Safe to repeat."""
 
     async def mark_orphans(self, model_name: str, version: RegisteredVersion) -> None:
         """Mark other versions of the same source, made late by a slow request of ours. Safe to repeat."""

@@ -12,6 +12,7 @@ from domain.faults import Fault
 from domain.lifecycle import NEXT_STEP, State, Step
 from domain.run import Run, TransitionRecord
 from domain.version_triple import VersionTriple
+from service.mlflow_pages import run_page, version_page
 
 
 class View(BaseModel):
@@ -142,18 +143,12 @@ class Viewer:
     def _links(self, asked: AskedRequest, version: int | None) -> LinksView:
         here = path_of(asked.request_id)
         opened = asked.run.outputs.get("open_run", {}) if asked.run else {}
-        version_page = f"{self._mlflow}/#/models/{quote(self._model, safe='')}/versions/{version}"
         return LinksView(
             self=here,
             events=f"{here}/events",
             mlflow_run=run_page(self._mlflow, opened) if opened else None,
-            mlflow_version=version_page if version else None,
+            mlflow_version=version_page(self._mlflow, self._model, version) if version else None,
         )
-
-
-def run_page(tracking_uri: str, opened: Mapping[str, Any]) -> str:
-    """Where MLflow shows a run; `opened` is what opening it left."""
-    return f"{tracking_uri}/#/experiments/{opened['experiment_id']}/runs/{opened['mlflow_run_id']}"
 
 
 def path_of(request_id: str) -> str:

@@ -19,6 +19,7 @@ from service.cli.console import (
     say,
 )
 from service.cli.reading import read_settings, run
+from service.mlflow_pages import version_page
 
 app = typer.Typer(add_completion=False)
 
@@ -87,6 +88,9 @@ def _print(settings: Settings, entries: list[LedgerEntry], alias: int | None, pr
     if not problem:
         names = f"names version {alias}" if alias else "does not exist"
         say(f"the registry's alias {settings.mlflow.alias!r} {names}")
+    if alias:
+        page = version_page(settings.mlflow_tracking_uri, settings.mlflow_model_name, alias)
+        say(f"its page: {page}", style="dim")
 
 
 def _end(settings: Settings, entries: list[LedgerEntry], broken: int | None, problem: str) -> None:

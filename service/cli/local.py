@@ -1,5 +1,6 @@
 """What `laurel up` and `laurel demo` share: the whole real thing on one machine, from start to end."""
 
+import asyncio
 import os
 import shlex
 import signal
@@ -13,14 +14,18 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic import ValidationError
 
-from config.settings import settings_with
+from config.settings import Settings, settings_with
 from domain.errors import LaurelError, Stop
 from service.adapters.files.atomic import AtomicFiles
+from service.adapters.mlflow.experiments import Experiments
+from service.adapters.mlflow.rest import MlflowRest
 from service.cli.console import Exit, err, fail, say
 from service.cli.progress import StartProgress
 from service.cli.reading import exit_of, faults_in
 from service.embedded.world import Addresses, Ports
 from service.local_laurel import LocalLaurel, LocalOptions
+from service.mlflow_pages import experiment_page, model_page
+from service.settings_values import mlflow_access
 
 HOME: Final = Path(".laurel")
 _LOOK_SECONDS: Final = 0.2
@@ -162,7 +167,8 @@ def places(laurel: LocalLaurel, env: Path | None = None) -> dict[str, str]:
     """Where everything is."""
     settings = laurel.settings
     found = {
-        "MLflow": f"{settings.mlflow_tracking_uri}  (experiment {settings.mlflow_experiment})",
+        "MLflow": f"{_experiment(settings)}  (experiment {settings.mlflow_experiment})",
+        "models": model_page(settings.mlflow_tracking_uri, settings.mlflow_model_name),
         "Kafka": settings.kafka_bootstrap_servers,
         "worker": f"http://127.0.0.1:{laurel.environment['HTTP__WORKER_PORT']}/health/ready, /metrics",
         "listener": f"http://127.0.0.1:{laurel.environment['HTTP__LISTENER_PORT']}/health/ready, /metrics",
@@ -177,6 +183,22 @@ def places(laurel: LocalLaurel, env: Path | None = None) -> dict[str, str]:
             f"{laurel.world.mlflow.folder / 'artifacts'}  (in MLflow: each run's artifacts, evaluation)"
         )
     return found | ({"settings": f". {env}   (for commands in another terminal)"} if env else {})
+
+
+def _experiment(settings: Settings) -> str:
+    """The experiment's page. It is made now if there is none yet: the first run would make it."""
+    try:
+        return experiment_page(settings.mlflow_tracking_uri, asyncio.run(_experiment_id(settings)))
+    except LaurelError:
+        return settings.mlflow_tracking_uri  # which page it is can be said by MLflow alone
+
+
+async def _experiment_id(settings: Settings) -> str:
+    rest = MlflowRest(mlflow_access(settings))
+    try:
+        return await Experiments(rest, settings.mlflow_experiment).id()
+    finally:
+        await rest.close()
 
 
 def print_places(found: Mapping[str, str]) -> None:

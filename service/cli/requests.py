@@ -18,6 +18,7 @@ from service.cli.console import AsJson, Exit, fail, print_json, print_json_line,
 from service.cli.following import Lines, followed
 from service.cli.reading import read_settings, run
 from service.cli.shown import EVENT_COLOURS, event_line, run_facts, verdict_line
+from service.mlflow_pages import pages_of
 from service.settings_values import kafka_connection
 
 _SOURCE: Final = "/laurel/cli"
@@ -95,6 +96,8 @@ async def _followed(settings: Settings, sent: SentRequest, *, quiet: bool) -> Ru
     if not quiet:
         bad = ended.state in {State.REJECTED, State.FAILED}
         say(verdict_line(ended), style="red" if bad else "", hang=2)
+        for name, page in pages_of(ended, settings.mlflow_tracking_uri):
+            say(f"{name}: {page}", style="dim")
         say(f"all about it: laurel show {ended.run_id[:8]}", style="dim")
     return ended
 

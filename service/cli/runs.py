@@ -13,6 +13,7 @@ from service.app import open_reading
 from service.cli.console import AsJson, Column, Exit, fail, local_time, print_json, print_table, say
 from service.cli.reading import read_settings, run
 from service.cli.shown import RUN_COLUMNS, run_facts, run_row
+from service.mlflow_pages import pages_of
 
 app = typer.Typer(add_completion=False)
 
@@ -56,9 +57,13 @@ def show(
     found, history, now = run(_one(settings, run_id), settings)
     if as_json:
         transitions = [record.model_dump(mode="json") for record in history]
-        print_json(run_facts(found, now) | {"transitions": transitions, "outputs": dict(found.outputs)})
+        pages = dict(pages_of(found, settings.mlflow_tracking_uri))
+        facts = run_facts(found, now) | {"transitions": transitions, "outputs": dict(found.outputs)}
+        print_json(facts | {"mlflow_pages": pages})
         return
     _print_facts(found)
+    for name, page in pages_of(found, settings.mlflow_tracking_uri):
+        say(f"{name:<16} {page}", hang=17)
     _print_scores(found)
     _print_history(found, history)
 

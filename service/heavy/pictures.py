@@ -4,11 +4,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from domain.datasets import DatasetHashes, SplitParts
+from domain.datasets import SplitParts
 from domain.lifecycle import State, Step
-from domain.model_card import ModelCard
 from domain.models import OpenedRun
 from domain.ports.model_registry import ModelRegistry
 from domain.promotion_checks import Champion
@@ -18,9 +16,10 @@ from domain.split_rules import GeographicSplit
 from service.adapters.mlflow.access import MlflowAccess
 from service.heavy.desk import Desk, Places
 from service.heavy.trainer import ChildTrainer, Fetched
+from service.model_cards import model_card
 from service.provenance import Provenance
 from service.record_files import record_texts
-from service.steps.outputs import Decided, Evaluated, Trained
+from service.steps.outputs import Decided, Trained
 
 CHILD = "pictures"
 
@@ -120,34 +119,3 @@ class Pictures:
             locality_column=locality,
         )
         return str(answer["predictions"]["reference"])
-
-
-def model_card(run: Run, config: ResolvedConfig, provenance: Provenance) -> ModelCard:
-    """Write down what a person should know about a run's model."""
-    outputs = run.outputs
-    trained, evaluated = (
-        Trained.model_validate(outputs[Step.TRAIN]),
-        Evaluated.model_validate(outputs[Step.EVALUATE]),
-    )
-    decided, hashes = (
-        Decided.model_validate(outputs[Step.DECIDE]),
-        DatasetHashes.model_validate(outputs[Step.VERSION]),
-    )
-    champion = decided.champion if isinstance(decided.champion, Champion) else None
-    lineage: dict[str, Any] = {f"dvc {name}": value for name, value in hashes.files.items()}
-    lineage |= {f"config {use.family}/{use.name}": use.sha256 for use in config.uses()}
-    return ModelCard(
-        model_name=run.model_name,
-        run_id=run.run_id,
-        created_at=run.updated_at.isoformat(timespec="seconds"),
-        versions=config.triple,
-        model=config.model.model,
-        features=config.features,
-        target=config.contract.target,
-        scores={"train": trained.package.train_score, **evaluated.candidate},
-        champion_version=champion.version if champion else None,
-        champion_score=champion.score if champion else None,
-        verdict=decided.verdict,
-        lineage=lineage,
-        environment={"python": provenance.python_version, **provenance.packages},
-    )

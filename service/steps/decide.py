@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from domain.ledger import Cause, LedgerEntry, next_entry
+from domain.markdown import escaped
 from domain.models import LoggedModel, ModelPackage, OpenedRun
 from domain.package_tags import FEATURES_TAG, GENERATION_TAG, RUN_TAG, package_tags
 from domain.points import Point
@@ -11,7 +12,9 @@ from domain.promotion_checks import Champion, UnreadableChampion
 from domain.promotion_policy import decide as judge
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
-from domain.verdict import Decision
+from domain.run_name import run_name
+from domain.tracker_limits import VERDICT, description_text
+from domain.verdict import Decision, Verdict
 from service.known_versions import signature_tag
 from service.steps.evaluate import generation_of
 from service.steps.outputs import ChampionOutlook, Decided, Evaluated, Trained
@@ -46,7 +49,7 @@ async def decide(inputs: Inputs, world: World, score_head: ScoreHead) -> tuple[D
     if verdict.decision is not Decision.PROMOTE:
         return Decided(verdict=verdict, champion=champion), None
     generation = head.generation + 1 if head else 1
-    version = await _register(inputs, generation, world)
+    version = await _register(inputs, generation, verdict, world)
     await world.points.at(Point.DECIDE_AFTER_REGISTER)
     decided = Decided(verdict=verdict, champion=champion, version=version, generation=generation)
     return decided, _entry(inputs, decided, head, world)
@@ -56,17 +59,26 @@ def _alias_unread(champion: ChampionOutlook) -> bool:
     return isinstance(champion, UnreadableChampion) and champion.generation is None
 
 
-async def _register(inputs: Inputs, generation: int, world: World) -> int:
+async def _register(inputs: Inputs, generation: int, verdict: Verdict, world: World) -> int:
     model: LoggedModel = inputs.trained.model
     opened, is_new = inputs.opened, inputs.is_new
     signature = signature_tag(world, opened.mlflow_run_id, inputs.trained.package.digest)
     tags = version_tags(inputs, generation) | signature
+    description = version_description(inputs, generation, verdict)
     version = await world.registry.register(
-        world.model_name, model, opened.mlflow_run_id, tags, is_new=is_new
+        world.model_name, model, opened.mlflow_run_id, tags, description=description, is_new=is_new
     )
     if version.tags.get(GENERATION_TAG) != str(generation):  # found: from a try before the head moved
-        await world.registry.tag_version(world.model_name, version.version, tags)
+        await world.registry.tag_version(world.model_name, version.version, tags, description=description)
     return version.version
+
+
+def version_description(inputs: Inputs, generation: int, verdict: Verdict) -> str:
+    """The verdict as Markdown, for those who open the version's page."""
+    name = run_name(inputs.run.run_id, inputs.config.triple)
+    reasons = "\n".join(f"- {escaped(reason)}" for reason in verdict.reasons)
+    text = f"**{verdict.decision.value}**, generation {generation}, by run {name}\n\n{reasons}\n"
+    return description_text(text, VERDICT)
 
 
 def version_tags(inputs: Inputs, generation: int) -> dict[str, str]:

@@ -3,12 +3,13 @@
 from domain.models import OpenedRun
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
+from domain.run_name import run_name
 from service.world import World
 
 
 async def open_run(run: Run, config: ResolvedConfig, world: World, *, is_new: bool = False) -> OpenedRun:
     """Find or create this request's run, tagged so that it is found again."""
-    name, tags = f"{world.model_name}-{run.run_id[:8]}", opening_tags(run, config)
+    name, tags = run_name(run.run_id, config.triple), opening_tags(run, config)
     started_at = run.updated_at if run.ended else None  # made late: it ended before
     return await world.tracker.open_run(run.run_id, name, tags, is_new=is_new, started_at=started_at)
 

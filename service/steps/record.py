@@ -2,11 +2,20 @@
 
 import json
 from datetime import datetime
+from typing import Final
 
+from domain.lifecycle import Step
+from domain.markdown import escaped
 from domain.models import ModelPackage, OpenedRun
-from domain.run import Failure
+from domain.resolved_config import ResolvedConfig
+from domain.run import Failure, Run
+from domain.run_name import FAILED, ending_of, run_name
+from domain.tracker_limits import MODEL_CARD, tag_text
+from service.model_cards import model_card
 from service.steps.outputs import Decided, Evaluated
 from service.world import World
+
+NOTE_TAG: Final = "mlflow.note.content"  # what MLflow shows as a run's description
 
 
 async def record_scores(opened: OpenedRun, package: ModelPackage, evaluated: Evaluated, world: World) -> None:
@@ -23,9 +32,14 @@ def score_metrics(package: ModelPackage, evaluated: Evaluated) -> dict[str, floa
     return named | {"training_duration": package.seconds, "evaluation_duration": evaluated.seconds}
 
 
-async def close_with_verdict(opened: OpenedRun, decided: Decided, world: World) -> None:
-    """End the MLflow run FINISHED, with the verdict and its reasons."""
-    await world.tracker.finish(opened.mlflow_run_id, "FINISHED", verdict_tags(decided))
+async def close_with_verdict(run: Run, mlflow_run_id: str, decided: Decided, world: World) -> None:
+    """End the MLflow run FINISHED, with the verdict and its reasons, in its name and on its page too."""
+    shown = run.model_copy(update={"outputs": {**run.outputs, Step.DECIDE: decided.model_dump(mode="json")}})
+    config = ResolvedConfig.model_validate(run.outputs[Step.RESOLVE])
+    head = model_card(shown, config, world.provenance).head()
+    tags = {**verdict_tags(decided), NOTE_TAG: tag_text(head, MODEL_CARD)}
+    name = run_name(run.run_id, config.triple, ending_of(decided.verdict, decided.generation))
+    await world.tracker.finish(mlflow_run_id, "FINISHED", tags, name=name, ended_at=_ended_at(run))
 
 
 def verdict_tags(decided: Decided) -> dict[str, str]:
@@ -39,13 +53,25 @@ def verdict_tags(decided: Decided) -> dict[str, str]:
     }
 
 
-async def close_as_failed(
-    mlflow_run_id: str, failure: Failure, world: World, *, ended_at: datetime | None = None
-) -> None:
+async def close_as_failed(run: Run, mlflow_run_id: str, failure: Failure, world: World) -> None:
     """End the MLflow run FAILED, with the reason: it must never look like a training that counts."""
-    tags = {
+    config = ResolvedConfig.model_validate(run.outputs[Step.RESOLVE])
+    name = run_name(run.run_id, config.triple, FAILED)
+    tags = failure_tags(run, failure)
+    await world.tracker.finish(mlflow_run_id, "FAILED", tags, name=name, ended_at=_ended_at(run))
+
+
+def failure_tags(run: Run, failure: Failure) -> dict[str, str]:
+    """Say that it failed and why, to those who read tags and to those who read pages."""
+    note = f"# {escaped(run.model_name)}: failed\n\nRun `{run.run_id}`: **{failure.reason}**\n\n"
+    return {
         "pipeline_status": "failed",
         "laurel.failure": failure.reason,
         "laurel.failure_message": failure.message,
+        NOTE_TAG: f"{note}{escaped(failure.message)}\n",
     }
-    await world.tracker.finish(mlflow_run_id, "FAILED", tags, ended_at=ended_at)
+
+
+def _ended_at(run: Run) -> datetime | None:
+    """When it ended by the run store's clock; None while it has not."""
+    return run.updated_at if run.ended else None

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from domain.dataset_inputs import dataset_inputs
 from domain.datasets import DatasetHashes, SplitParts
 from domain.models import OpenedRun
 from domain.resolved_config import ResolvedConfig
@@ -13,13 +14,15 @@ from service.world import World
 async def record_datasets(
     opened: OpenedRun, config: ResolvedConfig, parts: SplitParts, hashes: DatasetHashes, world: World
 ) -> None:
-    """Log parameters, figures and lineage of the data in one call; a repeat logs the same."""
+    """Log parameters, figures and lineage of the data, and the datasets; a repeat logs the same."""
     await world.tracker.log(
         opened.mlflow_run_id,
         params=dataset_params(config, parts, hashes),
         metrics=dataset_metrics(parts),
         tags=lineage_tags(hashes, world),
     )
+    inputs = tuple(dataset_inputs(config.contract, parts, hashes))
+    await world.tracker.log_inputs(opened.mlflow_run_id, inputs)
 
 
 def dataset_params(config: ResolvedConfig, parts: SplitParts, hashes: DatasetHashes) -> dict[str, Any]:
@@ -53,10 +56,17 @@ def dataset_metrics(parts: SplitParts) -> dict[str, float]:
 def lineage_tags(hashes: DatasetHashes, world: World) -> dict[str, str]:
     """Digests over all bytes, and the code and libraries that did the work."""
     return {
-        "laurel.manifest": json.dumps(hashes.manifest, sort_keys=True),
-        "laurel.dvc": json.dumps(hashes.files, sort_keys=True),
+        **digest_tags(hashes),
         "laurel.code_version": world.provenance.code_version,
         "laurel.environment": json.dumps(
             {"python": world.provenance.python_version, **world.provenance.packages}, sort_keys=True
         ),
+    }
+
+
+def digest_tags(hashes: DatasetHashes) -> dict[str, str]:
+    """Both digests of each part by its name, as JSON."""
+    return {
+        "laurel.manifest": json.dumps(hashes.manifest, sort_keys=True),
+        "laurel.dvc": json.dumps(hashes.files, sort_keys=True),
     }

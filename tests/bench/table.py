@@ -105,7 +105,7 @@ def _verdict(size: Size, races: Races) -> str:
         [
             f"≤ {size.most_seconds} s {_met(middle(races.laurel) <= size.most_seconds)}",
             f"≤ 1.0 {_met(races.ratio <= 1)}",
-            f"≤ 30 {_met(calls(races) <= 30)}",
+            f"≤ 32 {_met(calls(races) <= 32)}",
         ]
     )
 

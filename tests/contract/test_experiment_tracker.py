@@ -1,16 +1,17 @@
 """What every ExperimentTracker promises."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 import pytest
 
-from domain.errors import NeverRetry
+from domain.errors import NeverRetry, TryLater
 from domain.models import LoggedModel, OpenedRun
 from domain.ports.experiment_tracker import ExperimentTracker
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
+from service.adapters.mlflow.experiments import Experiments
 from service.adapters.mlflow.rest import MlflowRest
 from service.clock import SystemClock
 from tests.fakes.experiment_tracker import FakeExperimentTracker
@@ -166,9 +167,12 @@ class ExperimentTrackerContract:
     ) -> None:
         opened = await tracker.open_run(run_id, "price-1", {})
         for _ in range(2):
-            await tracker.finish(opened.mlflow_run_id, status, {"pipeline_status": "completed"})
+            await tracker.finish(opened.mlflow_run_id, status, {"pipeline_status": "completed"}, name="end")
         record = await reader.run(opened.mlflow_run_id)
         assert (record.status, record.tags["pipeline_status"]) == (status, "completed")
+        assert record.name == "end"
+        await tracker.finish(opened.mlflow_run_id, status, {})
+        assert (await reader.run(opened.mlflow_run_id)).name == "end"
 
     async def test_a_run_that_does_not_exist_is_refused(self, tracker: ExperimentTracker) -> None:
         with pytest.raises(NeverRetry) as refusal:
@@ -207,17 +211,21 @@ class TestMlflow(ExperimentTrackerContract):
         await tracker.finish(opened.mlflow_run_id, "FAILED", {"laurel.failure_message": "x" * 9000})
         text = (await reader.run(opened.mlflow_run_id)).tags["laurel.failure_message"]
         assert text.startswith("xxx")
-        assert text.endswith("(cut: 9000 characters)")
+        assert text.endswith("(9000 characters, whole in the artifact laurel/long_values.json)")
 
-    async def test_a_long_param_is_refused_not_cut(
-        self, tracker: MlflowExperimentTracker, run_id: str
+    async def test_a_long_param_points_to_where_it_stands_whole(
+        self, tracker: MlflowExperimentTracker, reader: MlflowReader, run_id: str
     ) -> None:
         """The server cuts a param at 6,000 characters without a word."""
-        opened = await tracker.open_run(run_id, "price-1", {})
-        await tracker.log(opened.mlflow_run_id, params={"fits": "x" * 6000})
-        with pytest.raises(NeverRetry) as refusal:
-            await tracker.log(opened.mlflow_run_id, params={"order": "x" * 6001})
-        assert refusal.value.reason == "mlflow_value_too_long"
+        opened = await tracker.open_run(run_id, "price-1", {"laurel.request": "x" * 9000})
+        params = {"fits": "x" * 6000, "order": ["x" * 4000] * 2}
+        await tracker.log(opened.mlflow_run_id, params=params)
+        await tracker.create_model(opened, params, {})
+        stored = (await reader.run(opened.mlflow_run_id)).params
+        assert stored == {
+            "fits": "x" * 6000,
+            "order": "8008 characters, whole in the artifact laurel/long_values.json",
+        }
 
     async def test_what_no_database_keeps_is_replaced(
         self, tracker: MlflowExperimentTracker, reader: MlflowReader, run_id: str
@@ -226,19 +234,32 @@ class TestMlflow(ExperimentTrackerContract):
         opened = await tracker.open_run(run_id, "price-1", {"laurel.reason": "a\0b\ud800c"})
         assert (await reader.run(opened.mlflow_run_id)).tags["laurel.reason"] == "a\ufffdb?c"
 
-    async def test_a_deleted_experiment_is_named_with_its_mend_and_found_when_it_is_restored(
+    async def test_a_deleted_experiment_and_a_deleted_run_are_waited_for_until_they_are_restored(
         self, mlflow_server: MlflowServer, reader: MlflowReader, run_id: str
     ) -> None:
+        """A person deleted them while the worker had both in hand; MLflow keeps them for that."""
         rest = MlflowRest(MlflowAccess(mlflow_server.tracking_uri))
         tracker = MlflowExperimentTracker(rest, f"deleted-{run_id}", SystemClock())
-        experiment = {"experiment_id": (await tracker.open_run(run_id, "price-1", {})).experiment_id}
-        await reader.post("experiments/delete", experiment)
-        reasons = []
-        for number in range(2):
-            with pytest.raises(NeverRetry) as refusal:
-                await tracker.open_run(f"{run_id}-{number}", "price-2", {})
-            reasons.append(refusal.value.reason)
-        assert reasons == ["mlflow_refused", "mlflow_experiment_deleted"]
-        await reader.post("experiments/restore", experiment)
-        assert await tracker.open_run(f"{run_id}-2", "price-2", {})
+        opened = await tracker.open_run(run_id, "price-1", {})
+        experiment, run = {"experiment_id": opened.experiment_id}, {"run_id": opened.mlflow_run_id}
+        asked: list[Callable[[], Awaitable[object]]] = [
+            lambda: tracker.log(opened.mlflow_run_id, params={"a": 1}),
+            lambda: tracker.log_inputs(opened.mlflow_run_id, ()),
+            lambda: tracker.finish(opened.mlflow_run_id, "FINISHED", {}),
+            lambda: tracker.create_model(opened, {}, {}),
+            lambda: tracker.open_run(f"{run_id}-2", "price-2", {}),
+            lambda: tracker.open_run(f"{run_id}-2", "price-2", {}),
+            Experiments(rest, f"deleted-{run_id}").ping,
+        ]
+        for what, body, whole in (("experiment", experiment, 7), ("run", run, 3)):
+            await reader.post(f"{what}s/delete", body)
+            for ask in asked[:whole]:
+                with pytest.raises(TryLater) as wait:
+                    await ask()
+                told = (wait.value.reason, wait.value.waiting_on)
+                assert told == (f"mlflow_{what}_deleted", f"mlflow_{what}")
+                assert f"mlflow {what}s restore" in wait.value.message
+            await reader.post(f"{what}s/restore", body)
+            for ask in asked:
+                await ask()
         await rest.close()

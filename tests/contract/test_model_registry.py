@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from mlflow import MlflowClient
 
 from domain.errors import NeverRetry
 from domain.models import LoggedModel
@@ -112,6 +113,23 @@ class TestFake(ModelRegistryContract):
 
 
 class TestMlflow(ModelRegistryContract):
+    async def test_a_description_is_written_with_the_version_and_a_persons_stays(
+        self, registry: MlflowModelRegistry, make_model: MakeModel, name: str, mlflow_server: MlflowServer
+    ) -> None:
+        """A model that was there before is described once; what a person wrote about it is theirs."""
+        client = MlflowClient(mlflow_server.tracking_uri, mlflow_server.tracking_uri)
+        for own in ("", "ours since 2020"):
+            model_name = f"{name}{own}"
+            client.create_registered_model(model_name, description=own)
+            assert await registry.alias_version(model_name) is None
+            run, model = await make_model()
+            made = await registry.register(model_name, model, run, {}, description="why 1")
+            assert client.get_model_version(model_name, str(made.version)).description == "why 1"
+            await registry.tag_version(model_name, made.version, {"laurel.generation": "2"}, description="2")
+            assert client.get_model_version(model_name, str(made.version)).description == "2"
+            about = client.get_registered_model(model_name).description
+            assert about == own if own else "`prod`" in about
+
     @pytest.fixture
     async def rest(self, mlflow_server: MlflowServer) -> AsyncIterator[MlflowRest]:
         rest = MlflowRest(MlflowAccess(mlflow_server.tracking_uri))

@@ -100,6 +100,18 @@ class Deployment:
             assert run is not None
             return run
 
+    async def waits(self, identity: str, service: str, within: float = _WITHIN) -> Run:
+        """The run of a request, while it waits for a service."""
+        async with open_reading(self.settings()) as reading:
+
+            async def look() -> Run | None:
+                run = await found(reading, identity)
+                return run if run is not None and run.waiting_on == service else None
+
+            run = await eventually(look, within=within)
+            assert run is not None
+            return run
+
     async def carried(self, payload: Mapping[str, Any]) -> Run:
         """Ask, and wait for the end."""
         return await self.ended(await self.ask(payload))

@@ -120,6 +120,25 @@ def versions_of(run: Run) -> dict[str, int]:
     return triple
 
 
+def shown_to_people(client: mlflow.MlflowClient, deployment: Deployment, run: Run) -> None:
+    """Whoever opens MLflow finds names that differ, descriptions, the datasets, and the verdict."""
+    page = client.get_run(run.mlflow_run_id or "")
+    assert page.info.run_name == f"{run.run_id[:8]} s1 f1 m101 promoted g1"
+    note = page.data.tags["mlflow.note.content"]
+    assert note.startswith(f"# {deployment.model}: ridge\n")
+    assert "**PROMOTE**" in note
+    version = client.get_model_version(deployment.model, "1")
+    assert version.description.startswith("**PROMOTE**, generation 1, by run ")
+    assert run.outputs["decide"]["verdict"]["reasons"][0] in version.description.replace("\\", "")
+    assert client.get_registered_model(deployment.model).description
+    assert client.get_experiment(page.info.experiment_id).tags["mlflow.note.content"]
+    inputs = {one.dataset.name: one.dataset for one in page.inputs.dataset_inputs}
+    for name in ("master", "train", "reference"):
+        file = run.outputs["split"][name]
+        assert file["sha256"].startswith(inputs[name].digest)
+        assert json.loads(inputs[name].profile)["num_rows"] == file["rows"]
+
+
 async def test_a_champion_is_read_by_others_and_a_persons_choice_is_judged_served_and_followed(
     deployment: Deployment, tmp_path: Path
 ) -> None:
@@ -132,7 +151,14 @@ async def test_a_champion_is_read_by_others_and_a_persons_choice_is_judged_serve
         assert found["feature_version"] == versions_of(first)["feature_version"]
         assert len(found["one by one"]) == len(rows_of(deployment))
 
-        weak = await deployment.carried({"model_version": CONSTANT})
+        client = mlflow.MlflowClient(deployment.tracking_uri, deployment.tracking_uri)
+        shown_to_people(client, deployment, first)
+        experiment = first.outputs["open_run"]["experiment_id"]
+        client.delete_experiment(experiment)
+        asked = await deployment.ask({"model_version": CONSTANT})
+        await deployment.waits(asked, "mlflow_experiment")
+        client.restore_experiment(experiment)
+        weak = await deployment.ended(asked)
         assert weak.state is State.DECLINED
         run_id = weak.mlflow_run_id or ""
         uri = weak.outputs["open_run"]["artifact_uri"]

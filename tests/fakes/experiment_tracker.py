@@ -1,12 +1,13 @@
 """The port `ExperimentTracker` in memory."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import isfinite
 from typing import Any
 
+from domain.dataset_inputs import DatasetInput
 from domain.errors import NeverRetry
 from domain.models import LoggedModel, OpenedRun, RecordedRun
 
@@ -24,6 +25,7 @@ class FakeRun:
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, DatasetInput] = field(default_factory=dict)
     model: LoggedModel | None = None
     successors: dict[str, LoggedModel] = field(default_factory=dict)
 
@@ -82,6 +84,9 @@ class FakeExperimentTracker:
         run.metrics |= {key: float(value) for key, value in (metrics or {}).items()}
         run.tags |= tags or {}
 
+    async def log_inputs(self, mlflow_run_id: str, datasets: Sequence[DatasetInput]) -> None:
+        self._run(mlflow_run_id).inputs |= {one.name: one for one in datasets}
+
     async def log_texts(self, run: OpenedRun, files: Mapping[str, str]) -> None:
         self._run(run.mlflow_run_id).texts |= files
 
@@ -111,11 +116,18 @@ class FakeExperimentTracker:
         return record.successors.setdefault(model_id, _new_model())
 
     async def finish(
-        self, mlflow_run_id: str, status: str, tags: Mapping[str, str], *, ended_at: datetime | None = None
+        self,
+        mlflow_run_id: str,
+        status: str,
+        tags: Mapping[str, str],
+        *,
+        name: str | None = None,
+        ended_at: datetime | None = None,
     ) -> None:
         run = self._run(mlflow_run_id)
         run.tags |= tags
         run.status, run.ended_at = status, ended_at
+        run.name = name or run.name
 
     async def mark_orphans(self, run: OpenedRun, run_id: str, model: LoggedModel | None) -> None:
         """Nothing is ever made twice here."""

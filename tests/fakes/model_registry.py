@@ -13,6 +13,7 @@ class FakeModelRegistry:
     def __init__(self) -> None:
         self.versions: dict[str, list[RegisteredVersion]] = {}
         self.aliases: dict[str, int] = {}
+        self.descriptions: dict[tuple[str, int], str] = {}
         self.empty: set[str] = set()  # sources without files
 
     async def alias_version(self, model_name: str) -> int | None:
@@ -40,6 +41,7 @@ class FakeModelRegistry:
         mlflow_run_id: str,
         tags: Mapping[str, str],
         *,
+        description: str = "",
         is_new: bool = False,  # noqa: ARG002 - the port's
     ) -> RegisteredVersion:
         found = self.versions.setdefault(model_name, [])
@@ -50,10 +52,15 @@ class FakeModelRegistry:
             version=len(found) + 1, source=model.uri, mlflow_run_id=mlflow_run_id, tags=dict(tags)
         )
         found.append(made)
+        self.descriptions[model_name, made.version] = description
         return made
 
-    async def tag_version(self, model_name: str, version: int, tags: Mapping[str, str]) -> None:
+    async def tag_version(
+        self, model_name: str, version: int, tags: Mapping[str, str], *, description: str | None = None
+    ) -> None:
         known = await self._known(model_name, version)
+        if description is not None:
+            self.descriptions[model_name, version] = description
         self.versions[model_name][version - 1] = known.model_copy(update={"tags": {**known.tags, **tags}})
 
     async def set_alias(self, model_name: str, version: int) -> None:

@@ -6,48 +6,21 @@ from math import isfinite
 from typing import Any, Final
 
 from domain.errors import NeverRetry
+from domain.tracker_limits import param_text, tag_text
 
-# Limits of MLflow's log-batch; longer values would be cut by the server without a word.
-_LARGEST_PARAM: Final = 6000
-_LARGEST_TAG: Final = 8000
+# Limits of MLflow's log-batch.
 _PER_BATCH: Final = 100
 _METRICS_PER_BATCH: Final = 800  # with 100 params and 100 tags: the 1,000 entities that one request may hold
 
 
 def param_list(params: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Params as MLflow stores them. Raises NeverRetry for one that is too long: half a value is wrong."""
-    return [{"key": key, "value": _param(key, value)} for key, value in params.items()]
-
-
-def _param(key: str, value: Any) -> str:
-    text = _storable(str(value))
-    if len(text) > _LARGEST_PARAM:
-        raise NeverRetry(
-            "mlflow_value_too_long",
-            f"param {key} has {len(text)} characters, MLflow keeps {_LARGEST_PARAM}: store it as an artifact",
-            param=key,
-            length=len(text),
-            allowed=_LARGEST_PARAM,
-        )
-    return text
+    """Params as MLflow stores them; in the place of a long one, where it stands whole."""
+    return [{"key": key, "value": param_text(value)} for key, value in params.items()]
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Tags as MLflow stores them; a long one is cut, and says so."""
-    return [{"key": key, "value": _tag(value)} for key, value in tags.items()]
-
-
-def _tag(value: str) -> str:
-    value = _storable(value)
-    if len(value) <= _LARGEST_TAG:
-        return value
-    note = f" … (cut: {len(value)} characters)"
-    return value[: _LARGEST_TAG - len(note)] + note
-
-
-def _storable(text: str) -> str:
-    """Replace what a person may have sent and no database keeps: NUL and halves of surrogate pairs."""
-    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    """Tags as MLflow stores them; a long one is cut, and says where it stands whole."""
+    return [{"key": key, "value": tag_text(value)} for key, value in tags.items()]
 
 
 def metric_list(metrics: Mapping[str, float], timestamp_ms: int) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ answer, silence) says nothing about runs or versions.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -40,6 +41,8 @@ _DOORKEEPERS: Final = {
     (403, "Permission denied"): "MLflow does not let this user do that; give it the permission there",
     (403, "Invalid Host header"): "MLflow does not know this name for itself; add it to its --allowed-hosts",
 }
+_DELETED_CODES: Final = {"experiment": "mlflow_experiment_deleted", "run": "mlflow_run_deleted"}
+_DELETED: Final = re.compile(r"The (experiment|run) (\w+) must be in the 'active' state")
 _LONGEST_DETAIL: Final = 1000  # holds the longest name that MLflow takes
 
 
@@ -69,6 +72,23 @@ def refused(doing: str, code: str, detail: str) -> NeverRetry:
         doing=doing,
         code=code,
         detail=detail,
+    )
+
+
+def deleted(doing: str, kind: str, number: str, called: str = "") -> TryLater:
+    """Somebody deleted the experiment or the run that is written to; MLflow keeps both, to be restored.
+
+    `kind` is "experiment" or "run", `number` its id, `called` its name.
+    """
+    otherwise = ", or set another MLFLOW_EXPERIMENT" if kind == "experiment" else ""
+    advice = f"restore it (mlflow {kind}s restore --{kind}-id {number}){otherwise}"
+    return TryLater(
+        _DELETED_CODES[kind],
+        f"the {kind} {called or number} is deleted in MLflow ({doing}); {advice}",
+        waiting_on=f"mlflow_{kind}",
+        doing=doing,
+        advice=advice,
+        **{f"{kind}_id": number},
     )
 
 
@@ -114,6 +134,8 @@ def read_answer(
     detail = _first_line((found or {}).get("message"))
     if code in _NOT_NOW or status == _BUSY or status >= _BROKEN:
         raise unavailable(doing, f"status {status}, {code}: {detail}")
+    if code == INVALID and (thing := _DELETED.match(detail)):
+        raise deleted(doing, thing[1], thing[2])
     raise refused(doing, code, detail)
 
 

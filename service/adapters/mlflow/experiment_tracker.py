@@ -1,16 +1,18 @@
 """Port `ExperimentTracker` on MLflow tracking."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from domain.errors import NeverRetry
+from domain.dataset_inputs import DatasetInput
+from domain.errors import NeverRetry, TryLater
 from domain.models import LoggedModel, OpenedRun, RecordedRun
 from domain.ports.clock import Clock
 from service.adapters.mlflow.artifact_uri import proxied_path
 from service.adapters.mlflow.batches import metric_list, param_list, request_bodies, tag_list
-from service.adapters.mlflow.errors import INVALID, code_of, says_absent, well_formed
+from service.adapters.mlflow.errors import ABSENT, INVALID, code_of, says_absent, well_formed
 from service.adapters.mlflow.experiments import Experiments
+from service.adapters.mlflow.inputs import input_body
 from service.adapters.mlflow.logged_models import LoggedModels
 from service.adapters.mlflow.read_back import ORPHAN_TAG, find_or_create, quoted
 from service.adapters.mlflow.rest import MlflowRest, side_by_side
@@ -47,6 +49,21 @@ class MlflowExperimentTracker:
         started_at: datetime | None = None,
     ) -> OpenedRun:
         """Find the run tagged `laurel.run_id` = `run_id`, or create it. Others with that tag are orphans."""
+        try:
+            return await self._open(run_id, name, tags, is_new=is_new, started_at=started_at)
+        except NeverRetry as error:
+            self._experiments.forget()
+            if code_of(error) != ABSENT:
+                raise
+        except TryLater:
+            self._experiments.forget()
+            raise
+        # its experiment was deleted for good
+        return await self._open(run_id, name, tags, is_new=is_new, started_at=started_at)
+
+    async def _open(
+        self, run_id: str, name: str, tags: Mapping[str, str], *, is_new: bool, started_at: datetime | None
+    ) -> OpenedRun:
         experiment_id = await self._experiments.id()
         body = {
             "experiment_id": experiment_id,
@@ -60,13 +77,7 @@ class MlflowExperimentTracker:
             with well_formed("runs/create"):
                 return _opened(answer["run"])
 
-        try:
-            return await find_or_create(
-                lambda: self._run_of_record(experiment_id, run_id), create, is_new=is_new
-            )
-        except NeverRetry:
-            self._experiments.forget()  # it may have been deleted since
-            raise
+        return await find_or_create(lambda: self._run_of_record(experiment_id, run_id), create, is_new=is_new)
 
     async def log(
         self,
@@ -81,10 +92,17 @@ class MlflowExperimentTracker:
         bodies = request_bodies(listed, metric_list(metrics or {}, self._ms()), tag_list(tags or {}))
         for body in bodies:
             try:
-                await self._rest.post("runs/log-batch", {"run_id": mlflow_run_id, **body})
+                async with self._experiments.written_to():
+                    await self._rest.post("runs/log-batch", {"run_id": mlflow_run_id, **body})
             except NeverRetry as error:
                 await self._name_changed_params(mlflow_run_id, listed, error)
                 raise
+
+    async def log_inputs(self, mlflow_run_id: str, datasets: Sequence[DatasetInput]) -> None:
+        """Say which datasets the run was made from; MLflow keeps each name and digest once."""
+        body = {"run_id": mlflow_run_id, "datasets": [input_body(one) for one in datasets]}
+        async with self._experiments.written_to():
+            await self._rest.post("runs/log-inputs", body)
 
     async def log_texts(self, run: OpenedRun, files: Mapping[str, str]) -> None:
         """Store texts as artifacts, by path below the run's artifacts. Safe to repeat."""
@@ -105,7 +123,8 @@ class MlflowExperimentTracker:
         self, run: OpenedRun, params: Mapping[str, Any], tags: Mapping[str, str], *, is_new: bool = False
     ) -> LoggedModel:
         """Find this run's logged model `model`, or create it."""
-        return await self._models.find_or_create(run, param_list(params), tag_list(tags), is_new=is_new)
+        async with self._experiments.written_to():
+            return await self._models.find_or_create(run, param_list(params), tag_list(tags), is_new=is_new)
 
     async def finalize_model(self, model: LoggedModel, tags: Mapping[str, str]) -> None:
         """Mark the logged model READY, and set tags of it. Safe to repeat."""
@@ -129,13 +148,25 @@ class MlflowExperimentTracker:
 
     async def create_successor(self, run: OpenedRun, model_id: str) -> LoggedModel:
         """Find or create the logged model that stands in for another one of the same run."""
-        return await self._models.find_or_create_successor(run, model_id)
+        async with self._experiments.written_to():
+            return await self._models.find_or_create_successor(run, model_id)
 
     async def finish(
-        self, mlflow_run_id: str, status: str, tags: Mapping[str, str], *, ended_at: datetime | None = None
+        self,
+        mlflow_run_id: str,
+        status: str,
+        tags: Mapping[str, str],
+        *,
+        name: str | None = None,
+        ended_at: datetime | None = None,
     ) -> None:
-        """Set tags, the closing status, FINISHED or FAILED, and when it ended, else now. Safe to repeat."""
-        await side_by_side(self.log(mlflow_run_id, tags=tags), self._close(mlflow_run_id, status, ended_at))
+        """Set tags, the closing status (FINISHED or FAILED), a new name if given, and when it ended, else now.
+
+        Safe to repeat.
+        """
+        async with self._experiments.written_to():
+            closing = self._close(mlflow_run_id, status, name, ended_at)
+            await side_by_side(self.log(mlflow_run_id, tags=tags), closing)
 
     async def mark_orphans(self, run: OpenedRun, run_id: str, model: LoggedModel | None) -> None:
         """Mark what a request of ours made after we had stopped waiting for it. Safe to repeat."""
@@ -167,9 +198,11 @@ class MlflowExperimentTracker:
         await self._rest.post("runs/set-tag", {"run_id": mlflow_run_id, "key": ORPHAN_TAG, "value": "true"})
         await self._close(mlflow_run_id, "KILLED")
 
-    async def _close(self, mlflow_run_id: str, status: str, ended_at: datetime | None = None) -> None:
+    async def _close(
+        self, mlflow_run_id: str, status: str, name: str | None = None, ended_at: datetime | None = None
+    ) -> None:
         body = {"run_id": mlflow_run_id, "status": status, "end_time": self._ms(ended_at)}
-        await self._rest.post("runs/update", body)
+        await self._rest.post("runs/update", body if name is None else {**body, "run_name": name})
 
     async def _name_changed_params(
         self, mlflow_run_id: str, wanted: list[dict[str, str]], error: NeverRetry

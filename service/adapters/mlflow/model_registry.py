@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from domain.errors import NeverRetry, TryLater
 from domain.models import LoggedModel, RegisteredVersion
 from domain.package_tags import MANIFEST_TAG, SHARED_TAGS
+from domain.tracker_limits import VERSION_TAG
 from service.adapters.mlflow.errors import (
     ABSENT,
     EXISTS,
@@ -22,7 +24,11 @@ from service.adapters.mlflow.version_source import LOGGED_MODEL, Origin, Version
 
 _SEARCH: Final = "model-versions/search"
 _MODEL: Final = "registered-models/get"
-_LARGEST_TAG: Final = 5000  # what registries of every age keep whole
+_ABOUT: Final = (
+    "Champions that Laurel promoted, one version each. The alias `{alias}` names the one in production, and "
+    "each version's description says why it was promoted. The versions' source runs tell what they were made "
+    "of."
+)
 
 
 class MlflowModelRegistry:
@@ -31,6 +37,8 @@ class MlflowModelRegistry:
     def __init__(self, rest: MlflowRest, alias: str = "prod") -> None:
         self._rest = rest
         self._alias = alias
+        self._about = _ABOUT.format(alias=alias)
+        self._undescribed: set[str] = set()
         self._sources = VersionSources(rest)
 
     async def alias_version(self, model_name: str) -> int | None:
@@ -51,6 +59,8 @@ class MlflowModelRegistry:
             aliases = {alias["alias"]: int(alias["version"]) for alias in model.get("aliases", [])}
             if model["name"] != model_name:
                 raise unavailable(_MODEL, "the answer is about another model")
+            if not model.get("description"):
+                self._undescribed.add(model_name)
         return aliases.get(self._alias)
 
     async def version(self, model_name: str, version: int) -> RegisteredVersion | None:
@@ -102,11 +112,13 @@ class MlflowModelRegistry:
         mlflow_run_id: str,
         tags: Mapping[str, str],
         *,
+        description: str = "",
         is_new: bool = False,
     ) -> RegisteredVersion:
         """Find the version made from this source, or create it (and the registered model).
 
-        A version that is found keeps the tags that it has.
+        A version that is found keeps the tags that it has. A registered model that nobody has described is
+        described, too.
         """
         if not is_new and (found := await self._of_record(model_name, model.uri)) is not None:
             return found
@@ -116,6 +128,7 @@ class MlflowModelRegistry:
             "run_id": mlflow_run_id,
             "model_id": model.model_id,
             "tags": [_tag(key, value) for key, value in tags.items()],
+            "description": description,
         }
 
         async def create() -> RegisteredVersion:
@@ -123,10 +136,14 @@ class MlflowModelRegistry:
             with well_formed("model-versions/create"):
                 return _version(answer["model_version"])
 
-        return await create_or_adopt(create, lambda: self._of_record(model_name, model.uri))
+        made = await create_or_adopt(create, lambda: self._of_record(model_name, model.uri))
+        await self._describe_model(model_name)
+        return made
 
-    async def tag_version(self, model_name: str, version: int, tags: Mapping[str, str]) -> None:
-        """Set tags of a version. Safe to repeat.
+    async def tag_version(
+        self, model_name: str, version: int, tags: Mapping[str, str], *, description: str | None = None
+    ) -> None:
+        """Set tags of a version and, if given, its description. Safe to repeat.
 
         Of two writers that set a new tag at the same time MLflow refuses one, which then sets it again.
         """
@@ -139,6 +156,9 @@ class MlflowModelRegistry:
             if not is_of_its_database(error):
                 raise
             await self._set_tags(bodies)
+        if description is not None:
+            body = {"name": model_name, "version": str(version), "description": description}
+            await self._rest.patch("model-versions", "update", body)
 
     async def _set_tags(self, bodies: Sequence[Mapping[str, str]]) -> None:
         await side_by_side(*(self._rest.post("model-versions/set-tag", body) for body in bodies))
@@ -153,6 +173,15 @@ class MlflowModelRegistry:
         for other in await self._of_source(model_name, version.source):
             if other.version != version.version and ORPHAN_TAG not in other.tags:
                 await self.tag_version(model_name, other.version, {ORPHAN_TAG: "true"})
+
+    async def _describe_model(self, model_name: str) -> None:
+        """Describe a model that was seen without a description; who may not, leaves it as it is."""
+        if model_name in self._undescribed:
+            self._undescribed.discard(model_name)
+            with suppress(NeverRetry, TryLater):
+                await self._rest.patch(
+                    "registered-models", "update", {"name": model_name, "description": self._about}
+                )
 
     async def _of_record(self, model_name: str, source: str) -> RegisteredVersion | None:
         """The first version made from this source; later ones are marked as orphans."""
@@ -180,7 +209,8 @@ class MlflowModelRegistry:
 
     async def _create_model(self, model_name: str) -> None:
         try:
-            await self._rest.post("registered-models/create", {"name": model_name})
+            body = {"name": model_name, "description": self._about}
+            await self._rest.post("registered-models/create", body)
         except NeverRetry as error:
             if code_of(error) != EXISTS:
                 raise
@@ -196,12 +226,12 @@ def _version(version: Mapping[str, Any]) -> RegisteredVersion:
 
 
 def _tag(key: str, value: str) -> dict[str, str]:
-    if len(value) > _LARGEST_TAG:
+    if len(value) > VERSION_TAG:
         raise NeverRetry(
             "mlflow_value_too_long",
-            f"version tag {key} has {len(value)} characters, a registry may keep only {_LARGEST_TAG}",
+            f"version tag {key} has {len(value)} characters, a registry may keep only {VERSION_TAG}",
             tag=key,
             length=len(value),
-            allowed=_LARGEST_TAG,
+            allowed=VERSION_TAG,
         )
     return {"key": key, "value": value}

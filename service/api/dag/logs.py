@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from domain.asked_request import AskedRequest
 from domain.run import Run
 from service.api.dag.tasks import Task
-from service.api.views import run_page
+from service.mlflow_pages import run_page
 
 
 def log_of(task: Task, asked: AskedRequest, mlflow_uri: str) -> str:

@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC240 - a test's own small files
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.data import get_source
+from mlflow.types.schema import Schema
+from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 
+from domain.dataset_inputs import dataset_inputs
 from domain.manifest import seal
 from domain.models import LoggedModel, OpenedRun
 from service.adapters.mlflow.access import MlflowAccess
@@ -20,12 +26,15 @@ from service.adapters.mlflow.environment import library_environment
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from service.tasks.upload_model import upload
+from tests.builders import a_config, some_hashes, some_parts
 from tests.mlflow_record import MlflowRecord
 from tests.proxies import FaultProxy
 from tests.servers import MlflowServer
 
 PLAIN = Path(__file__).with_name("plain_mlflow.py")
-MOST_CALLS = 30  # before model.promoted, for all that MLflow is told and asked
+CONTRACT, PARTS = a_config().contract, some_parts("recent_1_year")
+HASHES = some_hashes(PARTS)
+MOST_CALLS = 32  # before model.promoted, for all that MLflow is told and asked
 
 
 class Lifecycle(NamedTuple):
@@ -79,6 +88,7 @@ async def lifecycle(
     await tracker.log(
         opened.mlflow_run_id, params=params, metrics={"train_rows": 3}, tags={"laurel.dvc": "{}"}
     )
+    await tracker.log_inputs(opened.mlflow_run_id, tuple(dataset_inputs(CONTRACT, PARTS, HASHES)))
     await tracker.log_texts(opened, {"laurel/record.json": "{}", "laurel/contract.json": "{}"})
     model = await tracker.create_model(opened, params, {"laurel.feature_version": "2"})
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in package.iterdir()}
@@ -87,10 +97,13 @@ async def lifecycle(
     await tracker.log(opened.mlflow_run_id, metrics={"train_rmsle": 0.1, "reference_rmsle": 0.2})
     champion = await registry.alias_version(model_name)
     tags = {"laurel.generation": "1", "laurel.model_digest": seal(files), "feature_version": "2"}
-    version = await registry.register(model_name, model, opened.mlflow_run_id, tags)
+    version = await registry.register(
+        model_name, model, opened.mlflow_run_id, tags, description="**PROMOTE**, generation 1"
+    )
     await registry.set_alias(model_name, version.version)
     assert (champion, await registry.alias_version(model_name)) == (None, version.version)
-    await tracker.finish(opened.mlflow_run_id, "FINISHED", {"pipeline_status": "completed"})
+    tags = {"pipeline_status": "completed", "mlflow.note.content": "# price: ridge"}
+    await tracker.finish(opened.mlflow_run_id, "FINISHED", tags, name="price-1 promoted g1")
     return Lifecycle(opened, model, version.version, proxy.requests - start)
 
 
@@ -113,6 +126,40 @@ async def test_plain_mlflow_loads_the_model_by_version_alias_and_run(
     ]
     found = await to_thread(plain_mlflow, MlflowAccess(mlflow_server.tracking_uri), "predict", *uris)
     assert found == ["11.000000"] * 3
+
+
+def test_plain_mlflow_shows_name_description_and_datasets(
+    lifecycle: Lifecycle, mlflow_server: MlflowServer, model_name: str
+) -> None:
+    """What a person reads on MLflow's pages, by its own client."""
+    client = MlflowClient(mlflow_server.tracking_uri, mlflow_server.tracking_uri)
+    run = client.get_run(lifecycle.opened.mlflow_run_id)
+    assert (run.info.run_name, run.data.tags["mlflow.runName"]) == ("price-1 promoted g1",) * 2
+    assert run.data.tags["mlflow.note.content"] == "# price: ridge"
+    version = client.get_model_version(model_name, str(lifecycle.version))
+    assert version.description == "**PROMOTE**, generation 1"
+    assert "`prod`" in client.get_registered_model(model_name).description
+    assert client.get_experiment(run.info.experiment_id).tags["mlflow.note.content"]
+    found = {one.dataset.name: one for one in run.inputs.dataset_inputs}
+    assert set(found) == {"master", "train", "reference", "recent_1_year"}
+    train, file = found["train"], PARTS.train
+    assert file.sha256.startswith(train.dataset.digest)
+    assert len(train.dataset.digest) == MAX_DATASET_DIGEST_SIZE
+    assert {tag.key: tag.value for tag in train.tags} == {"mlflow.data.context": "training"}
+    assert get_source(train).uri == file.path
+    assert json.loads(train.dataset.source)["sha256"] == file.sha256
+    assert json.loads(train.dataset.profile)["num_rows"] == file.rows
+    columns = Schema.from_json(json.dumps(json.loads(train.dataset.schema)["mlflow_colspec"]))
+    assert columns.input_names() == list(CONTRACT.columns)
+
+
+async def test_a_dataset_is_logged_once_however_often_it_is_told(
+    lifecycle: Lifecycle, tracker: MlflowExperimentTracker, mlflow_server: MlflowServer
+) -> None:
+    run_id = lifecycle.opened.mlflow_run_id
+    await tracker.log_inputs(run_id, tuple(dataset_inputs(CONTRACT, PARTS, HASHES)))
+    run = MlflowClient(mlflow_server.tracking_uri).get_run(run_id)
+    assert len(run.inputs.dataset_inputs) == len(HASHES.files)
 
 
 async def test_the_record_reads_as_a_finished_training(lifecycle: Lifecycle, record: MlflowRecord) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from domain.errors import NeverRetry, TryLater
 from domain.ledger import Cause
 from domain.lifecycle import State
@@ -11,6 +13,7 @@ from tests.builders import MODEL
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.unit.core.stage import Stage, fails
 
+DELETED = ("experiment", "run")
 AWAY = TryLater("mlflow_unavailable", "no answer", waiting_on="mlflow")
 
 
@@ -77,6 +80,21 @@ async def test_a_record_that_was_deleted_holds_up_no_other(stage: Stage) -> None
     del stage.tracker.runs[first.mlflow_run_id]
     await reconciler(stage).look()
     assert stage.tracker.runs[second.mlflow_run_id].status == "FAILED"
+    assert await undone(stage) == []
+
+
+async def test_a_record_in_mlflows_trash_holds_up_no_other_and_an_experiment_there_is_waited_for(
+    stage: Stage,
+) -> None:
+    runs = [await left_open(stage, refused="fit_failed") for _ in range(2)]
+    away = {what: TryLater(f"mlflow_{what}_deleted", "", waiting_on=f"mlflow_{what}") for what in DELETED}
+    fails("finish", stage, away["experiment"])
+    with pytest.raises(TryLater):
+        await reconciler(stage).look()
+    assert await undone(stage) == [run.run_id for run in runs]
+    fails("finish", stage, away["run"])
+    await reconciler(stage).look()
+    assert stage.tracker.runs[runs[1].mlflow_run_id].status == "FAILED"
     assert await undone(stage) == []
 
 

@@ -64,3 +64,33 @@ def test_a_card_tells_the_verdict_the_champion_and_where_it_all_came_from() -> N
     assert "| dvc_master_hash | abc |" in page
     assert "| scikit-learn | 1.9.1 |" in page
     assert page.endswith("![residuals.png](residuals.png)\n")
+    assert page.startswith(card.head().rstrip("\n"))
+    assert "**DECLINE**" in card.head()
+    assert "scikit-learn" not in card.head()
+
+
+BOLD, LINK, TAG = "*best*", "[here](https://evil.example)", "<b>x</b>"
+
+
+def test_names_are_shown_on_a_card_and_never_taken_for_markup() -> None:
+    """A column, a model or an allowed value may be called whatever a person likes."""
+    card = ModelCard.model_validate(
+        {
+            **FACTS,
+            "model_name": f"_{BOLD} {TAG}",
+            "target": "co`st",
+            "features": {
+                **FACTS["features"],
+                "tabular_features": {f"{LINK}|\na": {"type": "numeric"}, "__b__": {"type": "numeric"}},
+            },
+            "scores": {f"{TAG}_1": {"metrics": {"mae": 3}, "dataset_digest": DIGEST, "rows": 1}},
+            "verdict": {"decision": "DECLINE", "reasons": [f"{BOLD} \n# {LINK}"]},
+        }
+    )
+    page = card.markdown()
+    assert page.startswith("# \\_\\*best\\* \\<b\\>x\\</b\\>: ridge\n")
+    assert "Predicts `` co`st ``." in page
+    assert "| \\[here\\](https\\://evil.example)\\| a | as it is |" in page
+    assert "| \\_\\_b\\_\\_ | as it is |" in page
+    assert "- \\*best\\* # \\[here\\](https\\://evil.example)" in page
+    assert "| \\<b\\>x\\</b\\>\\_1 | 1 |" in page

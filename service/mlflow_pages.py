@@ -1,0 +1,38 @@
+"""Where MLflow shows things: addresses that lead a person to the very page."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from domain.lifecycle import Step
+from domain.run import Run
+
+
+def experiment_page(tracking_uri: str, experiment_id: str) -> str:
+    """All runs of an experiment."""
+    return f"{tracking_uri}/#/experiments/{experiment_id}"
+
+
+def run_page(tracking_uri: str, opened: Mapping[str, Any]) -> str:
+    """One run; `opened` is what opening it left."""
+    return f"{experiment_page(tracking_uri, opened['experiment_id'])}/runs/{opened['mlflow_run_id']}"
+
+
+def model_page(tracking_uri: str, model_name: str) -> str:
+    """All versions of a registered model."""
+    return f"{tracking_uri}/#/models/{quote(model_name, safe='')}"
+
+
+def version_page(tracking_uri: str, model_name: str, version: int) -> str:
+    """One version of a registered model."""
+    return f"{model_page(tracking_uri, model_name)}/versions/{version}"
+
+
+def pages_of(run: Run, tracking_uri: str) -> Iterator[tuple[str, str]]:
+    """What MLflow shows of a run, by name: its experiment, the run itself, the version that it became."""
+    opened, version = run.outputs.get("open_run"), run.outputs.get(Step.DECIDE, {}).get("version")
+    if opened:
+        yield "experiment", experiment_page(tracking_uri, opened["experiment_id"])
+        yield "mlflow run page", run_page(tracking_uri, opened)
+    if version:
+        yield "version page", version_page(tracking_uri, run.model_name, version)
