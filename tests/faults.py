@@ -21,6 +21,7 @@ class Mode(StrEnum):
     LOST = "lost"  # the server does it, its answer is dropped, then the end
     LATE = "late"  # the server does it at once, its answer comes only after `seconds`
     DRIP = "drip"  # an HTTP answer's body comes byte by byte, with a pause of `seconds` before each
+    DRIP_HEAD = "drip_head"  # the same from the first byte of its head
     EDIT = "edit"  # the answer is changed on its way
     ERR = "err"  # the server never sees it; `answer` is sent instead
 
@@ -66,6 +67,11 @@ def late(seconds: float, match: Match = every, times: int | None = None) -> Faul
 def drip(seconds: float, match: Match = every, times: int | None = None) -> Fault:
     """Deliver the answer byte by byte."""
     return Fault(Mode.DRIP, match, times, seconds=seconds)
+
+
+def drip_head(seconds: float, match: Match = every, times: int | None = None) -> Fault:
+    """Deliver even the answer's head byte by byte."""
+    return Fault(Mode.DRIP_HEAD, match, times, seconds=seconds)
 
 
 def edited(change: Callable[[bytes], bytes], match: Match = every, times: int | None = None) -> Fault:

@@ -22,6 +22,7 @@ from tests.faults import (
     cut,
     cut_request,
     drip,
+    drip_head,
     edited,
     err,
     hole,
@@ -39,6 +40,7 @@ __all__ = [
     "cut",
     "cut_request",
     "drip",
+    "drip_head",
     "edited",
     "err",
     "hole",
@@ -218,13 +220,19 @@ class FaultProxy:
             case Mode.EDIT if fault and fault.change:
                 answer = fault.change(answer)
             case Mode.DRIP if fault:
-                head, end, body = answer.partition(b"\r\n\r\n")
+                head, end, answer = answer.partition(b"\r\n\r\n")
                 await _send(client, head + end)
-                for byte in body:
-                    await asyncio.sleep(fault.seconds)
-                    await _send(client, bytes([byte]))
-                return
-        await _send(client, answer)
+                await _drip(client, answer, fault.seconds)
+            case Mode.DRIP_HEAD if fault:
+                await _drip(client, answer, fault.seconds)
+        if fault is None or fault.mode not in {Mode.DRIP, Mode.DRIP_HEAD}:
+            await _send(client, answer)
+
+
+async def _drip(writer: asyncio.StreamWriter, data: bytes, seconds: float) -> None:
+    for byte in data:
+        await asyncio.sleep(seconds)
+        await _send(writer, bytes([byte]))
 
 
 async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:

@@ -4,11 +4,9 @@ One load at a time, in a thread of its own; whatever fails, the old model goes o
 """
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
@@ -20,10 +18,10 @@ from service.inference.last_verified import LastVerified
 from service.inference.loading import ModelLoader
 from service.inference.served_model import ServedModel, Serving
 from service.patience import RetryPolicy
-
-T = TypeVar("T")
+from service.threads import OneAtATime
 
 _START: Final = RetryPolicy(first_pause=0.5, longest_pause=15.0)
+_LONGEST_SECONDS: Final = 3600.0  # every transfer ends by itself: this is for what nobody has thought of
 
 log = structlog.get_logger()
 
@@ -66,6 +64,7 @@ class Reloader:
         model_name: str,
         clock: Clock,
         start_policy: RetryPolicy = _START,
+        longest_load_seconds: float = _LONGEST_SECONDS,
     ) -> None:
         self._registry = registry
         self._loader = loader
@@ -75,8 +74,7 @@ class Reloader:
         self._clock = clock
         self._start_policy = start_policy
         self._turn = asyncio.Lock()
-        # A load that nobody waits for any more goes on: the next one waits for it in this one thread.
-        self._thread = ThreadPoolExecutor(1, "model-loading")
+        self._loading = OneAtATime(longest_load_seconds)
 
     async def reload(self, guard: Guard | None = None) -> Outcome:
         """Serve what the alias names now, unless the guard says that the caller or the alias is behind.
@@ -93,9 +91,9 @@ class Reloader:
                 if known.status is Status.ALREADY_SERVED:
                     self._serving.serve(served)
                 return known
-            model = await self._in_thread(lambda: self._loader.fetch(champion))
+            model = await self._loading.run(lambda: self._loader.fetch(champion))
             self._serving.serve(model)
-            await self._in_thread(lambda: self._remembered.write(champion))
+            await self._loading.run(lambda: self._remembered.write(champion))
             log.info("model_served", version=model.version, generation=model.generation)
             return Outcome(Status.RELOADED, model)
 
@@ -117,7 +115,7 @@ class Reloader:
             if self._serving.model is not None:
                 return
             try:
-                model = await self._in_thread(self._recall)
+                model = await self._loading.run(self._recall)
             except LaurelError as error:
                 log.warning("last_model_unusable", reason=error.reason, problem=error.message)
                 return
@@ -128,9 +126,6 @@ class Reloader:
     def _recall(self) -> ServedModel | None:
         champion = self._remembered.read(self._model_name)
         return None if champion is None else self._loader.recall(champion)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
 def _known(guard: Guard, served: ServedModel) -> Outcome | None:

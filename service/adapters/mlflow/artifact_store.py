@@ -17,10 +17,14 @@ from service.adapters.files.atomic import chunks, sha256_of
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.artifact_uri import served_path
 from service.adapters.mlflow.door import Door
-from service.adapters.mlflow.errors import is_unclear, read_library_error, well_formed
+from service.adapters.mlflow.errors import is_unclear, read_library_error, unavailable, well_formed
 from service.adapters.mlflow.foreign_answers import Sent
 from service.adapters.mlflow.store_location import store_location
+from service.threads import in_thread
 
+_CLIENTS_OWN_SECONDS: Final = (
+    60.0  # what the clients of such stores wait for one answer, before they try again
+)
 _MOST_FILES: Final = 1000  # no model of anyone's has so many; a listing without end is refused
 
 
@@ -38,6 +42,9 @@ class ArtifactStore(Protocol):
 
     def read(self, path: str) -> Iterator[bytes]:
         """The bytes of one file, in blocks."""
+
+    def remove(self, path: str) -> None:
+        """Remove one file. Safe to repeat."""
 
 
 class ServedStore:
@@ -61,6 +68,10 @@ class ServedStore:
         """Stream one file."""
         return self._door.get_artifact(posixpath.join(self._root, path))
 
+    def remove(self, path: str) -> None:
+        """Remove one file."""
+        self._door.delete_artifact(posixpath.join(self._root, path))
+
     def _list(self, folder: str) -> list[tuple[str, int | None]]:
         answer = self._door.list_artifacts(posixpath.join(self._root, folder))
         with well_formed("GET artifacts"):
@@ -68,31 +79,52 @@ class ServedStore:
 
 
 class LibraryStore:
-    """A root in a store that MLflow's library knows."""
+    """A root in a store that MLflow's library knows; its clients have no deadline for a whole transfer."""
 
-    def __init__(self, repository: Any) -> None:
+    def __init__(self, repository: Any, allowed_seconds: Callable[[int], float]) -> None:
         self._repository = repository
+        self._allowed = allowed_seconds
+        self._listed: dict[str, int] = {}
 
     def put(self, path: str, file: Path) -> None:
         """Store a local file."""
-        with _library_errors("store an artifact"):
-            self._repository.log_artifact(str(file), posixpath.dirname(path) or None)
+        folder = posixpath.dirname(path) or None
+        self._in_time(
+            "store an artifact",
+            lambda: self._repository.log_artifact(str(file), folder),
+            file.stat().st_size,
+        )
 
     def sizes(self) -> dict[str, int]:
         """List the root and everything below it."""
-        return _walk(self._list)
+        self._listed = _walk(self._list)
+        return self._listed
 
     def read(self, path: str) -> Iterator[bytes]:
         """Fetch one file into a temporary folder and read it there."""
-        with TemporaryDirectory(prefix="laurel-artifact-") as folder:
-            with _library_errors("fetch an artifact"):
-                copy = self._repository.download_artifacts(path, folder)
+        with TemporaryDirectory(prefix="laurel-artifact-", ignore_cleanup_errors=True) as folder:
+            copy = self._in_time(
+                "fetch an artifact",
+                lambda: self._repository.download_artifacts(path, folder),
+                self._listed.get(path, 0),
+            )
             yield from chunks(Path(copy))
 
+    def remove(self, path: str) -> None:
+        """Remove one file."""
+        self._in_time("remove an artifact", lambda: self._repository.delete_artifacts(path))
+
     def _list(self, folder: str) -> list[tuple[str, int | None]]:
-        with _library_errors("list artifacts"):
-            infos = self._repository.list_artifacts(folder or None)
-            return [(info.path, None if info.is_dir else info.file_size or 0) for info in infos]
+        infos = self._in_time("list artifacts", lambda: self._repository.list_artifacts(folder or None))
+        return [(info.path, None if info.is_dir else info.file_size or 0) for info in infos]
+
+    def _in_time(self, doing: str, work: Callable[[], Any], size: int = 0) -> Any:
+        """Do it in a thread, which is left behind when it takes too long for so many bytes."""
+        seconds = _CLIENTS_OWN_SECONDS + self._allowed(size)
+        try:
+            return in_thread(lambda: _sorted(doing, work)).result(seconds)
+        except TimeoutError:
+            raise unavailable(doing, f"not done within {seconds:.0f} s") from None
 
 
 @contextmanager
@@ -104,7 +136,11 @@ def open_store(artifact_uri: str, access: MlflowAccess) -> Iterator[ArtifactStor
     with Door(access) as door:
         location = store_location(artifact_uri, door)
         root = served_path(location, access.url)
-        yield LibraryStore(_repository(location, access)) if root is None else ServedStore(door, root)
+        yield (
+            LibraryStore(_repository(location, access), access.allowed_seconds)
+            if root is None
+            else ServedStore(door, root)
+        )
 
 
 def put_surely(store: ArtifactStore, path: str, file: Path) -> None:
@@ -158,6 +194,11 @@ def _walk(list_folder: Callable[[str], list[tuple[str, int | None]]]) -> dict[st
 def _entry(folder: str, info: dict[str, Any]) -> tuple[str, int | None]:
     path = posixpath.join(folder, info["path"])
     return path, None if info.get("is_dir") else int(info.get("file_size", 0))
+
+
+def _sorted(doing: str, work: Callable[[], Any]) -> Any:
+    with _library_errors(doing):
+        return work()
 
 
 @contextmanager

@@ -1,26 +1,26 @@
-"""The server's REST API for child processes: plain HTTP on one connection, one request after another.
+"""The server's REST API on one connection, one request after another: what every call of ours goes through.
 
-A child transfers files while the worker's event loop stays free. The standard library's client costs a
-fifth of the processor time that MLflow's own takes, and requests side by side gain nothing from a server of
-one process.
+A child transfers files with one; the worker's event loop has several, in threads. The standard library's
+client costs a fifth of the processor time that MLflow's own takes.
 """
 
 import http.client
-import time
-from collections.abc import Iterator
+import json
+import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, Final, Self
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
-from domain.errors import LaurelError, TryLater
+from domain.errors import LaurelError
 from service.adapters.mlflow.access import API, ARTIFACTS, MlflowAccess
 from service.adapters.mlflow.errors import read_answer, require_stored, unavailable
 from service.adapters.mlflow.foreign_answers import Answer, Sent, foreign_answer
+from service.adapters.mlflow.wire import BLOCK, TooSlowError, Wire
 
-_BLOCK: Final = 1 << 20
-_LARGEST_JSON: Final = 32 * 1024 * 1024
-_EARLY_SECONDS: Final = 1.0  # in which an answer is here that came before all was sent
+_LARGEST_ANSWER: Final = 32 * 1024 * 1024
 _OK: Final = 200
+JSON: Final = "application/json"
 
 
 class Door:
@@ -30,50 +30,61 @@ class Door:
     `upload_refused`.
     """
 
-    def __init__(self, access: MlflowAccess) -> None:
+    def __init__(self, access: MlflowAccess, context: ssl.SSLContext | None = None) -> None:
         self.calls = 0
         self._access = access
-        parts = urlsplit(access.url)
-        self._prefix = parts.path.rstrip("/")
-        self._headers = access.headers
-        host, port, seconds = parts.hostname or "", parts.port, access.timeout_seconds
-        if parts.scheme == "https":
-            context = access.tls_context()
-            self._connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, port, timeout=seconds, blocksize=_BLOCK, context=context
-            )
-        else:
-            self._connection = http.client.HTTPConnection(host, port, timeout=seconds, blocksize=_BLOCK)
+        self._headers = {"User-Agent": "laurel", **access.headers}
+        self._wire = Wire(access, context)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._wire.close()
+
+    def abort(self) -> None:
+        """Let the thread that is in the middle of an exchange wait no more."""
+        self._wire.abort()
+
+    def ask(self, doing: str, method: str, url: str, body: bytes | None = None, kind: str = JSON) -> Answer:
+        """Send a request and read its answer whole, whatever it says."""
+        headers = self._headers if body is None else {**self._headers, "Content-Type": kind}
+        with self._exchange(doing, method, url, headers, body) as response:
+            return self._answer(doing, response)
 
     def get_json(self, endpoint: str, **query: str) -> dict[str, Any]:
         """Read an endpoint below `/api/2.0/mlflow/`."""
-        return self._json("GET", endpoint, f"{API}{endpoint}", query)
+        return self._read("GET", endpoint, with_query(f"{API}{endpoint}", query))
 
     def list_artifacts(self, path: str) -> dict[str, Any]:
         """List one folder below the server's artifact root."""
-        return self._json("GET", "artifacts", ARTIFACTS, {"path": path})
+        return self._read("GET", "artifacts", with_query(ARTIFACTS, {"path": path}))
 
     def put_artifact(self, path: str, content: IO[bytes], sent: Sent) -> None:
         """Store the bytes of `content` at a path below the server's artifact root."""
         doing, headers = "PUT artifacts", {**self._headers, "Content-Length": str(sent.size)}
-        with self._exchange(
-            doing, "PUT", f"{ARTIFACTS}/{quote(path)}", headers, content, sent.size
-        ) as response:
+        with self._exchange(doing, "PUT", artifact_url(path), headers, content) as response:
             require_stored(doing, self._answer(doing, response), sent, self._access.secrets)
+
+    def delete_artifact(self, path: str) -> None:
+        """Remove the file at a path below the server's artifact root."""
+        self._read("DELETE", "artifacts", artifact_url(path))
 
     def get_artifact(self, path: str) -> Iterator[bytes]:
         """Read the file at a path below the server's artifact root, in blocks."""
         doing = "GET artifacts"
-        with self._exchange(doing, "GET", f"{ARTIFACTS}/{quote(path)}", self._headers) as response:
+        with self._exchange(doing, "GET", artifact_url(path), self._headers) as response:
             if response.status != _OK or _is_page(response, path):
                 raise self._no_file(doing, response)
             yield from self._blocks(doing, response)
+
+    def _read(self, method: str, endpoint: str, url: str) -> dict[str, Any]:
+        doing = f"{method} {endpoint}"
+        return read_answer(doing, self.ask(doing, method, url), hide=self._access.secrets)
 
     def _no_file(self, doing: str, response: http.client.HTTPResponse) -> LaurelError:
         answer = self._answer(doing, response)
@@ -81,35 +92,20 @@ class Door:
             read_answer(doing, answer, hide=self._access.secrets)
         return foreign_answer(doing, answer, None, self._access.secrets)
 
-    def _json(self, method: str, endpoint: str, path: str, query: dict[str, str]) -> dict[str, Any]:
-        doing = f"{method} {endpoint}"
-        url = f"{path}?{urlencode(query)}" if query else path
-        with self._exchange(doing, method, url, self._headers) as response:
-            return read_answer(doing, self._answer(doing, response), hide=self._access.secrets)
-
     def _answer(self, doing: str, response: http.client.HTTPResponse) -> Answer:
         body = bytearray()
         for block in self._blocks(doing, response):
             body += block
-            if len(body) > _LARGEST_JSON:
-                raise self._broken(doing, f"an answer of more than {_LARGEST_JSON} bytes")
+            if len(body) > _LARGEST_ANSWER:
+                raise unavailable(doing, f"an answer of more than {_LARGEST_ANSWER} bytes")
         return Answer(response.status, bytes(body), response.getheader("Location", ""))
 
     def _blocks(self, doing: str, response: http.client.HTTPResponse) -> Iterator[bytes]:
-        """Read on while the bytes come fast enough: an answer that drips is no better than silence."""
-        started, came = time.monotonic(), 0
-        while block := response.read1(_BLOCK):
-            came += len(block)
-            if (seconds := time.monotonic() - started) > self._access.allowed_seconds(came):
-                raise self._broken(doing, f"the answer drips, {came} bytes in {seconds:.0f} s")
+        while block := response.read1(BLOCK):
             yield block
         if response.length:  # the client does not mind an early end
-            raise self._broken(doing, f"the answer ends {response.length} bytes early")
+            raise unavailable(doing, f"the answer ends {response.length} bytes early")
         response.read()  # nothing is left: this tells the connection so
-
-    def _broken(self, doing: str, detail: str) -> TryLater:
-        self._connection.close()
-        return unavailable(doing, detail)
 
     @contextmanager
     def _exchange(
@@ -118,38 +114,40 @@ class Door:
         method: str,
         url: str,
         headers: dict[str, str],
-        body: IO[bytes] | None = None,
-        size: int = 0,
+        body: bytes | IO[bytes] | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
         """Send a request and lend the answer; what breaks on the way ends the connection."""
         self.calls += 1
+        was_sent = False
         try:
-            is_whole = self._send(method, url, headers, body)
-            self._wait(self._access.allowed_seconds(size) if is_whole else _EARLY_SECONDS)
-            yield self._connection.getresponse()
-            if not is_whole:
-                self._connection.close()
+            self._wire.connect()
+            was_sent = True
+            yield self._wire.request(method, url, headers, body)
+            self._wire.rest()
         except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
+            self._wire.close()
+            if isinstance(error, TooSlowError):
+                raise unavailable(doing, str(error), unclear=was_sent) from error
             cause = self._access.cause_of(error)
-            raise unavailable(doing, cause.text, advice=cause.advice) from error
+            raise unavailable(doing, cause.text, unclear=was_sent, advice=cause.advice) from error
+        except BaseException:  # the answer was not read to its end: another would be taken for the rest of it
+            self._wire.close()
+            raise
 
-    def _send(self, method: str, url: str, headers: dict[str, str], body: IO[bytes] | None) -> bool:
-        """False when the other side stopped reading: a proxy that finds it too large has answered already."""
-        self._wait(self._access.timeout_seconds)
-        try:
-            self._connection.request(method, self._prefix + url, body, headers)
-        except OSError:
-            if body is None or self._connection.sock is None:
-                raise
-            return False
-        return True
 
-    def _wait(self, seconds: float) -> None:
-        """Bound each wait from now on."""
-        self._connection.timeout = seconds
-        if self._connection.sock is not None:
-            self._connection.sock.settimeout(seconds)
+def with_query(path: str, query: Mapping[str, str]) -> str:
+    """A path with its query."""
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def artifact_url(path: str) -> str:
+    """Where a file below the server's artifact root is."""
+    return f"{ARTIFACTS}/{quote(path)}"
+
+
+def as_json(body: Mapping[str, Any]) -> bytes:
+    """The bytes of a body; NaN and infinity are a defect of ours."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _is_page(response: http.client.HTTPResponse, path: str) -> bool:

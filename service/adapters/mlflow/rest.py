@@ -1,30 +1,25 @@
-"""MLflow's public REST API: one client, no retries, every call bounded in time and size, and counted."""
+"""MLflow's public REST API for an event loop: no retries, every call bounded in time and size, and counted.
+
+Each call goes through a door of its own, in a thread, on a connection that an earlier call has left.
+"""
 
 import asyncio
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from importlib.util import find_spec
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
-import httpx
-
-from service.adapters.mlflow.access import API, ARTIFACTS, MlflowAccess
+from service.adapters.mlflow.access import API, MlflowAccess
+from service.adapters.mlflow.door import JSON, Door, artifact_url, as_json, with_query
 from service.adapters.mlflow.errors import read_answer, require_stored, unavailable
 from service.adapters.mlflow.foreign_answers import Answer, Sent
 
-# httpx looks for it at every lock, and Python then searches all its folders: 70 times per promotion. Where it
-# is not installed, it is not searched for.
-if find_spec("sniffio") is None:
-    sys.modules["sniffio"] = None  # type: ignore[assignment]
-
-_LARGEST_ANSWER: Final = 32 * 1024 * 1024
-# The server closes idle connections after 5 s: ours go first, so that no request meets a closing one.
-_IDLE_SECONDS: Final = 3.0
-
-_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_AT_ONCE: Final = 16
+_BYTES: Final = "application/octet-stream"
+# Names are resolved by the system, which no deadline of ours can end.
+_RESOLVING_SECONDS: Final = 1.0
 
 # Told after each call: endpoint, "answered" or "failed", seconds.
 Observer = Callable[[str, str, float], None]
@@ -49,31 +44,29 @@ class MlflowRest:
         self.calls: Counter[str] = Counter()
         self.access = access
         self._observe = observe
-        self._access = access
-        self._client = httpx.AsyncClient(
-            base_url=access.url.rstrip("/"),
-            headers=access.headers,
-            timeout=httpx.Timeout(None, connect=access.timeout_seconds, pool=access.timeout_seconds),
-            verify=access.tls_context(),
-            trust_env=False,
-            limits=httpx.Limits(max_connections=16, keepalive_expiry=_IDLE_SECONDS),
-        )
+        self._context = access.tls_context()
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "mlflow")
+        self._idle: list[Door] = []
+        self._most_idle = _AT_ONCE
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        self._most_idle = 0
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        while self._idle:
+            self._idle.pop().close()
 
     async def get(self, endpoint: str, **query: str) -> dict[str, Any]:
         """Read; safe to repeat."""
-        return await self._call("GET", endpoint, API + endpoint, params=query)
+        return await self._call("GET", endpoint, with_query(API + endpoint, query))
 
     async def post(self, endpoint: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Write, or search."""
-        return await self._call("POST", endpoint, API + endpoint, json=body)
+        return await self._call("POST", endpoint, API + endpoint, as_json(body))
 
     async def patch(self, endpoint: str, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Change the named one."""
-        return await self._call("PATCH", endpoint, f"{API}{endpoint}/{name}", json=body)
+        return await self._call("PATCH", endpoint, f"{API}{endpoint}/{name}", as_json(body))
 
     async def delete(self, endpoint: str, name: str) -> dict[str, Any]:
         """Delete the named one, as MLflow deletes: its record stays."""
@@ -81,60 +74,62 @@ class MlflowRest:
 
     async def put_artifact(self, path: str, content: bytes) -> None:
         """Store an artifact at a path below the server's artifact root."""
-        url = f"{ARTIFACTS}/{quote(path)}"
-        await self._call("PUT", "artifacts", url, read=_read_stored, content=content)
+        await self._call("PUT", "artifacts", artifact_url(path), content, _BYTES, read=_read_stored)
 
     async def ping(self) -> None:
         """Ask for something that every server knows. Raises TryLater when it is no MLflow that answers."""
         await self.post("experiments/search", {"max_results": 1})
 
     async def _call(
-        self, method: str, endpoint: str, url: str, *, read: ReadAnswer = read_answer, **request: Any
+        self,
+        method: str,
+        endpoint: str,
+        url: str,
+        body: bytes | None = None,
+        kind: str = JSON,
+        *,
+        read: ReadAnswer = read_answer,
     ) -> dict[str, Any]:
-        doing = f"{method} {endpoint}"
+        doing, size = f"{method} {endpoint}", len(body or b"")
         self.calls[doing] += 1
         started, outcome = time.monotonic(), "failed"
         try:
-            asked = self._client.build_request(method, url, **request)
-            answer = read(doing, await self._send(doing, asked), _sent(asked), self._access.secrets)
+            answer = await self._asked(doing, size, lambda door: door.ask(doing, method, url, body, kind))
+            found = read(doing, answer, _sent(url, size), self.access.secrets)
             outcome = "answered"
         finally:
             if self._observe:
                 self._observe(doing, outcome, time.monotonic() - started)
+        return found
+
+    async def _asked(self, doing: str, size: int, ask: Callable[[Door], Answer]) -> Answer:
+        """Ask in a thread. Whoever waits no more takes the connection away from it, and it ends."""
+        door = self._idle.pop() if self._idle else Door(self.access, self._context)
+        seconds = self.access.allowed_seconds(size)
+        try:
+            async with asyncio.timeout(seconds + _RESOLVING_SECONDS):
+                answer = await asyncio.get_running_loop().run_in_executor(self._threads, ask, door)
+        except TimeoutError as error:
+            door.abort()
+            raise unavailable(doing, f"no answer within {seconds + _RESOLVING_SECONDS:.0f} s") from error
+        except BaseException:
+            door.abort()
+            raise
+        self._leave(door)
         return answer
 
-    async def _send(self, doing: str, request: httpx.Request) -> Answer:
-        """Send one request and read its answer whole, within the time for all of it."""
-        sent = _sent(request)
-        try:
-            async with asyncio.timeout(self._access.allowed_seconds(sent.size if sent else 0)):
-                response = await self._client.send(request, stream=True)
-                try:
-                    location = response.headers.get("Location", "")
-                    return Answer(response.status_code, await _read(doing, response), location)
-                finally:
-                    await response.aclose()
-        except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
-            cause = self._access.cause_of(error)
-            unclear = not isinstance(error, _NOT_SENT)
-            raise unavailable(doing, cause.text, unclear=unclear, advice=cause.advice) from error
+    def _leave(self, door: Door) -> None:
+        if len(self._idle) < self._most_idle:
+            self._idle.append(door)
+        else:
+            door.close()
 
 
-def _sent(request: httpx.Request) -> Sent | None:
+def _sent(url: str, size: int) -> Sent | None:
     """What the request carries, named as its last words are; None for one that only asks."""
-    size = int(request.headers.get("Content-Length", 0))
-    return Sent(unquote(request.url.path.rpartition("/")[2]), size) if size else None
+    return Sent(unquote(url.rpartition("/")[2]), size) if size else None
 
 
 def _read_stored(doing: str, answer: Answer, sent: Sent | None, hide: Sequence[str]) -> dict[str, Any]:
     require_stored(doing, answer, sent, hide)
     return {}
-
-
-async def _read(doing: str, response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > _LARGEST_ANSWER:
-            raise unavailable(doing, f"an answer of more than {_LARGEST_ANSWER} bytes")
-    return bytes(body)

@@ -16,7 +16,7 @@ from service.inference.reloading import Status
 from tests.eventually import eventually
 from tests.integration.inference.loading_world import Replica
 from tests.integration.inference.tampering_scene import flipped, link
-from tests.proxies import FaultProxy, slow
+from tests.proxies import Fault, FaultProxy, drip, drip_head, slow
 from tests.registered_models import ModelShelf
 from tests.servers import MlflowServer
 from tests.wire_formats import Http, http
@@ -88,6 +88,25 @@ async def test_a_stale_model_that_is_still_the_champion_is_stale_no_more(
         await proxy.open_door()
         await eventually(task.done)
     assert (replica.served, replica.serving.stale) == ((version.version, 1), False)
+
+
+@pytest.mark.parametrize("dripping", [drip, drip_head])
+async def test_a_transfer_that_drips_ends_and_the_next_one_brings_the_model(
+    shelf: ModelShelf,
+    proxy: FaultProxy,
+    rest: MlflowRest,
+    packages: list[Package],
+    tmp_path: Path,
+    dripping: Callable[..., Fault],
+) -> None:
+    """The server came up while MLflow's proxy was ill, and is ready as soon as that is over."""
+    version = await shelf.promote(packages[0], 1)
+    fault = proxy.add(dripping(0.1, http("GET", "artifacts/.*model.skops"), times=1))
+    access = MlflowAccess(proxy.url, timeout_seconds=0.5)
+    replica = Replica(shelf, tmp_path / "cache", access=access, registry=MlflowModelRegistry(rest))
+    async with starting(replica) as task:
+        await eventually(task.done)
+    assert (replica.served, fault.hits) == ((version.version, 1), 1)
 
 
 def _edited_manifest(cache: Path) -> None:

@@ -1,6 +1,7 @@
 """M03, P05: silence, storms and answers that are not MLflow's; an error is never "no champion"."""
 
 import asyncio
+import json
 import time
 
 import pytest
@@ -126,6 +127,17 @@ async def test_a_storm_of_errors_costs_no_more_calls_than_the_step_makes(
         await tracker.open_run(run_id, "price", {})
     assert proxy.requests - before == 3  # look, create, look back
     assert await record.runs_of(experiment_id, run_id) == []
+
+
+async def test_an_experiment_that_was_deleted_for_good_is_looked_up_anew(
+    proxy: FaultProxy, tracker: MlflowExperimentTracker, run_id: str
+) -> None:
+    """`mlflow gc` takes even what could be restored; the id that the worker remembers leads nowhere."""
+    await tracker.open_run(f"before-{run_id}", "price", {})
+    gone = json.dumps({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "No Experiment with id=7 exists"})
+    fault = proxy.add(err(404, gone, http("POST", "/runs/create"), times=1))
+    assert (await tracker.open_run(run_id, "price", {})).mlflow_run_id
+    assert fault.hits == 1
 
 
 async def test_a_call_that_is_never_answered_ends_by_its_time_and_blocks_nobody(

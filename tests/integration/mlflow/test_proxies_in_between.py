@@ -20,7 +20,7 @@ from service.adapters.mlflow.rest import MlflowRest
 from service.tasks.fetch_model import fetch
 from service.tasks.upload_model import upload, upload_files
 from tests.faults import without_aliases
-from tests.proxies import FaultProxy, cut_request, drip, edited, err, late, lost
+from tests.proxies import Fault, FaultProxy, cut_request, drip, drip_head, edited, err, late, lost
 from tests.wire_formats import http
 
 FILES = {"MLmodel": b"flavors: {}\n", "model.skops": os.urandom(300_000), "laurel/feature schema.json": b"{}"}
@@ -249,11 +249,12 @@ async def test_mlflows_own_doorkeepers_are_told_from_a_proxy(
     assert (refusal.value.reason, fault.hits) == ("mlflow_unavailable", 1)
 
 
+@pytest.mark.parametrize("dripping", [drip, drip_head])
 async def test_an_answer_that_drips_ends_by_its_time(
-    proxy: FaultProxy, send: Callable[..., Any], fetched: Callable[[], Any]
+    proxy: FaultProxy, send: Callable[..., Any], fetched: Callable[[], Any], dripping: Callable[..., Fault]
 ) -> None:
     await send()
-    fault = proxy.add(drip(0.05, http("GET", "artifacts/.*model.skops")))
+    fault = proxy.add(dripping(0.05, http("GET", "artifacts/.*model.skops")))
     with pytest.raises(TryLater, match="drips"):
         await fetched()
     assert fault.hits == 1
