@@ -23,6 +23,7 @@ from service.app import open_world
 from service.cli.configuration import config_faults, fault_line
 from service.cli.console import AsJson, Exit, masked, out, print_json, printable
 from service.cli.findings import Finding
+from service.cli.mlflow_findings import mlflow_findings, without_alias
 from service.cli.reading import read_settings
 from service.cli.topic_findings import topic_findings
 from service.listener import open_servers
@@ -88,12 +89,14 @@ async def examine(settings: Settings) -> list[Finding]:
     # Whoever of the two is away has been named above.
     known = all(answer.well for answer in answers if answer.what in {"postgresql", "mlflow"})
     champion = [await _asked("champion", "MLFLOW__ALIAS", partial(_champion, settings))] if known else []
+    record = await mlflow_findings(settings) if answers[-1].well else []
     folders = [_writable(name, folder) for name, folder in _folders(settings).items()]
     inference = [finding async for finding in _inference(settings)]
     told = await asyncio.to_thread(_notifier, settings)
     return [
         *answers,
         *topics,
+        *record,
         *champion,
         *folders,
         _master(settings),
@@ -154,7 +157,7 @@ async def _champion(settings: Settings) -> Finding:
     async with open_world(settings, "laurel doctor") as world:
         number = await world.registry.alias_version(world.model_name)
         if number is None:
-            return Finding("champion", well=True, found="there is none yet")
+            return await without_alias(world)
         try:
             condition = await condition_of(world, number, mlflow_access(settings))
         except NeverRetry as error:

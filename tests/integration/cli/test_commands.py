@@ -9,6 +9,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import FileInfo
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from config.topics import TOPICS
 from domain.events import DEAD_LETTER_TOPIC
@@ -18,8 +21,12 @@ from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letters import KafkaDeadLetters
 from service.cli import doctor, requests
 from service.cli.console import Exit
+from service.cli.findings import Finding
+from service.cli.mlflow_findings import mlflow_findings
 from service.metrics import Metrics
 from tests.integration.cli.stories import left, promote_twice, refuse, refuse_after_all, wait_for_mlflow
+from tests.servers import MlflowServer
+from tests.settings_of import settings_of
 from tests.unit.cli.calls import KEPT, Laurel
 
 ROOT = Path(__file__).parents[3]
@@ -29,6 +36,11 @@ ROOT = Path(__file__).parents[3]
 def schema(laurel: Laurel) -> None:
     """The run store's schema is there."""
     assert laurel("db", "upgrade").code == Exit.DONE
+
+
+def list_artifacts(uri: str, server: MlflowServer) -> list[FileInfo]:
+    found: list[FileInfo] = get_artifact_repository(uri, tracking_uri=server.tracking_uri).list_artifacts()
+    return found
 
 
 class TestDoctor:
@@ -41,6 +53,38 @@ class TestDoctor:
         assert warned.startswith("warn  postgresql"), "the tests' own server does not flush to the disk"
         assert "fsync is off" in warned
         assert "ALTER SYSTEM SET fsync = on" in warned.partition(" → ")[2]
+
+    def test_a_deleted_experiment_is_named_with_its_mend(
+        self, laurel: Laurel, environment: dict[str, str], mlflow_server: MlflowServer
+    ) -> None:
+        client, settings = MlflowClient(mlflow_server.tracking_uri), settings_of(environment)
+
+        def found() -> Finding:
+            return asyncio.run(mlflow_findings(settings))[0]
+
+        assert "the first run makes it" in found().found
+        number = client.create_experiment(settings.mlflow_experiment)
+        assert found().well
+        client.delete_experiment(number)
+        line = next(line for line in laurel("doctor").out.splitlines() if line[6:].startswith("exper"))
+        assert line.startswith("ill")
+        assert f"mlflow experiments restore --experiment-id {number}" in line.partition(" → ")[2]
+        client.restore_experiment(number)
+        assert found().well
+
+    def test_an_artifact_root_that_cannot_be_written_is_found_by_writing(
+        self, environment: dict[str, str], mlflow_server: MlflowServer
+    ) -> None:
+        """Not even root writes into /proc. A probe leaves nothing where it can be written."""
+        client, settings = MlflowClient(mlflow_server.tracking_uri), settings_of(environment)
+        artifacts = asyncio.run(mlflow_findings(settings))[2]
+        assert (artifacts.what, artifacts.well) == ("artifacts", True)
+        place = artifacts.found.partition(" ")[0]
+        assert "laurel-doctor" not in {file.path for file in list_artifacts(place, mlflow_server)}
+        client.create_experiment(settings.mlflow_experiment, artifact_location="file:///proc/laurel")
+        artifacts = asyncio.run(mlflow_findings(settings))[2]
+        assert not artifacts.well
+        assert artifacts.mend == "let MLflow's server, or whoever uploads, write and read there"
 
     def test_a_schema_that_is_missing_is_mended_by_the_command_that_is_told(self, laurel: Laurel) -> None:
         def line() -> str:
@@ -171,6 +215,9 @@ class TestLooking:
         facts = laurel("champion", "--json").json
         assert [entry["version"] for entry in facts["generations"]] == [1, 2]
         assert facts["broken_at"] is None
+        lost = next(line for line in laurel("doctor").out.splitlines() if line[6:].startswith("champion"))
+        assert lost.startswith("ill")
+        assert f"the registry has lost {model} version 2" in lost
 
 
 async def set_aside(bootstrap: str, key: bytes) -> None:
