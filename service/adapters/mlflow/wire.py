@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from service.adapters.mlflow.access import MlflowAccess
 
 BLOCK: Final = 1 << 20
+_PIECE: Final = 1 << 16
 _EARLY_SECONDS: Final = 1.0  # in which an answer is here that came before all was sent
 # The server closes idle connections after 5 s: ours go first, so that no request meets a closing one.
 _IDLE_SECONDS: Final = 3.0
@@ -35,10 +36,12 @@ class Deadline:
         self._allowed = allowed
         self._sent = 0
         self._came = 0
+        self.in_body = False  # until then what comes moves nothing: a head has no end of its own
 
     def left(self) -> float:
         """Seconds until the end. Raises TooSlowError when it has come."""
-        left = self._allowed(self._sent + self._came) - self._seconds
+        moved = self._sent + (self._came if self.in_body else 0)
+        left = self._allowed(moved) - self._seconds
         if left <= 0:
             raise self.over()
         return left
@@ -119,7 +122,10 @@ class Wire:
                 raise
             self._socket.deadline.shorten(_EARLY_SECONDS)
             self._is_whole = False
-        return self._http.getresponse()
+        response = self._http.getresponse()
+        if self._socket is not None:
+            self._socket.deadline.in_body = True
+        return response
 
     def rest(self) -> None:
         """End an exchange; the next one may follow on the same connection if this one was sent whole."""
@@ -152,13 +158,16 @@ class _TimedSocket:
         return bool(poll.poll(0))
 
     def sendall(self, data: bytes) -> None:
-        """Send all of it."""
-        try:
-            self._raw.settimeout(self.deadline.left())
-            self._raw.sendall(data)
-        except TimeoutError:
-            raise self.deadline.over() from None
-        self.deadline.sent(len(data))
+        """Send all of it, in pieces: over TLS the system's limit is for each record alone."""
+        whole = memoryview(data)
+        for start in range(0, len(whole), _PIECE):
+            piece = whole[start : start + _PIECE]
+            try:
+                self._raw.settimeout(self.deadline.left())
+                self._raw.sendall(piece)
+            except TimeoutError:
+                raise self.deadline.over() from None
+            self.deadline.sent(len(piece))
 
     def read_into(self, read: Callable[[Any], int | None], buffer: Any) -> int | None:
         """Read what is there."""
@@ -173,7 +182,7 @@ class _TimedSocket:
     def makefile(self, mode: str) -> io.BufferedReader:
         """Read from it as from a file; closed when both this and the file are."""
         del mode
-        return io.BufferedReader(_TimedFile(self, self._raw.makefile("rb", buffering=0)), BLOCK >> 4)
+        return io.BufferedReader(_TimedFile(self, self._raw.makefile("rb", buffering=0)), _PIECE)
 
     def close(self) -> None:
         """Close it."""
