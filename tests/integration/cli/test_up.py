@@ -34,7 +34,7 @@ async def test_it_says_where_everything_is_and_leaves_nothing_behind(
     assert not left_of(started)
     assert code == Exit.INTERRUPTED
     assert up.lines[-1] == "ended; nothing is left running\n"
-    assert environment["MLFLOW_TRACKING_URI"] in up.text
+    assert f"{environment['MLFLOW_TRACKING_URI']}/#/experiments/" in up.text
     assert "postgres" not in up.text
     assert f"{base + 4}/health/ready" in up.text
     env = home / "env"
