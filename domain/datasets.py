@@ -1,8 +1,10 @@
 """What a split leaves on disk, told by content."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
+from domain.fates import RowFates
+from domain.run_warnings import RunWarning
 from domain.values import Sha256, Value
 
 
@@ -18,8 +20,11 @@ class DatasetFile(Value):
 class SplitParts(Value):
     """The parts that a run owns, the reference that it shares, and the master that they came from.
 
-    `optional_tests` is by name. `statistics` describes the master's columns; `contract_report` says what the
-    data contract found; both are JSON. `reference_created` is False when the reference was there already.
+    `optional_tests` is by name. `statistics` describes the master's rows and columns; `contract_report` says
+    what the data contract found; both are JSON. `reference_created` is False when the reference was there
+    already. `warnings` are sentences.
+
+    What Laurel 0.1.0 did not tell stands in `statistics`: it refuses fields that it does not know.
     """
 
     master: DatasetFile
@@ -31,6 +36,33 @@ class SplitParts(Value):
     statistics: Mapping[str, Any]
     contract_report: Mapping[str, Any]
     seconds: float
+
+    @property
+    def fates(self) -> RowFates | None:
+        """What became of each row of the master; None of a split that Laurel 0.1.0 made."""
+        told = self.statistics.get("fates")
+        return None if told is None else RowFates.model_validate(told)
+
+    @property
+    def told_warnings(self) -> tuple[RunWarning, ...]:
+        """The warnings with their codes and facts."""
+        return tuple(map(RunWarning.model_validate, self.statistics.get("warnings", ())))
+
+    @property
+    def targets_below_zero(self) -> int:
+        """How many rows of the reference have a target below 0."""
+        return int(self.statistics.get("reference", {}).get("targets_below_zero", 0))
+
+    def warned(self, *more: RunWarning) -> Self:
+        """The same parts with more warnings."""
+        told = (*self.told_warnings, *more)
+        dumped = [warning.model_dump(mode="json") for warning in told]
+        return self.model_copy(
+            update={
+                "warnings": tuple(warning.message for warning in told),
+                "statistics": {**self.statistics, "warnings": dumped},
+            }
+        )
 
 
 class DatasetHashes(Value):

@@ -9,8 +9,10 @@ from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.fates import RowFates
 from domain.faults import Fault
 from domain.ledger import Cause
+from domain.run_warnings import RunWarning
 from domain.score import Score
 from domain.values import Sha256
 from domain.verdict import Check, Decision
@@ -60,6 +62,8 @@ class SplitCompleted(RunEvent):
     optional_tests: Mapping[str, DatasetPart]
     reference_created: bool
     duration_seconds: float
+    fates: RowFates | None = None
+    warnings: tuple[RunWarning, ...] = ()
 
 
 class ModelEvaluated(RunEvent):
@@ -79,6 +83,8 @@ class ModelEvaluated(RunEvent):
     optional_tests: Mapping[str, Score]
     training_seconds: float
     evaluation_seconds: float
+    champion_trained_rows: int | None = None
+    warnings: tuple[RunWarning, ...] = ()
 
 
 class ModelPromoted(Event):
@@ -119,6 +125,7 @@ class ModelDeclined(RunEvent):
     champion: Score | None
     champion_version: int | None
     champion_generation: int | None
+    champion_trained_rows: int | None = None
 
 
 class TrainingRejected(RunEvent):

@@ -15,6 +15,7 @@ class ModelCard(Value):
     """What a model card tells. `scores` are the candidate's by dataset: train, reference, each optional test.
 
     `lineage` and `environment` are names with their values: hashes of datasets, versions of libraries.
+    `fates` are the master's rows by what became of them, `warnings` sentences.
     `pictures` are file names beside the card.
     """
 
@@ -29,6 +30,8 @@ class ModelCard(Value):
     champion_version: int | None = None
     champion_score: Score | None = None
     verdict: Verdict | None = None
+    warnings: tuple[str, ...] = ()
+    fates: Mapping[str, int] = {}
     lineage: Mapping[str, str] = {}
     environment: Mapping[str, str] = {}
     pictures: tuple[str, ...] = ()
@@ -39,6 +42,10 @@ class ModelCard(Value):
             self._head(),
             self._scores(),
             self._verdict(),
+            self._warnings(),
+            _table(
+                "Rows of the master", ("fate", "rows"), ((name, f"{n}") for name, n in self.fates.items())
+            ),
             self._features(),
             _table("Lineage", ("what", "value"), self.lineage.items()),
             _table("Environment", ("package", "version"), self.environment.items()),
@@ -79,6 +86,12 @@ class ModelCard(Value):
         yield f"**{self.verdict.decision.value}**"
         yield ""
         yield from (f"- {escaped(reason)}" for reason in self.verdict.reasons)
+
+    def _warnings(self) -> Iterator[str]:
+        if self.warnings:
+            yield "## Warnings"
+            yield ""
+            yield from (f"- {warning}" for warning in self.warnings)
 
     def _features(self) -> Iterator[str]:
         rows = [(name, _prepared(spec)) for name, spec in self.features.tabular_features.items()]

@@ -4,10 +4,14 @@ A later gate (a paired test over the reference rows, say) adds its checks here a
 """
 
 from collections.abc import Iterator
+from typing import Final
 
+from domain.comparison import SAME_RELATIVE, Compared
 from domain.score import Score
 from domain.values import Value
 from domain.verdict import Check
+
+SAW_REFERENCE: Final = "champion_on_the_reference"  # it tells, and decides nothing
 
 
 class Champion(Value):
@@ -37,10 +41,11 @@ def gate_checks(
     minimum_effect: float,
     candidate: Score,
     champion: Champion | NoChampion | UnreadableChampion,
+    compared: Compared,
 ) -> tuple[Check, ...]:
     """Run the checks in order and stop behind the first that fails."""
     done: list[Check] = []
-    for check in _checks(metric, minimum_effect, candidate, champion):
+    for check in _checks(metric, minimum_effect, candidate, champion, compared):
         done.append(check)
         if not check.passed:
             break
@@ -52,8 +57,11 @@ def _checks(
     minimum_effect: float,
     candidate: Score,
     champion: Champion | NoChampion | UnreadableChampion,
+    compared: Compared,
 ) -> Iterator[Check]:
     yield _has_a_number("candidate", candidate, metric)
+    if unfit := unfit_metric(metric, compared.targets_below_zero, candidate.rows):
+        yield Check(name="metric_fits", passed=False, detail=unfit)
     if isinstance(champion, UnreadableChampion):
         yield Check(
             name="champion_readable", passed=False, detail=f"the champion cannot be judged: {champion.why}"
@@ -63,6 +71,9 @@ def _checks(
     else:
         yield _same_bytes(candidate, champion.score)
         yield _has_a_number("champion", champion.score, metric)
+        yield Check(name=SAW_REFERENCE, passed=True, detail=_saw(champion, compared))
+        if compared.same_predictions:
+            yield Check(name="another_model", passed=False, detail=_same_model(champion, compared))
         yield _gain(metric, minimum_effect, candidate, champion)
 
 
@@ -89,3 +100,32 @@ def _gain(metric: str, minimum_effect: float, candidate: Score, champion: Champi
         f"gain {old - new:+.6g}, more than {minimum_effect:g} is needed"
     )
     return Check(name="gain_above_minimum_effect", passed=passed, detail=detail)
+
+
+def unfit_metric(metric: str, targets_below_zero: int, rows: int) -> str | None:
+    """Say why a metric cannot tell a good model from a bad one on this reference; None when it can."""
+    if metric != "rmsle" or not targets_below_zero:
+        return None
+    return (
+        f"rmsle does not fit these data (metric_unfit): {targets_below_zero} of {rows} reference rows have a "
+        "target below 0, which it counts as 0; set GATE__METRIC=mae, or have the data contract say min: 0 "
+        "for the target"
+    )
+
+
+def _saw(champion: Champion, compared: Compared) -> str:
+    rows, number = champion.score.rows, compared.champion_trained_rows
+    if number is None:
+        return f"nobody knows how many of {rows} reference rows trained the champion"
+    return f"{number} of {rows} reference rows trained the champion (version {champion.version})"
+
+
+def _same_model(champion: Champion, compared: Compared) -> str:
+    agrees = f"every prediction on the reference agrees within {SAME_RELATIVE:g} relative"
+    new = compared.rows_without_effect
+    if new is None:
+        return f"the same model as version {champion.version}: {agrees}"
+    return (
+        f"same train part, same model as version {champion.version}: {agrees}; {new} new rows of the master "
+        "had no effect"
+    )

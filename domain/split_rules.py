@@ -114,6 +114,11 @@ class GeographicSplit(_Rules):
     test_localities: Annotated[tuple[Locality, ...], Field(min_length=1)]
     reference_test_period: ReferencePeriod
 
+    @property
+    def reference_columns(self) -> tuple[str, ...]:
+        """The columns that say whether a row may stand in the reference."""
+        return self.geographic_column, self.periodic_column
+
     def parts_of(self, locality: str | int | None, period: Period, latest: Period) -> frozenset[str]:
         """Name the parts of a row; `latest` is the largest period of the whole master."""
         if locality not in self.test_localities:
@@ -149,6 +154,12 @@ class HashSplit(_Rules):
             raise ValueError("reference_test_period needs periodic_column")
         return self
 
+    @property
+    def reference_columns(self) -> tuple[str, ...]:
+        """The columns that say whether a row may stand in the reference."""
+        period = self.periodic_column if self.reference_test_period else None
+        return self.key_columns if period is None else (*self.key_columns, period)
+
     def parts_of(self, position: int, period: Period, latest: Period) -> frozenset[str]:
         """Name the parts of a row whose key hashes to `position`, 0 ≤ position < 2⁶⁴."""
         if position >= self.threshold:
@@ -178,6 +189,11 @@ class TemporalSplit(_Rules):
         if self.rows_after == "train" and self.moving_tests:
             raise ValueError("rows_after: train leaves no later rows for moving_test_period")
         return self
+
+    @property
+    def reference_columns(self) -> tuple[str, ...]:
+        """The columns that say whether a row may stand in the reference."""
+        return (self.periodic_column,)
 
     def parts_of(self, period: Period, latest: Period) -> frozenset[str]:
         """Name the parts of a row."""

@@ -323,12 +323,13 @@ def _trainer(settings: Settings, desk: Desk) -> ChildTrainer:
 def _heavy(settings: Settings, desk: Desk, children: ChildSet) -> Heavy:
     places = Places(settings.data_root)
     dvc = settings.data_root / "dvc"
+    cache_folder = str(settings.dvc.cache_folder or dvc / "cache")
     return Heavy(
-        files=ChildDatasetFiles(desk, places),
+        files=ChildDatasetFiles(desk, places, cache_folder),
         versions=ChildDatasetVersions(
             desk,
             places,
-            cache_folder=str(settings.dvc.cache_folder or dvc / "cache"),
+            cache_folder=cache_folder,
             remote_url=settings.dvc.remote_url or str(dvc / "remote"),
         ),
         trainer=_trainer(settings, desk),

@@ -73,7 +73,8 @@ async def _train(work: Work, world: World) -> Commit:
 
 async def _evaluate(work: Work, world: World) -> Commit:
     evaluated = await work.evaluated()
-    facts = work.config(), await work.opened(), await work.trained(), evaluated
+    compared = await work.compared_with(evaluated.champion)
+    facts = work.config(), await work.opened(), await work.trained(), evaluated, compared
     return Commit(
         Outcome.EVALUATED,
         output=_json(evaluated),
@@ -87,7 +88,9 @@ async def _decide(work: Work, world: World) -> Commit:
         return Commit(Outcome.WON, output=_json(decided), entry=entry)
     opened, evaluated = await work.opened(), await work.evaluated()
     await work.close_declined(opened, decided)
-    announcement = reports.declined(work.run, work.config(), opened, evaluated, decided, world)
+    compared = await work.compared_with(decided.champion)
+    facts = work.config(), opened, evaluated, decided, compared
+    announcement = reports.declined(work.run, *facts, world)
     return Commit(Outcome.LOST, output=_json(decided), announcements=(announcement,))
 
 

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from domain.datasets import DatasetHashes
+from domain.datasets import DatasetHashes, SplitParts
 from domain.lifecycle import Step
 from domain.model_card import ModelCard
 from domain.promotion_checks import Champion
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
+from domain.run_warnings import warnings_in
 from service.provenance import Provenance
 from service.steps.outputs import Decided, Evaluated, Trained
 
@@ -24,6 +25,7 @@ def model_card(run: Run, config: ResolvedConfig, provenance: Provenance) -> Mode
         DatasetHashes.model_validate(outputs[Step.VERSION]),
     )
     champion = decided.champion if isinstance(decided.champion, Champion) else None
+    fates = SplitParts.model_validate(outputs[Step.SPLIT]).fates
     lineage: dict[str, Any] = {f"dvc {name}": value for name, value in hashes.files.items()}
     lineage |= {f"config {use.family}/{use.name}": use.sha256 for use in config.uses()}
     return ModelCard(
@@ -38,6 +40,8 @@ def model_card(run: Run, config: ResolvedConfig, provenance: Provenance) -> Mode
         champion_version=champion.version if champion else None,
         champion_score=champion.score if champion else None,
         verdict=decided.verdict,
+        warnings=tuple(warning.message for warning in warnings_in(outputs)),
+        fates=fates.by_name if fates else {},
         lineage=lineage,
         environment={"python": provenance.python_version, **provenance.packages},
     )

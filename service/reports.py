@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from domain.announcement import Announcement, announce, run_event_id
+from domain.comparison import Compared
 from domain.datasets import DatasetFile, DatasetHashes, SplitParts
 from domain.errors import NeverRetry
 from domain.events import (
@@ -21,6 +22,7 @@ from domain.models import OpenedRun
 from domain.promotion_checks import Champion, UnreadableChampion
 from domain.resolved_config import ResolvedConfig
 from domain.run import Failure, Run
+from domain.run_warnings import warnings_in
 from domain.version_triple import VersionTriple
 from service.event_size import refuse_too_large
 from service.steps.outputs import ChampionOutlook, Decided, Evaluated, Trained
@@ -97,6 +99,8 @@ def split_completed(
         optional_tests={name: part(name, file) for name, file in parts.optional_tests.items()},
         reference_created=parts.reference_created,
         duration_seconds=parts.seconds,
+        fates=parts.fates,
+        warnings=parts.told_warnings,
     )
     return report(run, State.VERSIONED, event, None, world)
 
@@ -112,7 +116,13 @@ class _Parts:
 
 
 def evaluated_event(
-    run: Run, config: ResolvedConfig, opened: OpenedRun, trained: Trained, evaluated: Evaluated, world: World
+    run: Run,
+    config: ResolvedConfig,
+    opened: OpenedRun,
+    trained: Trained,
+    evaluated: Evaluated,
+    compared: Compared,
+    world: World,
 ) -> Announcement:
     """Announce both scores on the reference set, and the candidate's on the optional tests."""
     champion = evaluated.champion
@@ -128,12 +138,20 @@ def evaluated_event(
         optional_tests={name: score for name, score in evaluated.candidate.items() if name != "reference"},
         training_seconds=trained.package.seconds,
         evaluation_seconds=evaluated.seconds,
+        champion_trained_rows=compared.champion_trained_rows,
+        warnings=warnings_in({**run.outputs, "compared": compared.model_dump(mode="json")}),
     )
     return report(run, State.EVALUATED, event, (State.SPLIT, State.VERSIONED), world)
 
 
 def declined(
-    run: Run, config: ResolvedConfig, opened: OpenedRun, evaluated: Evaluated, decided: Decided, world: World
+    run: Run,
+    config: ResolvedConfig,
+    opened: OpenedRun,
+    evaluated: Evaluated,
+    decided: Decided,
+    compared: Compared,
+    world: World,
 ) -> Announcement:
     """Announce why the candidate did not become champion."""
     event = ModelDeclined(
@@ -146,6 +164,7 @@ def declined(
         checks=decided.verdict.checks,
         candidate=evaluated.reference,
         **_champion_fields(decided.champion),
+        champion_trained_rows=compared.champion_trained_rows,
     )
     return report(run, State.DECLINED, event, (State.TRAINED, State.EVALUATED), world)
 

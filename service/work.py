@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
+from domain.comparison import Compared
 from domain.datasets import DatasetHashes, SplitParts
 from domain.errors import NeverRetry, TryLater
 from domain.ledger import LedgerEntry
@@ -24,6 +25,8 @@ from service.ledger_projector import LedgerProjector
 from service.patience import RetryPolicy
 from service.steps import decide as decide_step
 from service.steps import evaluate, record
+from service.steps.compare import Candidate, compare
+from service.steps.evaluate import generation_of
 from service.steps.open_run import open_run
 from service.steps.outputs import ChampionOutlook, Decided, Evaluated, Persisted, Trained
 from service.steps.resolve import Refused, resolve
@@ -121,10 +124,17 @@ class Work:
         """Give both models' scores."""
         return await self._once(Step.EVALUATE, Evaluated, self._evaluate)
 
+    async def compared_with(self, champion: ChampionOutlook) -> Compared:
+        """Give what is known of both models beside their scores; kept for whoever looks at the run."""
+        piece = f"compared with generation {generation_of(champion)}"
+        return await self._start(piece, partial(self._compare, champion))
+
     async def decided(self) -> tuple[Decided, LedgerEntry | None]:
         """Give the verdict on the champion of this moment; never kept, since the head may move."""
         trained, evaluated = await self.trained(), await self.evaluated()
-        inputs = decide_step.Inputs(self.run, self.config(), await self.opened(), trained, evaluated)
+        inputs = decide_step.Inputs(
+            self.run, self.config(), await self.opened(), trained, evaluated, compare=self.compared_with
+        )
         score = partial(self._score_head, await self.parts())
         recording = self._start("recorded", self._record_scores)
         await self._start("verified", self._verify)
@@ -268,7 +278,11 @@ class Work:
         return Evaluated(candidate=dict(scores), champion=champion, seconds=seconds)
 
     async def _judged(self) -> None:
-        await both(self.trained(), self._start("recorded", self._record_scores))
+        recorded = self._start("recorded", self._record_scores)
+        await both(both(self.trained(), recorded), self._compared_ahead())
+
+    async def _compared_ahead(self) -> Compared:
+        return await self.compared_with((await self.evaluated()).champion)
 
     async def _record_scores(self) -> None:
         """Log the scores as soon as they are known, while nothing else is asked of MLflow."""
@@ -276,6 +290,14 @@ class Work:
         await self._waiting.patiently(
             record.record_scores, await self.opened(), package, evaluated, self._world
         )
+
+    async def _compare(self, champion: ChampionOutlook) -> Compared:
+        evaluated, parts = await self.evaluated(), await self.parts()
+        candidate = Candidate(files=await self._files(), score=evaluated.reference)
+        files, judging = self._heavy.files, self._judging(parts)
+        compared = await self._waiting.patiently(compare, candidate, champion, judging, files)
+        await self._waiting.keep("compared", compared)
+        return compared
 
     async def _champion(self, parts: SplitParts) -> ChampionOutlook:
         return await self._waiting.patiently(evaluate.judge_champion, self._judging(parts))

@@ -4,7 +4,7 @@ Nothing here imports the product. Each function takes the master and a split fil
 rows of each part by position: train, reference, and every optional test, the empty ones included.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,25 @@ def straight_split(master: pd.DataFrame, rules: Mapping[str, Any]) -> dict[str, 
     strategies = {"geographic": _geographic, "hash": _hash, "temporal": _temporal}
     masks = strategies[rules["split_strategy"]](master, rules)
     return {name: np.flatnonzero(mask).tolist() for name, mask in masks.items()}
+
+
+def straight_fates(
+    master: pd.DataFrame, rules: Mapping[str, Any], judging: Container[Any] | None = None, key: str = "key"
+) -> dict[str, int]:
+    """Count what becomes of each row; `judging` are the keys of a reference that was there already."""
+    parts = straight_split(master, rules)
+    fate = pd.Series("held_back_outside", index=range(len(master)))
+    fate[np.isnan(_periods(master, rules))] = "no_period"
+    fate.iloc[parts["reference"]] = "late_for_reference"
+    for name in parts.keys() - {"train", "reference"}:
+        fate.iloc[parts[name]] = "tests"
+    keys = master[key].tolist()
+    made = set(parts["reference"])
+    held = [place in made if judging is None else one in judging for place, one in enumerate(keys)]
+    fate[held] = "reference"
+    fate.iloc[parts["train"]] = "train"
+    names = ("train", "reference", "tests", "late_for_reference", "no_period", "held_back_outside")
+    return {name: int((fate == name).sum()) for name in names}
 
 
 def _geographic(master: pd.DataFrame, rules: Mapping[str, Any]) -> dict[str, Mask]:

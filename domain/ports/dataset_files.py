@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from domain.datasets import SplitParts
+from domain.datasets import DatasetFile, SplitParts
 from domain.faults import Fault
 from domain.resolved_config import ResolvedConfig
 
@@ -25,6 +25,15 @@ class DatasetFiles(Protocol):
 
     async def verify(self, parts: SplitParts) -> None:
         """Every part still has its digest. Raises NeverRetry `reference_digest_mismatch` and the like."""
+
+    async def count_trained(
+        self, config: ResolvedConfig, reference: DatasetFile, train: DatasetFile, dvc_hash: str | None
+    ) -> int | None:
+        """Say how many rows of the reference are in another run's training part, by their keys.
+
+        `dvc_hash` is that part's, for when its file has been removed. None when its bytes are not here, or
+        have no such keys.
+        """
 
     async def publish(self, config: ResolvedConfig, parts: SplitParts) -> None:
         """Copy the parts to the shared `splits/vN/`, each file whole. Safe to repeat."""

@@ -50,3 +50,11 @@ class Trainer(Protocol):
 
         Raises ModelUnusable when it cannot be loaded or trusted: the gate then says INCONCLUSIVE.
         """
+
+    async def same_predictions(
+        self, version: RegisteredVersion, package: PackageFiles, config: ResolvedConfig, parts: SplitParts
+    ) -> bool:
+        """True when both models predict the same for every row of the reference.
+
+        Raises NeverRetry when one of them cannot be asked.
+        """

@@ -11,6 +11,7 @@ from domain.asked_request import AskedRequest
 from domain.faults import Fault
 from domain.lifecycle import NEXT_STEP, State, Step
 from domain.run import Run, TransitionRecord
+from domain.run_warnings import RunWarning, warnings_in
 from domain.version_triple import VersionTriple
 from service.mlflow_pages import run_page, version_page
 
@@ -75,6 +76,7 @@ class RequestView(View):
     champion: Mapping[str, Any] | None
     verdict: VerdictView | None
     failure: FailureView | None
+    warnings: tuple[RunWarning, ...]
     model_version: int | None
     generation: int | None
     mlflow_run_id: str | None
@@ -134,6 +136,7 @@ class Viewer:
             "champion": (decided or evaluated).get("champion"),
             "verdict": decided.get("verdict"),
             "failure": _failure(run) if run and run.ended else None,
+            "warnings": warnings_in(outputs),
             "model_version": decided.get("version"),
             "generation": decided.get("generation"),
             "mlflow_run_id": run.mlflow_run_id if run else None,

@@ -12,7 +12,7 @@ from domain.run import Run, TransitionRecord
 from service.app import open_reading
 from service.cli.console import AsJson, Column, Exit, fail, local_time, print_json, print_table, say
 from service.cli.reading import read_settings, run
-from service.cli.shown import RUN_COLUMNS, run_facts, run_row
+from service.cli.shown import RUN_COLUMNS, run_facts, run_row, told_champion, told_fates
 from service.mlflow_pages import pages_of
 
 app = typer.Typer(add_completion=False)
@@ -90,9 +90,13 @@ def _print_facts(found: Run) -> None:
     lines["asked for"] = f"{local_time(found.requested_at)}, {_asked_by(found.payload)}"
     lines[facts["decision"] or ""] = "; ".join(facts["reasons"] or ())
     lines[facts["reason"] or ""] = facts["message"] or ""
+    lines["rows"] = told_fates(facts["fates"])
+    lines["champion"] = told_champion(found)
     for name, text in lines.items():
         if name and text:
             say(f"{name:<16} {text}", hang=17)
+    for warning in facts["warnings"]:
+        say(f"{'warning':<16} {warning['message']}", style="yellow", hang=17)
     for fault in facts["faults"] or ():
         allowed = f"; allowed: {fault['allowed']}" if fault.get("allowed") else ""
         say(f"  {fault['message']}{allowed}", style="red", hang=4)

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from domain.fates import RowFates
 from domain.lifecycle import ENDS, Step
+from domain.promotion_checks import SAW_REFERENCE
 from domain.run import Run
+from domain.run_warnings import warnings_in
 from service.adapters.kafka.requests import ReadEvent
 from service.cli.console import Column, local_time
 
@@ -69,6 +72,9 @@ def run_facts(run: Run, now: datetime | None = None) -> dict[str, Any]:
         "champion_rmsle": _rmsle(champion.get("score")),
         "decision": decided.get("verdict", {}).get("decision"),
         "reasons": decided.get("verdict", {}).get("reasons"),
+        "champion_trained_rows": outputs.get("compared", {}).get("champion_trained_rows"),
+        "warnings": [warning.model_dump(mode="json") for warning in warnings_in(outputs)],
+        "fates": outputs.get(Step.SPLIT, {}).get("statistics", {}).get("fates"),
         "version": decided.get("version"),
         "generation": decided.get("generation"),
         "reason": run.failure.reason if run.failure else None,
@@ -83,6 +89,21 @@ def run_facts(run: Run, now: datetime | None = None) -> dict[str, Any]:
         "correlation_id": run.correlation_id,
         "identity": run.identity,
     }
+
+
+def told_fates(fates: Mapping[str, Any] | None) -> str | None:
+    """What became of the master's rows, in a line; None of a run that does not say."""
+    if fates is None:
+        return None
+    told = RowFates.model_validate(fates).by_name
+    said = ", ".join(f"{name} {rows}" for name, rows in told.items())
+    return f"{said}; {sum(told.values())} in the master"
+
+
+def told_champion(run: Run) -> str | None:
+    """How many reference rows trained the champion that was decided against."""
+    checks = run.outputs.get(Step.DECIDE, {}).get("verdict", {}).get("checks", ())
+    return next((check["detail"] for check in checks if check["name"] == SAW_REFERENCE), None)
 
 
 def verdict_line(run: Run) -> str:
@@ -130,7 +151,8 @@ def _told(topic: str, data: Mapping[str, Any]) -> str:
     match topic:
         case "split.completed":
             rows = f"{data['train']['rows']} train, {data['reference']['rows']} reference rows"
-            return f"{rows}; reference {data['reference']['sha256'][:12]}"
+            warned = "; ".join(warning["message"] for warning in data.get("warnings", ()))
+            return f"{rows}; reference {data['reference']['sha256'][:12]}{warned and f'; {warned}'}"
         case "model.evaluated":
             champion = _number(_rmsle(data["champion"])) or "none"
             return f"rmsle {_number(_rmsle(data['candidate']))}, champion {champion}"

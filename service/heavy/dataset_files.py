@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from domain.compatibility import master_faults
-from domain.datasets import SplitParts
+from domain.datasets import DatasetFile, SplitParts
 from domain.errors import NeverRetry
 from domain.faults import Fault
 from domain.resolved_config import ResolvedConfig
@@ -13,9 +13,10 @@ from service.heavy.desk import Desk, Places
 class ChildDatasetFiles:
     """Splits in a child; the frozen configuration travels as JSON."""
 
-    def __init__(self, desk: Desk, places: Places) -> None:
+    def __init__(self, desk: Desk, places: Places, cache_folder: str) -> None:
         self._desk = desk
         self._places = places
+        self._cache_folder = cache_folder
 
     async def check(self, config: ResolvedConfig) -> Sequence[Fault]:
         """Compare the master's columns with what is needed; an unusable master is a fault too."""
@@ -49,6 +50,22 @@ class ChildDatasetFiles:
     async def verify(self, parts: SplitParts) -> None:
         """Read every part again and compare its digest."""
         await self._desk.run("side", "verify_parts", parts=parts.model_dump(mode="json"))
+
+    async def count_trained(
+        self, config: ResolvedConfig, reference: DatasetFile, train: DatasetFile, dvc_hash: str | None
+    ) -> int | None:
+        """Look into the other run's folder, and then into DVC's cache, in the child that has less to do."""
+        answer = await self._desk.run(
+            "side",
+            "count_trained",
+            reference=reference.path,
+            train=train.model_dump(mode="json"),
+            cache_folder=self._cache_folder,
+            dvc_hash=dvc_hash,
+            contract=config.contract.model_dump(mode="json"),
+        )
+        rows: int | None = answer["rows"]
+        return rows
 
     async def publish(self, config: ResolvedConfig, parts: SplitParts) -> None:
         """Copy the parts to `splits/vN/`."""

@@ -25,6 +25,8 @@ TASKS: Mapping[str, str] = MappingProxyType(
         "train": "service.tasks.train:train",
         "verify": "service.tasks.verify:verify",
         "score": "service.tasks.score:score",
+        "compare": "service.tasks.compare:compare",
+        "count_trained": "service.tasks.count_trained:count_trained",
         "fetch": "service.tasks.fetch_model:fetch",
         "upload": "service.tasks.upload_model:upload",
         "upload_files": "service.tasks.upload_model:upload_files",

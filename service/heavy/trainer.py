@@ -126,6 +126,28 @@ class ChildTrainer:
         answer = await self.score("side", champion, config, {"reference": parts.reference})
         return Score.model_validate(answer["scores"]["reference"])
 
+    async def same_predictions(
+        self, version: RegisteredVersion, package: PackageFiles, config: ResolvedConfig, parts: SplitParts
+    ) -> bool:
+        """Ask both models in the side child, where the champion is in memory."""
+        champion = await self.fetch("side", version)
+        answer = await self._desk.run(
+            "side",
+            "compare",
+            models=[
+                {"folder": package.folder, "manifest": dict(package.manifest), "foreign": False},
+                {
+                    "folder": champion.folder,
+                    "manifest": dict(champion.manifest),
+                    "foreign": champion.foreign,
+                },
+            ],
+            dataset=parts.reference.model_dump(mode="json"),
+            target=config.contract.target,
+            foreign_columns=config.features.columns,
+        )
+        return bool(answer["same"])
+
     async def fetch(self, child: str, version: RegisteredVersion) -> Fetched:
         """Bring a version's files here. Raises ModelUnusable for one that may not be loaded."""
         recorded = recorded_manifest(version.tags)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from domain.comparison import NOTHING_COMPARED, Compared
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.markdown import escaped
 from domain.models import LoggedModel, ModelPackage, OpenedRun
@@ -21,6 +22,12 @@ from service.steps.outputs import ChampionOutlook, Decided, Evaluated, Trained
 from service.world import World
 
 ScoreHead = Callable[[LedgerEntry | None], Awaitable[ChampionOutlook]]
+Compare = Callable[[ChampionOutlook], Awaitable[Compared]]
+
+
+async def _nothing(champion: ChampionOutlook) -> Compared:
+    del champion
+    return NOTHING_COMPARED
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,7 @@ class Inputs:
     trained: Trained
     evaluated: Evaluated
     is_new: bool = False  # nobody can have registered this candidate
+    compare: Compare = _nothing
 
 
 async def decide(inputs: Inputs, world: World, score_head: ScoreHead) -> tuple[Decided, LedgerEntry | None]:
@@ -45,7 +53,8 @@ async def decide(inputs: Inputs, world: World, score_head: ScoreHead) -> tuple[D
     champion = inputs.evaluated.champion
     if not _alias_unread(champion) and generation_of(champion) != (head.generation if head else None):
         champion = await score_head(head)
-    verdict = judge(world.policy, inputs.evaluated.reference, champion)
+    compared = await inputs.compare(champion)
+    verdict = judge(world.policy, inputs.evaluated.reference, champion, compared)
     if verdict.decision is not Decision.PROMOTE:
         return Decided(verdict=verdict, champion=champion), None
     generation = head.generation + 1 if head else 1

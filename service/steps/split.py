@@ -3,7 +3,10 @@
 from domain.datasets import SplitParts
 from domain.errors import NeverRetry
 from domain.ports.dataset_files import DatasetFiles
+from domain.promotion_checks import unfit_metric
 from domain.resolved_config import ResolvedConfig
+from domain.run_warnings import RunWarning
+from service.champion_run import origin_of, rows_without_effect
 from service.master_rows import record_rows
 from service.world import World
 
@@ -23,4 +26,23 @@ async def split(run_id: str, config: ResolvedConfig, world: World, files: Datase
             found=parts.reference.sha256,
             path=parts.reference.path,
         )
-    return parts
+    return parts.warned(*await _warnings(config, parts, world))
+
+
+async def _warnings(config: ResolvedConfig, parts: SplitParts, world: World) -> list[RunWarning]:
+    """What the rows alone do not tell: whether the gate's metric fits, and whether a fit can differ."""
+    unfit = unfit_metric(world.policy.metric, parts.targets_below_zero, parts.reference.rows)
+    facts = {"metric": world.policy.metric, "rows": parts.targets_below_zero, "of": parts.reference.rows}
+    found = [RunWarning(code="metric_unfit", message=unfit, facts=facts)] if unfit else []
+    head = await world.ledger.head(world.model_name)
+    origin = None if head is None else await origin_of(head, world)
+    new = rows_without_effect(origin, config, parts)
+    if head is not None and new is not None:
+        message = (
+            f"the training part is that of the champion (version {head.version}), byte for byte, and split, "
+            f"features and model are the same: the fit can make no other model; {new} new rows of the master "
+            "have no effect"
+        )
+        told = {"version": head.version, "generation": head.generation, "new_rows": new}
+        found.append(RunWarning(code="unchanged_training_part", message=message, facts=told))
+    return found

@@ -19,7 +19,7 @@ async def record_datasets(
         opened.mlflow_run_id,
         params=dataset_params(config, parts, hashes),
         metrics=dataset_metrics(parts),
-        tags=lineage_tags(hashes, world),
+        tags=lineage_tags(hashes, world) | warning_tags(parts),
     )
     inputs = tuple(dataset_inputs(config.contract, parts, hashes))
     await world.tracker.log_inputs(opened.mlflow_run_id, inputs)
@@ -41,8 +41,9 @@ def dataset_params(config: ResolvedConfig, parts: SplitParts, hashes: DatasetHas
 
 
 def dataset_metrics(parts: SplitParts) -> dict[str, float]:
-    """Rows of every part, and how long the split took in seconds."""
+    """Rows of every part and of every fate, and how long the split took in seconds."""
     tests: Mapping[str, float] = {f"{name}_rows": part.rows for name, part in parts.optional_tests.items()}
+    fates = parts.fates.by_name if parts.fates else {}
     return {
         "master_rows": parts.master.rows,
         "train_rows": parts.train.rows,
@@ -50,7 +51,14 @@ def dataset_metrics(parts: SplitParts) -> dict[str, float]:
         "optional_test_count": len(parts.optional_tests),
         "split_duration": parts.seconds,
         **tests,
+        **{f"fate_{name}_rows": rows for name, rows in fates.items()},
     }
+
+
+def warning_tags(parts: SplitParts) -> dict[str, str]:
+    """The codes of the split's warnings; the sentences stand on the model card."""
+    codes = dict.fromkeys(warning.code for warning in parts.told_warnings)
+    return {"laurel.warnings": ", ".join(codes)} if codes else {}
 
 
 def lineage_tags(hashes: DatasetHashes, world: World) -> dict[str, str]:

@@ -7,14 +7,13 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from domain.comparison import SAME_RELATIVE
 from domain.metrics import Floats
 from service.adapters.pyarrow.datasets import Frame, Table, frame_of_rows, rows_at, telling_rows
 
 GOLDEN: Final = "golden_rows"  # under this name they travel
 _ROWS: Final = 5
 _TELLING: Final = 3
-# A few rows at a time, a linear model's sums of products may be added up in another order than in bulk.
-_TOLERANCE: Final = 1e-9
 
 
 class Asked(Protocol):
@@ -72,7 +71,7 @@ def differences(golden: Mapping[str, Any], answers: Sequence[float] | Floats) ->
     return [
         f"row {place}: {said!r} was recorded, {float(now)!r} is said"
         for place, (said, now) in enumerate(pairs)
-        if not isclose(now, said, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
+        if not isclose(now, said, rel_tol=SAME_RELATIVE, abs_tol=SAME_RELATIVE)
     ]
 
 

@@ -48,7 +48,7 @@ def score(
     for name, dataset in datasets.items():
         columns = [*model.columns, target, *([locality_column] if locality_column else [])]
         table = read_dataset(dataset["path"], dataset["sha256"], name, columns)
-        scored[name] = _Scored(table, *_predict(model, table, target, name), dataset["sha256"])
+        scored[name] = _Scored(table, *predict_rows(model, table, target, name), dataset["sha256"])
     files = {
         name: _keep(one, Path(predictions_folder) / f"{name}-{folder.digest[:12]}.parquet", locality_column)
         for name, one in scored.items()
@@ -81,7 +81,8 @@ class _Scored(NamedTuple):
         return score, sorted(measured.keys() - metrics.keys())
 
 
-def _predict(model: LoadedModel, table: Table, target: str, name: str) -> tuple[Floats, Floats]:
+def predict_rows(model: LoadedModel, table: Table, target: str, name: str) -> tuple[Floats, Floats]:
+    """The truth of every row, and what the model says. Raises ModelUnusable."""
     if model.schema is None:
         faults = list(target_faults(table, target))
     else:

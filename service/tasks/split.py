@@ -14,7 +14,7 @@ from domain.errors import NeverRetry
 from domain.feature_schema import FeatureSchema
 from domain.points import NO_POINTS, Point, Points
 from domain.resolved_config import read_features
-from domain.split_rules import REFERENCE, SPLIT_RULES, TRAIN, SplitRules, TemporalSplit
+from domain.split_rules import REFERENCE, SPLIT_RULES, TRAIN, SplitRules
 from service.adapters.files.atomic import AtomicFiles, Draft
 from service.adapters.files.split_parts import (
     MASTER,
@@ -25,11 +25,14 @@ from service.adapters.files.split_parts import (
     remove_other_tests,
 )
 from service.adapters.files.steady_copy import copy_steady
-from service.adapters.polars.contract_check import Observation, observe
+from service.adapters.polars.contract_check import Observation, observe, sentence
 from service.adapters.polars.frames import Dataset, open_dataset
 from service.adapters.polars.inspection import check_header
+from service.adapters.polars.oddities import localities_without_rows, period_form
 from service.adapters.polars.splitting import Plan, plan_split, write_parts
-from service.tasks.reference import adopted_reference, is_there
+from service.adapters.polars.standing import fates_of
+from service.tasks.reference import Adoption, Reference, adopted_reference, created_reference, is_there
+from service.tasks.split_warnings import Oddities, refuse_unknown_localities, split_warnings
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ def split(
     `reference_path`, unless it is there. Safe to repeat.
 
     Raises NeverRetry `unreadable_dataset`, `master_changing`, `data_contract` (with the report),
-    `empty_train`, `empty_reference`, `reference_digest_mismatch`, `train_reference_overlap`; TryLater
-    `disk_full`, `file_error`.
+    `empty_train`, `empty_reference`, `locality_without_rows`, `reference_digest_mismatch`,
+    `reference_rule_mismatch`, `train_reference_overlap`; TryLater `disk_full`, `file_error`.
     """
     job = SplitJob(
         master=Path(master),
@@ -92,20 +95,27 @@ def run_split(job: SplitJob, files: AtomicFiles | None = None, points: Points = 
         observation = observe(dataset, job.contract)
         report = _report(job, dataset, observation)
         plan = plan_split(dataset, job.rules)
-        warnings = list(_warnings(job, plan, observation))
-        train, tests, reference, created = _written(job, plan, snapshot, writer, points)
+        oddities = Oddities(localities_without_rows(dataset, job.rules), period_form(dataset, job.rules))
+        train, tests, reference = _written(job, plan, oddities, snapshot, writer, points)
     remove_other_tests(job.run_folder / SPLIT, tests, writer)
-    return SplitParts(
+    fates = fates_of(plan.counts, reference.in_master)
+    parts = SplitParts(
         master=_file(snapshot, dataset.rows),
         train=train,
-        reference=reference,
+        reference=reference.file,
         optional_tests=tests,
-        reference_created=created,
-        warnings=tuple(warnings),
-        statistics={"rows": dataset.rows, "columns": observation.statistics},
+        reference_created=reference.created,
+        warnings=(),
+        statistics={
+            "rows": dataset.rows,
+            "columns": observation.statistics,
+            "fates": fates.model_dump(mode="json"),
+            "reference": {"rows_not_in_master": reference.gone, "targets_below_zero": reference.below_zero},
+        },
         contract_report=report,
         seconds=time.perf_counter() - started,
     )
+    return parts.warned(*split_warnings(job.rules, plan.rows, fates, reference, oddities))
 
 
 def _report(job: SplitJob, dataset: Dataset, observation: Observation) -> dict[str, Any]:
@@ -113,30 +123,20 @@ def _report(job: SplitJob, dataset: Dataset, observation: Observation) -> dict[s
     violations = observation.violations
     report = {"contract": job.contract.version, "rows": dataset.rows, "violations": violations}
     if violations:
-        said = "; ".join(f"{broken['column']}: {broken['rule']} ({broken['count']})" for broken in violations)
+        said = "; ".join(map(sentence, violations))
         message = f"the master breaks data contract {job.contract.version}: {said}"
         raise NeverRetry("data_contract", message[:2000], where="master", **report)
     return report
 
 
-def _warnings(job: SplitJob, plan: Plan, observation: Observation) -> list[str]:
-    skipped = [
-        f"optional test {name} is skipped: no row is that recent"
-        for name, _ in job.rules.moving_tests
-        if not plan.rows[name]
-    ]
-    unknown = observation.statistics.get(job.rules.periodic_column or "", {}).get("nulls", 0)
-    if isinstance(job.rules, TemporalSplit) and unknown:
-        skipped.append(f"{unknown} rows without {job.rules.periodic_column} are used for nothing")
-    return skipped
-
-
 def _written(
-    job: SplitJob, plan: Plan, snapshot: Draft, files: AtomicFiles, points: Points
-) -> tuple[DatasetFile, dict[str, DatasetFile], DatasetFile, bool]:
+    job: SplitJob, plan: Plan, oddities: Oddities, snapshot: Draft, files: AtomicFiles, points: Points
+) -> tuple[DatasetFile, dict[str, DatasetFile], Reference]:
     """Write drafts of everything, settle the reference, and only then let the run's own files appear."""
     adopt = is_there(job.reference) or job.expected_reference is not None
     _refuse_empty(plan, (TRAIN,) if adopt else (TRAIN, REFERENCE))
+    if not adopt:
+        refuse_unknown_localities(job.rules, oddities)
     with ExitStack() as stack:
         paths = _paths(job, plan) | ({} if adopt else {REFERENCE: job.reference})
         owner = owner_of(job.run_folder)
@@ -145,18 +145,21 @@ def _written(
         points.passed(Point.SPLIT_AFTER_TEMP)
         made = drafts.pop(REFERENCE, None)
         created = made is not None and made.create_once()
-        reference = _file(made, plan.rows[REFERENCE]) if made and created else _adopted(job, plan)
+        reference = _made(job, plan, made) if made and created else _adopted(job, plan)
         for draft in (snapshot, *drafts.values()):
             draft.replace()
         points.passed(Point.SPLIT_AFTER_RENAME)
     own = {name: _file(draft, plan.rows[name]) for name, draft in drafts.items()}
-    return own.pop(TRAIN), own, reference, created
+    return own.pop(TRAIN), own, reference
 
 
-def _adopted(job: SplitJob, plan: Plan) -> DatasetFile:
-    return adopted_reference(
-        job.reference, job.expected_reference, plan, job.contract, job.features, job.limits
-    )
+def _made(job: SplitJob, plan: Plan, draft: Draft) -> Reference:
+    return created_reference(_file(draft, plan.rows[REFERENCE]), plan, job.contract)
+
+
+def _adopted(job: SplitJob, plan: Plan) -> Reference:
+    adoption = Adoption(plan, job.rules, job.contract, job.features, job.limits, job.expected_reference)
+    return adopted_reference(job.reference, adoption)
 
 
 def _refuse_empty(plan: Plan, names: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """Worlds whose rows or records are wrong."""
 
 from dataclasses import replace
+from typing import Any
 
 from tests.oracle import good_world as good
 from tests.oracle.breaks import breaks, change_run
@@ -202,3 +203,32 @@ def _run_without_row(world: World) -> World:
     return replace(
         world, tracked=(*world.tracked, TrackedRun("m9", "FAILED", {}, {}, {"laurel.run_id": "r9"}))
     )
+
+
+def _with_split(world: World, **changes: Any) -> World:
+    outputs = dict(world.runs[0].outputs)
+    return change_run(world, 0, outputs={**outputs, "split": {**outputs["split"], **changes}})
+
+
+@breaks("I13", amid_faults=True)
+def _lost_row(world: World) -> World:
+    """A row of the master has no fate."""
+    return _with_split(world, master={**world.runs[0].outputs["split"]["master"], "rows": 41})
+
+
+@breaks("I13", amid_faults=True)
+def _more_trained(world: World) -> World:
+    """More rows train than were counted."""
+    return _with_split(world, train={**world.runs[0].outputs["split"]["train"], "rows": 26})
+
+
+@breaks("I13", amid_faults=True)
+def _fewer_judge(world: World) -> World:
+    """A reference that was made now has fewer rows than were counted."""
+    return _with_split(world, reference={**world.runs[0].outputs["split"]["reference"], "rows": 9})
+
+
+@breaks("I13", amid_faults=True)
+def _other_fates_told(world: World) -> World:
+    """The announcement says otherwise than the run's row."""
+    return _with_split(world, statistics={"fates": {**good.FATES, "tests": 3, "unused": {"no_period": 2}}})

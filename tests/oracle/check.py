@@ -6,6 +6,7 @@ from tests.oracle.announced import announced
 from tests.oracle.canaries import canaries
 from tests.oracle.converged import converged
 from tests.oracle.facts import Violation, World
+from tests.oracle.fates import fates
 from tests.oracle.fired import fired
 from tests.oracle.frozen import frozen
 from tests.oracle.ledger import ledger
@@ -25,6 +26,7 @@ INVARIANTS: Final = (
     offsets,
     canaries,
     fired,
+    fates,
 )
 
 

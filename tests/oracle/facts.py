@@ -9,7 +9,7 @@ Triple = tuple[int, int, int]  # feature, model, split version
 
 
 class Violation(NamedTuple):
-    """A promise that is broken: which (I1 … I11), by what, and how."""
+    """A promise that is broken: which (I1 …), by what, and how."""
 
     invariant: str
     about: str

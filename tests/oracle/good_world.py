@@ -37,6 +37,7 @@ TRIPLE = {"feature_version": 1, "model_version": 1, "split_version": 1}
 ACTIVE = (
     b"# ours\ntraining_defaults:\n  feature_version: 1\n  model_version: 1\n  split_version: 1\nmore: yes\n"
 )
+FATES = {"train": 25, "reference": 10, "tests": 2, "unused": {"no_period": 3}}
 DIGESTS = {"data_contracts": "1" * 64, "splits": "2" * 64, "features": "3" * 64, "models": "4" * 64}
 
 
@@ -56,10 +57,16 @@ def outputs(number: int) -> dict[str, Any]:
             "digests": DIGESTS,
         },
         "split": {
-            "master": {"path": f"{DATA}/processed/master.parquet", "sha256": "9" * 64},
-            "train": {"path": f"{folder}/train.parquet", "sha256": "b" * 64},
-            "reference": {"path": f"{DATA}/reference/tests/v1/test_reference.parquet", "sha256": REFERENCE},
+            "master": {"path": f"{DATA}/processed/master.parquet", "sha256": "9" * 64, "rows": 40},
+            "train": {"path": f"{folder}/train.parquet", "sha256": "b" * 64, "rows": 25},
+            "reference": {
+                "path": f"{DATA}/reference/tests/v1/test_reference.parquet",
+                "sha256": REFERENCE,
+                "rows": 10,
+            },
             "optional_tests": {},
+            "reference_created": number == 1,
+            "statistics": {"fates": FATES},
         },
     }
 
@@ -118,7 +125,7 @@ def two_generations() -> tuple[LedgerRow, LedgerRow]:
 
 def _announcements(run_id: str, generation: int | None) -> list[tuple[str, str, dict[str, Any]]]:
     told: list[tuple[str, str, dict[str, Any]]] = [
-        (run_event_id(run_id, "SPLIT", "VERSIONED"), "split.completed", {}),
+        (run_event_id(run_id, "SPLIT", "VERSIONED"), "split.completed", {"fates": FATES}),
         (run_event_id(run_id, "TRAINED", "EVALUATED"), "model.evaluated", {}),
     ]
     if generation is None:

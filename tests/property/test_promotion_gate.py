@@ -1,8 +1,11 @@
 """The gate fails closed, and promotes exactly what is better by more than the minimum effect."""
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.comparison import SAME_RELATIVE, Compared, may_be_the_same, same_predictions
+from domain.metrics import rmsle
 from domain.promotion_checks import Champion, NoChampion, UnreadableChampion
 from domain.promotion_policy import PromotionPolicy, decide
 from domain.score import Score
@@ -69,3 +72,71 @@ def test_only_no_champion_lets_the_first_one_in(number: float) -> None:
 
 def test_a_negative_score_is_no_number() -> None:
     assert decide(PromotionPolicy(), _score(-0.1), NoChampion()).decision is Decision.DECLINE
+
+
+@given(_numbers, _numbers, st.integers(1, 10))
+def test_a_metric_that_cannot_tell_good_from_bad_decides_nothing(new: float, old: float, below: int) -> None:
+    """Not even for the first model: it would stay for ever."""
+    compared = Compared(targets_below_zero=below)
+    for champion in (NoChampion(), _champion(old)):
+        verdict = decide(PromotionPolicy(), _score(new), champion, compared)
+        assert verdict.decision is Decision.INCONCLUSIVE
+        assert "metric_unfit" in verdict.reasons[0]
+        assert f"{below} of 10" in verdict.reasons[0]
+
+
+@given(_numbers, _numbers, _effects)
+def test_the_mean_absolute_error_fits_targets_below_zero(new: float, old: float, effect: float) -> None:
+    scores = [
+        Score(metrics={"rmsle": 0.0, "mae": number}, dataset_digest="a" * 64, rows=10)
+        for number in (new, old)
+    ]
+    policy = PromotionPolicy(metric="mae", minimum_effect=effect)
+    champion = Champion(version=1, generation=1, score=scores[1])
+    verdict = decide(policy, scores[0], champion, Compared(targets_below_zero=10))
+    assert (verdict.decision is Decision.PROMOTE) == (old - new > effect)
+
+
+@given(_numbers, _numbers)
+def test_the_same_model_is_never_better(new: float, old: float) -> None:
+    """Whatever the two numbers say."""
+    verdict = decide(PromotionPolicy(), _score(new), _champion(old), Compared(same_predictions=True))
+    assert verdict.decision is Decision.DECLINE
+    assert verdict.reasons[0].startswith("the same model as version 1")
+
+
+@given(_numbers, _numbers, st.one_of(st.none(), st.integers(0, 10)))
+def test_what_the_champion_saw_of_the_reference_is_always_told_and_decides_nothing(
+    new: float, old: float, seen: int | None
+) -> None:
+    compared = Compared(champion_trained_rows=seen)
+    verdict = decide(PromotionPolicy(), _score(new), _champion(old), compared)
+    assert verdict.decision is decide(PromotionPolicy(), _score(new), _champion(old)).decision
+    (told,) = [check.detail for check in verdict.checks if check.name == "champion_on_the_reference"]
+    assert ("nobody knows" if seen is None else f"{seen} of 10 reference rows trained") in told
+    assert (told in verdict.reasons) == bool(seen)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20), st.integers(0, 19), st.floats(0, 1e-8))
+def test_two_models_are_the_same_if_every_prediction_agrees(
+    predictions: list[float], place: int, apart: float
+) -> None:
+    """And then their scores differ by so little that the scores alone never tell them apart."""
+    one = np.array(predictions)
+    other = one.copy()
+    other[place % len(one)] *= 1 + apart
+    same = same_predictions(one, other)
+    if apart <= 0.99 * SAME_RELATIVE or not one[place % len(one)]:
+        assert same
+    if apart >= 1.01 * SAME_RELATIVE and one[place % len(one)]:
+        assert not same
+    truth = np.abs(one) + 1
+    scores = [
+        Score(metrics={"rmsle": rmsle(truth, said)}, dataset_digest="a" * 64, rows=1) for said in (one, other)
+    ]
+    assert may_be_the_same(*scores) or not same
+
+
+def test_what_is_no_number_is_the_same_as_nothing() -> None:
+    assert not same_predictions(np.array([1.0, np.nan]), np.array([1.0, np.nan]))
+    assert not may_be_the_same(_score(None), _score(0.5))

@@ -16,8 +16,9 @@ from domain.dataset_limits import DatasetLimits
 from domain.split_rules import SPLIT_RULES, GeographicSplit, HashSplit, SplitRules, TemporalSplit
 from service.adapters.files.atomic import AtomicFiles
 from service.adapters.polars.frames import open_dataset
-from service.adapters.polars.splitting import plan_split, write_parts
-from tests.straight_split import key_position, straight_split
+from service.adapters.polars.splitting import Plan, plan_split, write_parts
+from service.adapters.polars.standing import fates_of, made_reference
+from tests.straight_split import key_position, straight_fates, straight_split
 
 PLACES = ["north", "Süd", "NO", "", "南"]
 STREAMED = DatasetLimits(in_memory_cells=0)
@@ -121,7 +122,16 @@ def _parts_of(
 
 def on_disk(folder: Path, found: SplitRules, limits: DatasetLimits) -> dict[str, bytes]:
     """Write every part, the empty ones too; return their bytes."""
-    plan = plan_split(open_dataset(folder / "master.parquet", limits), found)
+    return written_by(planned(folder, found, limits), folder)
+
+
+def planned(folder: Path, found: SplitRules, limits: DatasetLimits) -> Plan:
+    """Where each row of the folder's master goes."""
+    return plan_split(open_dataset(folder / "master.parquet", limits), found)
+
+
+def written_by(plan: Plan, folder: Path) -> dict[str, bytes]:
+    """Write every part of a plan; return their bytes."""
     files = AtomicFiles()
     for name in plan.predicates:
         with files.draft(folder / f"{name}.parquet") as draft:
@@ -142,12 +152,16 @@ def test_domain_straight_description_and_files_agree(
     with TemporaryDirectory() as name:
         folder = Path(name)
         pq.write_table(master, folder / "master.parquet")
-        written = on_disk(folder, found, DatasetLimits())
+        plan = planned(folder, found, DatasetLimits())
+        written = written_by(plan, folder)
+        fates = fates_of(plan.counts, made_reference(plan.counts)).by_name
+        assert fates == straight_fates(master.to_pandas(), content)
         carried = {part: pq.read_table(folder / f"{part}.parquet")["carried"].to_pylist() for part in written}
         assert carried == expected
         assert pq.read_table(folder / "train.parquet").column_names == master.column_names
         pq.write_table(master, folder / "master.parquet", row_group_size=group)
-        assert on_disk(folder, found, STREAMED) == written
+        streamed = planned(folder, found, STREAMED)
+        assert (written_by(streamed, folder), streamed.counts) == (written, plan.counts)
 
 
 @settings(max_examples=30, deadline=None)

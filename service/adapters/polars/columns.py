@@ -1,15 +1,28 @@
 """Columns as expressions that know one kind of null, whatever a file's types are."""
 
+from collections.abc import Iterable
+
 import polars as pl
+import polars.selectors as cs
 
 from domain.data_contract import ColumnType
 from domain.single_floats import single
 from service.adapters.polars.frames import word_for
 
 
+def exactly(name: str) -> pl.Expr:
+    """The column of this very name; `pl.col` takes `*` and `^x$` for patterns."""
+    return cs.by_name(name).as_expr()
+
+
+def all_of(names: Iterable[str]) -> list[pl.Expr]:
+    """The columns of these very names, in their order."""
+    return [exactly(name) for name in names]
+
+
 def value_of(name: str, dtype: pl.DataType) -> pl.Expr:
     """The column with NaN as null, and text as plain text."""
-    column = pl.col(name)
+    column = exactly(name)
     if dtype.is_float():
         return column.fill_nan(None)
     if word_for(dtype) == "string" and dtype != pl.String:
@@ -18,11 +31,12 @@ def value_of(name: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def key_value_of(name: str, dtype: pl.DataType, column_type: ColumnType) -> pl.Expr:
-    """The column in the one type in which keys of two files can be compared: text, or 64 bit integers.
+    """The column in the one type in which two files can be compared: text, or integers of 128 bits.
 
-    A float key keeps its own type; integers that a file stores as floats become integers.
+    Those hold whole numbers with and without a sign. A float column keeps its own type; integers that a file
+    stores as floats become integers.
     """
-    kind = {"string": pl.String, "int": pl.Int64, "float": pl.Float64}[column_type]
+    kind = {"string": pl.String, "int": pl.Int128, "float": pl.Float64}[column_type]
     return value_of(name, dtype).cast(kind, strict=False).alias(name)
 
 

@@ -12,7 +12,8 @@ import polars.selectors as cs
 
 from domain.compatibility import fits
 from domain.data_contract import ColumnRule, DataContract
-from service.adapters.polars.columns import is_among, value_of
+from domain.nearest import nearest
+from service.adapters.polars.columns import all_of, is_among, value_of
 from service.adapters.polars.frames import Dataset, engine_errors
 from service.adapters.polars.repeated_keys import count_repeats, sample_repeats
 from service.adapters.polars.text_format import breaks_format
@@ -20,6 +21,11 @@ from service.adapters.polars.text_format import breaks_format
 SAMPLES: Final = 5  # keys per violation: enough to find the rows, few enough for an event
 _LONGEST_KEY: Final = 200  # characters
 _MOST_SAMPLED: Final = 50  # violations that get samples; each costs a pass over the file
+_LOOKED_AT: Final = 1_000  # rows that break a rule, for the values that are found in them
+_MOST_SAID: Final = 3
+_LONGEST_VALUE: Final = 80
+_FOUND: Final = "found"
+_LARGEST_WHOLE: Final = 2.0**127  # of the widest integers that whole numbers in floats are compared as
 
 Row = dict[str, Any]
 
@@ -28,8 +34,9 @@ Row = dict[str, Any]
 class Observation:
     """What one look at a dataset found; `violations` and `statistics` are JSON.
 
-    A violation is {column, rule, count, allowed, sample_keys}; statistics are, per contract column, nulls
-    and for numbers min, max, mean, std.
+    A violation is {column, rule, count, allowed, sample_keys}, and where values break a rule also
+    {found_values, nearest}: some of them, and the allowed one nearest to the first. Statistics are, per
+    contract column, nulls and for numbers min, max, mean, std.
     """
 
     violations: list[Row]
@@ -93,7 +100,8 @@ def _number_rules(name: str, rule: ColumnRule, dtype: pl.DataType) -> Iterator[_
     if dtype.is_float():
         yield _Rule(name, "finite", column.is_infinite(), "finite numbers")
         if rule.type == "int":
-            yield _Rule(name, "integer", column.is_finite() & (column != column.floor()), "integers")
+            whole = (column == column.floor()) & (column.abs() < _LARGEST_WHOLE)
+            yield _Rule(name, "integer", column.is_finite() & ~whole, "integers")
     if rule.min is not None:
         yield _Rule(name, "min", column < rule.min, f"at least {rule.min}")
     if rule.max is not None:
@@ -131,16 +139,53 @@ def _is_a_number(value: float | None) -> bool:
 
 def _described(dataset: Dataset, contract: DataContract, broken: list[tuple[_Rule, int]]) -> list[Row]:
     """Add keys of some of the rows that break each rule."""
-    keys = [name for name in contract.primary_key if name in dataset.schema]
-    sampled = [
-        dataset.frame.filter(rule.broken).select(keys).head(SAMPLES) for rule, _ in broken[:_MOST_SAMPLED]
-    ]
-    frames = pl.collect_all(sampled, engine="streaming") if keys else []
-    samples = [sample_keys(frame) for frame in frames] + [[] for _ in broken[len(frames) :]]
+    sampled = [_broken_rows(rule, dataset, contract) for rule, _ in broken[:_MOST_SAMPLED]]
+    frames = pl.collect_all(sampled, engine="streaming")
+    told: list[Row] = [_told(frame, rule, contract) for frame, (rule, _) in zip(frames, broken, strict=False)]
+    told += [{} for _ in broken[len(frames) :]]
     return [
-        _violation(rule.column, rule.name, count, rule.allowed) | {"sample_keys": sample}
-        for (rule, count), sample in zip(broken, samples, strict=True)
+        _violation(rule.column, rule.name, count, rule.allowed) | more
+        for (rule, count), more in zip(broken, told, strict=True)
     ]
+
+
+def _broken_rows(rule: _Rule, dataset: Dataset, contract: DataContract) -> pl.LazyFrame:
+    """Some rows that break a rule: the value that stands there, under a name of our own, then the key."""
+    keys = [name for name in contract.primary_key if name in dataset.schema]
+    ours = _FOUND
+    while ours in keys:
+        ours += "_"
+    value = value_of(rule.column, dataset.schema[rule.column]).alias(ours)
+    return dataset.frame.filter(rule.broken).head(_LOOKED_AT).select(value, *all_of(keys))
+
+
+def _told(rows: pl.DataFrame, rule: _Rule, contract: DataContract) -> Row:
+    """Keys of the first rows that break a rule, and distinct values that stand there."""
+    keys = rows[:, 1:].head(SAMPLES)
+    values = [_as_json(value) for value in rows.to_series(0).unique(maintain_order=True).head(SAMPLES)]
+    allowed = contract.columns[rule.column].allowed_values if rule.name == "allowed_values" else None
+    return {
+        "sample_keys": sample_keys(keys) if keys.width else [],
+        "found_values": values,
+        "nearest": nearest(values[0], allowed) if values and allowed else None,
+    }
+
+
+def _as_json(value: Any) -> Any:
+    """A value for an event: bounded, and a number that JSON knows."""
+    if isinstance(value, str):
+        return value[:_LONGEST_VALUE]
+    return value if value is None or _is_a_number(value) else str(value)
+
+
+def sentence(violation: Row) -> str:
+    """A violation for people: column, rule, how often, what was found, and what is allowed or near."""
+    said = f"{violation['column']}: {violation['rule']} ({violation['count']})"
+    found, near = violation.get("found_values") or [violation.get("found")], violation.get("nearest")
+    if found != [None]:
+        values = ", ".join(map(repr, found[:_MOST_SAID]))
+        said += f", found {values}, allowed {violation['allowed'][:_LONGEST_VALUE]}"
+    return said if near is None else f"{said}, nearest {near!r}"
 
 
 def sample_keys(keys: pl.DataFrame) -> list[Any]:

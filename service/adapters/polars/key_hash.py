@@ -4,6 +4,7 @@ import polars as pl
 from xxhash import xxh64_intdigest
 
 from domain.split_rules import HashSplit
+from service.adapters.polars.columns import exactly
 
 
 def positions(rules: HashSplit, schema: pl.Schema) -> pl.Expr:
@@ -17,8 +18,8 @@ def positions(rules: HashSplit, schema: pl.Schema) -> pl.Expr:
 
 
 def _canonical(name: str, dtype: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    return column.cast(pl.Int64).cast(pl.String) if dtype.is_float() else column.cast(pl.String)
+    column = exactly(name)
+    return column.cast(pl.Int128).cast(pl.String) if dtype.is_float() else column.cast(pl.String)
 
 
 def _netstring(text: str) -> str:

@@ -11,9 +11,10 @@ import polars as pl
 
 from domain.split_rules import REFERENCE, TRAIN, GeographicSplit, HashSplit, Number, SplitRules, TemporalSplit
 from service.adapters.files.atomic import Draft
-from service.adapters.polars.columns import is_among, value_of
+from service.adapters.polars.columns import all_of, exactly, is_among, value_of
 from service.adapters.polars.frames import Dataset, engine_errors
 from service.adapters.polars.key_hash import positions
+from service.adapters.polars.standing import STANDING, Counts, counts_of, read_counts, standing_of
 
 # Fixed, so that the same rows are the same bytes on any worker, however the master was laid out. Level 1
 # of zstd: hardly slower than snappy, and a third less to hash, copy and push afterwards.
@@ -24,12 +25,15 @@ _ROW_GROUP: Final = 65_536
 class Plan:
     """Which rows go where: a predicate and the number of rows of each part, in the rules' order.
 
-    The parts are train, reference, and the moving tests. `columns` are the master's own.
+    The parts are train, reference, and the moving tests. `standing` is each row's, `counts` how many rows
+    have which. `columns` are the master's own.
     """
 
     dataset: Dataset
     predicates: Mapping[str, pl.Expr]
     rows: Mapping[str, int]
+    standing: pl.Expr
+    counts: Counts
     columns: Sequence[str]
 
 
@@ -41,19 +45,34 @@ def plan_split(dataset: Dataset, rules: SplitRules) -> Plan:
     columns = dataset.schema.names()
     with engine_errors(dataset.path):
         predicates = dict(_predicates(dataset, rules, _latest(dataset, rules)))
+        questions = {**predicates, STANDING: standing_of(predicates, _period(dataset, rules))}
         if dataset.in_memory:
-            dataset, predicates = _answered(dataset, predicates)
-        counts = dataset.frame.select(rule.sum().alias(part) for part, rule in predicates.items())
-        rows = counts.collect(engine="streaming").row(0, named=True)
-    return Plan(dataset, predicates, rows, columns)
+            dataset, questions = _answered(dataset, questions)
+        standing = questions.pop(STANDING)
+        sums = [rule.sum().alias(part) for part, rule in questions.items()]
+        counted = dataset.frame.select(*sums, *counts_of(standing)).collect(engine="streaming")
+    found = counted.row(0, named=True)
+    return Plan(
+        dataset=dataset,
+        predicates=questions,
+        rows={part: found[part] for part in questions},
+        standing=standing,
+        counts=read_counts(found),
+        columns=columns,
+    )
 
 
-def _answered(dataset: Dataset, predicates: Mapping[str, pl.Expr]) -> tuple[Dataset, dict[str, pl.Expr]]:
+def _answered(dataset: Dataset, questions: Mapping[str, pl.Expr]) -> tuple[Dataset, dict[str, pl.Expr]]:
     """Put the answers into columns of the frame in memory: each question is asked once."""
-    masks = {part: _unused(f"__laurel_{part}", dataset) for part in predicates}
-    asked = dataset.frame.with_columns(**{masks[part]: rule for part, rule in predicates.items()})
-    frame = asked.collect(engine="streaming").lazy()
-    return replace(dataset, frame=frame), {part: pl.col(mask) for part, mask in masks.items()}
+    names = {asked: _unused(f"__laurel_{asked}", dataset) for asked in questions}
+    answers = [question.alias(names[asked]) for asked, question in questions.items()]
+    frame = dataset.frame.with_columns(answers).collect(engine="streaming").lazy()
+    return replace(dataset, frame=frame), {asked: exactly(name) for asked, name in names.items()}
+
+
+def judging(dataset: Dataset, rules: SplitRules) -> pl.Expr:
+    """True for each row of `dataset` that may stand in the reference by the rules."""
+    return dict(_predicates(dataset, rules, latest=None))[REFERENCE]
 
 
 def write_parts(plan: Plan, drafts: Mapping[str, Draft]) -> None:
@@ -81,7 +100,7 @@ def write_parts(plan: Plan, drafts: Mapping[str, Draft]) -> None:
 
 def rows_of(plan: Plan, part: str) -> pl.LazyFrame:
     """The master's rows of one part, in its order, with its columns."""
-    return plan.dataset.frame.filter(plan.predicates[part]).select(plan.columns)
+    return plan.dataset.frame.filter(plan.predicates[part]).select(all_of(plan.columns))
 
 
 def _unused(name: str, dataset: Dataset) -> str:

@@ -125,6 +125,7 @@ class FakeDatasetFiles:
     def __init__(self, script: Script) -> None:
         self.faults: list[Fault] = []
         self.parts = some_parts("recent_1_year")
+        self.trained_rows: int | None = 0
         self._script = script
 
     async def check(self, config: ResolvedConfig) -> Sequence[Fault]:
@@ -149,6 +150,11 @@ class FakeDatasetFiles:
         del config, parts
         await self._script.play("publish")
 
+    async def count_trained(self, *asked: Any) -> int | None:
+        del asked
+        await self._script.play("count_trained")
+        return self.trained_rows
+
 
 class FakeVersions:
     """The port `DatasetVersions`."""
@@ -170,6 +176,7 @@ class FakeTrainer:
         self.champions: dict[int, float | None] = {}
         self.records: list[ModelRecord] = []
         self.digest = REFERENCE
+        self.same = False
         self.uploads: list[bool] = []  # each time, if it was said to be the first
         self._script = script
 
@@ -207,6 +214,11 @@ class FakeTrainer:
         del config, parts
         await self._script.play("score_champion")
         return a_score(self.champions[version.version], self.digest)
+
+    async def same_predictions(self, *asked: Any) -> bool:
+        del asked
+        await self._script.play("same_predictions")
+        return self.same
 
 
 class NoPictures:

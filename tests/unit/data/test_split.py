@@ -142,7 +142,8 @@ def test_an_empty_moving_test_is_skipped_with_a_warning(tmp_path: Path) -> None:
         "recent_3_year": ["c"],
         "recent_900_year": ["c", "f"],
     }
-    assert parts.warnings == ("optional test recent_1_year is skipped: no row is that recent",)
+    assert parts.warnings[0] == "optional test recent_1_year is skipped: no row is that recent"
+    assert codes_of(parts) == ["moving_test_empty", "small_reference"]
 
 
 def test_a_test_that_left_the_rules_is_not_evaluated_again(tmp_path: Path) -> None:
@@ -163,7 +164,90 @@ def test_rows_of_unknown_time_are_reported_by_the_temporal_rule(tmp_path: Path) 
         "reference_test_period": {"min": 2012},
     }
     parts = split_small(tmp_path, small_table(year=[2010, None, 2011, 2012, 2012, None]), split=rules)
-    assert parts.warnings == ("2 rows without year are used for nothing",)
+    assert "2 rows without year are used for nothing" in parts.warnings
+    assert parts.fates is not None
+    assert parts.fates.unused["no_period"] == 2
+
+
+def codes_of(parts: SplitParts) -> list[str]:
+    """The codes of a split's warnings, which are its sentences too."""
+    assert parts.warnings == tuple(warning.message for warning in parts.told_warnings)
+    return [warning.code for warning in parts.told_warnings]
+
+
+def many(count: int) -> pa.Table:
+    """As many rows, every second of them held back."""
+    place = [("north", "south")[number % 2] for number in range(count)]
+    numbers = [float(number) for number in range(count)]
+    keys = [f"key {number}" for number in range(count)]
+    return small_table(key=keys, place=place, year=[2010] * count, size=numbers, price=numbers)
+
+
+def test_a_small_reference_is_warned_of(tmp_path: Path) -> None:
+    """Fewer than 30 rows judge by luck; 30 do not."""
+    split = {**SMALL_SPLIT, "moving_test_period": None}
+    assert codes_of(split_small(tmp_path / "29", many(58), split=split)) == ["small_reference"]
+    assert codes_of(split_small(tmp_path / "30", many(60), split=split)) == []
+
+
+@pytest.mark.parametrize(
+    ("named", "there", "meant"),
+    [
+        ("Sao Paulo", "São Paulo", "São Paulo"),
+        ("Zürich ", "Zürich", "Zürich"),
+        ("NORTH", "north", "north"),
+        ("Amstrdam", "Amsterdam", "Amsterdam"),
+        ("nowhere at all", "north", None),
+    ],
+)
+def test_a_locality_without_rows_is_refused_before_a_reference_is_made(
+    tmp_path: Path, named: str, there: str, meant: str | None
+) -> None:
+    """One accent too many, and the rows that were meant would train for ever."""
+    table = small_table(place=["north", "north", there, None, "north", there])
+    rules = {**SMALL_SPLIT, "test_localities": ["north", named]}
+    error = refusal(lambda: split_small(tmp_path, table, split=rules), "locality_without_rows")
+    assert error.facts["localities"] == [{"locality": named, "nearest": meant}]
+    assert repr(meant or named) in error.message
+    assert not list(tmp_path.glob("reference/**/*.parquet"))
+
+
+def test_a_locality_whose_rows_have_gone_is_warned_of_once_there_is_a_reference(tmp_path: Path) -> None:
+    """The reference stays what it was; a person should know."""
+    rules = {**SMALL_SPLIT, "test_localities": ["north", "east"]}
+    places = ["north", "north", "south", None, "east", "south"]
+    made = split_small(tmp_path, small_table(place=places), split=rules)
+    places[4] = "least"
+    kept = small_table(place=places, year=[2010, 2013, 2011, 2012, 2015, 2009]).filter(
+        [True, True, True, True, False, True]
+    )
+    parts = split_small(tmp_path, kept, split=rules, run="later", expected_reference=made.reference.sha256)
+    assert codes_of(parts) == ["locality_without_rows", "small_reference", "reference_keys_left_master"]
+    assert parts.told_warnings[0].facts["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("periods", "form"),
+    [
+        ([202011, 202012, 202101, 202102, 202012, 202011], "YYYYMM"),
+        ([20201131, 20201201, 20210101, 20201101, 20201102, 20201103], "YYYYMMDD"),
+        ([202050, 202052, 202101, 202102, 202051, 202049], "YYYYWW"),
+        ([20203, 20204, 20211, 20202, 20204, 20203], "YYYYQ"),
+        ([2020, 2021, 2020, 2019, 2021, 2020], None),
+        ([24250, 24251, 24252, 24239, 24240, 24241], None),
+        ([18_262, 18_293, 18_322, 18_353, 18_383, 18_414], None),
+    ],
+)
+def test_periods_that_are_dates_are_warned_of_where_windows_are_cut(
+    tmp_path: Path, periods: list[int], form: str | None
+) -> None:
+    """202101 minus 2 is no month; a year, a month's number or a day's number can be counted with."""
+    rules = {**SMALL_SPLIT, "reference_test_period": {"min": min(periods), "max": max(periods)}}
+    parts = split_small(tmp_path, small_table(year=periods), split=rules)
+    assert [warning.facts["form"] for warning in parts.told_warnings if "form" in warning.facts] == (
+        [form] if form else []
+    )
+    assert (form is None) or any(form in sentence for sentence in parts.warnings)
 
 
 class GrowingMaster:

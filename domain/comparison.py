@@ -1,0 +1,49 @@
+"""Two models beside their scores: whether they are the same, and what the champion had seen before."""
+
+from typing import Final
+
+import numpy as np
+
+from domain.metrics import Floats
+from domain.run_warnings import RunWarning
+from domain.score import Score
+from domain.values import Value
+
+# Predictions that differ by less are one number: sums of products may be added up in another order.
+SAME_RELATIVE: Final = 1e-9
+# If every prediction agrees so far, two rmsle differ by no more: it is a distance between logarithms.
+_SAME_RMSLE: Final = 2 * SAME_RELATIVE
+
+
+class Compared(Value):
+    """What the gate is told beside the scores; `generation` is the champion's, None without one.
+
+    `targets_below_zero` counts rows of the reference. `champion_trained_rows` says how many of the
+    `reference_rows` the champion was trained on, None when nobody knows. `rows_without_effect` is None unless
+    the training part is the champion's, byte for byte, and so are the versions: rows that are new since then.
+    """
+
+    generation: int | None = None
+    reference_rows: int = 0
+    targets_below_zero: int = 0
+    same_predictions: bool = False
+    champion_trained_rows: int | None = None
+    rows_without_effect: int | None = None
+    warnings: tuple[RunWarning, ...] = ()
+
+
+NOTHING_COMPARED: Final = Compared()
+
+
+def same_predictions(one: Floats, other: Floats) -> bool:
+    """True when every prediction agrees with the other's; what is no number agrees with nothing."""
+    return bool(np.isclose(one, other, rtol=SAME_RELATIVE, atol=0.0).all())
+
+
+def may_be_the_same(one: Score, other: Score) -> bool:
+    """False when the scores alone show that two models are not the same."""
+    numbers = one.number("rmsle"), other.number("rmsle")
+    if None in numbers or one.dataset_digest != other.dataset_digest:
+        return False
+    first, second = (number for number in numbers if number is not None)
+    return abs(first - second) <= _SAME_RMSLE
