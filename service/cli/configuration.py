@@ -128,10 +128,17 @@ def check(*, as_json: AsJson = False) -> None:
     """Check active_config.yaml and every file of the four families; name each fault with its line."""
     settings = read_settings()
     faults, versions = asyncio.run(config_faults(settings))
+    questions = list(config_families(settings).questions(settings.gate.metric))
     if as_json:
-        print_json({"faults": [fault.model_dump() for fault in faults], "versions": versions})
+        told = {"faults": faults, "questions": questions}
+        print_json(
+            {name: [one.model_dump() for one in found] for name, found in told.items()}
+            | {"versions": versions}
+        )
     else:
         _print_check(settings, faults, versions)
+        for question in questions:
+            say(f"question: {fault_line(question)}", style="yellow")
     if faults:
         raise typer.Exit(Exit.NO)
 

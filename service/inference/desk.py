@@ -23,6 +23,7 @@ from service.web.problems import Problem
 log = structlog.get_logger("laurel.inference")
 
 _MOST_FAULTS: Final = 1000  # in one answer; a list of rows may have any number
+_MOST_HELPED: Final = 3  # of them
 _UNPROCESSABLE: Final = HTTPStatus.UNPROCESSABLE_ENTITY.value
 
 
@@ -57,7 +58,7 @@ class Desk:
             return b"[" + ",".join(self._answers(asked)).encode() + b"]"
         row = self._checks.taken(asked)
         if row is None:
-            raise _invalid([*self._checks.faults(asked, 0)])
+            raise _invalid(self._helpful([*self._checks.faults(asked, 0)], [asked]))
         began = time.perf_counter()
         said = self._predict([row])
         self._metrics.one_row.observe(time.perf_counter() - began)
@@ -73,13 +74,18 @@ class Desk:
         rows = [self._checks.taken(row) for row in asked]
         if None in rows:
             faults = (fault for place, row in enumerate(asked) for fault in self._checks.faults(row, place))
-            raise _invalid([*islice(faults, _MOST_FAULTS)])
+            raise _invalid(self._helpful([*islice(faults, _MOST_FAULTS)], asked))
         if not rows:
             return iter(())
         began = time.perf_counter()
         said = self._predict([row for row in rows if row is not None])
         self._metrics.list_of_rows.observe(time.perf_counter() - began)
         return map(self._shown, said)
+
+    def _helpful(self, faults: Sequence[InputFault], asked: Sequence[Any]) -> list[InputFault]:
+        """The first faults say what may be meant: to look for it takes longer than all the rest."""
+        first = [self._checks.with_nearest(fault, asked[fault.row]) for fault in faults[:_MOST_HELPED]]
+        return [*first, *faults[_MOST_HELPED:]]
 
     def _shown(self, prediction: float) -> str:
         return f'{{"prediction":{prediction!r}{self._tail}'

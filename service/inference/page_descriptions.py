@@ -20,6 +20,7 @@ def _object(**properties: Any) -> dict[str, Any]:
 
 _PROBLEM: Final = _object(type=_TEXT, title=_TEXT, status={"type": "integer"}, detail=_TEXT, reason=_TEXT)
 _FAULT: Final = _object(row={"type": "integer", "minimum": 0}, field=_TEXT, came=_TEXT, allowed=_TEXT)
+_FAULT["properties"]["nearest"] = {"description": "The allowed value nearest to what came."}
 
 # The schemas that do not depend on the model.
 SCHEMAS: Final[Mapping[str, Any]] = {

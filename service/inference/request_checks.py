@@ -5,26 +5,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from domain.nearest import nearest
 from domain.single_floats import single
 from service.inference.request_fields import LARGEST_NUMBER, RequestField
 
 _LONGEST_CAME: Final = 80
+_MOST_COMPARED: Final = 300  # values that are compared sign by sign with what came
 _REFUSED: Final = object()
 _Take = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
 class InputFault:
-    """One field that cannot be taken: in which row, what came and what is allowed."""
+    """One field that cannot be taken: in which row, what came, what is allowed and what may be meant."""
 
     row: int
     field: str
     came: str
     allowed: str
+    nearest: Any = None
 
     def as_json(self) -> dict[str, Any]:
         """As it stands in an answer."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class RequestChecks:
@@ -63,6 +66,15 @@ class RequestChecks:
         if self._refuse_unknown:
             for name in sorted(row.keys() - self._fields.keys()):
                 yield InputFault(place, name[:_LONGEST_CAME], came(row[name]), "no such field")
+
+    def with_nearest(self, fault: InputFault, row: Any) -> InputFault:
+        """The same fault with the allowed value that is nearest to what came, where values are listed."""
+        field = self._fields.get(fault.field)
+        values = None if field is None else field.values
+        value = row.get(fault.field) if isinstance(row, dict) else None
+        if not values or len(values) > _MOST_COMPARED or len(str(value)) > _LONGEST_CAME:
+            return fault
+        return replace(fault, nearest=nearest(value, values))
 
     def fault(self, row: Mapping[str, Any], name: str, place: int, allowed: str | None = None) -> InputFault:
         """Say of one field that it cannot be taken."""

@@ -44,7 +44,7 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("mlflow_run_id", "run_id", "address"), texts),
     **dict.fromkeys(("version", "generation"), wholes),
     **dict.fromkeys(("previous_version", "previous_generation"), maybe_wholes),
-    **dict.fromkeys(("champion_version", "champion_generation"), maybe_wholes),
+    **dict.fromkeys(("champion_version", "champion_generation", "champion_trained_rows"), maybe_wholes),
     **dict.fromkeys(("served_version", "served_generation", "confirmed_generation"), maybe_wholes),
     **dict.fromkeys(("candidate", "champion"), scores),
     "versions": triples,

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from domain.compatibility import compatibility_faults
+from domain.config_questions import contract_question, split_question
 from domain.data_contract import DataContract
 from domain.errors import NeverRetry, TryLater
 from domain.faults import Fault
@@ -100,6 +102,17 @@ class FileConfigFamilies:
                     faults += _fit(contract.value, file)
                 broken = contract.name if contract is not None and contract.faults else None
                 yield JudgedConfig(ConfigUse(reader.family, f"v{file.version}", file.sha256), faults, broken)
+
+    def questions(self, metric: str) -> Iterator[Fault]:
+        """What usable contracts and splits should be asked about; `metric` is the gate's."""
+        asking: tuple[tuple[ConfigReader[Any], Callable[[Any], Fault | None]], ...] = (
+            (self._contracts, partial(contract_question, metric=metric)),
+            (self._splits, split_question),
+        )
+        for reader, ask in asking:
+            for file in reader.files():
+                if file.value and file.document and (asked := ask(file.value)):
+                    yield located(asked, file.document)
 
     def _named_contract(
         self, file: ConfigFile[Any]

@@ -22,31 +22,57 @@ def free_bytes(path: Path) -> int | None:
     return None
 
 
+def lacks_inodes(path: Path) -> bool:
+    """True when the disk of `path` can take no further file, however much room it has."""
+    for folder in (path, *path.parents):
+        try:
+            disk = os.statvfs(folder)
+        except OSError:
+            continue
+        return disk.f_files > 0 and disk.f_favail == 0
+    return False
+
+
 def sorted_error(error: OSError, path: Path) -> TryLater:
-    """Every fault of a disk may pass: no room, a flaky device, a mount or a right that a person mends."""
+    """Every fault of a disk may pass: no room, a flaky device, a mount or a right that a person corrects."""
     code = errno.errorcode.get(error.errno or 0, "unknown")
     if error.errno in NO_ROOM:
-        free = free_bytes(path)
-        return TryLater(
-            "disk_full",
-            f"no room to write {path} ({code}): {free} bytes are free; make room, the run goes on by itself",
-            waiting_on="disk",
-            path=str(path),
-            free_bytes=free,
-            errno=code,
-        )
+        return _no_room(path, code)
+    named = _named(error, path)
     return TryLater(
         "file_error",
-        f"{path}: {error.strerror or error} ({code})",
+        f"{named}: {error.strerror or error} ({code})",
         waiting_on="disk",
-        path=str(path),
+        path=str(named),
         errno=code,
     )
 
 
+def _no_room(path: Path, code: str) -> TryLater:
+    free, inodes = free_bytes(path), lacks_inodes(path)
+    why = "no inode is free: remove files" if inodes else f"{free} bytes are free; make room"
+    return TryLater(
+        "disk_full",
+        f"no room to write {path} ({code}): {why}, the run goes on by itself",
+        waiting_on="disk",
+        path=str(path),
+        free_bytes=free,
+        free_inodes=0 if inodes else None,
+        errno=code,
+    )
+
+
+def _named(error: OSError, path: Path) -> Path:
+    """The file that the system named, be it a source elsewhere; a draft beside `path` is `path` itself."""
+    if not isinstance(error.filename, str | bytes):
+        return path
+    named = Path(os.fsdecode(error.filename))
+    return path if path.parent in named.parents else named
+
+
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Translate OSError while working on `path`; the original stays the cause."""
+    """Translate OSError while working on `path`, or on what it is made of; the original stays the cause."""
     try:
         yield
     except OSError as error:

@@ -10,6 +10,7 @@ import polars as pl
 
 from domain.dataset_limits import DatasetLimits
 from domain.errors import LaurelError, NeverRetry
+from service.adapters.polars.footer import unread_columns
 
 # How types are called in the contract's words; any other type is called by its own name.
 _INTEGERS: Final = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
@@ -60,7 +61,7 @@ def open_dataset(path: Path, limits: DatasetLimits, *, called: Path | None = Non
     name = called or path
     with engine_errors(name):
         frame = scan(path)
-        schema = frame.collect_schema()
+        schema = _schema(frame, path, name)
         if len(schema) > limits.max_columns:
             raise unreadable(name, f"{len(schema)} columns; at most {limits.max_columns} are taken")
         rows = int(frame.select(pl.len()).collect().item())
@@ -71,6 +72,24 @@ def open_dataset(path: Path, limits: DatasetLimits, *, called: Path | None = Non
         if in_memory:
             frame = frame.collect(engine="streaming").lazy()
     return Dataset(name, frame, schema, rows, in_memory)
+
+
+def _schema(frame: pl.LazyFrame, path: Path, name: Path) -> pl.Schema:
+    """The file's columns. Raises NeverRetry that names the column, if one is of a type that is not read."""
+    try:
+        schema = frame.collect_schema()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        if odd := unread_columns(path):
+            raise unreadable(name, _types_not_read(odd)) from error
+        raise
+    if odd := {column: str(dtype) for column, dtype in schema.items() if "Int128" in str(dtype)}:
+        raise unreadable(name, _types_not_read(odd))
+    return schema
+
+
+def _types_not_read(odd: Mapping[str, str]) -> str:
+    said = ", ".join(f"column {column!r} holds {kind}" for column, kind in odd.items())
+    return f"{said}; types of that kind are not read: write the column as another type, or leave it out"
 
 
 def unreadable(path: Path, why: str) -> NeverRetry:

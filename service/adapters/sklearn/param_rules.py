@@ -87,6 +87,10 @@ _CEILINGS: Final[Mapping[ModelType, Mapping[str, _Range]]] = {
     },
 }
 
+_SCORED_BY_LOSS: Final = "'loss' or null, unless early_stopping is false"
+_NO_CATEGORIES: Final = "null or 'from_dtype': columns of categories are named in the features file"
+_IN_TEXT: Final = {"monotone_constraints": "(1,0,-1)", "interaction_constraints": "[[0, 1], [2]]"}
+
 # They stop a fit by a validation set or by code of the caller's, and a training here has neither.
 _NOT_HERE: Final = frozenset({"callbacks", "early_stopping_rounds"})
 
@@ -104,12 +108,33 @@ def param_faults(model_type: ModelType, estimator: type, params: Mapping[str, An
     known = known_names(estimator)
     unknown = [_unknown(model_type, name, known) for name in params if name not in known]
     rules = _CEILINGS[model_type]
-    return unknown + [
+    bad = [
         _bad(model_type, name, value, allowed)
         for name, value in params.items()
         if name in known
         for allowed in _objections(estimator, name, value, rules.get(name))
     ]
+    named = {fault.field for fault in bad}
+    unusable = (_bad(model_type, name, params[name], how) for name, how in _unusable(model_type, params))
+    return unknown + bad + [fault for fault in unusable if fault.field not in named]
+
+
+def _unusable(model_type: ModelType, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Params that the library takes and with which a run cannot end well, each with what is allowed.
+
+    Their fit fails on nameless columns, or makes a model of parts that no loader may trust.
+    """
+    if model_type == "xgboost":
+        for name, example in _IN_TEXT.items():
+            if not isinstance(params.get(name), str | None):
+                yield name, f"text, such as {example!r}"
+    if model_type != "hist_gradient_boosting":
+        return
+    categories = params.get("categorical_features")
+    if isinstance(categories, list) and any(named is not False for named in categories):
+        yield "categorical_features", _NO_CATEGORIES
+    if params.get("scoring") not in {None, "loss"} and params.get("early_stopping") is not False:
+        yield "scoring", _SCORED_BY_LOSS
 
 
 def _objections(estimator: type, name: str, value: object, rule: _Range | None) -> Iterator[str]:

@@ -122,3 +122,21 @@ def test_a_folder_without_configuration_is_a_fault(laurel: Laurel, whole: dict[s
 
     assert ended.code == Exit.NO
     assert "active_config.yaml" in ended.out
+
+
+def test_what_may_not_be_meant_is_asked_about(laurel: Laurel, whole: dict[str, str], example: Path) -> None:
+    """A target that may be below 0 under rmsle, durations that are subtracted from dates: no fault yet."""
+    contract, split = example / "data_contracts" / "v1.yaml", example / "splits" / "v1.yaml"
+    text = contract.read_text(encoding="utf-8")
+    contract.write_text(text.replace("non_nullable: true, min: 1}", "non_nullable: true}"), encoding="utf-8")
+    text = split.read_text(encoding="utf-8")
+    split.write_text(text.replace("{min: 2006, max: 2008}", "{min: 200601, max: 200812}"), encoding="utf-8")
+
+    ended = laurel("config", "check", **whole)
+
+    assert ended.code == Exit.DONE, ended.out
+    assert "data_contracts/v1.yaml:8: can the target Sale_Price be below 0?" in ended.out
+    assert "min: 0 for the target, or GATE__METRIC=mae" in ended.out
+    assert "is Year_Sold a date written as YYYYMM?" in ended.out
+    by_mae = laurel("config", "check", "--json", GATE__METRIC="mae", **whole)
+    assert [asked["code"] for asked in by_mae.json["questions"]] == ["period_is_a_date"]

@@ -55,7 +55,7 @@ def test_a_column_s_name_is_no_pattern(tmp_path: Path, strategy: str, limits: Da
     for folder, names in (("plain", plain), ("odd", PATTERNS)):
         table = pa.table({names[name]: values for name, values in SMALL_ROWS.items()} | {"carried": range(6)})
         features = {**SMALL_FEATURES, "tabular_features": {names["size"]: {"type": "numeric"}}}
-        changes = {
+        changes: dict[str, Any] = {
             "contract": contract_of(names, size={"min": 0}),
             "split": split_of(names, strategy),
             "features": features,
@@ -115,7 +115,7 @@ def test_whole_keys_of_any_size_are_told_apart(
     """A second run finds the reference's own rows, and none of them in train."""
     names = {name: name for name in SMALL_ROWS}
     table = pa.table({**SMALL_ROWS, "key": KEYS[kind]})
-    changes = {
+    changes: dict[str, Any] = {
         "contract": contract_of(names, key={"type": "int"}),
         "split": split_of(names, strategy),
         "limits": limits,

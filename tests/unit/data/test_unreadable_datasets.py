@@ -2,8 +2,10 @@
 
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -136,3 +138,45 @@ def test_limits_have_sane_defaults() -> None:
     """A dataset of ordinary size is far from all of them."""
     assert DatasetLimits().max_rows >= 100_000_000
     assert DatasetLimits().max_columns >= 1_000
+
+
+def _rewritten(path: Path, old: bytes, new: bytes) -> None:
+    """Put other bytes into a footer."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<I", data[-8:-4])
+    footer = data[-8 - length : -8]
+    assert footer.count(old) == 1
+    footer = footer.replace(old, new)
+    path.write_bytes(data[: -8 - length] + footer + struct.pack("<I", len(footer)) + b"PAR1")
+
+
+def _with_interval(path: Path) -> None:
+    """As other engines write one: 12 bytes, said to be an interval."""
+    pq.write_table(
+        pa.table({"ok": [1], "odd": pa.array([b"0" * 12], pa.binary(12))}), path, store_schema=False
+    )
+    _rewritten(path, b"\x18\x03odd\x00", b"\x18\x03odd\x25\x2a\x00")
+
+
+def _with_variant(path: Path) -> None:
+    """A group of two that is said to be a variant."""
+    pq.write_table(
+        pa.table({"ok": [1], "odd": [{"metadata": b"a", "value": b"b"}]}), path, store_schema=False
+    )
+    _rewritten(path, b"\x18\x03odd\x15\x04\x00", b"\x18\x03odd\x15\x04\x5c\x0c\x20\x00\x00\x00")
+
+
+def _with_wide_numbers(path: Path) -> None:
+    pl.DataFrame({"ok": [1], "odd": pl.Series([2**70], dtype=pl.Int128)}).write_parquet(path)
+
+
+@pytest.mark.parametrize(
+    ("write", "kind"),
+    [(_with_interval, "INTERVAL"), (_with_variant, "VARIANT"), (_with_wide_numbers, "Int128")],
+)
+def test_a_column_of_a_type_that_is_not_read_is_named(
+    tmp_path: Path, write: Callable[[Path], None], kind: str
+) -> None:
+    """Whichever engine it is that does not read it, and before any work is done."""
+    write(tmp_path / "m.parquet")
+    assert why_refused(tmp_path / "m.parquet").startswith(f"column 'odd' holds {kind}")

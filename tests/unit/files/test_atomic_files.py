@@ -260,3 +260,26 @@ def test_sweeping_takes_old_leftovers_and_nothing_else(tmp_path: Path) -> None:
     assert [path.name for path in swept] == [f".a.{TEMPORARY_SUFFIX}", f".b.0123{TEMPORARY_SUFFIX}"]
     assert names_in(tmp_path) == [f".young{TEMPORARY_SUFFIX}", "below", "keep"]
     assert sweep(tmp_path / "nowhere", older_than_seconds=0) == []
+
+
+def test_a_source_that_is_missing_is_named_and_no_full_disk(tmp_path: Path) -> None:
+    """A data root was moved, say: the run's own paths still begin with the old one."""
+    source = tmp_path / "old root" / "train.parquet"
+    with pytest.raises(TryLater) as caught:
+        AtomicFiles().copy(source, tmp_path / "new root" / "train.parquet")
+    assert caught.value.reason == "file_error"
+    assert caught.value.facts["path"] == str(source)
+    assert caught.value.message == f"{source}: No such file or directory (ENOENT)"
+
+
+def test_a_disk_without_free_inodes_is_called_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much room it has: nobody should look for large files."""
+    disk = os.statvfs(tmp_path)
+    full = os.statvfs_result([0 if place == 7 else number for place, number in enumerate(disk)])
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    with pytest.raises(TryLater) as caught:
+        AtomicFiles(NthFault("write", 1, ENOSPC).operations).replace(tmp_path / "file", b"1")
+    assert caught.value.reason == "disk_full"
+    assert "no inode is free" in caught.value.message
+    assert "bytes are free" not in caught.value.message
+    assert caught.value.facts["free_inodes"] == 0

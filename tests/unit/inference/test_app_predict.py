@@ -87,6 +87,14 @@ async def test_a_refusal_names_every_field_with_what_came_and_what_is_allowed(st
     ]
 
 
+async def test_a_refusal_names_the_nearest_category_of_the_first_faults(stage: Stage) -> None:
+    """To look for it takes long, so a list full of faults names few."""
+    answer = await stage.predict({**ROW, "kind": "Bôat ", "grade": "midd"})
+    assert [fault.get("nearest") for fault in answer.json()["errors"]] == ["boat", "mid"]
+    many = await stage.predict([{**ROW, "kind": "hous"}] * 10)
+    assert [fault.get("nearest") for fault in many.json()["errors"]] == ["house"] * 3 + [None] * 7
+
+
 async def test_in_a_list_each_fault_names_its_row(stage: Stage) -> None:
     answer = await stage.predict([ROW, {**ROW, "floors": 99}, 5, {**ROW, "grade": "top", "size": -1}])
     assert fields_of(answer) == [(1, "floors"), (2, ""), (3, "size"), (3, "grade")]

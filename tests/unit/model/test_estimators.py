@@ -1,13 +1,17 @@
 """A model definition becomes the estimator that it names, or every reason why not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
+from sklearn.pipeline import Pipeline
 
 from domain.errors import NeverRetry
 from domain.model_definition import MODEL_TYPES, Estimator, ModelType
 from service.adapters.sklearn.estimators import build_estimator, definition_faults, known_params
+from service.adapters.sklearn.loading import load_pipeline
+from service.adapters.sklearn.saving import skops_bytes
 from service.tasks.check_model import check_model
 from tests.straight_model import REGRESSORS
 
@@ -96,3 +100,113 @@ def test_a_bad_definition_is_never_built() -> None:
         build_estimator(Estimator(type="ridge", params={"alpha": "1e5", "beta": 1}), 0)
     assert refusal.value.reason == "bad_config"
     assert len(refusal.value.facts["faults"]) == 2
+
+
+# What the libraries' own pages offer, as far as YAML can say it.
+OFFERED: Mapping[ModelType, Sequence[Mapping[str, Any]]] = {
+    "hist_gradient_boosting": [
+        {"categorical_features": [1, 2]},
+        {"categorical_features": [True, False, False]},
+        {"categorical_features": [False, False, False]},
+        {"categorical_features": []},
+        {"categorical_features": "from_dtype"},
+        {"monotonic_cst": [1, 0, -1]},
+        {"interaction_cst": [[0, 1], [2]]},
+        {"interaction_cst": "pairwise"},
+        {"scoring": "neg_mean_absolute_error", "early_stopping": True},
+        {"scoring": "r2"},
+        {"scoring": "neg_mean_absolute_error", "early_stopping": False},
+        {"scoring": "loss", "early_stopping": True},
+        {"early_stopping": True, "validation_fraction": None},
+        {"loss": "quantile", "quantile": 0.5},
+        {"loss": "poisson"},
+        {"loss": "gamma"},
+        {"loss": "absolute_error"},
+        {"warm_start": True},
+    ],
+    "gradient_boosting": [
+        {"init": "zero"},
+        {"n_iter_no_change": 3},
+        {"loss": "huber"},
+        {"loss": "quantile"},
+        {"loss": "absolute_error"},
+        {"subsample": 0.5, "warm_start": True},
+        {"max_features": "sqrt"},
+    ],
+    "random_forest": [
+        {"oob_score": True, "n_estimators": 40},
+        {"criterion": "absolute_error"},
+        {"criterion": "poisson"},
+        {"bootstrap": False},
+        {"max_samples": 0.5, "max_features": "log2"},
+        {"monotonic_cst": [1, 0, -1]},
+    ],
+    "ridge": [
+        *({"solver": solver} for solver in ("auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga")),
+        {"solver": "lbfgs", "positive": True},
+        {"alpha": 2, "fit_intercept": False},
+    ],
+    "lightgbm": [
+        {"boosting_type": "dart"},
+        {"boosting_type": "goss"},
+        {"objective": "mae"},
+        {"objective": "quantile", "importance_type": "gain"},
+        {"objective": "poisson", "min_split_gain": 0.1},
+    ],
+    "xgboost": [
+        {"booster": "gblinear"},
+        {"booster": "dart"},
+        {"objective": "reg:absoluteerror"},
+        {"objective": "reg:tweedie"},
+        {"monotone_constraints": [1, 0, -1]},
+        {"monotone_constraints": "(1,0,-1)"},
+        {"interaction_constraints": [[0, 1]]},
+        {"interaction_constraints": "[[0, 1]]"},
+        {"eval_metric": ["mae", "rmse"], "importance_type": "gain"},
+        {"tree_method": "exact"},
+        {"grow_policy": "lossguide", "missing": -1.0},
+        {"feature_types": ["q", "q", "c"]},
+        {"base_score": 0.5, "enable_categorical": True},
+    ],
+}
+FEW_TREES: Mapping[ModelType, Mapping[str, Any]] = {
+    "hist_gradient_boosting": {"max_iter": 3},
+    "ridge": {},
+    "lightgbm": {"n_estimators": 3, "min_child_samples": 2},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "params"), [(kind, params) for kind, offered in OFFERED.items() for params in offered]
+)
+def test_what_a_model_file_may_say_can_be_fitted_saved_and_loaded_or_is_refused_first(
+    kind: ModelType, params: Mapping[str, Any]
+) -> None:
+    """Nobody learns of it after the fit."""
+    few = FEW_TREES.get(kind, {"n_estimators": 3})
+    model = Estimator(type=kind, params={**few, **params})
+    if faults := definition_faults(model):
+        assert [fault.field for fault in faults] == [f"model.params.{next(iter(params))}"]
+        assert all(fault.allowed for fault in faults)
+        return
+    rows = np.random.default_rng(0).integers(0, 4, (60, 3)).astype(float)
+    fitted = build_estimator(model, 1).fit(rows, rows.sum(axis=1) + 1)
+    loaded = load_pipeline(skops_bytes(Pipeline([("model", fitted)])), kind)
+    assert loaded.predict(rows).tobytes() == fitted.predict(rows).tobytes()
+
+
+def test_exactly_what_cannot_be_loaded_or_fitted_is_refused() -> None:
+    refused = [
+        params
+        for kind, offered in OFFERED.items()
+        for params in offered
+        if definition_faults(Estimator(type=kind, params=params))
+    ]
+    assert refused == [
+        {"categorical_features": [1, 2]},
+        {"categorical_features": [True, False, False]},
+        {"scoring": "neg_mean_absolute_error", "early_stopping": True},
+        {"scoring": "r2"},
+        {"monotone_constraints": [1, 0, -1]},
+        {"interaction_constraints": [[0, 1]]},
+    ]
