@@ -57,6 +57,20 @@ async def test_a_weaker_candidate_is_declined_and_nothing_of_production_moves(
     assert active_config(deployment) == before
 
 
+async def test_a_retrain_that_could_not_differ_is_declined_as_the_same_model(standing: Standing) -> None:
+    """Both models are asked for every row of the reference, and the split says it before any fit."""
+    deployment = standing.deployment
+    run = await deployment.carried({"reason": "the same once more"})
+    said = await the_event(deployment, run, "model.declined")
+    split, evaluated = [dict(event.data or {}) for event in (await deployment.events(run))[:2]]
+    assert said["decision"] == "DECLINE"
+    assert said["reasons"][0].startswith("same train part, same model as version 1")
+    assert (evaluated["champion_trained_rows"], said["champion_trained_rows"]) == (0, 0)
+    for event in (split, evaluated):
+        (warning,) = [one for one in event["warnings"] if one["code"] == "unchanged_training_part"]
+        assert warning["facts"] == {"version": 1, "generation": 1, "new_rows": 0}
+
+
 async def test_a_request_is_rejected_with_all_its_faults_at_once(
     standing: Standing, mlflow: MlflowRecord
 ) -> None:

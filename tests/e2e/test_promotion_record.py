@@ -17,6 +17,7 @@ from tests.e2e.deployment import event_schema
 from tests.e2e.straight_run import StraightRun, straight_run
 from tests.eventually import eventually
 from tests.mlflow_record import MlflowRecord, RunRecord
+from tests.straight_split import straight_fates
 
 DURATIONS = {"split_duration", "training_duration", "evaluation_duration"}
 
@@ -53,8 +54,13 @@ async def test_every_metric_is_that_of_the_straight_implementation(
     standing: Standing, record: RunRecord, straight: StraightRun
 ) -> None:
     figures = {name: value for name, value in record.metrics.items() if name not in DURATIONS}
+    master = pq.read_table(standing.deployment.world.master).to_pandas()
+    rules = yaml.safe_load(standing.deployment.path("splits/v1").read_text(encoding="utf-8"))
+    fates = straight_fates(master, rules, key="project_id")
+    assert sum(fates.values()) == len(master)
     expected = {
         **straight.metrics,
+        **{f"fate_{name}_rows": rows for name, rows in fates.items()},
         "master_rows": pq.read_metadata(standing.deployment.world.master).num_rows,
     }
     assert figures == pytest.approx(expected, rel=1e-9, abs=1e-12)

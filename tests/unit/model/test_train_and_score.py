@@ -20,6 +20,7 @@ from domain.model_definition import MODEL_TYPES
 from domain.models import ModelPackage
 from domain.score import Score
 from service.adapters.pyarrow.predictions import read_predictions
+from service.tasks.compare import compare
 from service.tasks.model_memory import MEMORY
 from service.tasks.verify import verify
 from tests import straight_model
@@ -310,3 +311,28 @@ def test_a_fit_that_the_estimator_refuses_is_a_failed_fit(data: Dataset, tmp_pat
     with pytest.raises(NeverRetry) as refusal:
         trained(tmp_path / "run", data, model=model)
     assert refusal.value.reason == "fit_failed"
+
+
+def _compared(one: Mapping[str, Any], other: Mapping[str, Any], data: Dataset) -> bool:
+    models = [
+        {"folder": package["folder"], "manifest": package["manifest"], "foreign": False}
+        for package in (one["package"], other["package"])
+    ]
+    asked = {"path": str(data.path), "sha256": data.sha256}
+    return compare(models=models, dataset=asked, target="price")["same"]
+
+
+def test_two_fits_of_one_definition_are_the_same_model_and_another_definition_is_not(
+    data: Dataset, reference: Dataset, tmp_path: Path
+) -> None:
+    """By every prediction, so that a difference in one row in a thousand is one."""
+    one, again = (trained(tmp_path / name, data, model=definition("ridge")) for name in ("one", "again"))
+    other = trained(
+        tmp_path / "other",
+        data,
+        model=definition("ridge") | {"model": {"type": "ridge", "params": {"alpha": 1.5}}},
+    )
+    assert _compared(one, again, reference)
+    assert not _compared(one, other, reference)
+    MEMORY.forget(one["package"]["digest"])
+    assert _compared(one, again, reference)
