@@ -71,7 +71,7 @@ class ExperimentTracker(Protocol):
         name: str | None = None,
         ended_at: datetime | None = None,
     ) -> None:
-        """Set tags, the closing status (FINISHED or FAILED), a new name if given, and when it ended, else now.
+        """Set tags, the closing status (FINISHED or FAILED), a new name if given, and its end, else now.
 
         Safe to repeat.
         """

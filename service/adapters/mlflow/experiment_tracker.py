@@ -160,7 +160,7 @@ class MlflowExperimentTracker:
         name: str | None = None,
         ended_at: datetime | None = None,
     ) -> None:
-        """Set tags, the closing status (FINISHED or FAILED), a new name if given, and when it ended, else now.
+        """Set tags, the closing status (FINISHED or FAILED), a new name if given, and its end, else now.
 
         Safe to repeat.
         """

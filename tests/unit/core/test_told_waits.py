@@ -68,7 +68,7 @@ async def test_a_wait_that_is_over_is_told_once_with_its_length() -> None:
 async def test_whatever_call_of_a_run_waits_the_log_has_its_beginning_and_its_end(
     call: str, stage: Stage
 ) -> None:
-    fails(call, stage, *[AWAY] * 14)
+    fails(call, stage, *[AWAY] * 24)  # two calls, side by side, may share them
     run_id = await stage.ask()
     with capture_logs() as said:
         run = await stage.carry(run_id, stage.runner(retry=PATIENT))
