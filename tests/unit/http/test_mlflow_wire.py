@@ -16,20 +16,32 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 @asynccontextmanager
 async def server(answer: Callable[[], bytes], pause: float = 0.0) -> AsyncIterator[str]:
     """Sends the same piece again and again, as long as somebody reads."""
+    serving: list[asyncio.Task[None]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
             while True:
                 writer.write(answer())
                 await writer.drain()
                 await asyncio.sleep(pause)
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.ensure_future(serve(reader, writer)))
+        try:
+            await serving[-1]
+        finally:
+            writer.transport.abort()
+
+    listening = await asyncio.start_server(accept, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     finally:
         listening.close()
+        for one in serving:
+            one.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(
