@@ -14,15 +14,16 @@ _OURS: Final = _STAMPED_BY_THE_BROKER | _UNPACKED
 _AT_MOST_1_MIB: Final = {"max.message.bytes": str(1 << 20)}
 # A record at the limit of the topic it came from still fits, with our headers.
 _ROOM_FOR_THE_ORIGINAL: Final = {"max.message.bytes": str(4 << 20)}
-# Long enough for a person to come back from a holiday.
+# Long enough for a person to come back from a holiday; and whatever comes, a partition takes no more disk.
 _KEPT_FOR_90_DAYS: Final = {"retention.ms": str(90 * 24 * 3600 * 1000)}
+_AT_MOST_1_GIB: Final = {"retention.bytes": str(1 << 30)}
 
 EVENT_TOPICS: Final = tuple(event.topic for event in OUTGOING)
 
 # What the worker needs; the reload listener reads `model.promoted` only.
 TOPICS: Final[Mapping[str, Mapping[str, str]]] = {
     REQUEST_TOPIC: _OURS | _AT_MOST_1_MIB,
-    DEAD_LETTER_TOPIC: _OURS | _ROOM_FOR_THE_ORIGINAL | _KEPT_FOR_90_DAYS,
+    DEAD_LETTER_TOPIC: _OURS | _ROOM_FOR_THE_ORIGINAL | _KEPT_FOR_90_DAYS | _AT_MOST_1_GIB,
     **dict.fromkeys(EVENT_TOPICS, _OURS),
 }
 

@@ -1,5 +1,6 @@
 """One record as it came from Kafka, and why it may be unreadable."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from domain.request import Coordinates
@@ -23,11 +24,23 @@ UnreadableReason = Literal[
 ]
 
 
+class Extent(Value):
+    """The records that are told of together: how many, up to which offset, and how many for which reason."""
+
+    records: int
+    last_offset: int
+    reasons: Mapping[UnreadableReason, int]
+
+
 class Unreadable(Value):
-    """Why a record cannot be read or taken: a code from a closed vocabulary, and a sentence."""
+    """Why a record cannot be read or taken: a code from a closed vocabulary, and a sentence.
+
+    With an `extent` it says so of several, of which the record is the first.
+    """
 
     reason: UnreadableReason
     detail: str
+    extent: Extent | None = None
 
 
 class Record(Value):

@@ -10,12 +10,26 @@ Outcome = Literal["stored", "known", "skipped", "unreadable", "dead_lettered", "
 
 
 class Handled(Value):
-    """The outcome and the facts for its one log line; the record may be committed."""
+    """The outcome and the facts for its one log line; the record may be committed.
+
+    `why` says what is wrong with the record. One that is `dead_lettered` may be committed once its letter is
+    kept: whoever commits sees to that, for many at once.
+    """
 
     outcome: Outcome
     facts: Mapping[str, Any] = {}
+    why: Unreadable | None = None
 
 
 def unreadable(why: Unreadable) -> Handled:
     """A record on a topic of our own says nothing: passed over, with a warning."""
-    return Handled(outcome="unreadable", facts={"reason": why.reason, "detail": why.detail})
+    return _bad("unreadable", why)
+
+
+def set_aside(why: Unreadable) -> Handled:
+    """A record from a stranger cannot be read or taken."""
+    return _bad("dead_lettered", why)
+
+
+def _bad(outcome: Outcome, why: Unreadable) -> Handled:
+    return Handled(outcome=outcome, facts={"reason": why.reason, "detail": why.detail}, why=why)

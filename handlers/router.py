@@ -13,14 +13,15 @@ from handlers.handled import Handled
 Handle = Callable[[Record], Awaitable[Handled]]
 
 _FETCH_BYTES: Final = 1 << 20  # of one partition in one answer; a larger record still comes, alone
+TURN_RECORDS: Final = 50  # of one partition, before the others have their turn
 
 
 class Delivery(Protocol):
-    """Brings a raw record to its handler; commits it afterwards, or lets its partition wait."""
+    """Brings raw records of one partition to their handler; commits them, or lets the partition wait."""
 
     listener: Any
 
-    async def deliver(self, consumer: Any, raw: Any, handle: Handle) -> None:
+    async def deliver(self, consumer: Any, turn: Any, handle: Handle) -> None:
         """Never raises for what a handler raises."""
 
 
@@ -50,6 +51,8 @@ def route(
         parser=_as_it_came,
         decoder=_undecoded,
         listener=delivery.listener,
+        batch=True,
+        max_records=TURN_RECORDS,
         session_timeout_ms=int(session_seconds * 1000),
         heartbeat_interval_ms=int(session_seconds * 1000 / 4),
         max_poll_interval_ms=int(poll_seconds * 1000),
@@ -58,14 +61,14 @@ def route(
     )
 
     @subscriber
-    async def deliver(raw: Any) -> None:
-        await delivery.deliver(subscriber.consumer, raw, handle)
+    async def deliver(turn: Any) -> None:
+        await delivery.deliver(subscriber.consumer, turn, handle)
 
     return router
 
 
 async def _as_it_came(raw: Any) -> KafkaMessage:
-    """Wrap a record unseen: FastStream's own parser fails on a bad header, outside of any handler."""
+    """Wrap records unseen: FastStream's own parser fails on a bad header, outside of any handler."""
     return KafkaMessage(body=raw, raw_message=raw, consumer=None)  # type: ignore[arg-type]
 
 

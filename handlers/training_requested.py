@@ -6,13 +6,12 @@ from typing import Final
 from domain.errors import NeverRetry
 from domain.events import REQUEST_TYPE
 from domain.points import NO_POINTS, Point, Points
-from domain.ports.dead_letters import DeadLetters
 from domain.ports.run_store import NOT_STORABLE, Added, RunStore
 from domain.record import Record, Unreadable
 from domain.request import ReceivedRequest
 from domain.values import Value
 from handlers.envelope import Opened, Refused, open_record
-from handlers.handled import Handled
+from handlers.handled import Handled, set_aside
 
 _CORRELATIONS: Final = uuid.UUID("6d0c1e0a-8d0b-5c5e-9d55-0f5f0c7b4a52")  # ours, made once, never to change
 _LONGEST_REQUEST_ID: Final = 200
@@ -28,7 +27,6 @@ async def on_training_requested(
     record: Record,
     *,
     store: RunStore,
-    dead_letters: DeadLetters,
     model_name: str,
     max_bytes: int,
     points: Points = NO_POINTS,
@@ -42,28 +40,20 @@ async def on_training_requested(
     if isinstance(read, AnotherModels):
         return Handled(outcome="skipped", facts={"model_name": read.model_name[:200]})
     if isinstance(read, Unreadable):
-        return await _set_aside(record, read, dead_letters, points)
+        return set_aside(read)
     await points.at(Point.INBOX_BEFORE_INSERT)
     try:
         added = await store.add(read)
     except NeverRetry as error:
         if error.reason != NOT_STORABLE:
             raise
-        why = Unreadable(reason=NOT_STORABLE, detail=error.message)
-        return await _set_aside(record, why, dead_letters, points)
+        return set_aside(Unreadable(reason=NOT_STORABLE, detail=error.message))
     await points.at(Point.INBOX_AFTER_INSERT)
     if added is Added.CONFLICT:
-        why = Unreadable(reason="id_conflict", detail=f"{read.identity} came before with another payload")
-        return await _set_aside(record, why, dead_letters, points)
+        came_before = f"{read.identity} came before with another payload"
+        return set_aside(Unreadable(reason="id_conflict", detail=came_before))
     facts = {"identity": read.identity, "correlation_id": read.correlation_id}
     return Handled(outcome="stored" if added is Added.NEW else "known", facts=facts)
-
-
-async def _set_aside(record: Record, why: Unreadable, dead_letters: DeadLetters, points: Points) -> Handled:
-    await points.at(Point.DEADLETTER_BEFORE_SEND)
-    await dead_letters.add(record, why)
-    await points.at(Point.DEADLETTER_AFTER_SEND)
-    return Handled(outcome="dead_lettered", facts={"reason": why.reason, "detail": why.detail})
 
 
 def read_request(

@@ -360,12 +360,13 @@ async def _open_kafka(
     handle = partial(
         makers.handle,
         store=world.store,
-        dead_letters=dead_letters,
         model_name=world.model_name,
         max_bytes=settings.kafka.max_request_bytes,
         points=world.points,
     )
-    delivery = KafkaDelivery(metrics=metrics, points=world.points, after_commit=Point.INBOX_AFTER_COMMIT)
+    delivery = KafkaDelivery(
+        metrics=metrics, keep=dead_letters.add, points=world.points, after_commit=Point.INBOX_AFTER_COMMIT
+    )
     group = requests_group(world.model_name)
     inbox = open_inbox(settings, REQUEST_TOPIC, handle, group, world.worker, delivery, metrics)
     parts.tasks |= {"relay": relay.run, "inbox": inbox.run}

@@ -22,6 +22,7 @@ from service.settings_values import kafka_connection
 
 T = TypeVar("T")
 
+_ANSWERS = {"unknown_dead_letter": Exit.NOT_FOUND, "not_requeued": Exit.NO}
 _PLACE = re.compile(r"([0-9]{1,9})/([0-9]{1,18})")
 
 app = typer.Typer(help="Records that could not be read.", no_args_is_help=True, add_completion=False)
@@ -43,13 +44,15 @@ def list_all(*, as_json: AsJson = False) -> None:
         (
             f"{letter.place.partition}/{letter.place.offset}",
             letter.why.reason,
+            letter.several.records if letter.several else 1,
             len(letter.record.value or b""),
             str(letter.record.coordinates),
             letter.why.detail,
         )
         for letter in letters
     ]
-    columns = (Column("place"), Column("reason"), Column("bytes", "figure", spare=2))
+    sizes = (Column("records", "figure", spare=3), Column("bytes", "figure", spare=2))
+    columns = (Column("place"), Column("reason"), *sizes)
     print_table(DEAD_LETTER_TOPIC, (*columns, Column("came from", spare=1), Column("detail", "text")), rows)
 
 
@@ -64,7 +67,11 @@ def show(place: Place, *, as_json: AsJson = False) -> None:  # noqa: ARG001 - it
 
 @app.command()
 def requeue(place: Place, *, as_json: AsJson = False) -> None:
-    """Send one to the topic of requests, as it was. Twice is once: its identity stays."""
+    """Send one to the topic of requests, as it was. Twice is once: its identity stays.
+
+    One that stands for several records cannot be sent; one that keeps only the start of its record is sent
+    while the record itself is still in that topic. `list --json` says which, under `requeue`.
+    """
     settings = read_settings()
     sent_to = _found(_requeue(kafka_connection(settings), *_numbers(place)), settings)
     if as_json:
@@ -78,9 +85,9 @@ def _found(work: Coroutine[Any, Any, T], settings: Settings) -> T:
         try:
             return await work
         except NeverRetry as error:
-            if error.reason != "unknown_dead_letter":
+            if error.reason not in _ANSWERS:
                 raise
-            fail(Exit.NOT_FOUND, masked(error.message, settings))
+            fail(_ANSWERS[error.reason], masked(error.message, settings))
 
     return run(looked(), settings)
 

@@ -204,10 +204,11 @@ class SmallWorld:
         handled = await on_training_requested(
             record,
             store=self.stage.store,
-            dead_letters=self.desk,
             model_name=MODEL,
             max_bytes=10_000,
         )
+        if handled.why is not None:
+            await self.desk.add(record, handled.why)
         if handled.outcome == "stored":
             self.origins[handled.facts["identity"]] = str(record.coordinates)
         before = self.commits[-1].offset if self.commits else 0

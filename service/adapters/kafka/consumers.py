@@ -1,15 +1,15 @@
 """The one place where consumers are made: committed records only, bounded in memory, and losses are told."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.protocol.fetch import FetchRequest
 
 from service.adapters.kafka.connection import KafkaConnection
-from service.adapters.kafka.fetch_guard import guarded, is_heavy
+from service.adapters.kafka.fetch_guard import Checked, checked, is_heavy
 from service.adapters.kafka.unpacking import Unpacker
 
 # A broker takes 1 MiB for a batch, packed or not, unless its topic says otherwise.
@@ -21,17 +21,19 @@ Lost = Callable[[TopicPartition, int], None]
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # the library ships no types
-    """`waiting` is true while its reader waits for a record, and so has dealt with all before it."""
+    """Knows, of what was fetched last, where the batches end."""
 
-    waiting = False
+    def __init__(self, *topics: str, **options: Any) -> None:
+        super().__init__(*topics, **options)
+        self.batches: dict[TopicPartition, list[tuple[int, int]]] = {}
 
-    async def getone(self, *partitions: TopicPartition) -> ConsumerRecord:
-        """Return the next record; the position moves on in the same moment in which `waiting` ends."""
-        self.waiting = True
-        try:
-            return await super().getone(*partitions)
-        finally:
-            self.waiting = False
+    def batch_end(self, place: TopicPartition, offset: int) -> int:
+        """The offset of the last record in the batch that holds this one."""
+        ends = (last for first, last in self.batches.get(place, ()) if first <= offset <= last)
+        return next(ends, offset)
+
+
+C = TypeVar("C", bound=Consumer)
 
 
 def make_consumer(
@@ -46,12 +48,15 @@ def make_consumer(
     No batch unpacks to more than `unpacked_bytes`. `lost` is told the partition and the offset from which
     records are gone; the library then reads on at the earliest there is.
     """
-    consumer = Consumer(*topics, **options | connection.options() | _ISOLATION)
-    _guard_fetches(consumer, unpacked_bytes, lost)
-    return consumer
+    return guarded(Consumer(*topics, **consumer_options(connection, options)), unpacked_bytes, lost)
 
 
-def _guard_fetches(consumer: Consumer, unpacked_bytes: int, lost: Lost) -> None:
+def consumer_options(connection: KafkaConnection, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What every consumer of ours is built with, whatever is asked for."""
+    return {**options, **connection.options(), **_ISOLATION}
+
+
+def guarded(consumer: C, unpacked_bytes: int, lost: Lost) -> C:
     """Wrap `AIOKafkaClient.send`, the one method through which every fetch answer comes.
 
     The library offers no place to look at an answer, unpacks without a bound, and tells nobody that an offset
@@ -63,15 +68,16 @@ def _guard_fetches(consumer: Consumer, unpacked_bytes: int, lost: Lost) -> None:
     async def guarded_send(node_id: Any, request: Any, **how: Any) -> Any:
         response = await send(node_id, request, **how)
         if isinstance(request, FetchRequest):
-            await _look_at(request, response, Unpacker(unpacked_bytes), lost)
+            await _look_at(consumer, request, response, Unpacker(unpacked_bytes), lost)
         return response
 
     client.send = guarded_send
+    return consumer
 
 
-async def _look_at(request: Any, response: Any, unpacker: Unpacker, lost: Lost) -> None:
+async def _look_at(consumer: Consumer, request: Any, response: Any, unpacker: Unpacker, lost: Lost) -> None:
     offsets = {
-        (topic, partition): offset
+        TopicPartition(topic, partition): offset
         for topic, partitions in request.topics
         for partition, offset, _ in partitions
     }
@@ -79,17 +85,17 @@ async def _look_at(request: Any, response: Any, unpacker: Unpacker, lost: Lost) 
     for topic, partitions in response.topics:
         answers = []
         for partition, error, *middle, data in partitions:
-            offset = offsets[topic, partition]
+            place = TopicPartition(topic, partition)
             if error == OffsetOutOfRangeError.errno:
-                lost(TopicPartition(topic, partition), offset)
-            answers.append((partition, error, *middle, await _bounded(data, offset, unpacker)))
+                lost(place, offsets[place])
+            checked = await _checked(data, offsets[place], unpacker)
+            consumer.batches[place] = checked.batches
+            answers.append((partition, error, *middle, checked.data))
         topics.append((topic, answers))
     response.topics = topics
 
 
-async def _bounded(data: bytes | None, offset: int, unpacker: Unpacker) -> bytes | None:
-    if not data:
-        return data
-    if is_heavy(data):  # up to a second: heartbeats go on meanwhile
-        return await asyncio.to_thread(guarded, data, offset, unpacker)
-    return guarded(data, offset, unpacker)
+async def _checked(data: bytes | None, offset: int, unpacker: Unpacker) -> Checked:
+    if data and is_heavy(data):  # up to a second: heartbeats go on meanwhile
+        return await asyncio.to_thread(checked, data, offset, unpacker)
+    return checked(data or b"", offset, unpacker)

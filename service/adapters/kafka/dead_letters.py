@@ -47,6 +47,8 @@ class KafkaDeadLetters:
         self._metrics.count("laurel_dead_letters_total", reason=why.reason)
 
     async def _send(self, producer: AIOKafkaProducer, record: Record, why: Unreadable) -> None:
+        if why.reason == "too_large" and len(record.value or b"") > _KEPT_WHEN_CUT:
+            record, why = _cut(record, why)
         headers = dead_letter_headers(record, why)
         try:
             await send_as_it_was(producer, self._topic, record.key, record.value, headers)
@@ -91,5 +93,5 @@ def _cut(record: Record, why: Unreadable) -> tuple[Record, Unreadable]:
     note = f"{why.detail}; kept {len(kept)} of {len(value)} bytes without headers, sha256 of all {digest}"
     return (
         record.model_copy(update={"value": kept, "key": None, "headers": ()}),
-        Unreadable(reason=why.reason, detail=note),
+        why.model_copy(update={"detail": note}),
     )

@@ -9,14 +9,14 @@ The format is record batch v2, and the older message sets, as the Kafka protocol
 import secrets
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
-from domain.record import Unreadable
+from domain.record import Extent, Unreadable, UnreadableReason
 from service.adapters.kafka.header_names import with_readable_names
 from service.adapters.kafka.unpacking import CODECS, TooLarge, Unpacker
 
@@ -51,18 +51,31 @@ class _Batch:
         """As the protocol numbers them."""
         return self.attributes & _CODEC
 
-    def __str__(self) -> str:
-        """For the sentence in a dead letter."""
+    def problem(self, reason: UnreadableReason, what: str) -> Unreadable:
+        """What is wrong with all of it, for one dead letter."""
         last, packed = self.base_offset + self.last_delta, CODECS.get(self.codec, f"codec {self.codec}")
-        return (
+        detail = (
             f"a batch of {self.count} records, offsets {self.base_offset} to {last}, "
-            f"{len(self.data)} bytes with {packed}"
+            f"{len(self.data)} bytes with {packed}{what}"
         )
+        records = max(self.count, 1)
+        extent = Extent(records=records, last_offset=last, reasons={reason: records})
+        return Unreadable(reason=reason, detail=detail[:500], extent=extent)
 
 
-def guarded(data: bytes, from_offset: int, unpacker: Unpacker) -> bytes:
+@dataclass(frozen=True)
+class Checked:
+    """What is handed on, and the first and last offset of each batch in it that holds several records."""
+
+    data: bytes
+    batches: list[tuple[int, int]]
+
+
+def checked(data: bytes, from_offset: int, unpacker: Unpacker) -> Checked:
     """The batches of a fetch, each as it came or as one marker record at `from_offset` or later."""
-    return b"".join(_guarded(batch, from_offset, unpacker) for batch in _batches(data))
+    several: list[tuple[int, int]] = []
+    parts = [_guarded(batch, from_offset, unpacker, several) for batch in _batches(data)]
+    return Checked(b"".join(parts), several)
 
 
 def is_heavy(data: bytes) -> bool:
@@ -96,21 +109,24 @@ def _codec_at(batch: bytes) -> int:
     return _ATTRIBUTES_AT + 1 if batch[_MAGIC_AT] >= _MAGIC else _OLDER_ATTRIBUTES_AT
 
 
-def _guarded(data: bytes, from_offset: int, unpacker: Unpacker) -> bytes:
+def _guarded(data: bytes, from_offset: int, unpacker: Unpacker, several: list[tuple[int, int]]) -> bytes:
     older = data[_MAGIC_AT] < _MAGIC
     batch = _read_older(data) if older else _read(data)
     if not older and (batch.attributes & _CONTROL or not _is_sound(data)):
         return data  # the library passes over the one and refuses the other
     try:
         body = unpacker.unpack(batch.codec, batch.packed)
-        return data if _names_are_readable(data) else _renamed(batch, bytes(body))
+        readable, first, last = _readable(batch, body)
     except KeyError:
-        problem = Unreadable(reason="unsupported_compression", detail=f"{batch} that nobody knows")
+        problem = batch.problem("unsupported_compression", " that nobody knows")
     except TooLarge:
-        too_large = f"{batch}, holds more than {unpacker.limit} bytes, which is all that is unpacked"
-        problem = Unreadable(reason="too_large", detail=too_large)
+        too_large = f", holds more than {unpacker.limit} bytes, which is all that is unpacked"
+        problem = batch.problem("too_large", too_large)
     except Exception as error:  # noqa: BLE001 - whatever it is, the library would meet it and stop for ever
-        problem = Unreadable(reason="bad_envelope", detail=f"{batch}, cannot be unpacked: {error!r}"[:500])
+        problem = batch.problem("bad_envelope", f", cannot be unpacked: {error!r}")
+    else:
+        several.extend([(first, last)] if first < last else [])
+        return readable
     return _marker(batch, from_offset, problem)
 
 
@@ -133,14 +149,20 @@ def _is_sound(data: bytes) -> bool:
     return bool(calc_crc32c(data[_ATTRIBUTES_AT:]) == int.from_bytes(data[_CRC_AT:_ATTRIBUTES_AT], "big"))
 
 
-def _names_are_readable(data: bytes) -> bool:
-    """Read it as the library will. Raises what that raises, but for a header name that is not UTF-8."""
+def _readable(batch: _Batch, body: memoryview) -> tuple[bytes, int, int]:
+    """The batch as the library can read it, and its first and last offset. Raises what the library raises."""
     try:
-        for _ in MemoryRecords(data).next_batch():
-            pass
-    except UnicodeDecodeError:
-        return False
-    return True
+        return batch.data, *_ends(batch)
+    except UnicodeDecodeError:  # a header name, and nothing else is decoded
+        renamed = replace(batch, data=_renamed(batch, bytes(body)))
+        return renamed.data, *_ends(renamed)
+
+
+def _ends(batch: _Batch) -> tuple[int, int]:
+    first = last = None
+    for record in MemoryRecords(batch.data).next_batch():
+        first, last = record.offset if first is None else first, record.offset
+    return first or batch.base_offset, last or batch.base_offset
 
 
 def _renamed(batch: _Batch, body: bytes) -> bytes:

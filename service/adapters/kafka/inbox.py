@@ -13,10 +13,11 @@ from faststream.kafka import KafkaBroker, KafkaRouter
 
 from domain.errors import Stop, TryLater
 from service.adapters.kafka.connection import KafkaConnection
-from service.adapters.kafka.consumers import UNPACKED_BYTES, make_consumer
+from service.adapters.kafka.consumers import UNPACKED_BYTES
 from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.errors import DENIED, kafka_errors, sort
 from service.adapters.kafka.partition_watch import WATCH_TIMES, PartitionWatch, WatchTimes
+from service.adapters.kafka.turns import TurnConsumer
 from service.metrics import CounterName, Metrics
 from service.patience import RetryPolicy
 
@@ -167,7 +168,7 @@ class KafkaInbox:
 
     def _consumer(self, **options: Any) -> Any:
         bounds = {"unpacked_bytes": self._unpacked_bytes, "lost": self._lost}
-        return make_consumer(self._connection, **options | bounds)
+        return TurnConsumer.make(self._connection, **options | bounds)
 
     def _watch(self) -> PartitionWatch:
         subscriber = self._subscriber

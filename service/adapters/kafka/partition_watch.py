@@ -10,8 +10,8 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
-from service.adapters.kafka.consumers import Consumer
 from service.adapters.kafka.delivery import KafkaDelivery
+from service.adapters.kafka.turns import TurnConsumer
 from service.metrics import Metrics
 
 _REPEAT_SECONDS: Final = 300.0
@@ -49,7 +49,7 @@ class PartitionWatch:
 
     def __init__(
         self,
-        consumer: Consumer,
+        consumer: TurnConsumer,
         delivery: KafkaDelivery,
         metrics: Metrics,
         topics: Collection[str],

@@ -15,7 +15,7 @@ from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letter_format import DeadLetter
 from service.adapters.kafka.dead_letter_reader import list_dead_letters
 from service.adapters.kafka.dead_letters import KafkaDeadLetters
-from service.adapters.kafka.delivery import KafkaDelivery
+from service.adapters.kafka.delivery import KafkaDelivery, kept_nowhere
 from service.adapters.kafka.inbox import KafkaInbox
 from service.adapters.kafka.partition_watch import WatchTimes
 from service.adapters.kafka.producers import start_producer, stop_producer
@@ -69,7 +69,9 @@ class InboxWorld:
     async def open(self) -> None:
         """Make the topics and the bare clients."""
         await ensure_topics(self.connection, {self.topic: {}, self.dead_topic: {}})
-        self.producer = await start_producer(self.connection, max_request_size=1 << 24)
+        self.producer = await start_producer(
+            self.connection, max_request_size=1 << 24, max_batch_size=1 << 20
+        )
         self.admin = AIOKafkaAdminClient(**self.connection.options())
         await self.admin.start()
 
@@ -95,12 +97,11 @@ class InboxWorld:
         handle = partial(
             on_training_requested,
             store=self.store,
-            dead_letters=letters,
             model_name=self.model,
             max_bytes=max_bytes,
             points=points,
         )
-        inbox = self.inbox(handle, member, metrics, points, session_seconds, connection)
+        inbox = self.inbox(handle, member, metrics, points, session_seconds, connection, letters)
         worker = Worker(inbox, letters, metrics)
         self.workers.append(worker)
         await asyncio.wait_for(inbox.started.wait(), 30)
@@ -114,9 +115,15 @@ class InboxWorld:
         points: Points = NO_POINTS,
         session_seconds: float = 3.0,
         connection: KafkaConnection | None = None,
+        letters: KafkaDeadLetters | None = None,
     ) -> KafkaInbox:
         """Plug the topic and a handler together, as the composition root does."""
-        delivery = KafkaDelivery(metrics=metrics, points=points, after_commit=Point.INBOX_AFTER_COMMIT)
+        delivery = KafkaDelivery(
+            metrics=metrics,
+            keep=letters.add if letters else kept_nowhere,
+            points=points,
+            after_commit=Point.INBOX_AFTER_COMMIT,
+        )
         router = route(
             self.topic,
             handle,
@@ -138,6 +145,15 @@ class InboxWorld:
         """Put one record there byte by byte; return its offset."""
         batch = self.producer.create_batch()
         batch.append(timestamp=None, key=key, value=value, headers=list(headers))
+        batch.close()
+        sent = await (await self.producer.send_batch(batch, self.topic, partition=partition))
+        return int(sent.offset)
+
+    async def put_batch(self, values: Sequence[bytes | None], *, partition: int = 0) -> int:
+        """Put all of them there as one batch; return the offset of the first."""
+        batch = self.producer.create_batch()
+        for value in values:
+            assert batch.append(timestamp=None, key=None, value=value)
         batch.close()
         sent = await (await self.producer.send_batch(batch, self.topic, partition=partition))
         return int(sent.offset)

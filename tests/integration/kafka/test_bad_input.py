@@ -1,4 +1,4 @@
-"""What strangers send, on the real broker: one dead letter for each bad record, and the worker goes on."""
+"""What strangers send, on the real broker: few dead letters that say what was bad, and the worker goes on."""
 
 import asyncio
 import os
@@ -22,13 +22,18 @@ SEED = 20_260
 
 
 async def test_a_thousand_bad_records_are_a_thousand_dead_letters_and_no_restart(world: InboxWorld) -> None:
-    """B01: each with its bytes, headers, coordinates and reason; a good request behind them is stored."""
+    """B01: each with its bytes, headers, coordinates and reason; a good request after them is stored.
+
+    Of one that is too large, the start and the digest are kept.
+    """
     worker = await world.start()
     sent = {}
     for number, (value, headers, reason) in enumerate(bad_records(SEED, 1000)):
         partition = number % 3
         offset = await world.put(value, headers, key=str(number).encode(), partition=partition)
         sent[partition, offset] = (value, tuple(headers), reason)
+        if reason == "too_large":
+            sent[partition, offset] = ((value or b"")[: 1 << 14], (), reason)
     await world.put(b'{"reason": "marker"}', partition=2)
     await world.at_rest(within=120)
     letters = await world.dead_letters()
@@ -38,10 +43,40 @@ async def test_a_thousand_bad_records_are_a_thousand_dead_letters_and_no_restart
         letter = found[place]
         assert (letter.record.value, letter.record.headers, letter.why.reason) == expected
         assert letter.record.coordinates.topic == world.topic
-    assert {one.record.key for one in letters} == {str(number).encode() for number in range(1000)}
+    keys = {one.record.key for one in letters if one.why.reason != "too_large"}
+    assert len(keys) == 1000 - sum(reason == "too_large" for _, _, reason in sent.values())
     assert [row.payload for row in world.store.rows.values()] == [{"reason": "marker"}]
     assert worker.count("laurel_consumer_restarts_total") == 0
     assert worker.count("laurel_dead_letters_total") == 1000
+
+
+async def test_a_flood_in_one_batch_is_told_of_in_few_letters_and_lets_others_through(
+    world: InboxWorld,
+) -> None:
+    """Nulls, text that is no JSON and one good request, beside two other partitions."""
+    contents = [(None, b"no JSON")[number % 4 == 3] for number in range(4000)]
+    contents[1000] = b"{}"
+    first = await world.put_batch(contents, partition=0)
+    for partition in (1, 2):
+        await world.put(b"{}", partition=partition)
+    with capture_logs() as said:
+        worker = await world.start()
+        await world.at_rest()
+    lines = [line for line in said if line["event"] in {"record_stored", "record_dead_lettered"}]
+    assert [line.get("records") for line in lines] == [None] * (100 + 3) + [3899]
+    assert len(world.store.rows) == 3
+    letters = await world.dead_letters()
+    (shared,) = [letter for letter in letters if letter.several]
+    assert len(letters) == 101
+    assert shared.record.value is None
+    assert shared.record.coordinates.offset == first + 100
+    assert shared.several is not None
+    assert shared.several.model_dump() == {
+        "records": 3899,
+        "last_offset": first + 3999,
+        "reasons": {"empty": 2924, "not_json": 975},
+    }
+    assert worker.count("laurel_records_total") == 4002
 
 
 def attributes(**changes: str) -> Headers:

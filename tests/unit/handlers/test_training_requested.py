@@ -10,7 +10,6 @@ from domain.request import ReceivedRequest, read_payload
 from handlers.envelope import FIRST_COORDINATES
 from handlers.handled import Handled
 from handlers.training_requested import AnotherModels, on_training_requested, read_request
-from tests.fakes.dead_letters import FakeDeadLetters
 from tests.fakes.inbox_store import FakeInboxStore
 from tests.records import binary, record, structured
 
@@ -28,16 +27,12 @@ class Inbox:
 
     def __init__(self, store: FakeInboxStore | None = None) -> None:
         self.store = store or FakeInboxStore()
-        self.letters = FakeDeadLetters()
+        self.reasons: list[str] = []
 
     async def take(self, asked: Record) -> Handled:
-        return await on_training_requested(
-            asked,
-            store=self.store,
-            dead_letters=self.letters,
-            model_name=MODEL,
-            max_bytes=10_000,
-        )
+        handled = await on_training_requested(asked, store=self.store, model_name=MODEL, max_bytes=10_000)
+        self.reasons += [handled.why.reason] if handled.why else []
+        return handled
 
 
 class TestIdentity:
@@ -92,14 +87,14 @@ class TestHandling:
         await inbox.take(binary({"split_version": 1}))
         handled = await inbox.take(binary({"split_version": 2}))
         assert handled.outcome == "dead_lettered"
-        assert inbox.letters.reasons == ["id_conflict"]
+        assert inbox.reasons == ["id_conflict"]
         assert inbox.store.rows["event:/gateway 42"].payload == {"split_version": 1}
 
     async def test_another_models_request_is_neither_stored_nor_set_aside(self) -> None:
         inbox = Inbox()
         assert (await inbox.take(binary({"model_name": "rent"}))).outcome == "skipped"
         assert not inbox.store.rows
-        assert not inbox.letters.kept
+        assert not inbox.reasons
 
     async def test_this_models_own_name_or_none_is_ours(self) -> None:
         inbox = Inbox()
@@ -107,19 +102,17 @@ class TestHandling:
             await inbox.take(binary({"model_name": name}, id=str(number)))
         assert len(inbox.store.rows) == 4
 
-    async def test_what_cannot_be_read_is_set_aside_whole(self) -> None:
+    async def test_what_cannot_be_read_is_set_aside(self) -> None:
         inbox = Inbox()
-        bad = record(b"\xff{", (("x", b"y"),), key=b"k")
-        handled = await inbox.take(bad)
-        assert handled.facts["reason"] == "not_utf8"
-        assert inbox.letters.kept[0][0] == bad
+        handled = await inbox.take(record(b"\xff{", (("x", b"y"),), key=b"k"))
+        assert (handled.outcome, handled.facts["reason"]) == ("dead_lettered", "not_utf8")
+        assert inbox.reasons == ["not_utf8"]
 
-    async def test_while_the_store_or_the_desk_is_away_the_record_has_to_wait(self) -> None:
+    async def test_while_the_store_is_away_the_record_has_to_wait(self) -> None:
         inbox = Inbox()
-        inbox.store.away = inbox.letters.away = True
-        for waiting in (binary(), record(b"not json")):
-            with pytest.raises(TryLater):
-                await inbox.take(waiting)
+        inbox.store.away = True
+        with pytest.raises(TryLater):
+            await inbox.take(binary())
 
     async def test_what_the_store_can_never_take_is_set_aside_with_its_reason(self) -> None:
         class Refusing(FakeInboxStore):
@@ -128,7 +121,7 @@ class TestHandling:
 
         inbox = Inbox(Refusing())
         assert (await inbox.take(binary())).outcome == "dead_lettered"
-        assert inbox.letters.reasons == ["not_storable"]
+        assert inbox.reasons == ["not_storable"]
 
     async def test_what_the_store_refuses_for_a_reason_of_its_own_waits_and_is_not_set_aside(self) -> None:
         class Refusing(FakeInboxStore):
@@ -138,7 +131,7 @@ class TestHandling:
         inbox = Inbox(Refusing())
         with pytest.raises(NeverRetry):
             await inbox.take(binary())
-        assert inbox.letters.reasons == []
+        assert inbox.reasons == []
 
     async def test_a_defect_in_reading_is_no_fault_of_the_record(
         self, monkeypatch: pytest.MonkeyPatch
@@ -150,7 +143,7 @@ class TestHandling:
         inbox = Inbox()
         with pytest.raises(ZeroDivisionError):
             await inbox.take(binary())
-        assert inbox.letters.reasons == []
+        assert inbox.reasons == []
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ from aiokafka.consumer.fetcher import READ_COMMITTED
 
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.consumers import make_consumer
+from service.adapters.kafka.turns import TurnConsumer
 
 ROOT = Path(__file__).parents[3]
-MAKER = ROOT / "service" / "adapters" / "kafka" / "consumers.py"
+ADAPTER = ROOT / "service" / "adapters" / "kafka"
+MAKER, TURNS = ADAPTER / "consumers.py", ADAPTER / "turns.py"
 # It reads back the one record that it wrote itself, in a broker that it starts for that.
 REHEARSAL = ROOT / "service" / "embedded" / "kafka.py"
 
@@ -26,14 +28,18 @@ def calls(path: Path) -> Iterator[str]:
 
 def test_no_other_file_makes_a_consumer() -> None:
     sources = [path for room in ("service", "handlers", "config") for path in (ROOT / room).rglob("*.py")]
-    making = {path for path in sources if {"AIOKafkaConsumer", "Consumer"} & set(calls(path))}
-    assert making == {MAKER, REHEARSAL}
+    kinds = {"AIOKafkaConsumer", "Consumer", "TurnConsumer"}
+    assert {path for path in sources if kinds & set(calls(path))} == {MAKER, REHEARSAL}
+    assert {path for path in sources if "guarded" in calls(path)} == {MAKER, TURNS}
 
 
 @pytest.mark.parametrize("asked", [{}, {"isolation_level": "read_uncommitted"}])
 async def test_whatever_is_asked_for_it_reads_what_is_committed(asked: dict[str, Any]) -> None:
     """FastStream asks for all records, unless told otherwise."""
-    consumer = make_consumer(KafkaConnection("127.0.0.1:9"), "requests", **asked)
-    assert consumer._isolation_level == "read_committed"
+    nowhere = KafkaConnection("127.0.0.1:9")
+    turns = TurnConsumer.make(nowhere, "requests", unpacked_bytes=1, lost=lambda *_: None, **asked)
+    for consumer in (make_consumer(nowhere, "requests", **asked), turns):
+        assert consumer._isolation_level == "read_committed"
+        await consumer.stop()
     assert READ_COMMITTED == 1
-    await consumer.stop()
+

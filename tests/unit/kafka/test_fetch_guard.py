@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.record import Unreadable
-from service.adapters.kafka.fetch_guard import guarded, is_heavy, problem_of
+from service.adapters.kafka.fetch_guard import checked, is_heavy, problem_of
 from service.adapters.kafka.unpacking import Unpacker
 from tests.unit.kafka.batches import (
     CODECS,
@@ -37,7 +37,7 @@ BODY = batch(HONEST)[61:]
 
 
 def look(data: bytes, from_offset: int = 100) -> bytes:
-    return guarded(data, from_offset, Unpacker(LIMIT))
+    return checked(data, from_offset, Unpacker(LIMIT)).data
 
 
 def marker(data: bytes, from_offset: int = 100) -> tuple[int, bytes | None, Unreadable]:
