@@ -40,6 +40,7 @@ GaugeName = Literal[
     "laurel_ledger_generation",  # the head of the promotion ledger, as this process saw it last
     "laurel_replicas",  # inference servers by what they serve, as the reload listener saw them last
     "laurel_waiting",  # 1 while a run waits for the service, with or without its slot
+    "laurel_partition_standstill_seconds",  # how long a partition with unread records has not moved on
     "laurel_open_transaction_seconds",  # how long an open transaction has held a partition of the topic up
 ]
 
@@ -75,6 +76,7 @@ _GAUGES: Final[Mapping[GaugeName, tuple[str, ...]]] = {
     "laurel_replicas": ("state",),
     "laurel_waiting": ("service",),
     "laurel_open_transaction_seconds": ("topic",),
+    "laurel_partition_standstill_seconds": ("topic",),
 }
 # From an acknowledgement of a millisecond to a fit of hours.
 _BUCKETS: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 36000)

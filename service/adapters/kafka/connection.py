@@ -16,6 +16,8 @@ class KafkaConnection:
     With SSL a CA to trust besides the usual ones, and a client certificate with its key.
 
     `request_seconds` bounds every request; it is longer than a group's session, for a join waits that long.
+    `topology_seconds` is how old may be what a client knows of topics: one that grows, or is made again, is
+    not noticed before.
     """
 
     bootstrap_servers: str
@@ -28,9 +30,15 @@ class KafkaConnection:
     client_cert_file: str | None = None
     client_key_file: str | None = None
     request_seconds: float = 15.0
+    topology_seconds: float = 30.0
 
     def options(self) -> dict[str, Any]:
         """Keyword arguments for every aiokafka client. Raises Stop for a file that cannot be used."""
+        age = {"metadata_max_age_ms": int(self.topology_seconds * 1000)}
+        return self.wire_options() | age
+
+    def wire_options(self) -> dict[str, Any]:
+        """Keyword arguments for a bare connection. Raises Stop for a file that cannot be used."""
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers.split(","),
             "client_id": self.client_id,

@@ -16,6 +16,7 @@ from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.consumers import UNPACKED_BYTES
 from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.errors import DENIED, kafka_errors, sort
+from service.adapters.kafka.free_partitions import refuse_free_partitions
 from service.adapters.kafka.partition_watch import WATCH_TIMES, PartitionWatch, WatchTimes
 from service.adapters.kafka.turns import TurnConsumer
 from service.metrics import CounterName, Metrics
@@ -80,6 +81,7 @@ class KafkaInbox:
         self._delivery = delivery
         self._unpacked_bytes = unpacked_bytes
         self._times = times
+        self._watch: PartitionWatch | None = None
         self._watching: asyncio.Task[None] | None = None
         self._broker = _Broker(self._consumer, router)
         self._fatal: asyncio.Future[None] | None = None
@@ -96,7 +98,8 @@ class KafkaInbox:
             began = time.monotonic()
             try:
                 await self._broker.start()
-                self._watching = asyncio.create_task(self._watch().run(), name="partition watch")
+                self._watch = self._new_watch()
+                self._watching = asyncio.create_task(self._watch.run(), name="partition watch")
                 self.started.set()
                 why = await self._until_something_dies()
                 log.error("consumer_died", what=why)
@@ -128,16 +131,21 @@ class KafkaInbox:
                 await consumer._client.close()  # noqa: SLF001 - its own stop() has not come that far
 
     def alive(self) -> bool:
-        """True while nothing that the consumer is made of has ended; also while it waits for the brokers."""
-        return not self.started.is_set() or not any(task.done() for task in self._vital().values())
+        """True while all that the consumer is made of works; also while it waits for the brokers."""
+        if not self.started.is_set():
+            return True
+        deaf = self._watch is not None and self._watch.is_deaf
+        return not deaf and not any(task.done() for task in self._vital().values())
 
     async def ping(self) -> None:
-        """Raise TryLater unless the consumer is in its group and the brokers answer."""
-        consumer = self._subscriber.consumer
+        """Raise TryLater unless the consumer is in its group, reads what is free, and the brokers answer."""
+        consumer, subscriber = self._subscriber.consumer, self._subscriber
         if not self.started.is_set() or consumer is None:
             raise TryLater("kafka_unavailable", "the consumer has not joined its group", waiting_on="kafka")
         async with kafka_errors("asking for topics", within=5):
             await consumer.topics()
+        if not consumer.assignment():
+            await refuse_free_partitions(self._connection, subscriber.group_id, subscriber.topic_names)
 
     @property
     def _subscriber(self) -> Any:
@@ -170,7 +178,7 @@ class KafkaInbox:
         bounds = {"unpacked_bytes": self._unpacked_bytes, "lost": self._lost}
         return TurnConsumer.make(self._connection, **options | bounds)
 
-    def _watch(self) -> PartitionWatch:
+    def _new_watch(self) -> PartitionWatch:
         subscriber = self._subscriber
         return PartitionWatch(
             subscriber.consumer, self._delivery, self._metrics, subscriber.topic_names, self._times
@@ -190,5 +198,8 @@ class KafkaInbox:
             facts |= {"last": earliest - 1, "reads_on_at": earliest}
         except TryLater as error:
             facts["why_unknown"] = error.message
+        if facts.get("last", offset) < offset:
+            log.warning("topic_made_again", topic=place.topic, partition=place.partition, position=offset)
+            return
         log.error("records_lost", **facts)
         self._metrics.count("laurel_records_lost_total", topic=place.topic)

@@ -3,19 +3,22 @@
 import asyncio
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from aiokafka import TopicPartition
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from service.adapters.kafka.delivery import KafkaDelivery
+from service.adapters.kafka.standstill import Standstill
 from service.adapters.kafka.turns import TurnConsumer
 from service.metrics import Metrics
 
 _REPEAT_SECONDS: Final = 300.0
 _POSITION_SECONDS: Final = 1.0
+_ENDS_SECONDS: Final = 5.0
 
 log = structlog.get_logger("laurel.inbox")
 
@@ -26,10 +29,14 @@ class WatchTimes:
 
     A transaction is short, or its producer has died: the broker ends it after the producer's
     `transaction.timeout.ms`, a minute by default.
+
+    A partition with records that stands still for `standstill` without a reason means that this process is
+    deaf.
     """
 
     look: float = 5.0
     open_transaction: float = 30.0
+    standstill: float = 300.0
 
 
 WATCH_TIMES: Final = WatchTimes()
@@ -61,14 +68,47 @@ class PartitionWatch:
         self._topics = topics
         self._times = times
         self._held: dict[TopicPartition, _Held] = {}
+        self._standstill = Standstill(times.standstill)
+
+    @property
+    def is_deaf(self) -> bool:
+        """True while a partition stands still that holds records, and nothing says why."""
+        return self._standstill.is_dead
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
             for place in self._consumer.assignment():
                 await self._look_at(place)
+            await self._look_for_standstill()
             self._measure()
             await asyncio.sleep(self._times.look)
+
+    async def _look_for_standstill(self) -> None:
+        """Ask the brokers where the records end: a consumer that is deaf does not know."""
+        commits, places = self._delivery.commits, list(self._consumer.assignment())
+        try:
+            async with asyncio.timeout(_ENDS_SECONDS):
+                ends = await self._consumer.end_offsets(places) if places else {}
+                gone = [place for place in places if await self._was_made_again(place)]
+        except (KafkaError, TimeoutError):
+            self._standstill.forget()
+            return
+        for place in gone:
+            await self._begin_anew(place)
+        reached = {place: commits.reached(place) for place in places}
+        self._standstill.look(reached, ends, self._delivery.next_tries)
+
+    async def _was_made_again(self, place: TopicPartition) -> bool:
+        """The brokers forget what was committed when a topic is deleted; another of its name begins at 0."""
+        known = self._delivery.commits.reached(place)
+        return bool(known) and self._consumer.waiting and await self._consumer.committed(place) is None
+
+    async def _begin_anew(self, place: TopicPartition) -> None:
+        log.warning("topic_made_again", topic=place.topic, partition=place.partition)
+        self._delivery.commits.forget(place)
+        with suppress(IllegalStateError):  # another member's by now
+            await self._consumer.seek_to_beginning(place)
 
     async def _look_at(self, place: TopicPartition) -> None:
         try:
@@ -106,6 +146,8 @@ class PartitionWatch:
         for topic in self._topics:
             ages = [now - held.since for place, held in self._held.items() if place.topic == topic]
             self._metrics.set("laurel_open_transaction_seconds", max(ages, default=0.0), topic=topic)
+            still = self._standstill.seconds(topic, mine)
+            self._metrics.set("laurel_partition_standstill_seconds", still, topic=topic)
 
 
 def _tell(place: TopicPartition, stable: int, end: int, seconds: float) -> None:

@@ -34,7 +34,7 @@ async def ensure_topics(
 
     Existing ones stay as they are. Raises NeverRetry `topic_refused` naming the topic, TryLater, Stop.
     """
-    async with _admin(connection, "making topics") as admin:
+    async with admin_client(connection, "making topics") as admin:
         known = set(await admin.list_topics())
         wanted = [
             NewTopic(name, partitions, replication, topic_configs=dict(configs))
@@ -48,14 +48,14 @@ async def ensure_topics(
 
 async def missing_topics(connection: KafkaConnection, names: Iterable[str]) -> list[str]:
     """Say which of these topics do not exist (or may not be seen). Raises TryLater, Stop."""
-    async with _admin(connection, "asking for the topics") as admin:
+    async with admin_client(connection, "asking for the topics") as admin:
         known = set(await admin.list_topics())
     return [name for name in names if name not in known]
 
 
 async def partitions_of(connection: KafkaConnection, topics: Iterable[str]) -> list[TopicPartition]:
     """The partitions of topics that exist. Raises TryLater, Stop."""
-    async with _admin(connection, "asking for partitions") as admin:
+    async with admin_client(connection, "asking for partitions") as admin:
         known = await admin.describe_topics(list(topics))
     return sorted(
         TopicPartition(one["topic"], found["partition"]) for one in known for found in one["partitions"]
@@ -75,7 +75,7 @@ async def codecs_of(connection: KafkaConnection, names: Iterable[str]) -> Mappin
 async def _configured(connection: KafkaConnection, names: Iterable[str], key: str) -> dict[str, str]:
     """What each of these topics says for a key of its configuration."""
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, {key: None}) for name in names]
-    async with _admin(connection, f"asking for {key}") as admin:
+    async with admin_client(connection, f"asking for {key}") as admin:
         answers = await admin.describe_configs(resources)
     found: dict[str, str] = {}
     for answer in answers:
@@ -137,7 +137,7 @@ def _told(obstacle: Exception) -> str:
 
 
 async def _obstacle(connection: KafkaConnection) -> Exception | None:
-    options = connection.options()
+    options = connection.wire_options()
     for address in options.pop("bootstrap_servers"):
         host, _, port = address.rpartition(":")
         try:
@@ -148,7 +148,8 @@ async def _obstacle(connection: KafkaConnection) -> Exception | None:
 
 
 @asynccontextmanager
-async def _admin(connection: KafkaConnection, doing: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_client(connection: KafkaConnection, doing: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client for questions about topics and groups. Raises TryLater, Stop."""
     admin = AIOKafkaAdminClient(**connection.options())
     async with kafka_errors(doing, within=_SECONDS):
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.consumer.fetcher import READ_COMMITTED
 
 from service.adapters.kafka.connection import KafkaConnection
@@ -43,3 +44,12 @@ async def test_whatever_is_asked_for_it_reads_what_is_committed(asked: dict[str,
         await consumer.stop()
     assert READ_COMMITTED == 1
 
+
+async def test_consumers_and_producers_look_at_topics_anew_every_half_minute() -> None:
+    """One that grows, or is made again, is read within a minute."""
+    nowhere = KafkaConnection("127.0.0.1:9")
+    consumer, producer = make_consumer(nowhere, "requests"), AIOKafkaProducer(**nowhere.options())
+    for client in (consumer._client, producer.client):
+        assert client._metadata_max_age_ms == 30_000
+    await consumer.stop()
+    await producer.stop()
