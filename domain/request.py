@@ -6,10 +6,9 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from domain.faults import Fault
-from domain.values import Value
+from domain.values import LARGEST_VERSION, Value, spelled_version
 from domain.version_triple import AskedVersions
 
-LARGEST_VERSION: Final = 1_000_000
 VERSION_FIELDS: Final = ("split_version", "feature_version", "model_version")
 ALLOWED_FIELDS: Final = (
     *VERSION_FIELDS,
@@ -66,14 +65,8 @@ class TrainingRequest(BaseModel):
     @field_validator(*VERSION_FIELDS, "model_config_version", mode="before")
     @classmethod
     def _int_or_digits(cls, value: Any) -> Any:
-        # int() takes other scripts' digits and spaces around them, and True is an int: none is a version.
-        if (
-            isinstance(value, str)
-            and value.isascii()
-            and value.isdigit()
-            and len(value) <= len(str(LARGEST_VERSION))
-        ):
-            return int(value)
+        if isinstance(value, str) and (version := spelled_version(value)) is not None:
+            return version
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value
         raise ValueError("not a version")
@@ -117,7 +110,7 @@ def _fault(kind: str, field: str, message: str) -> Fault:
             allowed=", ".join(ALLOWED_FIELDS),
         )
     if field in {*VERSION_FIELDS, "model_config_version"}:
-        allowed = f"an integer from 1 to {LARGEST_VERSION}, or the same in digits"
+        allowed = f"an integer from 1 to {LARGEST_VERSION}, or the same in digits: 7, not 07"
         return Fault(code="bad_version", field=field, message=f"{field} is not a version", allowed=allowed)
     text = message.removeprefix("Value error, ")
     return Fault(code="bad_field", field=field or "model_version", message=text)

@@ -2,9 +2,10 @@
 
 from typing import Any, Final
 
-from domain.request import LARGEST_VERSION, VERSION_FIELDS, TrainingRequest
+from domain.request import VERSION_FIELDS, TrainingRequest
+from domain.values import LARGEST_VERSION
 
-_DIGITS: Final = "^0*([1-9][0-9]{0,5}|1000000)$"  # up to LARGEST_VERSION
+_DIGITS: Final = "^([1-9][0-9]{0,5}|1000000)$"  # up to LARGEST_VERSION
 
 
 def request_schema() -> dict[str, Any]:

@@ -1,11 +1,22 @@
 """What every value and document of the domain has in common."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-ConfigVersion = Annotated[int, Field(ge=1, le=1_000_000)]
+LARGEST_VERSION: Final = 1_000_000
+ConfigVersion = Annotated[int, Field(ge=1, le=LARGEST_VERSION)]
+
+# int() takes `01`, `+1`, `1_0`, other scripts' digits and spaces besides: another text for each tool.
+_VERSION: Final = re.compile("[1-9][0-9]{0,6}")
+
+
+def spelled_version(text: str) -> int | None:
+    """The version that a text spells, None when it spells none: there is one spelling for each."""
+    number = int(text) if _VERSION.fullmatch(text) else 0
+    return number if 1 <= number <= LARGEST_VERSION else None
 
 
 class Value(BaseModel):

@@ -3,11 +3,12 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from domain.record import Record, Unreadable, UnreadableReason
+from handlers.rfc3339 import is_moment
 from handlers.strict_json import DEEPEST, NotStrictJson, parse_object
 
 # A requeued record keeps the identity that its first coordinates gave it.
@@ -15,9 +16,12 @@ FIRST_COORDINATES: Final = "laurel-first-coordinates"
 MOST_HEADERS: Final = 100
 _LONGEST: Final = {"id": 256, "source": 512, "type": 256, "correlationid": 200, "causationid": 256}
 _PREFIX: Final = "ce_"
+_TIME: Final = "ce_time"
 _CONTENT_TYPE: Final = "content-type"
 _STRUCTURED: Final = "application/cloudevents"
 _COORDINATES: Final = re.compile(r"[\w.-]{1,249}/\d{1,10}/\d{1,19}@-?\d{1,19}", re.ASCII)
+
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Refused(ValueError):
@@ -54,6 +58,7 @@ def open_record(record: Record, *, wire_type: str, max_bytes: int, deepest: int 
             payload, attributes = _structured(content_type, value, deepest)
         else:
             payload, attributes = parse_object(value, deepest=deepest), _binary(headers)
+            _check_times(record.headers if attributes else ())
     except NotStrictJson as error:
         raise Refused(error.reason, error.detail) from None
     if attributes:
@@ -98,6 +103,8 @@ def _structured(content_type: str, value: bytes, deepest: int) -> tuple[dict[str
     event = parse_object(value, deepest=deepest)
     attributes = {name: text for name, text in event.items() if isinstance(text, str) and name in _READ}
     wrong = sorted(name for name in _READ if name in event and name not in attributes)
+    if event.get("time") is not None:
+        _check_time(event["time"])
     if wrong:
         raise Refused("bad_envelope", f"attribute {wrong[0]!r} is not a text")
     return _data(event, deepest), attributes | {"specversion": attributes.get("specversion", "")}
@@ -139,6 +146,23 @@ def _check_text(name: str, text: str | None, longest: int) -> None:
         )
     if name == "source" and " " in text:
         raise Refused("bad_envelope", "attribute 'source' holds a space, so it is no URI reference")
+
+
+def _check_times(headers: Headers) -> None:
+    """The time of an event in binary mode; who sends no event may have a header of that name."""
+    times = {value for name, value in headers if name == _TIME and value is not None}
+    if len(times) > 1:
+        raise Refused("bad_envelope", f"header {_TIME!r} stands there twice")
+    for time in times:
+        _check_time(time.decode("utf-8", "replace"))
+
+
+def _check_time(time: object) -> None:
+    if not isinstance(time, str) or not is_moment(time):
+        raise Refused(
+            "bad_envelope",
+            f"attribute 'time' is {str(time)[:40]!r}, and no date-time of RFC 3339: 2026-01-31T06:00:00Z",
+        )
 
 
 def _first_coordinates(record: Record) -> str | None:

@@ -56,6 +56,8 @@ def test_what_was_sent_is_read_back_as_it_was(event: Event) -> None:
         {"split_version": 1_000_001},
         {"split_version": "../x"},
         {"split_version": "0"},
+        {"split_version": "01"},
+        {"split_version": "1_0"},
         {"split_version": 1.5},
         {"split_version": True},
         {"split_version": []},

@@ -180,7 +180,7 @@ def _request_headers() -> Part:
         "description": "CloudEvents 1.0 in binary mode; other headers are ignored",
         "required": [f"ce_{name}" for name in ("specversion", "id", "source", "type")],
         "properties": {f"ce_{name}": _attribute(name) for name in attributes}
-        | {"content-type": {"type": "string"}},
+        | {"ce_time": {"type": "string", "format": "date-time"}, "content-type": {"type": "string"}},
     }
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from domain.faults import Fault
-from domain.request import LARGEST_VERSION
-from domain.values import ConfigVersion, Value
+from domain.values import LARGEST_VERSION, ConfigVersion, Value
 from domain.version_triple import VersionTriple
 from service.adapters.files.yaml_documents import Document, Place, Scalar, read_document
 
@@ -59,7 +58,7 @@ def _version_faults(document: Document, around: dict[str, Any], place: Place) ->
         yield _fault(field, f"{field} is missing", document.line_of(place))
         return
     value = around[str(name)]
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST_VERSION:
+    if document.version_at(place, value) is None:
         message = f"{field} is not a version{document.hint(place)}"
         yield _fault(field, message, document.line_of(place))
 

@@ -101,8 +101,8 @@ def _version_faults(document: Document, version: int) -> Iterator[Fault]:
     """Versions are integers, and the file's own is its name's; the schemas alone read them leniently."""
     for field in ("version", "data_contract"):
         found = document.values.get(field)
-        if found is not None and (isinstance(found, bool) or not isinstance(found, int)):
-            message = f"{field} is not an integer{document.hint((field,))}"
+        if found is not None and document.version_at((field,), found) is None:
+            message = f"{field} is not an integer from 1, in digits{document.hint((field,))}"
             yield _fault(document, (field,), "bad_config", message)
         elif field == "version" and found is not None and found != version:
             message = f"the file says version {found}, its name says {version}"

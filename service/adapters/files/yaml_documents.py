@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import yaml
 
 from domain.faults import Fault
+from domain.values import spelled_version
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 20
@@ -49,6 +50,13 @@ class Document:
         while place and place not in self.lines:
             place = place[:-1]
         return self.lines.get(place, 1)
+
+    def version_at(self, place: Place, value: Any) -> int | None:
+        """The version that stands at a place; YAML's other spellings of an integer (1_0, 0x10) are none."""
+        scalar = self.scalars.get(place)
+        if scalar is None or scalar.quoted or isinstance(value, bool) or not isinstance(value, int):
+            return None
+        return spelled_version(scalar.text)
 
     def hint(self, place: Place) -> str:
         """How a value is written, when YAML reads it as something else than it looks like."""

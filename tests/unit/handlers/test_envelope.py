@@ -1,13 +1,57 @@
 """The envelope of a record: what is read from headers, and what is refused."""
 
 import base64
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.record import Record, Unreadable
 from handlers.envelope import FIRST_COORDINATES, MOST_HEADERS, Refused, open_record
+from handlers.rfc3339 import is_moment
 from tests.records import EVENT, binary, record, structured
 
+NO_MOMENTS = (
+    "2026-01-31T06:00:00",  # no zone
+    "2026-02-29T06:00:00Z",
+    "1900-02-29T06:00:00Z",
+    "2026-04-31T06:00:00Z",
+    "2026-13-01T06:00:00Z",
+    "2026-01-00T06:00:00Z",
+    "2026-01-31T24:00:00Z",
+    "2026-01-31T06:60:00Z",
+    "2026-01-31T06:00:60Z",  # no leap second there
+    "2026-01-31T06:00:61Z",
+    "2026-01-31T06:00Z",
+    "2026-01-31T06:00:00.Z",
+    "2026-01-31T06:00:00+24:00",
+    "2026-01-31T06:00:00+0100",
+    "2026-01-31T06:00:00+01",
+    "2026-01-31 06:00:00Z",
+    "2026-01-31",
+    "20260131T060000Z",
+    "26-01-31T06:00:00Z",
+    "+2026-01-31T06:00:00Z",
+    "2026-W05-6T06:00:00Z",
+    " 2026-01-31T06:00:00Z",
+    "2026-01-31T06:00:00Z\n",
+    "\u0662026-01-31T06:00:00Z",
+    "1700000000",
+    "Sat, 31 Jan 2026 06:00:00 GMT",
+    "now",
+)
+MOMENTS = (
+    None,
+    "2026-01-31T06:00:00Z",
+    "2024-02-29t23:59:59.123456789z",
+    "2000-02-29T00:00:00-23:59",
+    "0000-02-29T00:00:00Z",
+    "2016-12-31T23:59:60Z",
+    "2016-12-31T15:59:60.5-08:00",
+    "2026-01-31T06:00:00+05:30",
+)
 LIMIT = 1000
 
 
@@ -77,11 +121,28 @@ def test_no_content_is_empty(value: bytes | None) -> None:
         structured(id=7),
         structured(type=["x"]),
         structured(data_base64="%%%"),
+        structured(time=1_700_000_000),
+        structured(time=""),
+        binary().model_copy(update={"headers": (*binary().headers, ("ce_time", b"\xff"))}),
+        *(event(time=time) for event in (binary, structured) for time in NO_MOMENTS),
         record(b"[]", (("content-type", b"application/cloudevents-batch+json"),)),
     ],
 )
 def test_an_envelope_that_cannot_be_trusted_is_refused(bad: Record) -> None:
     assert why(bad)[0] == "bad_envelope"
+
+
+@pytest.mark.parametrize("event", [binary, structured])
+@pytest.mark.parametrize("time", MOMENTS)
+def test_a_time_of_rfc_3339_is_taken(event: Callable[..., Record], time: str | None) -> None:
+    assert open_record(event(time=time), wire_type=EVENT["type"], max_bytes=LIMIT).attributes == EVENT
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_every_moment_that_python_writes_with_whole_minutes_of_zone_is_taken(moment: datetime) -> None:
+    whole = (moment.utcoffset() or timedelta()) % timedelta(minutes=1) == timedelta()
+    assert is_moment(moment.isoformat()) == whole
+    assert not is_moment(moment.replace(tzinfo=None).isoformat())
 
 
 @pytest.mark.parametrize("data", [[], "text", 3])
