@@ -9,7 +9,6 @@ _MOMENT: Final = re.compile(
     r"[Tt](?P<hour>[01][0-9]|2[0-3]):(?P<minute>[0-5][0-9]):(?P<second>[0-5][0-9]|60)(\.[0-9]+)?"
     r"([Zz]|(?P<sign>[+-])(?P<hours>[01][0-9]|2[0-3]):(?P<minutes>[0-5][0-9]))"
 )
-_FEBRUARY: Final = 2
 _LAST_MINUTE: Final = 24 * 60 - 1
 
 
@@ -19,12 +18,9 @@ def is_moment(text: str) -> bool:
     if found is None:
         return False
     year, month, day = (int(found[name]) for name in ("year", "month", "day"))
-    return 1 <= day <= _days(year, month) and (found["second"] != "60" or _in_utc(found) == _LAST_MINUTE)
-
-
-def _days(year: int, month: int) -> int:
-    leap_day = month == _FEBRUARY and calendar.isleap(year)
-    return calendar.mdays[month] + leap_day
+    return 1 <= day <= calendar.monthrange(year, month)[1] and (
+        found["second"] != "60" or _in_utc(found) == _LAST_MINUTE
+    )
 
 
 def _in_utc(found: re.Match[str]) -> int:

@@ -208,7 +208,7 @@ class SmallWorld:
             max_bytes=10_000,
         )
         if handled.why is not None:
-            await self.desk.add(record, handled.why)
+            await self.desk.add([(record, handled.why)])
         if handled.outcome == "stored":
             self.origins[handled.facts["identity"]] = str(record.coordinates)
         before = self.commits[-1].offset if self.commits else 0

@@ -18,6 +18,7 @@ from tests.fakes.dead_letters import FakeDeadLetters
 from tests.records import record
 from tests.servers import KafkaServer
 
+MANY = [(None, None), (b"k", None), (None, b"x"), (b"k", b"y" * 30_000), (b"l", b"")] * 20
 WHY = Unreadable(reason="not_json", detail="at character 3")
 
 
@@ -33,23 +34,29 @@ class Desks:
 class DeadLettersContract:
     async def test_what_was_added_is_kept_byte_by_byte_with_its_reason(self, desks: Desks) -> None:
         bad = record(b"\xff\x00", (("x", None), ("y", b"\xfe")), key=None)
-        await desks.desk.add(bad, WHY)
+        await desks.desk.add([(bad, WHY)])
         assert await desks.kept() == [(bad, WHY)]
 
     async def test_a_record_of_nothing_at_all_is_kept_too(self, desks: Desks) -> None:
         nothing = record(None, key=None)
-        await desks.desk.add(nothing, WHY)
+        await desks.desk.add([(nothing, WHY)])
         assert await desks.kept() == [(nothing, WHY)]
 
     async def test_a_repeat_says_the_same_again(self, desks: Desks) -> None:
         for _ in range(2):
-            await desks.desk.add(record(b"x"), WHY)
+            await desks.desk.add([(record(b"x"), WHY)])
         first, second = await desks.kept()
         assert first == second
 
+    async def test_many_are_kept_at_once_whatever_they_are(self, desks: Desks) -> None:
+        many = [(record(value, key=key, offset=n), WHY) for n, (key, value) in enumerate(MANY)]
+        await desks.desk.add(many)
+        kept = await desks.kept()
+        assert sorted(kept, key=lambda one: one[0].coordinates.offset) == many
+
     async def test_a_desk_that_cannot_be_reached_says_what_it_waits_for(self, desks: Desks) -> None:
         with pytest.raises(TryLater) as late:
-            await desks.away.add(record(b"x"), WHY)
+            await desks.away.add([(record(b"x"), WHY)])
         assert (late.value.reason, late.value.waiting_on) == ("dead_letters_unavailable", "kafka")
 
 
@@ -83,8 +90,10 @@ class TestKafka(DeadLettersContract):
 
     async def test_what_the_topic_does_not_take_whole_is_cut_and_says_so(self, desks: Desks) -> None:
         """Only the real topic has a limit: the partition goes on, and the digest tells what it was."""
-        await desks.desk.add(record(b"x" * 200_000, (("h", b"1"),), key=b"k"), WHY)
-        ((kept, why),) = await desks.kept()
+        large = record(b"x" * 200_000, (("h", b"1"),), key=b"k")
+        await desks.desk.add([(large, WHY), (record(b"small", key=b"k", offset=8), WHY)])
+        (kept, why), (small, _) = await desks.kept()
+        assert small.value == b"small"
         assert kept.value is not None
         assert len(kept.value) < 100_000
         assert why.reason == "not_json"

@@ -1,21 +1,23 @@
 """A dead-letter desk in memory."""
 
+from collections.abc import Sequence
+
 from domain.errors import TryLater
-from domain.record import Record, Unreadable
+from domain.ports.dead_letters import Letter
 
 
 class FakeDeadLetters:
     """Port `DeadLetters`; `away` makes it answer as a desk whose brokers are gone does."""
 
     def __init__(self) -> None:
-        self.kept: list[tuple[Record, Unreadable]] = []
+        self.kept: list[Letter] = []
         self.away = False
 
-    async def add(self, record: Record, why: Unreadable) -> None:
-        """Keep it."""
+    async def add(self, letters: Sequence[Letter]) -> None:
+        """Keep them."""
         if self.away:
             raise TryLater("dead_letters_unavailable", "the desk is away", waiting_on="kafka")
-        self.kept.append((record, why))
+        self.kept.extend(letters)
 
     @property
     def reasons(self) -> list[str]:

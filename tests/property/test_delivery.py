@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -72,7 +72,7 @@ class Counterparts:
 
     def __init__(self, log: Log, chances: Iterator[bool]) -> None:
         self.log, self.chances = log, chances
-        self.letters: list[tuple[int, int]] = []
+        self.letters: set[tuple[int, int]] = set()
 
     async def handle(self, record: Record) -> Handled:
         offset = record.coordinates.offset
@@ -83,12 +83,16 @@ class Counterparts:
         self.log.ended.add(offset)
         return Handled(outcome="stored")
 
-    async def keep(self, record: Record, why: Unreadable) -> None:
-        if next(self.chances):
-            raise AWAY
+    async def keep(self, letters: Sequence[tuple[Record, Unreadable]]) -> None:
+        for record, why in letters:
+            if next(self.chances):
+                raise AWAY
+            self._keep(record, why)
+
+    def _keep(self, record: Record, why: Unreadable) -> None:
         first = record.coordinates.offset
         last = why.extent.last_offset if why.extent else first
-        self.letters.append((first, last))
+        self.letters.add((first, last))
         told = [offset for offset in range(first, last + 1) if not self.log.good[offset]]
         assert len(told) == (why.extent.records if why.extent else 1)
         self.log.ended.update(told)
@@ -120,6 +124,6 @@ def test_no_position_is_committed_past_a_record_that_is_neither_stored_nor_told_
     with patch.object(bad_records, "ONE_BY_ONE", ONE_BY_ONE):
         asyncio.run(read_to_the_end(log, counterparts, most, chances(revoked)))
     assert log.ended == set(range(len(log.good)))
-    if not away and not revoked:
+    if not revoked:
         per_batch = Counter(log.ends[first] for first, _ in counterparts.letters)
         assert max(per_batch.values(), default=0) <= ONE_BY_ONE + 1

@@ -4,7 +4,7 @@ A batch of a megabyte may hold a million of them, and their bytes stay in the to
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from domain.record import Extent, Record, Unreadable, UnreadableReason
@@ -56,32 +56,52 @@ class _Rest:
         return Bad(Record(coordinates=place, key=None, value=None, headers=()), why, self.outcome)
 
 
+@dataclass
+class _State:
+    """How far it is, where the batch ends, and how many bad ones of it came."""
+
+    position: int
+    batch_end: int
+    count: int = 0
+    rest: _Rest | None = None
+
+    def copy(self) -> "_State":
+        return replace(self, rest=self.rest and replace(self.rest, reasons=Counter(self.rest.reasons)))
+
+
 class BadRecords:
     """What is not told of yet, as far as one partition was read without a gap under one assignment."""
 
     def __init__(self, epoch: int, position: int) -> None:
         self._epoch = epoch
-        self._position = position
-        self._batch_end = position - 1
-        self._count = 0
-        self._rest: _Rest | None = None
+        self._now = _State(position, batch_end=position - 1)
+        self._before = self._now
         self._due: list[Bad] = []
+
+    def begin(self, position: int) -> None:
+        """A turn begins; it may come again."""
+        self._now.position = position
+        self._before = self._now.copy()
+
+    def undo(self) -> None:
+        """The turn is to come again as if it had not been: what it told of counts once."""
+        self._now = self._before
 
     def goes_on(self, epoch: int, position: int) -> bool:
         """False after a step back, or once the partition may have been another member's."""
-        return self._epoch == epoch and self._position <= position
+        return self._epoch == epoch and self._now.position <= position
 
     def add(self, bad: Bad, batch_end: int) -> None:
         """Note a record that cannot be read or taken, and where its batch ends."""
         offset = bad.record.coordinates.offset
         self._enter(offset, batch_end)
-        self._count += 1
-        if self._count <= ONE_BY_ONE:
+        self._now.count += 1
+        if self._now.count <= ONE_BY_ONE:
             self._due.append(bad)
         else:
-            self._rest = self._rest or _Rest(bad.record, bad.outcome)
-            self._rest.last_offset = offset
-            self._rest.reasons[bad.why.reason] += 1
+            self._now.rest = self._now.rest or _Rest(bad.record, bad.outcome)
+            self._now.rest.last_offset = offset
+            self._now.rest.reasons[bad.why.reason] += 1
         self._leave(offset)
 
     def passed(self, offset: int, batch_end: int) -> None:
@@ -97,24 +117,24 @@ class BadRecords:
     @property
     def is_settled(self) -> bool:
         """True unless something is to be told of later."""
-        return self._rest is None
+        return self._now.rest is None
 
     @property
     def safe(self) -> int:
         """The position before which everything is dealt with, once what was due is told of."""
-        return self._position if self._rest is None else self._rest.first.coordinates.offset
+        return self._now.position if self._now.rest is None else self._now.rest.first.coordinates.offset
 
     def _enter(self, offset: int, batch_end: int) -> None:
-        if offset > self._batch_end:
+        if offset > self._now.batch_end:
             self._close()
-            self._batch_end, self._count = batch_end, 0
+            self._now.batch_end, self._now.count = batch_end, 0
 
     def _leave(self, offset: int) -> None:
-        self._position = offset + 1
-        if offset >= self._batch_end:
+        self._now.position = offset + 1
+        if offset >= self._now.batch_end:
             self._close()
 
     def _close(self) -> None:
-        if self._rest is not None:
-            self._due.append(self._rest.together())
-            self._rest = None
+        if self._now.rest is not None:
+            self._due.append(self._now.rest.together())
+            self._now.rest = None

@@ -2,13 +2,15 @@
 
 import asyncio
 import hashlib
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, get_args
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from domain.record import Record, Unreadable, UnreadableReason
+from domain.ports.dead_letters import Letter
+from domain.record import UnreadableReason
 from domain.request import Coordinates
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letter_format import dead_letter_headers
@@ -18,6 +20,7 @@ from service.metrics import Metrics
 
 _SECONDS: Final = 5.0
 _LARGEST: Final = 4 << 20
+_PACKED: Final = 1 << 18  # bytes of letters in one batch
 _KEPT_WHEN_CUT: Final = 1 << 14
 _UNAVAILABLE: Final = "dead_letters_unavailable"
 
@@ -36,25 +39,36 @@ class KafkaDeadLetters:
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
 
-    async def add(self, record: Record, why: Unreadable) -> None:
-        """Return once the dead letter is acknowledged by all in-sync replicas."""
+    async def add(self, letters: Sequence[Letter]) -> None:
+        """Return once the dead letters are acknowledged by all in-sync replicas."""
         try:
             producer = await self._started()
             async with asyncio.timeout(_SECONDS):
-                await self._send(producer, record, why)
+                await self._send([_bounded(letter) for letter in letters], producer)
         except (KafkaError, TimeoutError, OSError) as error:
             raise sort(error, f"setting a record aside in {self._topic}", _UNAVAILABLE) from error
-        self._metrics.count("laurel_dead_letters_total", reason=why.reason)
+        for _, why in letters:
+            self._metrics.count("laurel_dead_letters_total", reason=why.reason)
 
-    async def _send(self, producer: AIOKafkaProducer, record: Record, why: Unreadable) -> None:
-        if why.reason == "too_large" and len(record.value or b"") > _KEPT_WHEN_CUT:
-            record, why = _cut(record, why)
-        headers = dead_letter_headers(record, why)
-        try:
-            await send_as_it_was(producer, self._topic, record.key, record.value, headers)
-        except TOO_LARGE:
-            cut, note = _cut(record, why)
-            await send_as_it_was(producer, self._topic, None, cut.value, dead_letter_headers(cut, note))
+    async def _send(self, letters: Sequence[Letter], producer: AIOKafkaProducer) -> None:
+        """Send those of each partition in as few batches as hold them, the partitions side by side."""
+        count = len(await producer.partitions_for(self._topic))
+        by_partition: dict[int, list[Letter]] = {}
+        for letter in letters:
+            by_partition.setdefault(_partition(letter[0].key, count), []).append(letter)
+        sending = (self._send_to(place, some, producer) for place, some in by_partition.items())
+        for fault in await asyncio.gather(*sending, return_exceptions=True):
+            if fault is not None:
+                raise fault
+
+    async def _send_to(self, partition: int, letters: Sequence[Letter], producer: AIOKafkaProducer) -> None:
+        for batch, packed in _batches(letters, producer):
+            try:
+                await (await producer.send_batch(batch, self._topic, partition=partition))
+            except TOO_LARGE:
+                cut = [_cut(packed[0])] if len(packed) == 1 else []
+                for letter in cut or packed:
+                    await self._send_to(partition, [letter], producer)
 
     async def stop(self) -> None:
         """End the producer."""
@@ -65,7 +79,8 @@ class KafkaDeadLetters:
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:
             if self._producer is None:
-                limits = {"max_request_size": _LARGEST, "request_timeout_ms": int(_SECONDS * 1000)}
+                limits = {"max_request_size": _LARGEST, "max_batch_size": _PACKED}
+                limits |= {"request_timeout_ms": int(_SECONDS * 1000)}
                 self._producer = await start_producer(self._connection, **limits)
             return self._producer
 
@@ -77,8 +92,7 @@ async def send_as_it_was(
 
     A batch of one is the way to do it: `send` refuses a record with neither key nor value.
     """
-    partitions = sorted(await producer.partitions_for(topic))
-    partition = partitions[int.from_bytes(hashlib.sha256(key or b"").digest()[:4]) % len(partitions)]
+    partition = _partition(key, len(await producer.partitions_for(topic)))
     batch = producer.create_batch()
     batch.append(timestamp=None, key=key, value=value, headers=headers)
     batch.close()
@@ -86,8 +100,38 @@ async def send_as_it_was(
     return Coordinates(topic=topic, partition=partition, offset=sent.offset, timestamp_ms=sent.timestamp)
 
 
-def _cut(record: Record, why: Unreadable) -> tuple[Record, Unreadable]:
+def _partition(key: bytes | None, count: int) -> int:
+    return int.from_bytes(hashlib.sha256(key or b"").digest()[:4]) % count
+
+
+def _batches(letters: Sequence[Letter], producer: AIOKafkaProducer) -> Iterator[tuple[Any, Sequence[Letter]]]:
+    """Pack them in their order; a batch takes its first letter whatever its size is."""
+    batch, packed = producer.create_batch(), list[Letter]()
+    for letter in letters:
+        if not _appended(batch, letter):
+            batch.close()
+            yield batch, packed
+            batch, packed = producer.create_batch(), []
+            _appended(batch, letter)
+        packed.append(letter)
+    batch.close()
+    yield batch, packed
+
+
+def _appended(batch: Any, letter: Letter) -> bool:
+    (record, _), headers = letter, dead_letter_headers(*letter)
+    return bool(batch.append(timestamp=None, key=record.key, value=record.value, headers=headers))
+
+
+def _bounded(letter: Letter) -> Letter:
+    """Of what is too large, nobody needs all."""
+    record, why = letter
+    return _cut(letter) if why.reason == "too_large" and len(record.value or b"") > _KEPT_WHEN_CUT else letter
+
+
+def _cut(letter: Letter) -> Letter:
     """What fits into any topic: the start of the value, its length and its digest."""
+    record, why = letter
     value = record.value or b""
     kept, digest = value[:_KEPT_WHEN_CUT], hashlib.sha256(value).hexdigest()
     note = f"{why.detail}; kept {len(kept)} of {len(value)} bytes without headers, sha256 of all {digest}"

@@ -12,7 +12,8 @@ from aiokafka.errors import IllegalStateError
 
 from domain.errors import LaurelError, Stop
 from domain.points import NO_POINTS, Point, Points
-from domain.record import Record, Unreadable
+from domain.ports.dead_letters import Letter
+from domain.record import Record
 from handlers.handled import Outcome
 from handlers.router import Handle
 from service.adapters.kafka.bad_records import Bad, BadRecords
@@ -26,13 +27,13 @@ RETRIES: Final = RetryPolicy(first_pause=0.2, longest_pause=5.0)
 _WARNED_OF: Final = frozenset({"dead_lettered", "unreadable"})
 _TURN_SECONDS: Final = 5.0  # well below the shortest pause between two polls
 
-Keep = Callable[[Record, Unreadable], Awaitable[None]]
+Keep = Callable[[Sequence[Letter]], Awaitable[None]]
 _Waits = Callable[[], object]
 
 log = structlog.get_logger("laurel.inbox")
 
 
-async def kept_nowhere(record: Record, why: Unreadable) -> None:
+async def kept_nowhere(letters: Sequence[Letter]) -> None:
     """On a topic of our own a record that says nothing is told of, and that is all."""
 
 
@@ -42,7 +43,7 @@ class KafkaDelivery:
     After a transient fault the partition is paused and read again from the same record later, with growing
     pauses and without end: nothing is skipped, other partitions go on and heartbeats do too.
 
-    A bad record is handed to `keep`, side by side with others; the position moves past it once that is done.
+    Bad records are handed to `keep` together; the position moves past them once that is done.
     """
 
     def __init__(
@@ -76,8 +77,8 @@ class KafkaDelivery:
         try:
             await self._set_aside(due)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the records come again
-            del self._bad[place]
-            self._again(consumer, place, min(one.record.coordinates.offset for one in due), fault)
+            bad.undo()
+            self._again(consumer, place, turn[0].offset, fault)
             return
         if waits is not None:
             waits()
@@ -97,6 +98,7 @@ class KafkaDelivery:
         bad = self._bad.get(place)
         if bad is None or not bad.goes_on(epoch, offset):
             bad = self._bad[place] = BadRecords(epoch, offset)
+        bad.begin(offset)
         return bad
 
     async def _handle_all(
@@ -126,14 +128,11 @@ class KafkaDelivery:
         return None
 
     async def _set_aside(self, due: Sequence[Bad]) -> None:
-        """Keep them all, side by side. Raises what the first says that could not be kept."""
+        """Keep them all. Raises what says that this is not certain."""
         if not due:
             return
         await self._points.at(Point.DEADLETTER_BEFORE_SEND)
-        keeping = (self._keep(one.record, one.why) for one in due)
-        for answer in await asyncio.gather(*keeping, return_exceptions=True):
-            if answer is not None:
-                raise answer
+        await self._keep([(one.record, one.why) for one in due])
         await self._points.at(Point.DEADLETTER_AFTER_SEND)
         for one in due:
             self._tell(one.record, one.outcome, one.count, one.facts)

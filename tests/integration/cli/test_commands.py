@@ -225,7 +225,7 @@ async def set_aside(bootstrap: str, key: bytes) -> None:
     desk = KafkaDeadLetters(KafkaConnection(bootstrap), DEAD_LETTER_TOPIC, metrics=Metrics())
     place = Coordinates(topic="training.requested", partition=0, offset=7, timestamp_ms=1_700_000_000_000)
     record = Record(coordinates=place, key=key, value=b"{\x1b[31m", headers=())
-    await desk.add(record, Unreadable(reason="not_json", detail="no \x1b[31m JSON"))
+    await desk.add([(record, Unreadable(reason="not_json", detail="no \x1b[31m JSON"))])
     await desk.stop()
 
 
