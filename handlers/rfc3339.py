@@ -18,9 +18,8 @@ def is_moment(text: str) -> bool:
     if found is None:
         return False
     year, month, day = (int(found[name]) for name in ("year", "month", "day"))
-    return 1 <= day <= calendar.monthrange(year, month)[1] and (
-        found["second"] != "60" or _in_utc(found) == _LAST_MINUTE
-    )
+    is_leap = found["second"] == "60"
+    return 1 <= day <= calendar.monthrange(year, month)[1] and (not is_leap or _in_utc(found) == _LAST_MINUTE)
 
 
 def _in_utc(found: re.Match[str]) -> int:

@@ -79,6 +79,7 @@ from service.settings_values import (
     worker_name,
 )
 from service.world import Heavy, World
+from service.written_folders import dvc_folders, written_folders
 
 _SAFE_SECONDS = 3600.0  # beyond the longest task, before what it was writing counts as abandoned
 
@@ -110,7 +111,8 @@ async def open_worker(
     settings: Settings, metrics: Metrics, *, points: Points = NO_POINTS, makers: Makers = PRODUCT
 ) -> AsyncIterator[Parts]:
     """Open a worker's parts. Raises TryLater while a service is away, Stop for what can never work."""
-    require_roots({"CONFIG_ROOT": settings.config_root, "DATA_ROOT": settings.data_root})
+    roots = {"CONFIG_ROOT": settings.config_root, "DATA_ROOT": settings.data_root}
+    await asyncio.to_thread(require_roots, roots, written_folders(settings))
     require_usable_trust(settings)
     async with AsyncExitStack() as stack:
         children = Children(children_settings(settings), sets=settings.worker.lifecycles_at_once)
@@ -322,16 +324,10 @@ def _trainer(settings: Settings, desk: Desk) -> ChildTrainer:
 
 def _heavy(settings: Settings, desk: Desk, children: ChildSet) -> Heavy:
     places = Places(settings.data_root)
-    dvc = settings.data_root / "dvc"
-    cache_folder = str(settings.dvc.cache_folder or dvc / "cache")
+    cache, remote = dvc_folders(settings)
     return Heavy(
-        files=ChildDatasetFiles(desk, places, cache_folder),
-        versions=ChildDatasetVersions(
-            desk,
-            places,
-            cache_folder=cache_folder,
-            remote_url=settings.dvc.remote_url or str(dvc / "remote"),
-        ),
+        files=ChildDatasetFiles(desk, places, str(cache)),
+        versions=ChildDatasetVersions(desk, places, cache_folder=str(cache), remote_url=remote),
         trainer=_trainer(settings, desk),
         hold_until=children.hold_until,
     )

@@ -1,27 +1,43 @@
-"""The two roots that a worker reads and writes: looked at before it takes any work."""
+"""The folders that a worker reads and writes: looked at before it takes any work."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from domain.errors import Stop
+from service.adapters.files.errors import NO_ROOM
+from service.adapters.files.probe import probe
 
 
-def require_roots(roots: Mapping[str, Path]) -> None:
+@dataclass(frozen=True)
+class Written:
+    """A folder and its setting; `links` where hard links are made."""
+
+    setting: str
+    folder: Path
+    links: bool = False
+
+
+def require_roots(roots: Mapping[str, Path], written: Iterable[Written] = ()) -> None:
     """Raise Stop `root_unusable` naming every root, by its setting, that is no folder or cannot be written.
 
-    A root that is missing is not made: it is most likely a disk that is not mounted.
+    A root that is missing is not made: it is most likely a disk that is not mounted. `written` are other
+    folders, which the work makes where they are missing. A full disk is waited for later on.
     """
-    problems = [f"{name}: {problem}" for name, root in roots.items() if (problem := _problem(root))]
+    missing = {name: root for name, root in roots.items() if not root.is_dir()}
+    problems = [
+        f"{name}: {root} is no folder; make it, mount it, or set another" for name, root in missing.items()
+    ]
+    tried = [*(Written(name, root) for name, root in roots.items()), *written]
+    below = [one for one in tried if not any(one.folder.is_relative_to(root) for root in missing.values())]
+    problems += [problem for one in below if (problem := _problem(one))]
     if problems:
+        problems = [*dict.fromkeys(problems)]
         raise Stop("root_unusable", "; ".join(problems), roots=problems)
 
 
-def _problem(root: Path) -> str | None:
-    if not root.is_dir():
-        return f"{root} is no folder; make it, mount it, or set another"
-    try:
-        with TemporaryFile(dir=root):
-            return None
-    except OSError as error:
-        return f"{root} cannot be written ({error.strerror}); give this user the right, or mount it writable"
+def _problem(written: Written) -> str | None:
+    refused = probe(written.folder, links=written.links)
+    if refused is None or refused.error.errno in NO_ROOM:
+        return None
+    return f"{written.setting}: {refused}; give this user the right, or mount it writable"

@@ -1,11 +1,9 @@
 """`laurel doctor`: is every server reachable, every folder writable, every file usable; with the mend."""
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import typer
@@ -23,6 +21,7 @@ from service.app import open_world
 from service.cli.configuration import config_faults, fault_line
 from service.cli.console import AsJson, Exit, masked, out, print_json, printable
 from service.cli.findings import Finding
+from service.cli.folder_findings import folder_findings
 from service.cli.mlflow_findings import mlflow_findings, without_alias
 from service.cli.reading import read_settings
 from service.cli.topic_findings import topic_findings
@@ -90,7 +89,7 @@ async def examine(settings: Settings) -> list[Finding]:
     known = all(answer.well for answer in answers if answer.what in {"postgresql", "mlflow"})
     champion = [await _asked("champion", "MLFLOW__ALIAS", partial(_champion, settings))] if known else []
     record = await mlflow_findings(settings) if answers[-1].well else []
-    folders = [_writable(name, folder) for name, folder in _folders(settings).items()]
+    folders = await asyncio.to_thread(folder_findings, settings)
     inference = [finding async for finding in _inference(settings)]
     told = await asyncio.to_thread(_notifier, settings)
     return [
@@ -169,23 +168,6 @@ async def _champion(settings: Settings) -> Finding:
         return Finding("champion", well=False, found=condition.told, mend="laurel repair")
     by_others = "" if condition.ours else ", which Laurel did not make"
     return Finding("champion", well=True, found=f"version {number}{by_others}")
-
-
-def _folders(settings: Settings) -> Mapping[str, Path]:
-    return {"CONFIG_ROOT": settings.config_root, "DATA_ROOT": settings.data_root}
-
-
-def _writable(name: str, folder: Path) -> Finding:
-    """Write there: rights alone do not tell of a read-only mount or a full disk."""
-    if not folder.is_dir():
-        return Finding(name, well=False, found=f"{folder} is no folder", mend=f"make it, or correct {name}")
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"laurel doctor")
-    except OSError as error:
-        found = f"{folder} cannot be written: {error.strerror or type(error).__name__}"
-        return Finding(name, well=False, found=found, mend="let this user write there")
-    return Finding(name, well=True, found=f"{folder} can be written")
 
 
 def _master(settings: Settings) -> Finding:

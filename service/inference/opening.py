@@ -20,6 +20,7 @@ from service.inference.loading import ModelLoader, Verifier
 from service.inference.loading_child import LoadingChild
 from service.inference.metrics import InferenceMetrics
 from service.inference.served_model import Serving
+from service.roots import Written, require_roots
 from service.telemetry import Mask
 from service.web.server import Server
 
@@ -28,10 +29,11 @@ _THREADS = 2  # for requests of many rows: more would only take turns at the int
 
 @asynccontextmanager
 async def open_inference(settings: InferenceSettings) -> AsyncIterator[Server]:
-    """Make the server; the champion is looked for while it runs."""
+    """Make the server; the champion is looked for while it runs. Raises Stop for a cache it cannot write."""
     access = MlflowAccess(settings.mlflow_tracking_uri, **settings.mlflow.for_client())
     rest, serving, clock = MlflowRest(access), Serving(), SystemClock()
     metrics, folder = InferenceMetrics(serving), _cache_folder(settings)
+    require_roots({}, [Written("INFERENCE__CACHE_FOLDER", folder)])
     child = LoadingChild()
     loader = ModelLoader(
         access,

@@ -1,11 +1,14 @@
 """A worker that could not write looks before it takes any work."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from domain.errors import Stop
-from service.roots import require_roots
+from service.adapters.files.probe import probe
+from service.roots import Written, require_roots
 
 UNWRITABLE = Path("/proc")  # even for root
 
@@ -30,3 +33,52 @@ def test_a_file_is_no_root(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Stop, match="is no folder"):
         require_roots({"DATA_ROOT": tmp_path / "file"})
+
+
+CALLS = {
+    "making a folder": "mkdir",
+    "writing": "open",
+    "fsync": "fsync",
+    "chmod": "chmod",
+    "rename over a file": "replace",
+    "a hard link": "link",
+    "removing": "unlink",
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_the_call_that_a_file_system_refuses_is_named_with_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with monkeypatch.context() as broken:
+        owner = Path if call == "writing" else os
+        broken.setattr(owner, "write_bytes" if call == "writing" else CALLS[call], refused)
+        with pytest.raises(Stop, match=f"{tmp_path} cannot be written: {call} is refused .Operation not"):
+            require_roots({}, [Written("DVC__CACHE_FOLDER", tmp_path / "cache" / "files", links=True)])
+    assert probe(tmp_path) is None
+
+
+def test_a_full_disk_is_waited_for_and_hard_links_are_asked_for_only_where_they_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "link", full)
+    require_roots({"DATA_ROOT": tmp_path})
+    require_roots({"DATA_ROOT": tmp_path}, [Written("DATA_ROOT", tmp_path, links=True)])
+    assert "No space left" in str(probe(tmp_path, links=True))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_folder_that_is_not_there_yet_the_one_above_it_is_tried(tmp_path: Path) -> None:
+    require_roots({}, [Written("DVC__REMOTE_URL", tmp_path / "a" / "b")])
+    with pytest.raises(Stop, match="DVC__REMOTE_URL: /proc cannot be written: making a folder is refused"):
+        require_roots({}, [Written("DVC__REMOTE_URL", UNWRITABLE / "cache")])
+    (tmp_path / "file").touch()
+    with pytest.raises(Stop, match="Not a directory"):
+        require_roots({}, [Written("DVC__CACHE_FOLDER", tmp_path / "file")])
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -40,8 +40,10 @@ def test_servers_that_are_down_are_named_with_their_setting(laurel: Laurel, whol
 
 
 def test_folders_and_the_master_that_are_missing_are_named(laurel: Laurel, whole: dict[str, str]) -> None:
-    found = lines(laurel, whole)
+    found = lines(laurel, whole | {"DVC__CACHE_FOLDER": "/proc/cache"})
 
+    assert mend(found["DVC__CACHE_FOLDER"]) == "let this user write there"
+    assert "/proc cannot be written: making a folder is refused" in found["DVC__CACHE_FOLDER"]
     assert mend(found["CONFIG_ROOT"]) == "make it, or correct CONFIG_ROOT"
     assert mend(found["DATA_ROOT"]) == "make it, or correct DATA_ROOT"
     assert mend(found["master"]) == "let the data pipeline write it"
@@ -53,7 +55,14 @@ def test_what_is_well_is_said_to_be_well(laurel: Laurel, whole: dict[str, str], 
 
     found = lines(laurel, whole)
 
-    for name in ("CONFIG_ROOT", "DATA_ROOT", "master", "configuration"):
+    for name in (
+        "CONFIG_ROOT",
+        "DATA_ROOT",
+        "DVC__CACHE_FOLDER",
+        "DVC__REMOTE_URL",
+        "master",
+        "configuration",
+    ):
         assert found[name].startswith("well"), found[name]
         assert "→" not in found[name]
 
