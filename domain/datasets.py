@@ -77,3 +77,16 @@ class DatasetHashes(Value):
     files: Mapping[str, str]
     manifest: Mapping[str, Sha256]
     seconds: float
+
+    @property
+    def objects(self) -> list[str]:
+        """Every object that the remote was given, by its hash."""
+        return [*dict.fromkeys((*self.files.values(), self.dvc_split_hash, self.dvc_reference_hash))]
+
+
+class RemoteSight(Value):
+    """What a remote showed: the ids that it bears, and which of the objects asked for it lacks."""
+
+    ids: tuple[str, ...]
+    asked: int
+    missing: tuple[str, ...]

@@ -26,6 +26,7 @@ from domain.ports.master_rows import MasterRows
 from domain.ports.model_registry import ModelRegistry
 from domain.ports.outbox import Outbox
 from domain.ports.promotion_ledger import PromotionLedger
+from domain.ports.remotes import Remotes
 from domain.ports.run_store import RunStore
 from handlers.training_requested import on_training_requested
 from service.adapters.files.atomic import AtomicFiles
@@ -46,6 +47,7 @@ from service.adapters.postgres.master_rows import PostgresMasterRows
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.rehearsal import rehearse
+from service.adapters.postgres.remotes import PostgresRemotes
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import require_current, upgrade
 from service.adapters.postgres.sessions import require_sessions
@@ -56,6 +58,7 @@ from service.heavy.dataset_files import ChildDatasetFiles
 from service.heavy.dataset_versions import ChildDatasetVersions
 from service.heavy.desk import TASKS, Desk, Places, RunsTasks
 from service.heavy.pictures import Bench, Pictures
+from service.heavy.remote_watch import RemoteWatch
 from service.heavy.trainer import ChildTrainer
 from service.kafka_parts import open_inbox, refuse_missing_topics
 from service.ledger_projector import LedgerProjector
@@ -135,7 +138,8 @@ async def open_worker(
         )
         world = _world(settings, database, identity.name, rest, config, points, metrics, makers)
         await world.store.release_all(identity.name)
-        parts = _worker_parts(settings, world, children, sets, makers)
+        remotes = PostgresRemotes(database, settings.mlflow_model_name)
+        parts = _worker_parts(settings, world, remotes, children, sets, makers)
         await _open_kafka(settings, parts, world, database, metrics, stack, makers)
         with suppress(TryLater):  # it only makes the first request as fast as the others
             await rehearse(database)
@@ -276,13 +280,16 @@ def _estimator_faults(desk: Desk) -> Callable[[Estimator], Any]:
 def _worker_parts(
     settings: Settings,
     world: World,
+    remotes: Remotes,
     children: Children,
     sets: Sequence[ChildSet],
     makers: Makers,
 ) -> Parts:
     projector = makers.projector(world)
     desks = [_desk(settings, own, makers) for own in sets]
-    heavies = [_heavy(settings, desk, own) for desk, own in zip(desks, sets, strict=True)]
+    heavies = [
+        _heavy(settings, desk, own, remotes, world.metrics) for desk, own in zip(desks, sets, strict=True)
+    ]
     open_bench = partial(_open_bench, settings, children, makers)
     pictures = Pictures(open_bench, Places(settings.data_root), mlflow_access(settings), world.registry)
     aftercare = Aftercare(world, pictures, _retention(settings, world))
@@ -322,12 +329,13 @@ def _trainer(settings: Settings, desk: Desk) -> ChildTrainer:
     )
 
 
-def _heavy(settings: Settings, desk: Desk, children: ChildSet) -> Heavy:
+def _heavy(settings: Settings, desk: Desk, children: ChildSet, remotes: Remotes, metrics: Metrics) -> Heavy:
     places = Places(settings.data_root)
     cache, remote = dvc_folders(settings)
+    versions = ChildDatasetVersions(desk, places, cache_folder=str(cache), remote_url=remote)
     return Heavy(
         files=ChildDatasetFiles(desk, places, str(cache)),
-        versions=ChildDatasetVersions(desk, places, cache_folder=str(cache), remote_url=remote),
+        versions=RemoteWatch(versions, desk, remotes, metrics, cache_folder=str(cache), remote_url=remote),
         trainer=_trainer(settings, desk),
         hold_until=children.hold_until,
     )

@@ -42,6 +42,8 @@ GaugeName = Literal[
     "laurel_waiting",  # 1 while a run waits for the service, with or without its slot
     "laurel_partition_standstill_seconds",  # how long a partition with unread records has not moved on
     "laurel_open_transaction_seconds",  # how long an open transaction has held a partition of the topic up
+    "laurel_remote_objects_missing",  # how many of the older objects that were asked for the DVC remote lacks
+    "laurel_remote_replaced",  # 1 when the DVC remote does not bear the id that it bore first
 ]
 
 _COUNTERS: Final[Mapping[CounterName, tuple[str, ...]]] = {
@@ -77,6 +79,8 @@ _GAUGES: Final[Mapping[GaugeName, tuple[str, ...]]] = {
     "laurel_waiting": ("service",),
     "laurel_open_transaction_seconds": ("topic",),
     "laurel_partition_standstill_seconds": ("topic",),
+    "laurel_remote_objects_missing": (),
+    "laurel_remote_replaced": (),
 }
 # From an acknowledgement of a millisecond to a fit of hours.
 _BUCKETS: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 36000)

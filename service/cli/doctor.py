@@ -24,6 +24,7 @@ from service.cli.findings import Finding
 from service.cli.folder_findings import folder_findings
 from service.cli.mlflow_findings import mlflow_findings, without_alias
 from service.cli.reading import read_settings
+from service.cli.remote_findings import remote_finding
 from service.cli.topic_findings import topic_findings
 from service.listener import open_servers
 from service.notifier import channels_of, wording_of
@@ -89,6 +90,10 @@ async def examine(settings: Settings) -> list[Finding]:
     known = all(answer.well for answer in answers if answer.what in {"postgresql", "mlflow"})
     champion = [await _asked("champion", "MLFLOW__ALIAS", partial(_champion, settings))] if known else []
     record = await mlflow_findings(settings) if answers[-1].well else []
+    stored = any(answer.well for answer in answers if answer.what == "postgresql")
+    remote = (
+        [await _asked("dvc remote", "DVC__REMOTE_URL", partial(remote_finding, settings))] if stored else []
+    )
     folders = await asyncio.to_thread(folder_findings, settings)
     inference = [finding async for finding in _inference(settings)]
     told = await asyncio.to_thread(_notifier, settings)
@@ -97,6 +102,7 @@ async def examine(settings: Settings) -> list[Finding]:
         *topics,
         *record,
         *champion,
+        *remote,
         *folders,
         _master(settings),
         *await _config(settings),

@@ -22,6 +22,7 @@ TASKS: Mapping[str, str] = MappingProxyType(
         "verify_parts": "service.tasks.split_parts:verify_parts",
         "publish": "service.tasks.split_parts:publish_split",
         "version": "service.tasks.version:version",
+        "look_at_remote": "service.tasks.version:look_at_remote",
         "train": "service.tasks.train:train",
         "verify": "service.tasks.verify:verify",
         "score": "service.tasks.score:score",

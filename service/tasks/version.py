@@ -1,13 +1,14 @@
 """Version the datasets' bytes with DVC: tasks of a warm child."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from domain.datasets import SplitParts
-from service.adapters.dvc.dataset_versions import Versioning, version_parts
+from service.adapters.dvc.dataset_versions import Versioning, notes_in, version_parts
+from service.adapters.dvc.remote import DvcRemote
 from service.adapters.files.atomic import AtomicFiles
 
 
@@ -35,6 +36,19 @@ def version(
         remote_options=dict(remote_options or {}),
     )
     return version_parts(job).model_dump(mode="json")
+
+
+def look_at_remote(
+    *,
+    run_id: str,  # noqa: ARG001 - whose run asks
+    cache_folder: str,
+    remote_url: str,
+    objects: Sequence[str],
+    add_id: str | None = None,
+) -> dict[str, Any]:
+    """Ask a remote for its ids and for some objects; return `domain.datasets.RemoteSight` as JSON."""
+    remote = DvcRemote(remote_url, notes_in(Path(cache_folder)))
+    return remote.look(objects, add_id).model_dump(mode="json")
 
 
 def warm_up() -> None:

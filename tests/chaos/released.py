@@ -14,7 +14,6 @@ from service.embedded.ports import free_port
 from service.embedded.role import EmbeddedRole
 
 WHEEL: Final = Path(__file__).parents[1] / "released" / "laurel_lifecycle-0.1.0-py3-none-any.whl"
-SCHEMA: Final = "0002"  # what the wheel's own migrations end at
 CAUSES: Final = frozenset({"gate", "override", "adopted", "rollback"})  # that it knows in the ledger
 
 

@@ -31,7 +31,7 @@ def test_four_workers_that_start_on_an_empty_database_all_find_the_schema(databa
         for started in [workers.submit(start) for _ in range(4)]:
             started.result()
     with plain(database_url) as connection:
-        assert connection.execute("SELECT version_num FROM laurel.alembic_version").fetchall() == [("0002",)]
+        assert connection.execute("SELECT version_num FROM laurel.alembic_version").fetchall() == [(NEWEST,)]
 
 
 def test_the_version_that_code_needs_is_the_one_that_the_scripts_end_at() -> None:
@@ -75,7 +75,7 @@ def test_code_refuses_a_schema_that_is_newer_and_says_which(database_url: str) -
     with plain(database_url) as connection:
         connection.execute("UPDATE laurel.alembic_version SET version_num = '0999'")
     for refuse in (upgrade, require_current):
-        with pytest.raises(Stop, match=r"version 0999.*newest is 0002") as refused:
+        with pytest.raises(Stop, match=f"version 0999.*newest is {NEWEST}") as refused:
             refuse(database_url)
         assert refused.value.reason == "schema_newer"
 

@@ -50,7 +50,7 @@ def version_parts(job: Versioning, points: Points = NO_POINTS) -> DatasetHashes:
     cache.sweep()
     versioned = _add(job.parts, cache)
     points.passed(Point.VERSION_AFTER_ADD)
-    remote = DvcRemote(job.remote_url, job.cache / "laurel" / "remotes-used", job.remote_options)
+    remote = DvcRemote(job.remote_url, notes_in(job.cache), job.remote_options)
     remote.push(versioned.all, cache)
     points.passed(Point.VERSION_AFTER_PUSH)
     write_pointers(job.workspace, remote.url, _pointers(job.parts, versioned))
@@ -62,6 +62,11 @@ def version_parts(job: Versioning, points: Points = NO_POINTS) -> DatasetHashes:
         manifest=manifest_of(job.parts),
         seconds=time.perf_counter() - started,
     )
+
+
+def notes_in(cache: Path) -> Path:
+    """Where this machine notes which remotes it has used."""
+    return cache / "laurel" / "remotes-used"
 
 
 def _add(parts: SplitParts, cache: DvcCache) -> _Versioned:

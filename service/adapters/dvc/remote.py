@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from dvc.fs import LocalFileSystem, get_cloud_fs, localfs
 from dvc_data.hashfile.db import get_odb
 
+from domain.datasets import RemoteSight
 from service.adapters.dvc.cache import READ_ONLY, DvcCache
 from service.adapters.dvc.errors import remote_errors, unavailable
 from service.adapters.dvc.objects import FileObject, FolderObject
@@ -19,6 +21,7 @@ Object = FileObject | FolderObject
 
 _ABANDONED_SECONDS: Final = 3600.0  # longest time that one upload may take
 _ABSENT: Final = 404
+_ID_FILE: Final = "laurel-remote-id"
 # Waits for one answer.
 _SECONDS: Final = 5
 _TIMEOUTS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -42,6 +45,7 @@ class DvcRemote:
         self._note = notes / hashlib.sha256(self.url.encode()).hexdigest()[:32]
         with remote_errors(self.url):
             self._fs, path = _file_system(self.url, tuple((options or {}).items()))
+            self._id_file = self._fs.join(path, _ID_FILE)
             self._objects: Any = get_odb(self._fs, self._fs.join(path, "files", "md5"), hash_name="md5")
 
     def push(self, objects: Sequence[Object], source: DvcCache) -> None:
@@ -54,6 +58,54 @@ class DvcRemote:
                 self._require_held(missing)
             self._remember()
 
+    def look(self, objects: Sequence[str], add_id: str | None = None) -> RemoteSight:
+        """Read the ids that it bears, one a line, and ask for some objects; `add_id` is added.
+
+        Several models may share a remote, and each has an id of its own.
+        """
+        with remote_errors(self.url):
+            ids = self._ids()
+            if add_id is not None and add_id not in ids:
+                self._write_ids([*ids, add_id])
+                ids = self._ids()
+            missing = [oid for oid in objects if not self._shows(oid)]
+            return RemoteSight(ids=tuple(ids), asked=len(objects), missing=tuple(missing))
+
+    def _ids(self) -> list[str]:
+        self._forget_listings()
+        try:
+            return [line for line in self._fs.read_bytes(self._id_file).decode().split() if line.isascii()]
+        except FileNotFoundError as error:
+            self._require_an_answer(error)
+            return []
+
+    def _write_ids(self, ids: Iterable[str]) -> None:
+        data = "".join(f"{line}\n" for line in ids).encode()
+        if self._is_local:
+            AtomicFiles().replace(Path(self._id_file), data)
+            return
+        with TemporaryDirectory(prefix="laurel-remote-id-") as folder:
+            file = Path(folder, "id")
+            file.write_bytes(data)
+            self._fs.put_file(str(file), self._id_file)
+
+    def _shows(self, oid: str) -> bool:
+        try:
+            self._fs.info(self._objects.oid_to_path(oid))
+        except FileNotFoundError as error:
+            self._require_an_answer(error)
+            return False
+        return True
+
+    def _require_an_answer(self, error: FileNotFoundError) -> None:
+        if _is_an_outage(error.__cause__):
+            why = type(error.__cause__).__name__
+            raise unavailable(self.url, f"it does not say what it holds ({why})") from error
+
+    def _forget_listings(self) -> None:
+        if not self._is_local:
+            self._fs.fs.invalidate_cache()
+
     def _upload(self, oids: list[str], source: DvcCache) -> None:
         if self._is_local:
             for oid in oids:
@@ -63,8 +115,7 @@ class DvcRemote:
 
     def _require_held(self, objects: Iterable[Object]) -> None:
         """Believe no upload that is said to have succeeded."""
-        if not self._is_local:
-            self._fs.fs.invalidate_cache()
+        self._forget_listings()
         lost = [thing.oid for thing in objects if not self._holds(thing)]
         if lost:
             raise unavailable(
@@ -79,9 +130,7 @@ class DvcRemote:
                 return _is_whole(Path(path), thing)
             size = self._fs.info(path).get("size")
         except FileNotFoundError as error:
-            if _is_an_outage(error.__cause__):
-                why = type(error.__cause__).__name__
-                raise unavailable(self.url, f"it does not say what it holds ({why})") from error
+            self._require_an_answer(error)
             return False
         expected = thing.size if isinstance(thing, FileObject) else len(thing.tree.as_bytes())
         return size in {None, expected}

@@ -16,6 +16,7 @@ from service.adapters.postgres.tables import (
     notifications,
     outbox,
     promotion_ledger,
+    remotes,
     run_outputs,
     run_transitions,
     runs,
@@ -24,7 +25,7 @@ from service.adapters.postgres.tables import (
 from service.adapters.postgres.transactions import transaction
 
 _ONLY_ADDED_TO: Final = (promotion_ledger, run_transitions, first_uses)
-_CHANGED: Final = (runs, run_outputs, outbox, alias_writes, asked_requests, variables, notifications)
+_CHANGED: Final = (runs, run_outputs, outbox, alias_writes, asked_requests, variables, notifications, remotes)
 
 
 def grant_to_worker(url: str, role: str) -> None:

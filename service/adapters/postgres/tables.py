@@ -149,6 +149,16 @@ variables = Table(
     _must("updated_at", _TIME),
 )
 
+remotes = Table(
+    "remotes",
+    metadata,
+    Column("model_name", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
+    _must("remote_id"),
+    _must("first_used_at", _TIME),
+    _may("marked_at", _TIME),
+)
+
 notifications = Table(
     "notifications",
     metadata,
