@@ -24,16 +24,22 @@ def require_roots(roots: Mapping[str, Path], written: Iterable[Written] = ()) ->
     A root that is missing is not made: it is most likely a disk that is not mounted. `written` are other
     folders, which the work makes where they are missing. A full disk is waited for later on.
     """
-    missing = {name: root for name, root in roots.items() if not root.is_dir()}
-    problems = [
-        f"{name}: {root} is no folder; make it, mount it, or set another" for name, root in missing.items()
-    ]
+    missing = {name: fault for name, root in roots.items() if (fault := folder_fault(root))}
+    problems = [f"{name}: {fault}; make it, mount it, or set another" for name, fault in missing.items()]
     tried = [*(Written(name, root) for name, root in roots.items()), *written]
-    below = [one for one in tried if not any(one.folder.is_relative_to(root) for root in missing.values())]
+    below = [one for one in tried if not any(one.folder.is_relative_to(roots[name]) for name in missing)]
     problems += [problem for one in below if (problem := _problem(one))]
     if problems:
         problems = [*dict.fromkeys(problems)]
         raise Stop("root_unusable", "; ".join(problems), roots=problems)
+
+
+def folder_fault(root: Path) -> str | None:
+    """Say why this is no folder; None when it is one."""
+    try:
+        return None if root.is_dir() else f"{root} is no folder"
+    except OSError as error:  # a folder above may not be entered, or the name is too long
+        return f"{root} cannot be looked at ({error.strerror})"
 
 
 def _problem(written: Written) -> str | None:

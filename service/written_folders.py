@@ -24,7 +24,7 @@ def _written(settings: Settings) -> Iterator[Written]:
     cache, remote = dvc_folders(settings)
     yield Written("CONFIG_ROOT", settings.config_root)
     yield Written("DATA_ROOT", settings.data_root)
-    for below in ("runs", "splits"):
+    for below in ("runs", "splits", "cache/models"):
         yield Written("DATA_ROOT", settings.data_root / below)
     yield Written("DATA_ROOT", settings.data_root / "reference" / "tests", links=True)
     for objects in ("laurel", "files/md5"):

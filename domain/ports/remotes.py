@@ -8,7 +8,10 @@ class Remotes(Protocol):
     """What is known of the remotes of one model. Raises TryLater when the store does not answer."""
 
     async def claim(self, address: str, remote_id: str) -> str:
-        """Record the id of a remote that is used for the first time; return the one that is recorded."""
+        """Record the id of a remote that is used for the first time; return the one that is recorded.
+
+        An address holds no secret: another password is no other remote.
+        """
 
     async def marked(self, address: str) -> str | None:
         """The id that the remote at this address was seen to bear; None until then."""

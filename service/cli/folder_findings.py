@@ -6,7 +6,7 @@ from pathlib import Path
 from config.settings import Settings
 from service.adapters.files.probe import probe
 from service.cli.findings import Finding
-from service.roots import Written
+from service.roots import Written, folder_fault
 from service.written_folders import written_folders
 
 
@@ -18,8 +18,8 @@ def folder_findings(settings: Settings) -> list[Finding]:
 
 
 def _finding(name: str, folders: list[Written], root: Path | None) -> Finding:
-    if root is not None and not root.is_dir():
-        return Finding(name, well=False, found=f"{root} is no folder", mend=f"make it, or correct {name}")
+    if root is not None and (fault := folder_fault(root)):
+        return Finding(name, well=False, found=fault, mend=f"make it, or correct {name}")
     refused = next((found for one in folders if (found := probe(one.folder, links=one.links))), None)
     if refused is not None:
         return Finding(name, well=False, found=str(refused), mend="let this user write there")

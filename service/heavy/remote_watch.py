@@ -1,14 +1,16 @@
 """After each push: is the remote the one that it was, and does it still hold what it was given before."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import structlog
 
 from domain.datasets import DatasetHashes, RemoteSight, SplitParts
-from domain.errors import LaurelError
+from domain.errors import NeverRetry, TryLater
 from domain.ports.dataset_versions import DatasetVersions
 from domain.ports.remotes import Remotes
+from service.adapters.dvc.addresses import identity
 from service.heavy.desk import Desk
 from service.metrics import Metrics
 
@@ -18,7 +20,7 @@ log = structlog.get_logger("laurel.remote")
 
 
 class RemoteWatch:
-    """Port `DatasetVersions`, with a look at the remote behind it. No run waits for it, or fails by it."""
+    """Port `DatasetVersions`, with a look at the remote after each push. No run fails by it."""
 
     def __init__(
         self,
@@ -35,7 +37,7 @@ class RemoteWatch:
         self._remotes = remotes
         self._metrics = metrics
         self._where = {"cache_folder": cache_folder, "remote_url": remote_url}
-        self._address = remote_url
+        self._address = identity(remote_url)
         metrics.set("laurel_remote_objects_missing", 0)
         metrics.set("laurel_remote_replaced", 0)
 
@@ -44,33 +46,36 @@ class RemoteWatch:
         hashes = await self._versions.version(run_id, parts)
         try:
             await self._look(run_id)
-        except LaurelError as error:
+        except (TryLater, NeverRetry) as error:
             log.warning("remote_not_looked_at", reason=error.reason, message=error.message)
         return hashes
 
     async def _look(self, run_id: str) -> None:
-        objects = await self._remotes.older_objects(RUNS_ASKED)
         known = await self._remotes.marked(self._address)
-        if known is None:
-            known = await self._remotes.claim(self._address, uuid.uuid4().hex)
-            sight = await self._sight(run_id, objects, add_id=known)
-            if known in sight.ids:
-                await self._remotes.mark(self._address)
-        else:
-            sight = await self._sight(run_id, objects)
+        sight = await self._sight(run_id, await self._remotes.older_objects(RUNS_ASKED))
         self._tell(known, sight)
+        if known is None:
+            await self._mark(run_id)
 
-    async def _sight(self, run_id: str, objects: Any, **more: Any) -> RemoteSight:
+    async def _mark(self, run_id: str) -> None:
+        """Have the remote bear an id from now on."""
+        remote_id = await self._remotes.claim(self._address, uuid.uuid4().hex)
+        sight = await self._sight(run_id, [], add_id=remote_id)
+        if remote_id in sight.ids:
+            await self._remotes.mark(self._address)
+
+    async def _sight(self, run_id: str, objects: Sequence[str], **more: Any) -> RemoteSight:
         found = await self._desk.run(
             "side", "look_at_remote", run_id=run_id, objects=list(objects), **self._where, **more
         )
         return RemoteSight.model_validate(found)
 
-    def _tell(self, known: str, sight: RemoteSight) -> None:
+    def _tell(self, known: str | None, sight: RemoteSight) -> None:
+        faults = faults_of(known, sight)
         self._metrics.set("laurel_remote_objects_missing", len(sight.missing))
-        self._metrics.set("laurel_remote_replaced", known not in sight.ids)
-        for fault in faults_of(known, sight):
-            log.error(fault[0], remote=self._address, message=fault[1], missing=sight.missing[:5])
+        self._metrics.set("laurel_remote_replaced", "remote_replaced" in dict(faults))
+        for alarm, message in faults:
+            log.error(alarm, remote=self._address, message=message, missing=sight.missing[:5])
 
 
 Alarm = Literal["remote_replaced", "remote_objects_missing"]
@@ -81,7 +86,7 @@ def faults_of(known: str | None, sight: RemoteSight) -> list[tuple[Alarm, str]]:
     found: list[tuple[Alarm, str]] = []
     if known is not None and known not in sight.ids:
         message = (
-            f"it bears {', '.join(sight.ids) or 'no id'}, and not {known}: another store took its place; "
+            f"it bears {', '.join(sight.ids[:3]) or 'no id'}, and not {known}: another store took its place; "
             f"restore it, or, if this is a whole copy, write {known} as a line of laurel-remote-id there"
         )
         found.append(("remote_replaced", message))

@@ -29,6 +29,14 @@ def test_every_root_that_is_not_usable_is_named_at_once(tmp_path: Path) -> None:
     assert not (tmp_path / "not-mounted").exists()
 
 
+def test_what_cannot_even_be_looked_at_is_named(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(Stop, match=r"cannot be looked at \(File name too long"):
+        require_roots({"DATA_ROOT": tmp_path / ("a" * 300)})
+    with pytest.raises(Stop, match="link cannot be written: making a folder is refused"):
+        require_roots({}, [Written("DVC__REMOTE_URL", tmp_path / "link" / "files")])
+
+
 def test_a_file_is_no_root(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Stop, match="is no folder"):

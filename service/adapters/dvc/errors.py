@@ -4,21 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from dvc.config import ConfigError as RemoteConfigError
 from dvc.fs import AuthError, ConfigError, RemoteMissingDepsError
 
 from domain.errors import LaurelError, NeverRetry, TryLater
+from service.adapters.dvc.addresses import shown
 from service.adapters.files.errors import NO_ROOM, sorted_error
-
-
-def shown(url: str) -> str:
-    """The remote's address for people: without user, password and what may be a signature."""
-    if "://" not in url:
-        return url
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def unavailable(url: str, detail: str, **facts: Any) -> TryLater:

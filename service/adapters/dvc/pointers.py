@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from service.adapters.dvc.errors import shown
+from service.adapters.dvc.addresses import shown
 from service.adapters.dvc.objects import FileObject, FolderObject
 from service.adapters.files.atomic import AtomicFiles
 from service.adapters.files.operations import FileOperations

@@ -1,17 +1,19 @@
 """The remote: a folder, or a URL that DVC can push to. What it is said to hold is looked at, every time."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from dvc.fs import LocalFileSystem, get_cloud_fs, localfs
 from dvc_data.hashfile.db import get_odb
 
 from domain.datasets import RemoteSight
+from service.adapters.dvc.addresses import absolute
 from service.adapters.dvc.cache import READ_ONLY, DvcCache
 from service.adapters.dvc.errors import remote_errors, unavailable
 from service.adapters.dvc.objects import FileObject, FolderObject
@@ -22,6 +24,7 @@ Object = FileObject | FolderObject
 _ABANDONED_SECONDS: Final = 3600.0  # longest time that one upload may take
 _ABSENT: Final = 404
 _ID_FILE: Final = "laurel-remote-id"
+_ID: Final = re.compile(rb"[0-9A-Za-z-]{1,64}")
 # Waits for one answer.
 _SECONDS: Final = 5
 _TIMEOUTS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -41,7 +44,7 @@ class DvcRemote:
     """
 
     def __init__(self, url: str, notes: Path, options: Mapping[str, Any] | None = None) -> None:
-        self.url = _absolute(url)
+        self.url = absolute(url)
         self._note = notes / hashlib.sha256(self.url.encode()).hexdigest()[:32]
         with remote_errors(self.url):
             self._fs, path = _file_system(self.url, tuple((options or {}).items()))
@@ -74,10 +77,11 @@ class DvcRemote:
     def _ids(self) -> list[str]:
         self._forget_listings()
         try:
-            return [line for line in self._fs.read_bytes(self._id_file).decode().split() if line.isascii()]
+            written = self._fs.read_bytes(self._id_file)
         except FileNotFoundError as error:
             self._require_an_answer(error)
             return []
+        return [line.decode() for line in written.split() if _ID.fullmatch(line)]
 
     def _write_ids(self, ids: Iterable[str]) -> None:
         data = "".join(f"{line}\n" for line in ids).encode()
@@ -150,14 +154,6 @@ class DvcRemote:
     def _remember(self) -> None:
         if not self._note.exists():
             AtomicFiles().replace(self._note, b"")
-
-
-def _absolute(url: str) -> str:
-    """Write a folder down so that it means the same in every process; DVC itself misreads `file://`."""
-    parts = urlsplit(url)
-    if parts.scheme in {"", "file"}:
-        return str(Path(unquote(parts.path) if parts.scheme else url).absolute())
-    return url
 
 
 @cache

@@ -33,7 +33,7 @@ def probe(folder: Path, *, links: bool = False) -> Refused | None:
 
     `links`: hard links are made there, which some file systems do not know.
     """
-    there = next(above for above in (folder, *folder.parents) if above.exists())
+    there = next(above for above in (folder, *folder.parents) if os.path.lexists(above))
     home = there / f".laurel-probe-{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
     call = "making a folder"
     try:

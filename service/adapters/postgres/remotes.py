@@ -61,7 +61,7 @@ class PostgresRemotes:
         asked = {"model": self._model, "count": count}
         rows = await self._database.rows("sample what was pushed", _PUSHED, asked)
         found = (DatasetHashes.model_validate(json_text.load(row["output"])) for row in rows)
-        return [oid for hashes in found for oid in hashes.objects]
+        return [*dict.fromkeys(oid for hashes in found for oid in hashes.objects)]
 
     async def _id(self, statement: Any, address: str) -> str | None:
         row = await self._database.row("look a remote up", statement, self._which(address))

@@ -8,6 +8,7 @@ import uuid
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import FileInfo
@@ -85,6 +86,24 @@ class TestDoctor:
         artifacts = asyncio.run(mlflow_findings(settings))[2]
         assert not artifacts.well
         assert artifacts.mend == "let MLflow's server, or whoever uploads, write and read there"
+
+    @pytest.mark.usefixtures("schema")
+    def test_a_dvc_remote_that_is_not_the_first_one_is_named_with_the_id_that_it_should_bear(
+        self, laurel: Laurel, environment: dict[str, str], model: str
+    ) -> None:
+        remote = Path(environment["DATA_ROOT"], "dvc", "remote")
+        with psycopg.connect(environment["DATABASE_URL"]) as connection:
+            connection.execute(
+                "INSERT INTO laurel.remotes (model_name, address, remote_id, marked_at)"
+                " VALUES (%s, %s, 'the-first', now())",
+                (model, str(remote)),
+            )
+        remote.mkdir(parents=True)
+        for written, mark in (("another", "ill"), ("another\nthe-first", "well")):
+            Path(remote, "laurel-remote-id").write_text(written)
+            line = next(line for line in laurel("doctor").out.splitlines() if "dvc remote" in line)
+            assert line.startswith(mark)
+            assert ("bears another, and not the-first" in line) == (mark == "ill")
 
     def test_a_schema_that_is_missing_is_mended_by_the_command_that_is_told(self, laurel: Laurel) -> None:
         def line() -> str:

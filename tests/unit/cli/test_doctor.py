@@ -40,10 +40,11 @@ def test_servers_that_are_down_are_named_with_their_setting(laurel: Laurel, whol
 
 
 def test_folders_and_the_master_that_are_missing_are_named(laurel: Laurel, whole: dict[str, str]) -> None:
-    found = lines(laurel, whole | {"DVC__CACHE_FOLDER": "/proc/cache"})
+    found = lines(laurel, whole | {"DVC__CACHE_FOLDER": "/proc/cache", "DVC__REMOTE_URL": "/proc/a"})
 
     assert mend(found["DVC__CACHE_FOLDER"]) == "let this user write there"
-    assert "/proc cannot be written: making a folder is refused" in found["DVC__CACHE_FOLDER"]
+    for name in ("DVC__CACHE_FOLDER", "DVC__REMOTE_URL"):
+        assert "/proc cannot be written: making a folder is refused" in found[name]
     assert mend(found["CONFIG_ROOT"]) == "make it, or correct CONFIG_ROOT"
     assert mend(found["DATA_ROOT"]) == "make it, or correct DATA_ROOT"
     assert mend(found["master"]) == "let the data pipeline write it"

@@ -1,0 +1,25 @@
+"""A remote's address: the same in every process, and without what only its client may know."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+
+def absolute(url: str) -> str:
+    """Write a folder down so that it means the same in every process; DVC itself misreads `file://`."""
+    parts = urlsplit(url)
+    if parts.scheme in {"", "file"}:
+        return str(Path(unquote(parts.path) if parts.scheme else url).absolute())
+    return url
+
+
+def shown(url: str) -> str:
+    """The remote's address for people: without user, password and what may be a signature."""
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def identity(url: str) -> str:
+    """By what a remote is known: another password is no other remote."""
+    return shown(absolute(url)).rstrip("/")
