@@ -21,6 +21,7 @@ from service.embedded.world import Addresses, Ports, World, WorldOptions
 from tests.bench import table
 from tests.bench.figures import Figures, Size
 from tests.bench.flights import Stage, read_flights, stage_of
+from tests.bench.flood import flood
 from tests.bench.footprint import idle_megabytes, measure_up
 from tests.bench.processes import BareScript, NotingWorker, servers
 from tests.bench.promotions import Course
@@ -172,6 +173,10 @@ class Bench:
             await self._race(course, size, bare, plan.small_pairs)
             say("events to the first step")
             figures.waits += [*figures.races["small"].waits, *await course.waits(plan.waits)]
+            say("requests beside a megabyte of bad ones")
+            async with flood(self._addresses.bootstrap_servers or "", worker.model_name) as goes_on:
+                while await goes_on() or not figures.flood_waits:
+                    figures.flood_waits += await course.waits(1)
             figures.idle_megabytes = await idle_megabytes(worker)
             for number in range(plan.kills):
                 say(f"kill {number + 1} of {plan.kills}")

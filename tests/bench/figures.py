@@ -33,6 +33,7 @@ class Figures:
     sizes: dict[str, Size] = field(default_factory=dict)
     waits: list[float] = field(default_factory=list)  # milliseconds
     first_waits: list[float] = field(default_factory=list)  # milliseconds
+    flood_waits: list[float] = field(default_factory=list)  # milliseconds
     idle_megabytes: float = 0.0
     restarts: list[Restart] = field(default_factory=list)
     up: Up | None = None
@@ -47,6 +48,7 @@ class Figures:
             "load_average": self.loads,
             "waits_ms": self.waits,
             "first_waits_ms": self.first_waits,
+            "flood_waits_ms": self.flood_waits,
             "idle_worker_mb": self.idle_megabytes,
             "restarts": [vars(restart) for restart in self.restarts],
             "up": vars(self.up) if self.up else None,

@@ -117,6 +117,9 @@ def _others(figures: Figures) -> Iterator[Row]:
     worst = max(figures.first_waits)
     first = f"{middle(figures.first_waits):.0f} ms, at most {worst:.0f} ms"
     yield _row("… the first event after a start", first, "≤ 60 ms", met=worst <= 60)
+    longest = max(figures.flood_waits)
+    flooded = f"… the longest of {len(figures.flood_waits)} beside 1 MB of bad requests in another partition"
+    yield _row(flooded, f"{longest:.0f} ms", "≤ 1,000 ms", met=longest <= 1000)
     if figures.idle_megabytes:
         yield _row(
             "idle worker with its two children",
