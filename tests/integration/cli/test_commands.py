@@ -8,7 +8,6 @@ import uuid
 from functools import partial
 from pathlib import Path
 
-import psycopg
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import FileInfo
@@ -26,6 +25,7 @@ from service.cli.findings import Finding
 from service.cli.mlflow_findings import mlflow_findings
 from service.metrics import Metrics
 from tests.integration.cli.stories import left, promote_twice, refuse, refuse_after_all, wait_for_mlflow
+from tests.integration.postgres_admin import plain
 from tests.servers import MlflowServer
 from tests.settings_of import settings_of
 from tests.unit.cli.calls import KEPT, Laurel
@@ -92,7 +92,7 @@ class TestDoctor:
         self, laurel: Laurel, environment: dict[str, str], model: str
     ) -> None:
         remote = Path(environment["DATA_ROOT"], "dvc", "remote")
-        with psycopg.connect(environment["DATABASE_URL"]) as connection:
+        with plain(environment["DATABASE_URL"]) as connection:
             connection.execute(
                 "INSERT INTO laurel.remotes (model_name, address, remote_id, marked_at)"
                 " VALUES (%s, %s, 'the-first', now())",
