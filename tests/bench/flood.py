@@ -30,7 +30,7 @@ async def flood(bootstrap_servers: str, model_name: str) -> AsyncIterator[Callab
             committed = await admin.list_consumer_group_offsets(
                 requests_group(model_name), partitions=[place]
             )
-            return committed[place].offset < end
+            return bool(committed[place].offset < end)
 
         yield goes_on
     finally:
@@ -49,7 +49,7 @@ async def _send(producer: AIOKafkaProducer, place: TopicPartition) -> int:
     batch = producer.create_batch()
     while batch.append(timestamp=None, key=None, value=None):
         pass
-    count = batch.record_count()
+    count = int(batch.record_count())
     batch.close()
     sent = await (await producer.send_batch(batch, place.topic, partition=place.partition))
     return int(sent.offset) + count
