@@ -144,6 +144,7 @@ def test_the_hashes_are_dvcs_own_over_the_bytes_that_were_used(standing: Standin
     folders = {hashes["dvc_split_hash"], hashes["dvc_reference_hash"]}
     assert all(folder.endswith(".dir") for folder in folders)
     assert remote >= {*hashes["files"].values(), *folders}
+    assert len((root / "dvc/remote/laurel-remote-id").read_text().splitlines()) == 1
 
 
 def test_the_defaults_show_the_triple_and_every_other_byte_stays(standing: Standing) -> None:

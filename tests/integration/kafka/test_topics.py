@@ -4,13 +4,18 @@ import asyncio
 import uuid
 
 import pytest
-from confluent_kafka.admin import AdminClient, ConfigResource
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from config.topics import TOPICS
 from domain.errors import NeverRetry, TryLater
 from domain.events import DEAD_LETTER_TOPIC
 from service.adapters.kafka.connection import KafkaConnection
-from service.adapters.kafka.topic_provisioning import ensure_topics, missing_topics, smallest_event_limit
+from service.adapters.kafka.topic_provisioning import (
+    admin_client,
+    ensure_topics,
+    missing_topics,
+    smallest_event_limit,
+)
 
 
 def names(count: int) -> list[str]:
@@ -32,11 +37,12 @@ async def test_missing_topics_are_made_once_and_existing_ones_stay_as_they_are(
 async def test_dead_letters_are_bounded_in_time_and_in_bytes(connection: KafkaConnection) -> None:
     (name,) = names(1)
     await ensure_topics(connection, {name: TOPICS[DEAD_LETTER_TOPIC]})
-    admin = AdminClient({"bootstrap.servers": connection.bootstrap_servers})
-    (answer,) = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, name)]).values()
-    configured = await asyncio.to_thread(answer.result, 60)
-    assert configured["retention.bytes"].value == str(1 << 30)
-    assert configured["retention.ms"].value == str(90 * 86_400_000)
+    async with admin_client(connection, "asking") as admin:
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+    ((*_, entries),) = answer.resources
+    configured = {key: value for key, value, *_ in entries}
+    assert configured["retention.bytes"] == str(1 << 30)
+    assert configured["retention.ms"] == str(90 * 86_400_000)
 
 
 async def test_several_who_make_the_same_topics_at_once_all_succeed(connection: KafkaConnection) -> None:
