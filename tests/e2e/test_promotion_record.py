@@ -194,7 +194,8 @@ async def test_pictures_card_and_the_record_as_files_follow(standing: Standing, 
         for folder in ("evaluation", "laurel"):
             answer = await mlflow.get("artifacts/list", run_id=run_id, path=folder)
             found |= {file["path"] for file in answer.get("files", [])}
-        return found if "evaluation/model_card.md" in found else set()
+        pictures = sum(path.endswith(".png") for path in found)
+        return found if "evaluation/model_card.md" in found and pictures >= 3 else set()
 
     found = await eventually(listed, within=60)
     assert found >= {
@@ -205,4 +206,3 @@ async def test_pictures_card_and_the_record_as_files_follow(standing: Standing, 
         "laurel/manifest.json",
         "laurel/verdict.json",
     }
-    assert sum(path.endswith(".png") for path in found) >= 3
