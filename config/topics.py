@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from domain.events import DEAD_LETTER_TOPIC, OUTGOING, REQUEST_TOPIC
+from domain.events import DEAD_LETTER_TOPIC, OUTGOING, REQUEST_TOPIC, ModelPromoted
 
 # The broker's clock orders events of several workers, whatever their own clocks say; and a producer whose
 # clock is an hour wrong is not turned away.
@@ -18,6 +18,9 @@ _ROOM_FOR_THE_ORIGINAL: Final = {"max.message.bytes": str(4 << 20)}
 _KEPT_FOR_90_DAYS: Final = {"retention.ms": str(90 * 24 * 3600 * 1000)}
 _AT_MOST_1_GIB: Final = {"retention.bytes": str(1 << 30)}
 
+# What the ledger is checked against after a backup was restored; a record for each promotion.
+KEPT_FOR_EVER: Final = {"retention.ms": "-1"}
+
 EVENT_TOPICS: Final = tuple(event.topic for event in OUTGOING)
 
 # What the worker needs; the reload listener reads `model.promoted` only.
@@ -25,6 +28,7 @@ TOPICS: Final[Mapping[str, Mapping[str, str]]] = {
     REQUEST_TOPIC: _OURS | _AT_MOST_1_MIB,
     DEAD_LETTER_TOPIC: _OURS | _ROOM_FOR_THE_ORIGINAL | _KEPT_FOR_90_DAYS | _AT_MOST_1_GIB,
     **dict.fromkeys(EVENT_TOPICS, _OURS),
+    ModelPromoted.topic: _OURS | KEPT_FOR_EVER,
 }
 
 

@@ -46,8 +46,8 @@ class FoundChampion(Value):
     """What the alias names, as the registry tells it.
 
     `name` is the artifact's, `saved_with` MLflow's serialization format or loader. `lacks` are fields that
-    the version's run does not carry, `triple` and `mlflow_run_id` what it does. `problem` says why the
-    version cannot be a champion at all.
+    the version's run does not carry, `triple` and `mlflow_run_id` what it does. `model_digest` seals its
+    files, if a tag says so. `problem` says why the version cannot be a champion at all.
     """
 
     version: int
@@ -57,6 +57,7 @@ class FoundChampion(Value):
     lacks: tuple[str, ...] = ()
     triple: VersionTriple | None = None
     mlflow_run_id: str | None = None
+    model_digest: str | None = None
     problem: str | None = None
 
 
@@ -77,6 +78,7 @@ def adopted_entry(
     at: datetime,
     triple: VersionTriple | None = None,
     mlflow_run_id: str | None = None,
+    model_digest: str | None = None,
 ) -> LedgerEntry:
     """The generation of a version that was in production before Laurel: the first one.
 
@@ -92,6 +94,7 @@ def adopted_entry(
         reasons=(f"version {version} was in production before Laurel",),
         actor=actor,
         at=at,
+        model_digest=model_digest,
     )
 
 

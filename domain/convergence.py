@@ -25,21 +25,26 @@ class Replica(Value):
 
 
 class Wanted(Value):
-    """What every replica should serve. `promotion_id` is the id of the `model.promoted` that says so."""
+    """What every replica should serve. `promotion_id` is the id of the `model.promoted` that says so.
+
+    `digest` seals the model's files; None where the ledger does not know it.
+    """
 
     generation: int = Field(ge=1)
     version: int = Field(ge=1)
     promoted_at: datetime | None = None
     promotion_id: str
     correlation_id: str | None = None
+    digest: str | None = None
 
 
 class Served(Value):
-    """What a replica says that it serves; a server that is not Laurel's knows no generation."""
+    """What a replica says that it serves; a server that is not Laurel's knows no generation and no digest."""
 
     version: int | None
     generation: int | None = None
     run_id: str | None = None
+    digest: str | None = None
     stale: bool = False
 
 
@@ -85,9 +90,14 @@ class Sight(Value):
     def serves(self, wanted: Wanted) -> bool:
         """True when that is what every replica should serve."""
         served = self.served
-        if served is None or served.version != wanted.version:
+        if served is None or served.version != wanted.version or self.is_of_other_files(wanted):
             return False
         return served.generation in {None, wanted.generation}
+
+    def is_of_other_files(self, wanted: Wanted) -> bool:
+        """True when both sides know the digest, and it differs: a restored registry uses numbers again."""
+        served = self.served.digest if self.served else None
+        return None not in {served, wanted.digest} and served != wanted.digest
 
     def is_ahead_of(self, wanted: Wanted) -> bool:
         """True when it serves a later generation than is wanted."""
@@ -101,6 +111,8 @@ class Sight(Value):
         serves = f"version {served.version}, generation {served.generation}"
         if self.is_ahead_of(wanted):
             return Problem(reason="conflict", detail=f"it serves {serves}: later than the ledger's head")
+        if served.version == wanted.version and self.is_of_other_files(wanted):
+            serves = f"other files as version {served.version}: their digest is {served.digest}"
         return Problem(reason="not_served", detail=f"it serves {serves}")
 
     @property

@@ -108,6 +108,9 @@ class ModelPromoted(Event):
     reasons: tuple[str, ...] = Field(min_length=1)
     actor: str
     promoted_at: str
+    ledger_id: str | None = None
+    entry_hash: Sha256 | None = None
+    model_digest: Sha256 | None = None
 
 
 class ModelDeclined(RunEvent):

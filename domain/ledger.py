@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -25,6 +24,7 @@ class Cause(StrEnum):
     ADOPTED = "adopted"
     ROLLBACK = "rollback"
     REPAIR = "repair"
+    RECOVERY = "recovery"
 
 
 class LedgerEntry(Value):
@@ -33,6 +33,9 @@ class LedgerEntry(Value):
     A gate's entry carries the run, its triple, both scores and the policy that was applied, so that the
     decision can be checked again from the entry alone. `run_id` is set in a gate's entry only: events take
     their ids from it. Others carry triple and `mlflow_run_id` if the version's run has all three versions.
+
+    `previous_generation` is set in a recovery's entry only, which may leave numbers out. `model_digest` seals
+    the model's files; it is not in the sealed text, where Laurel 0.1.0 refuses a field that it does not know.
     """
 
     model_name: str
@@ -42,6 +45,7 @@ class LedgerEntry(Value):
     cause: Cause
     previous_hash: Sha256
     previous_version: int | None = None
+    previous_generation: int | None = None
     run_id: str | None = None
     mlflow_run_id: str | None = None
     correlation_id: str | None = None
@@ -52,6 +56,7 @@ class LedgerEntry(Value):
     reasons: tuple[str, ...] = Field(min_length=1)
     actor: str
     at: datetime
+    model_digest: Sha256 | None = None
 
     @property
     def hash(self) -> str:
@@ -64,7 +69,7 @@ class LedgerEntry(Value):
 
         So a field that a later version adds does not change the seal of an older entry.
         """
-        content = self.model_dump(mode="json", exclude_none=True)
+        content = self.model_dump(mode="json", exclude_none=True, exclude={"model_digest"})
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -83,11 +88,16 @@ def next_entry(model_name: str, head: LedgerEntry | None, *, version: int, **fac
     )
 
 
-def first_broken_link(entries: Iterable[LedgerEntry]) -> int | None:
-    """Walk a model's entries in order; return the first generation that does not follow the one before."""
-    expected_hash, expected_generation = FIRST_HASH, 1
-    for entry in entries:
-        if entry.generation != expected_generation or entry.previous_hash != expected_hash:
-            return expected_generation
-        expected_hash, expected_generation = entry.hash, expected_generation + 1
-    return None
+def recovery_entry(
+    model_name: str, head: LedgerEntry | None, *, highest: int, version: int, **facts: Any
+) -> LedgerEntry:
+    """Make the entry by which a person goes on after numbers were lost: above `highest`, the highest used."""
+    return next_entry(
+        model_name,
+        head,
+        version=version,
+        generation=highest + 1,
+        previous_generation=head.generation if head else None,
+        cause=Cause.RECOVERY,
+        **facts,
+    )

@@ -4,11 +4,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from domain.package_tags import DIGEST_TAG, GENERATION_TAG
 from domain.score import Score
 from domain.values import Sha256, Value
 from domain.version_triple import VersionTriple
 
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,5}")
+_GENERATION: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class PackageFiles(Value):
@@ -73,6 +76,13 @@ class ModelRecord(Value):
     artifact_uri: str
 
 
+class RegisteredModel(Value):
+    """A registered model. `ledger_id` names the ledger that it belongs to; None: nobody marked it yet."""
+
+    alias_version: int | None
+    ledger_id: str | None
+
+
 class RegisteredVersion(Value):
     """A version in the registry. `source` may be empty or dead in a registry that others filled."""
 
@@ -80,3 +90,15 @@ class RegisteredVersion(Value):
     source: str
     mlflow_run_id: str | None
     tags: Mapping[str, str]
+
+    @property
+    def generation(self) -> int:
+        """The generation that its tag names; 0 without one that can be read."""
+        text = self.tags.get(GENERATION_TAG, "")
+        return int(text) if _GENERATION.fullmatch(text) else 0
+
+    @property
+    def digest(self) -> str | None:
+        """The digest of its files, as its tag names it; None without one that can be read."""
+        text = self.tags.get(DIGEST_TAG, "")
+        return text if _DIGEST.fullmatch(text) else None

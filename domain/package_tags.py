@@ -13,6 +13,7 @@ from domain.values import Sha256
 MANIFEST_TAG: Final = "laurel.manifest"  # JSON: relative path → sha256
 DIGEST_TAG: Final = "laurel.model_digest"  # the digest that seals the manifest
 GENERATION_TAG: Final = "laurel.generation"
+LEDGER_TAG: Final = "laurel.ledger_id"  # of the registered model: whose it is
 RUN_TAG: Final = "laurel.run_id"
 FEATURES_TAG: Final = "feature_version"
 # What holds for every version of the same files, whoever registered it.

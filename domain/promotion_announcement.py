@@ -1,18 +1,19 @@
 """How a generation is announced: every word of it comes from the ledger's entry.
 
-So whoever announces it, and whenever, says the same bytes.
+So whoever announces it, and whenever, says the same bytes. By the entry's hash and the ledger's id the ledger
+can be checked against what was announced.
 """
 
 from domain.announcement import Announcement, announce, generation_event_id, run_event_id
 from domain.events import ModelPromoted
-from domain.ledger import LedgerEntry
+from domain.ledger import Cause, LedgerEntry
 
 
-def announcement_of(entry: LedgerEntry) -> Announcement:
-    """Make a generation's `model.promoted` ready for the wire."""
+def announcement_of(entry: LedgerEntry, ledger_id: str) -> Announcement:
+    """Make a generation's `model.promoted` ready for the wire; `ledger_id` names the ledger that holds it."""
     run_id, event_id = entry.run_id, promotion_event_id(entry)
     return announce(
-        model_promoted(entry),
+        model_promoted(entry, ledger_id),
         event_id=event_id,
         at=entry.at,
         correlation_id=entry.correlation_id or event_id,
@@ -27,7 +28,7 @@ def promotion_event_id(entry: LedgerEntry) -> str:
     return run_event_id(entry.run_id, "PROMOTED-COMPLETED")
 
 
-def model_promoted(entry: LedgerEntry) -> ModelPromoted:
+def model_promoted(entry: LedgerEntry, ledger_id: str) -> ModelPromoted:
     """Say what a reader needs to act on a promotion without calling back."""
     return ModelPromoted(
         model_name=entry.model_name,
@@ -37,7 +38,7 @@ def model_promoted(entry: LedgerEntry) -> ModelPromoted:
         model_uri=entry.model_uri,
         generation=entry.generation,
         previous_version=entry.previous_version,
-        previous_generation=entry.generation - 1 or None,
+        previous_generation=_previous_generation(entry),
         versions=entry.triple,
         cause=entry.cause,
         candidate=entry.candidate_score,
@@ -46,4 +47,11 @@ def model_promoted(entry: LedgerEntry) -> ModelPromoted:
         reasons=entry.reasons,
         actor=entry.actor,
         promoted_at=entry.at.isoformat(),
+        ledger_id=ledger_id,
+        entry_hash=entry.hash,
+        model_digest=entry.model_digest,
     )
+
+
+def _previous_generation(entry: LedgerEntry) -> int | None:
+    return entry.previous_generation if entry.cause is Cause.RECOVERY else entry.generation - 1 or None

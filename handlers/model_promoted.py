@@ -8,6 +8,7 @@ from domain.announcement import generation_event_id
 from domain.convergence import Wanted
 from domain.events import ModelPromoted
 from domain.record import Record, Unreadable
+from domain.values import Sha256
 from handlers.envelope import Refused, open_record
 from handlers.handled import Handled, unreadable
 from handlers.strict_json import DEEPEST_EVENT
@@ -22,6 +23,7 @@ class Promotion(BaseModel):
     generation: int = Field(ge=1, lt=2**63)
     version: int = Field(ge=1, lt=2**63)
     promoted_at: AwareDatetime | None = None
+    model_digest: Sha256 | None = None
 
 
 async def on_model_promoted(
@@ -63,4 +65,5 @@ def read_promotion(record: Record, *, model_name: str, max_bytes: int) -> Wanted
         promoted_at=event.promoted_at,
         promotion_id=opened.attributes.get("id") or generation_event_id(model_name, event.generation),
         correlation_id=opened.attributes.get("correlationid"),
+        digest=event.model_digest,
     )

@@ -36,7 +36,9 @@ from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.foreign_records import count_versions, look_at_model
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.polars.inspection import inspect
+from service.counterparts import require_agreement
 from service.heavy.desk import Places
+from service.world import World
 
 REFERENCE: Final = "reference"
 _ACTOR: Final = "laurel adopt"
@@ -79,6 +81,7 @@ class Adoption:
     config: FileConfigFamilies
     places: Places
     clock: Clock
+    world: World
     allow_foreign: bool
 
     async def survey(self) -> TakenOver:
@@ -92,9 +95,14 @@ class Adoption:
         return TakenOver(champion, versions, own, files)
 
     async def record(self, seen: TakenOver) -> TakenOver:
-        """Enter what is new: first uses, then the champion. Safe to repeat; a refusal records nothing."""
+        """Enter what is new: first uses, then the champion. Safe to repeat; a refusal records nothing.
+
+        Raises NeverRetry when the registry or the topic knows generations that this ledger does not.
+        """
         if seen.refused:
             return seen
+        if seen.champion.standing is Standing.NEW:
+            await require_agreement(self.world, None)
         files = [await self._recorded(file) for file in seen.files]
         champion = await self._entered(seen.champion)
         return TakenOver(champion, seen.versions, seen.own_versions, files)
@@ -127,6 +135,7 @@ class Adoption:
             lacks=tuple(name for name in VersionTriple.model_fields if run is None or name not in run.params),
             triple=run.triple if run else None,
             mlflow_run_id=run_id if run and run.triple else None,
+            model_digest=version.digest,
         )
 
     def _references(self) -> list[FoundFile]:
@@ -172,6 +181,7 @@ class Adoption:
             at=self.clock.now(),
             triple=found.triple,
             mlflow_run_id=found.mlflow_run_id,
+            model_digest=found.model_digest,
         )
         try:
             await self.ledger.append(entry)

@@ -6,6 +6,7 @@ from domain.adoption import adopted_entry
 from domain.errors import GenerationTaken
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.version_triple import VersionTriple
+from service.counterparts import require_agreement
 from service.known_versions import FoundVersion, usable_version
 from service.world import World
 
@@ -17,7 +18,8 @@ async def settled_head(world: World) -> tuple[LedgerEntry | None, int | None]:
 
     A version that the alias names and nobody of us set becomes a generation: `adopted` on an empty ledger,
     `override` otherwise. No head means that the ledger is empty and the registry itself says "no alias".
-    Raises ModelUnusable `alias_unusable` for a version that cannot be one: it becomes no generation.
+    Raises ModelUnusable `alias_unusable` for a version that cannot be one: it becomes no generation. Raises
+    NeverRetry when ledger, registry and topic do not agree: then nobody knows whose move it was.
     """
     while True:
         head = await world.ledger.head(world.model_name)
@@ -65,6 +67,7 @@ async def _on_its_way(world: World, head: LedgerEntry) -> set[int]:
 
 
 async def _record(world: World, head: LedgerEntry | None, version: int) -> None:
+    await require_agreement(world, head)
     entry = await _entry(world, head, await usable_version(world, version))
     try:
         await world.ledger.append(entry)
@@ -83,9 +86,15 @@ async def _entry(world: World, head: LedgerEntry | None, found: FoundVersion) ->
     if head is None:
         at = world.clock.now()
         return adopted_entry(
-            world.model_name, version, actor=world.worker, at=at, triple=triple, mlflow_run_id=run_id
+            world.model_name,
+            version,
+            actor=world.worker,
+            at=at,
+            triple=triple,
+            mlflow_run_id=run_id,
+            model_digest=found.version.digest,
         )
-    triple = triple or await _triple_of(world, version)
+    triple = triple or await triple_of(world, version)
     return next_entry(
         world.model_name,
         head,
@@ -96,10 +105,11 @@ async def _entry(world: World, head: LedgerEntry | None, found: FoundVersion) ->
         reasons=(f"the alias was pointed at version {version} by hand",),
         actor=world.worker,
         at=world.clock.now(),
+        model_digest=found.version.digest,
     )
 
 
-async def _triple_of(world: World, version: int) -> VersionTriple | None:
+async def triple_of(world: World, version: int) -> VersionTriple | None:
     """The triple that the ledger itself knows of a version whose run tells none any more."""
     known = await world.ledger.entries(world.model_name)
     return next((entry.triple for entry in reversed(known) if entry.version == version), None)

@@ -31,9 +31,11 @@ from domain.ports.run_store import RunStore
 from handlers.training_requested import on_training_requested
 from service.adapters.files.atomic import AtomicFiles
 from service.adapters.files.config_families import FileConfigFamilies
+from service.adapters.kafka.announcements import KafkaAnnouncements
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letters import KafkaDeadLetters
 from service.adapters.kafka.delivery import KafkaDelivery
+from service.adapters.kafka.group_start import committed_offsets
 from service.adapters.kafka.publisher import KafkaPublisher
 from service.adapters.kafka.topic_provisioning import smallest_event_limit
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
@@ -51,9 +53,12 @@ from service.adapters.postgres.remotes import PostgresRemotes
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import require_current, upgrade
 from service.adapters.postgres.sessions import require_sessions
+from service.adapters.postgres.stored_places import newest_stored
 from service.adapters.postgres.worker_identity import WorkerIdentity, hold_worker_identity
 from service.aftercare import PICTURES_CHORE, Aftercare
+from service.anchor import Anchor
 from service.children.pool import Children, ChildSet
+from service.counterparts import CounterpartLooks, begin
 from service.heavy.dataset_files import ChildDatasetFiles
 from service.heavy.dataset_versions import ChildDatasetVersions
 from service.heavy.desk import TASKS, Desk, Places, RunsTasks
@@ -67,6 +72,7 @@ from service.metrics import Metrics
 from service.outbox_relay import OutboxRelay
 from service.provenance import provenance
 from service.reconciler import STATUS_CHORE, Reconciler
+from service.rereading import tell_what_may_be_lost
 from service.retention import Retention
 from service.role import Parts
 from service.roots import require_roots
@@ -138,6 +144,7 @@ async def open_worker(
         )
         world = _world(settings, database, identity.name, rest, config, points, metrics, makers)
         await world.store.release_all(identity.name)
+        await begin(world)
         remotes = PostgresRemotes(database, settings.mlflow_model_name)
         parts = _worker_parts(settings, world, remotes, children, sets, makers)
         await _open_kafka(settings, parts, world, database, metrics, stack, makers)
@@ -255,9 +262,14 @@ def _world(
         clock=clock,
         points=points,
         metrics=metrics,
+        anchor=_anchor(settings),
         max_event_bytes=settings.kafka.max_event_bytes,
         sign=_sign(settings),
     )
+
+
+def _anchor(settings: Settings) -> Anchor:
+    return Anchor(KafkaAnnouncements(kafka_connection(settings)), settings.mlflow_model_name)
 
 
 def _sign(settings: Settings) -> Callable[[bytes], str] | None:
@@ -301,6 +313,7 @@ def _worker_parts(
         parts.tasks[f"runner-{number}"] = runner.run_forever
     reconciler = Reconciler(world, projector, settings.worker.reconcile_seconds)
     parts.tasks["reconciler"] = reconciler.run_forever
+    parts.tasks["counterparts"] = CounterpartLooks(world).run_forever
     looks = MasterLooks(world, heavies[0].files, settings.worker.reconcile_seconds)
     parts.tasks["master_looks"] = looks.run_forever
     return parts
@@ -372,6 +385,9 @@ async def _open_kafka(
         metrics=metrics, keep=dead_letters.add, points=world.points, after_commit=Point.INBOX_AFTER_COMMIT
     )
     group = requests_group(world.model_name)
+    stored = await newest_stored(database, world.model_name, REQUEST_TOPIC)
+    if stored:
+        tell_what_may_be_lost(await committed_offsets(connection, group, REQUEST_TOPIC), stored)
     inbox = open_inbox(settings, REQUEST_TOPIC, handle, group, world.worker, delivery, metrics)
     parts.tasks |= {"relay": relay.run, "inbox": inbox.run}
     parts.signs["consumer"] = inbox.alive

@@ -156,6 +156,7 @@ def wanted_by(entry: LedgerEntry) -> Wanted:
         promoted_at=entry.at,
         promotion_id=promotion_event_id(entry),
         correlation_id=entry.correlation_id,
+        digest=entry.model_digest,
     )
 
 

@@ -1,7 +1,8 @@
 """The registry's alias and active_config.yaml follow the head of the ledger; then it is announced.
 
-The alias is last-writer-wins and keeps no trace. So every write of ours is recorded before it is sent, read
-back, and judged against the head that stands *then*; the record is closed only when the alias shows the head.
+The alias is last-writer-wins and keeps no trace. So every write of ours is recorded before it is sent, and
+the alias is read again directly before it. The write is read back, and judged against the head that stands
+*then*; the record is closed only when the alias shows the head.
 """
 
 import structlog
@@ -37,7 +38,10 @@ class LedgerProjector:
                 await self._tag(head)
                 tagged = head
             if alias != head.version:
-                records.append(await self._write_alias(head))
+                records.append(await self._open_record(head))
+                if not await self._stands_as_seen(alias):
+                    continue
+                await self._write_alias(head)
                 alias = await self._world.registry.alias_version(self._world.model_name)
             await self._write_defaults(head)
             await self._world.points.at(Point.PROJECT_BEFORE_REREAD)
@@ -48,20 +52,32 @@ class LedgerProjector:
 
     async def announce_up_to(self, shown: LedgerEntry) -> None:
         """Announce, in order, every generation that alias and defaults show or have passed."""
+        ledger_id = await self._world.ledger.identity()
         for entry in await self._world.ledger.unannounced(self._world.model_name):
             if entry.generation <= shown.generation:
-                await self._world.ledger.announce(entry, announcement_of(entry))
+                await self._world.ledger.announce(entry, announcement_of(entry, ledger_id))
 
-    async def _write_alias(self, head: LedgerEntry) -> int:
+    async def _open_record(self, head: LedgerEntry) -> int:
         world = self._world
         number = await world.alias_writes.open(world.model_name, head.version, world.worker)
+        await world.points.at(Point.PROJECT_BEFORE_LOOK)
+        return number
+
+    async def _stands_as_seen(self, seen: int | None) -> bool:
+        """Look again, directly before the write: whoever moved the alias since the first look is asked about.
+
+        Nothing may come between this question and the write.
+        """
+        return await self._world.registry.alias_version(self._world.model_name) == seen
+
+    async def _write_alias(self, head: LedgerEntry) -> None:
+        world = self._world
         await world.points.at(Point.PROJECT_BEFORE_ALIAS)
         try:
             await world.registry.set_alias(world.model_name, head.version)
         except NeverRetry as error:
             raise _head_missing(head, error) from error
         await world.points.at(Point.PROJECT_AFTER_ALIAS)
-        return number
 
     async def _lacks_tag(self, head: LedgerEntry, alias: int | None, tagged: LedgerEntry | None) -> bool:
         """The gate tags what it registers; what comes back has its former generation, a person's none.

@@ -38,6 +38,7 @@ GaugeName = Literal[
     "laurel_relay",  # 1 in the one process that sends
     "laurel_runs_in_flight",  # lifecycles that this worker carries now
     "laurel_ledger_generation",  # the head of the promotion ledger, as this process saw it last
+    "laurel_promotions_stopped",  # alarm: 1 while ledger, registry and topic do not agree, by reason
     "laurel_replicas",  # inference servers by what they serve, as the reload listener saw them last
     "laurel_waiting",  # 1 while a run waits for the service, with or without its slot
     "laurel_partition_standstill_seconds",  # how long a partition with unread records has not moved on
@@ -75,6 +76,7 @@ _GAUGES: Final[Mapping[GaugeName, tuple[str, ...]]] = {
     "laurel_relay": (),
     "laurel_runs_in_flight": (),
     "laurel_ledger_generation": (),
+    "laurel_promotions_stopped": ("reason",),
     "laurel_replicas": ("state",),
     "laurel_waiting": ("service",),
     "laurel_open_transaction_seconds": ("topic",),

@@ -15,7 +15,7 @@ from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.manifest import seal
 from domain.markdown import escaped
 from domain.models import LoggedModel, ModelRecord, RecordedRun, RegisteredVersion
-from domain.package_tags import GENERATION_TAG, MANIFEST_TAG, SHARED_TAGS, package_tags, recorded_manifest
+from domain.package_tags import MANIFEST_TAG, SHARED_TAGS, package_tags, recorded_manifest
 from domain.values import Sha256
 from service.adapters.files.folders import publish_folder
 from service.adapters.mlflow.access import MlflowAccess
@@ -24,6 +24,7 @@ from service.adapters.mlflow.model_cache import ModelCache
 from service.adapters.mlflow.model_package import complete_description, manifest_of_files
 from service.adapters.mlflow.model_transfer import fetch_model, upload_model
 from service.adapters.mlflow.package_format import DESCRIPTION
+from service.counterparts import require_agreement
 from service.known_versions import completed, signature_tag
 from service.ledger_projector import LedgerProjector
 from service.world import World
@@ -100,6 +101,7 @@ class Repair:
             condition = await self._condition(head)
             if not condition.needs_repair:
                 return Repaired(head, condition)
+            await require_agreement(self._world, head)
             entry = await self._registered(head, condition)
             try:
                 await self._world.ledger.append(entry)
@@ -130,12 +132,11 @@ class Repair:
         world, known = self._world, condition.version
         run = await self._run(known)
         model, manifest = await self._model(run, condition)
-        run_id, digest, generation = run.opened.mlflow_run_id, seal(manifest), head.generation + 1
+        run_id, digest = run.opened.mlflow_run_id, seal(manifest)
         tags = {
             **{name: known.tags[name] for name in SHARED_TAGS if name in known.tags},
             **package_tags(manifest, digest),
             **signature_tag(world, run_id, digest),
-            GENERATION_TAG: str(generation),
         }
         told = (
             f"The same model as version {known.version}, as `laurel repair` registered it: "
@@ -154,6 +155,7 @@ class Repair:
             reasons=(f"{condition.told}; version {version.version} is the same model, and says all of it",),
             actor=world.worker,
             at=world.clock.now(),
+            model_digest=digest,
         )
 
     async def _run(self, version: RegisteredVersion) -> RecordedRun:

@@ -17,6 +17,7 @@ from domain.ports.promotion_ledger import PromotionLedger
 from domain.ports.run_store import RunStore
 from domain.ports.trainer import Trainer
 from domain.promotion_policy import PromotionPolicy
+from service.anchor import Anchor
 from service.metrics import Metrics
 from service.provenance import Provenance
 from service.waits import Waits
@@ -40,7 +41,7 @@ class Heavy:
 class World:
     """The light ports, the policy and who is acting; shared by all lifecycles of a worker.
 
-    `sign` signs registered versions; None without a key.
+    `anchor` is what was announced. `sign` signs registered versions; None without a key.
     """
 
     model_name: str
@@ -58,6 +59,7 @@ class World:
     clock: Clock
     points: Points
     metrics: Metrics
+    anchor: Anchor
     max_event_bytes: int
     sign: Callable[[bytes], str] | None = None
     waits: Waits = field(default_factory=Waits)

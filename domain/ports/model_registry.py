@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from domain.models import LoggedModel, RegisteredVersion
+from domain.models import LoggedModel, RegisteredModel, RegisteredVersion
 
 
 class ModelRegistry(Protocol):
@@ -14,6 +14,15 @@ class ModelRegistry(Protocol):
 
         Everything else that goes wrong raises: an error is never "no champion".
         """
+
+    async def registered(self, model_name: str) -> RegisteredModel | None:
+        """The registered model; None only when the registry itself says that it does not exist."""
+
+    async def mark(self, model_name: str, ledger_id: str) -> None:
+        """Say which ledger the registered model belongs to. Safe to repeat; the last one wins."""
+
+    async def highest_generation(self, model_name: str) -> int:
+        """The highest generation that any version is tagged with; 0 without any."""
 
     async def version(self, model_name: str, version: int) -> RegisteredVersion | None:
         """One version; None only when the registry itself says that it does not exist."""

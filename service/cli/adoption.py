@@ -13,7 +13,7 @@ from domain.errors import NeverRetry, Stop
 from domain.version_triple import VersionTriple
 from service.adapters.postgres.first_uses import PostgresFirstUses
 from service.adoption import Adoption, TakenOver
-from service.app import open_reading
+from service.app import open_reading, open_world
 from service.cli.configuration import config_families
 from service.cli.console import AsJson, Column, Exit, err, fail, print_json, print_table, say
 from service.cli.reading import read_settings, run
@@ -74,7 +74,7 @@ def _require_folders(roots: Mapping[str, Path]) -> None:
 
 @asynccontextmanager
 async def _adoption(settings: Settings) -> AsyncIterator[Adoption]:
-    async with open_reading(settings) as reading:
+    async with open_reading(settings) as reading, open_world(settings, "laurel adopt") as world:
         yield Adoption(
             model_name=settings.mlflow_model_name,
             alias=settings.mlflow.alias,
@@ -87,6 +87,7 @@ async def _adoption(settings: Settings) -> AsyncIterator[Adoption]:
             config=config_families(settings),
             places=Places(settings.data_root),
             clock=reading.database.clock,
+            world=world,
             allow_foreign=settings.scores_foreign_champions,
         )
 

@@ -3,9 +3,11 @@
 import typer
 
 from config.settings import Settings
+from domain.counterparts import Agreement
 from domain.errors import TryLater
-from domain.ledger import LedgerEntry, first_broken_link
+from domain.ledger import LedgerEntry
 from service.app import Reading, open_reading
+from service.cli.agreement import agreement_facts, audited, if_possible
 from service.cli.console import (
     AsJson,
     Column,
@@ -18,6 +20,7 @@ from service.cli.console import (
     print_table,
     say,
 )
+from service.cli.ledger import end
 from service.cli.reading import read_settings, run
 from service.mlflow_pages import version_page
 
@@ -37,29 +40,38 @@ CHAMPION_COLUMNS = (
 def champion(*, as_json: AsJson = False) -> None:
     """Say who is champion, since when and why, and who was before.
 
-    The ledger's chain is checked; the exit code is 1 when it is broken, 4 when there is no champion yet.
+    The ledger is checked against registry and topic; the exit code is 1 when it is broken or does not fit,
+    4 when there is no champion yet.
     """
     settings = read_settings()
-    entries, alias, problem = run(_champions(settings), settings)
-    broken = first_broken_link(entries)
+    entries, alias, problem, broken = run(_champions(settings), settings)
+    found = None if problem else run(if_possible(audited(settings), settings), settings)
+    if found is not None and found.agreement is Agreement.LEDGER_BROKEN:
+        broken = found.seen
     if as_json:
         print_json(
             {
                 "model": settings.mlflow_model_name,
                 "alias_version": alias,
                 "broken_at": broken,
+                "agreement": agreement_facts(found),
                 "generations": [entry.model_dump(mode="json") for entry in entries],
             }
         )
     else:
         _print(settings, entries, alias, problem)
+    if broken is None and found is not None:
+        end(found)
     _end(settings, entries, broken, problem)
 
 
-async def _champions(settings: Settings) -> tuple[list[LedgerEntry], int | None, str]:
+async def _champions(settings: Settings) -> tuple[list[LedgerEntry], int | None, str, int | None]:
+    """The entries, the alias's version or why it is not known, and where the ledger is broken in itself."""
     async with open_reading(settings) as reading:
         entries = list(await reading.ledger.entries(settings.mlflow_model_name))
-        return entries, *await _alias(reading, settings)
+        broken = await reading.ledger.first_broken_generation(settings.mlflow_model_name)
+        alias, problem = await _alias(reading, settings)
+        return entries, alias, problem, broken
 
 
 async def _alias(reading: Reading, settings: Settings) -> tuple[int | None, str]:
@@ -95,7 +107,11 @@ def _print(settings: Settings, entries: list[LedgerEntry], alias: int | None, pr
 
 def _end(settings: Settings, entries: list[LedgerEntry], broken: int | None, problem: str) -> None:
     if broken is not None:
-        fail(Exit.NO, f"the ledger's chain is broken at generation {broken}: an entry was changed or removed")
+        fail(
+            Exit.NO,
+            f"the ledger's chain is broken at generation {broken}: an entry was changed or removed, and "
+            "promotions stop; `laurel ledger status` tells what registry and topic hold",
+        )
     if problem:
         fail(Exit.AWAY, f"the alias {settings.mlflow.alias!r} is not known: {problem}")
     if not entries:

@@ -79,6 +79,18 @@ COMMANDS: Final = (
         "Make an older Laurel's champion readable for others: the same model as a new, complete version.",
         _KEEP,
     ),
+    Lazy(
+        "ledger",
+        "ledger",
+        "The promotion ledger beside registry and topic: does it fit, and going on after a restore.",
+        _KEEP,
+    ),
+    Lazy(
+        "requests",
+        "rereading",
+        "Requests that Kafka still holds and a restored run store has lost.",
+        _KEEP,
+    ),
     Lazy("config", "configuration", "Settings and configuration files.", _KEEP),
     Lazy("topics", "topics", "Kafka topics.", _KEEP),
     Lazy("db", "database", "The run store's schema.", _KEEP),

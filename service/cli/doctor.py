@@ -18,6 +18,7 @@ from service.adapters.postgres.risks import risks_of
 from service.adapters.postgres.schema import require_current
 from service.adapters.postgres.sessions import require_sessions
 from service.app import open_world
+from service.cli.agreement import audited
 from service.cli.configuration import config_faults, fault_line
 from service.cli.console import AsJson, Exit, masked, out, print_json, printable
 from service.cli.findings import Finding
@@ -94,6 +95,8 @@ async def examine(settings: Settings) -> list[Finding]:
     remote = (
         [await _asked("dvc remote", "DVC__REMOTE_URL", partial(remote_finding, settings))] if stored else []
     )
+    known = known and all(answer.well for answer in answers if answer.what == "kafka")
+    ledger = [await _asked("ledger", "DATABASE_URL", partial(_ledger, settings))] if known else []
     folders = await asyncio.to_thread(folder_findings, settings)
     inference = [finding async for finding in _inference(settings)]
     told = await asyncio.to_thread(_notifier, settings)
@@ -102,6 +105,7 @@ async def examine(settings: Settings) -> list[Finding]:
         *topics,
         *record,
         *champion,
+        *ledger,
         *remote,
         *folders,
         _master(settings),
@@ -174,6 +178,12 @@ async def _champion(settings: Settings) -> Finding:
         return Finding("champion", well=False, found=condition.told, mend="laurel repair")
     by_others = "" if condition.ours else ", which Laurel did not make"
     return Finding("champion", well=True, found=f"version {number}{by_others}")
+
+
+async def _ledger(settings: Settings) -> Finding:
+    """Do registry and topic agree with it."""
+    found = await audited(settings)
+    return Finding("ledger", found.fits, found.message, "`laurel ledger status` tells what each side holds")
 
 
 def _master(settings: Settings) -> Finding:

@@ -8,8 +8,10 @@ from typing import Annotated, Final
 import typer
 
 from config.settings import Settings
+from domain.counterparts import Comparison
 from domain.errors import TryLater
 from service.app import open_reading
+from service.cli.agreement import agreement_facts, compared, if_possible
 from service.cli.console import (
     AsJson,
     Column,
@@ -23,6 +25,7 @@ from service.cli.console import (
     print_table,
     say,
 )
+from service.cli.ledger import end
 from service.cli.reading import read_settings, run
 from service.convergence_status import ConvergenceStatus, ReplicaStatus, read_status
 from service.listener import open_servers
@@ -48,18 +51,21 @@ Watch = Annotated[bool, typer.Option("--watch", "-w", help="Look again each seco
 def status(*, watch: Watch = False, as_json: AsJson = False) -> None:
     """Say who is champion, and whether every inference server serves it.
 
-    The exit code is 0 only if all serve the head of the ledger, 1 if one does not, 4 when there is no
+    The exit code is 0 only if all serve the head of the ledger, 1 if one does not or if registry and topic do
+    not agree with the ledger, 4 when there is no
     champion yet or no server is configured. A server that knows no generation is judged by its version.
     --watch --json prints one document a line.
     """
     settings = read_settings()
     if watch:
         run(_watch(settings, as_json=as_json), settings)
-    found = run(_status(settings), settings)
+    found, agreement = run(_status(settings), settings)
     if as_json:
-        print_json(found.facts())
+        print_json(found.facts() | {"agreement": agreement_facts(agreement)})
     else:
         print_status(found)
+    if agreement is not None:
+        end(agreement)
     raise typer.Exit(exit_of_status(found))
 
 
@@ -106,9 +112,9 @@ async def _looking(settings: Settings) -> AsyncIterator[Look]:
         yield lambda: read_status(reading.ledger, reading.outbox, servers, settings.mlflow_model_name)
 
 
-async def _status(settings: Settings) -> ConvergenceStatus:
+async def _status(settings: Settings) -> tuple[ConvergenceStatus, Comparison | None]:
     async with _looking(settings) as look:
-        return await look()
+        return await asyncio.gather(look(), if_possible(compared(settings), settings))
 
 
 async def _watch(settings: Settings, *, as_json: bool) -> None:

@@ -1,13 +1,14 @@
 """The doctor's lines about topics: how each is compressed, and whether an open transaction holds it up."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from domain.errors import LaurelError
+from domain.events import ModelPromoted
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.open_transactions import HeldUp, held_up
-from service.adapters.kafka.topic_provisioning import codecs_of, missing_topics
+from service.adapters.kafka.topic_provisioning import codecs_of, deletions_of, missing_topics
 from service.cli.findings import Finding
 
 _SECONDS: Final = 10.0
@@ -31,9 +32,23 @@ async def _looked_at(connection: KafkaConnection, topics: Iterable[str]) -> list
     there = [topic for topic in topics if topic not in missing]
     codecs = await codecs_of(connection, there) if there else {}
     held = await held_up(connection, there) if there else []
+    lost = await deletions_of(connection, ModelPromoted.topic) if ModelPromoted.topic in there else {}
     return [
         _finding(topic, codec, [one for one in held if one.topic == topic]) for topic, codec in codecs.items()
-    ]
+    ] + [_anchor(lost)] * bool(lost)
+
+
+def _anchor(lost: Mapping[str, str]) -> Finding:
+    """The ledger is checked against these records; without them a restored backup goes unnoticed."""
+    said = ", ".join(f"{key} {limit}" for key, limit in lost.items())
+    keep = ",".join(f"{key}=-1" for key in lost)
+    topic = ModelPromoted.topic
+    return Finding(
+        f"topic {topic}, kept",
+        well=False,
+        found=f"{said}: Kafka deletes announcements that the ledger is checked against",
+        mend=f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {keep}",
+    )
 
 
 def _finding(topic: str, codec: str, held: list[HeldUp]) -> Finding:

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from domain.comparison import NOTHING_COMPARED, Compared
+from domain.counterparts import Agreement, Comparison
+from domain.errors import NeverRetry
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.markdown import escaped
 from domain.models import LoggedModel, ModelPackage, OpenedRun
@@ -16,6 +18,7 @@ from domain.run import Run
 from domain.run_name import run_name
 from domain.tracker_limits import VERDICT, description_text
 from domain.verdict import Decision, Verdict
+from service.counterparts import claim, verify
 from service.known_versions import signature_tag
 from service.steps.evaluate import generation_of
 from service.steps.outputs import ChampionOutlook, Decided, Evaluated, Trained
@@ -47,7 +50,8 @@ async def decide(inputs: Inputs, world: World, score_head: ScoreHead) -> tuple[D
     """Judge against the head that stands now, and register what won. The caller appends the entry.
 
     If the head moved since the evaluation, the new champion is scored here on the same bytes. If the alias
-    could not be read, nobody knows who the champion is: the ledger alone does not say.
+    could not be read, nobody knows who the champion is: the ledger alone does not say. Nothing is registered
+    before ledger, registry and topic were compared.
     """
     head = await world.ledger.head(world.model_name)
     champion = inputs.evaluated.champion
@@ -57,11 +61,29 @@ async def decide(inputs: Inputs, world: World, score_head: ScoreHead) -> tuple[D
     verdict = judge(world.policy, inputs.evaluated.reference, champion, compared)
     if verdict.decision is not Decision.PROMOTE:
         return Decided(verdict=verdict, champion=champion), None
+    found = await verify(world, head)
+    await world.points.at(Point.DECIDE_AFTER_COMPARISON)
+    if not found.fits:
+        return _stopped(inputs, head, found, world), None
     generation = head.generation + 1 if head else 1
     version = await _register(inputs, generation, verdict, world)
+    if not found.marked:
+        await claim(world)
     await world.points.at(Point.DECIDE_AFTER_REGISTER)
     decided = Decided(verdict=verdict, champion=champion, version=version, generation=generation)
     return decided, _entry(inputs, decided, head, world)
+
+
+def _stopped(inputs: Inputs, head: LedgerEntry | None, found: Comparison, world: World) -> Decided:
+    """Promotions stop: nothing is registered, since a restored registry would use a version's number again.
+
+    Raises NeverRetry `ledger_broken`: only a backup mends that.
+    """
+    if found.agreement is Agreement.LEDGER_BROKEN:
+        raise NeverRetry("ledger_broken", found.message, ledger=found.ledger, seen=found.seen)
+    champion = UnreadableChampion(why=found.message, generation=head.generation if head else None)
+    verdict = judge(world.policy, inputs.evaluated.reference, champion)
+    return Decided(verdict=verdict, champion=champion)
 
 
 def _alias_unread(champion: ChampionOutlook) -> bool:
@@ -118,4 +140,5 @@ def _entry(inputs: Inputs, decided: Decided, head: LedgerEntry | None, world: Wo
         reasons=decided.verdict.reasons,
         actor=world.worker,
         at=world.clock.now(),
+        model_digest=inputs.trained.package.digest,
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from domain.counterparts import Agreement
 from domain.datasets import SplitParts
 from domain.errors import ModelUnusable, NeverRetry, TryLater
 from domain.ledger import LedgerEntry
@@ -40,7 +41,10 @@ async def judge_champion(judging: Judging) -> ChampionOutlook:
     except ModelUnusable as error:
         return UnreadableChampion(why=error.message)
     except NeverRetry as error:
-        return UnreadableChampion(why=f"the alias cannot be read: {error.message}")
+        stopped = error.reason in set(Agreement)
+        return UnreadableChampion(
+            why=error.message if stopped else f"the alias cannot be read: {error.message}"
+        )
     return await score_head(head, judging)
 
 

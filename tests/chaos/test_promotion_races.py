@@ -26,6 +26,7 @@ from service.adapters.postgres.database import open_database
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import upgrade
+from service.anchor import Anchor
 from service.clock import SystemClock
 from service.ledger_projector import LedgerProjector
 from service.metrics import Metrics
@@ -35,6 +36,7 @@ from service.steps.outputs import ChampionOutlook, Evaluated, Trained
 from service.world import World
 from tests.chaos.figures import FIGURES
 from tests.chaos.report import ROUNDS
+from tests.fakes.announcements import FakeAnnouncements
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.oracle.database import read_database
 from tests.oracle.facts import World as Facts
@@ -174,6 +176,7 @@ def _world(database: Any, worker: str, registry: FakeModelRegistry, defaults: De
         clock=SystemClock(),
         points=NO_POINTS,
         metrics=Metrics(),
+        anchor=Anchor(FakeAnnouncements(), MODEL),
     )
     return World(**ports)
 

@@ -1,6 +1,7 @@
 """What the fakes of the stores share, as the real ones share a database."""
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -67,6 +68,8 @@ class Memory:
         self.runs: dict[str, RunRow] = {}
         self.outbox: list[OutboxEntry] = []
         self.ledger: list[LedgerEntry] = []
+        self.ledger_id = str(uuid.uuid4())
+        self.broken: dict[str, int] = {}  # what an audit is to find, by model
         self.relays: dict[str, object] = {}
         self.first_uses: dict[tuple[str, str, str], str] = {}
         self.alias_writes: dict[int, tuple[str, int, str, datetime]] = {}

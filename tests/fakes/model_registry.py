@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from domain.errors import ModelUnusable, NeverRetry
-from domain.models import LoggedModel, RegisteredVersion
+from domain.models import LoggedModel, RegisteredModel, RegisteredVersion
 from domain.package_tags import MANIFEST_TAG, SHARED_TAGS
 
 
@@ -15,9 +15,23 @@ class FakeModelRegistry:
         self.aliases: dict[str, int] = {}
         self.descriptions: dict[tuple[str, int], str] = {}
         self.empty: set[str] = set()  # sources without files
+        self.ledger_ids: dict[str, str] = {}
 
     async def alias_version(self, model_name: str) -> int | None:
         return self.aliases.get(model_name)
+
+    async def registered(self, model_name: str) -> RegisteredModel | None:
+        if model_name not in self.versions:
+            return None
+        return RegisteredModel(
+            alias_version=self.aliases.get(model_name), ledger_id=self.ledger_ids.get(model_name)
+        )
+
+    async def mark(self, model_name: str, ledger_id: str) -> None:
+        self.ledger_ids[model_name] = ledger_id
+
+    async def highest_generation(self, model_name: str) -> int:
+        return max([0, *(version.generation for version in self.versions.get(model_name, []))])
 
     async def version(self, model_name: str, version: int) -> RegisteredVersion | None:
         found = self.versions.get(model_name, [])

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
 from domain.announcement import Announcement
+from domain.counterparts import Announced
 from domain.ledger import LedgerEntry
-from domain.models import LoggedModel, RegisteredVersion
+from domain.models import LoggedModel, RegisteredModel, RegisteredVersion
 from domain.package_tags import MANIFEST_TAG
 from domain.points import Point
 from domain.promotion_policy import PromotionPolicy
@@ -20,6 +21,7 @@ from service.provenance import Provenance
 from service.world import World
 
 MODEL = "price"
+LEDGER_ID = "a-ledger"
 
 
 class Question(NamedTuple):
@@ -49,6 +51,12 @@ class AskingPort:
 class AskingLedger(AskingPort):
     async def head(self, _model: str) -> LedgerEntry | None:
         return cast("LedgerEntry | None", await Ask("head"))
+
+    async def identity(self) -> str:
+        return LEDGER_ID
+
+    async def first_broken_generation(self, _model: str) -> None:
+        """The database keeps what it was given."""
 
     async def append(self, entry: LedgerEntry) -> None:
         await Ask("append", entry)
@@ -83,6 +91,10 @@ class AskingAliasWrites(AskingPort):
 class AskingRegistry(AskingPort):
     async def alias_version(self, _model: str) -> int | None:
         return cast("int | None", await Ask("read_alias"))
+
+    async def registered(self, _model: str) -> RegisteredModel:
+        """It is this ledger's, and no version has a generation: what the alias is, says nothing."""
+        return RegisteredModel(alias_version=None, ledger_id=LEDGER_ID)
 
     async def version(self, _model: str, version: int) -> RegisteredVersion:
         """Every version is there, whole and for ever, and says all of itself."""
@@ -119,6 +131,20 @@ class AskingConfig(AskingPort):
         await Ask("write_defaults", triple.model_version)
 
 
+class ConstantAnchor(AskingPort):
+    """What was announced before a restore does not change while the processes run."""
+
+    def __init__(self, announced: Announced | None) -> None:
+        super().__init__()
+        self._announced = announced
+
+    async def newest(self) -> Announced | None:
+        return self._announced
+
+    def saw(self, _head: LedgerEntry) -> None:
+        """Every process here lives less long than a ledger that is restored."""
+
+
 class StoppedClock(AskingPort):
     """Time is no part of the protocol."""
 
@@ -136,7 +162,7 @@ class NotingPoints:
         self.passed_points.add(point)
 
 
-def asking_world(worker: str, points: NotingPoints) -> World:
+def asking_world(worker: str, points: NotingPoints, announced: Announced | None = None) -> World:
     """A world of one worker in which every port only asks."""
     ports: dict[str, Any] = dict.fromkeys(World.__dataclass_fields__)
     ports.update(
@@ -151,5 +177,6 @@ def asking_world(worker: str, points: NotingPoints) -> World:
         clock=StoppedClock(),
         points=points,
         metrics=Metrics(),
+        anchor=ConstantAnchor(announced),
     )
     return World(**ports)

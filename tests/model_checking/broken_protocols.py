@@ -18,13 +18,22 @@ class NeverLooksAgain(LedgerProjector):
         return True
 
 
+class LooksOnce(LedgerProjector):
+    """Writes what it decided on, whatever the alias shows by then."""
+
+    async def _stands_as_seen(self, seen: int | None) -> bool:
+        del seen
+        return True
+
+
 class ProjectsItsOwn(LedgerProjector):
     """Shows the generation that it found, whatever the head is by the time that it writes."""
 
     async def follow(self) -> LedgerEntry | None:
         own = await self._world.ledger.head(self._world.model_name)
         if own is not None:
-            record = await self._write_alias(own)
+            record = await self._open_record(own)
+            await self._write_alias(own)
             await self._write_defaults(own)
             await self._close([record])
         return own

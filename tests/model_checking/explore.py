@@ -37,8 +37,8 @@ class Story:
 class Point(NamedTuple):
     """One state of the whole: what is shared, where each process stands, what may still go wrong.
 
-    `shared` is the number of a `Shared`; `saw` tells of each process if it read the alias while a person's
-    choice stood there.
+    `shared` is the number of a `Shared`; `saw` tells of each process if it has done anything while a person's
+    choice stands there: only a write that was decided on before may undo one.
     """
 
     shared: int
@@ -174,9 +174,9 @@ class _Search:
         assert question is not None
         step, saw, chosen = self._step(place, point.shared), point.saw, self._shared[point.shared].chosen
         wrong = step.wrong
-        if question.name == "read_alias":
+        if question.name != "set_alias":
             saw = _put(saw, slot, chosen is not None)
-        if question.name == "set_alias":
+        else:
             wrong = _undone(chosen) if chosen is not None and saw[slot] else wrong
             if point.lost_answers:
                 yield self._lost(point, slot, place)

@@ -39,6 +39,7 @@ BROKEN: tuple[Callable[[], Story], ...] = (
     lambda: bare_story("compare and set on the alias, no ledger", broken.compare_and_set_alias),
     lambda: bare_story("a lease alone", broken.set_alias_under_lease),
     lambda: story("the head is never read again", ONE, OTHER, projector=broken.NeverLooksAgain),
+    lambda: story("nobody looks directly before writing", ONE, choices=(9,), projector=broken.LooksOnce),
     lambda: story("each projects its own version", ONE, OTHER, projector=broken.ProjectsItsOwn),
     lambda: story("the old verdict is used again", ONE, OTHER, carry=broken.carry_with_the_old_verdict),
 )

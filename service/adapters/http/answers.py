@@ -1,5 +1,6 @@
 """What a replica's answers mean: ours, and those of a server that knows no generation."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -9,6 +10,7 @@ from service.adapters.http.bounded import LARGEST_ANSWER, Answer
 
 _LARGEST_NUMBER: Final = 2**63 - 1
 _LONGEST_DETAIL: Final = 300
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _DONE: Final = ("reloaded", "already_served")
 _WORDS: Final = ("reason", "message", "detail", "error")  # where servers say why
 
@@ -29,6 +31,7 @@ def sight_of(answer: Answer) -> Sight:
             version=number_in(version),
             generation=number_in(info.get("generation")),
             run_id=run_id[:100] if isinstance(run_id, str) else None,
+            digest=_digest_in(info),
             stale=info.get("stale") is True,
         )
     )
@@ -66,6 +69,12 @@ def number_in(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 1 <= value <= _LARGEST_NUMBER else None
+
+
+def _digest_in(info: Mapping[str, Any]) -> str | None:
+    """The digest that a server of Laurel's tells; what another one calls so is its own affair."""
+    digest = info.get("digest") if "generation" in info else None
+    return digest if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None
 
 
 def _no_model(why: Any) -> Problem:

@@ -1,4 +1,4 @@
-"""Where a consumer group begins that nobody is in yet."""
+"""Where a consumer group stands, and where one begins that nobody is in yet."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -30,6 +30,16 @@ async def begin_new_at_end(
     Raises TryLater while somebody who is in the group has not committed yet; Stop.
     """
     return await _begin_at_end(connection, group, topics, only_new=True)
+
+
+async def committed_offsets(connection: KafkaConnection, group: str, topic: str) -> dict[int, int]:
+    """Where a group stands in each partition in which it has ever been. Raises TryLater, Stop."""
+    places = await partitions_of(connection, [topic])
+    asking = kafka_errors("asking where a group stands", within=_SECONDS)
+    async with asking, make_consumer(connection, group_id=group, enable_auto_commit=False) as consumer:
+        consumer.assign(places)
+        stands = {place.partition: await consumer.committed(place) for place in places}
+    return {partition: offset for partition, offset in stands.items() if offset is not None}
 
 
 async def _begin_at_end(

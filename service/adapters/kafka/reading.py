@@ -16,19 +16,46 @@ _AT_ONCE = 500  # records in memory: a batch of 1 MiB may hold 130,000
 
 
 async def read_to_the_end(
-    connection: KafkaConnection, topics: Iterable[str], *, from_ms: int | None = None
+    connection: KafkaConnection,
+    topics: Iterable[str],
+    *,
+    from_ms: int | None = None,
+    from_offset: int = 0,
+    partition: int | None = None,
 ) -> AsyncGenerator[ConsumerRecord, None]:
-    """Every record that the topics hold now; an open transaction's are not there yet. Raises TryLater."""
+    """Every record that the topics hold now; an open transaction's are not there yet. Raises TryLater.
+
+    With `from_offset` none before that offset of its partition, with `partition` that one alone.
+    """
     known = await _known(connection, topics)
     if not known:
         return
     async with _Reader(connection, known, from_ms) as reader:
+        await reader.skip(from_offset, partition)
         while left := await reader.unread():
             async with kafka_errors("reading records", within=_SECONDS):
                 batches = await reader.consumer.getmany(*left, timeout_ms=_POLL_MS, max_records=_AT_ONCE)
             for records in batches.values():
                 for record in records:
                     yield record
+
+
+async def read_last(connection: KafkaConnection, topic: str, count: int) -> tuple[list[ConsumerRecord], bool]:
+    """The last records of each partition, and whether these are all that the topic holds. Raises TryLater.
+
+    A few less where marks of transactions stand among them.
+    """
+    known = await _known(connection, [topic])
+    if not known:
+        return [], True
+    records: list[ConsumerRecord] = []
+    async with _Reader(connection, known, None) as reader:
+        whole = await reader.go_back_from_the_end(count)
+        while left := await reader.unread():
+            async with kafka_errors("reading records", within=_SECONDS):
+                batches = await reader.consumer.getmany(*left, timeout_ms=_POLL_MS, max_records=_AT_ONCE)
+            records += [record for batch in batches.values() for record in batch]
+    return records, whole
 
 
 async def read_on(
@@ -83,6 +110,21 @@ class _Reader:
     async def unread(self) -> list[TopicPartition]:
         """The partitions that held more when reading began than was read."""
         return [place for place, end in self._ends.items() if await self.consumer.position(place) < end]
+
+    async def skip(self, offset: int, partition: int | None) -> None:
+        """Leave out what stands before an offset, and every other partition."""
+        for place in list(self._ends):
+            if partition not in {None, place.partition}:
+                del self._ends[place]
+            elif await self.consumer.position(place) < offset:
+                self.consumer.seek(place, offset)
+
+    async def go_back_from_the_end(self, count: int) -> bool:
+        """Stand so many records before each partition's end; True where that is the start of all."""
+        starts = await self.consumer.beginning_offsets(list(self._ends))
+        for place, end in self._ends.items():
+            self.consumer.seek(place, max(starts[place], end - count))
+        return all(end - count <= starts[place] for place, end in self._ends.items())
 
     async def one(self, place: TopicPartition, offset: int) -> ConsumerRecord | None:
         """The record at an offset; None where the log holds none: a transaction's marker may stand there."""

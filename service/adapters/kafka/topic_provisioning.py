@@ -21,6 +21,8 @@ _SECONDS: Final = 20.0
 _MADE_SECONDS: Final = 15.0
 _SIZE: Final = "max.message.bytes"
 _CODEC: Final = "compression.type"
+_CLEANUP: Final = "cleanup.policy"
+_RETENTION: Final = ("retention.ms", "retention.bytes")
 
 
 async def ensure_topics(
@@ -70,6 +72,16 @@ async def smallest_event_limit(connection: KafkaConnection, names: Iterable[str]
 async def codecs_of(connection: KafkaConnection, names: Iterable[str]) -> Mapping[str, str]:
     """Each topic's own `compression.type`; `producer` leaves it to the sender. Raises TryLater, Stop."""
     return await _configured(connection, names, _CODEC)
+
+
+async def deletions_of(connection: KafkaConnection, name: str) -> Mapping[str, str]:
+    """What lets a topic's records go: those of `retention.ms` and `retention.bytes` that are a limit.
+
+    Empty where records stay, or where compaction keeps the newest of each key. Raises TryLater, Stop.
+    """
+    limits = {key: (await _configured(connection, [name], key)).get(name, "-1") for key in _RETENTION}
+    policy = (await _configured(connection, [name], _CLEANUP)).get(name, "")
+    return {key: limit for key, limit in limits.items() if limit != "-1" and "delete" in policy}
 
 
 async def _configured(connection: KafkaConnection, names: Iterable[str], key: str) -> dict[str, str]:

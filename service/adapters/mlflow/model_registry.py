@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 from domain.errors import NeverRetry, TryLater
-from domain.models import LoggedModel, RegisteredVersion
-from domain.package_tags import MANIFEST_TAG, SHARED_TAGS
+from domain.models import LoggedModel, RegisteredModel, RegisteredVersion
+from domain.package_tags import LEDGER_TAG, MANIFEST_TAG, SHARED_TAGS
 from domain.tracker_limits import VERSION_TAG
 from service.adapters.mlflow.errors import (
     ABSENT,
@@ -44,10 +44,14 @@ class MlflowModelRegistry:
     async def alias_version(self, model_name: str) -> int | None:
         """The version that the alias names; None only when the registry itself says that there is none.
 
-        The registered model is read, since the alias's own endpoint answers a missing alias with the code of
-        a malformed request. "None" is MLflow saying that the model does not exist, or showing the model by
-        its name without the alias. Everything else that goes wrong raises: an error is never "no champion".
+        "None" is MLflow saying that the model does not exist, or showing the model by its name without the
+        alias. Everything else that goes wrong raises: an error is never "no champion".
         """
+        known = await self.registered(model_name)
+        return None if known is None else known.alias_version
+
+    async def registered(self, model_name: str) -> RegisteredModel | None:
+        """The model with its alias, whose own endpoint answers a missing one like a malformed request."""
         try:
             answer = await self._rest.get(_MODEL, name=model_name)
         except NeverRetry as error:
@@ -57,11 +61,31 @@ class MlflowModelRegistry:
         with well_formed(_MODEL):
             model = answer["registered_model"]
             aliases = {alias["alias"]: int(alias["version"]) for alias in model.get("aliases", [])}
+            tags = {tag["key"]: tag.get("value", "") for tag in model.get("tags", [])}
             if model["name"] != model_name:
                 raise unavailable(_MODEL, "the answer is about another model")
             if not model.get("description"):
                 self._undescribed.add(model_name)
-        return aliases.get(self._alias)
+        return RegisteredModel(alias_version=aliases.get(self._alias), ledger_id=tags.get(LEDGER_TAG) or None)
+
+    async def mark(self, model_name: str, ledger_id: str) -> None:
+        """Tag the registered model with the id of its ledger."""
+        await self._rest.post(
+            "registered-models/set-tag", {"name": model_name, **_tag(LEDGER_TAG, ledger_id)}
+        )
+
+    async def highest_generation(self, model_name: str) -> int:
+        """Look at the tags of every version, page by page."""
+        query, highest = {"filter": f"name = {quoted(model_name)}"}, 0
+        while True:
+            answer = await self._rest.get(_SEARCH, **query)
+            with well_formed(_SEARCH):
+                found = [_version(version) for version in answer.get("model_versions", [])]
+            highest = max([highest, *(version.generation for version in found)])
+            token = answer.get("next_page_token")
+            if not token or not found:
+                return highest
+            query["page_token"] = str(token)
 
     async def version(self, model_name: str, version: int) -> RegisteredVersion | None:
         """One version; None only when the registry itself says that it does not exist."""

@@ -8,7 +8,10 @@ from sqlalchemy.sql.selectable import FromClause
 from domain.ledger import LedgerEntry
 from service.adapters.postgres.tables import promotion_ledger
 
-_ENTERED: Final = ("model_name", "generation", "version", "cause", "previous_hash", "hash", "content")
+_ENTERED: Final = (
+    *("model_name", "generation", "version", "cause", "previous_hash", "hash", "content"),
+    "model_digest",
+)
 
 
 def insert_entry(source: FromClause | None = None) -> Insert:
@@ -29,5 +32,6 @@ def entry_parameters(entry: LedgerEntry) -> dict[str, Any]:
 
 
 def entry_of(row: RowMapping) -> LedgerEntry:
-    """Read an entry back from its sealed text."""
-    return LedgerEntry.model_validate_json(row["content"])
+    """Read an entry back from its sealed text, and what stands beside it."""
+    entry = LedgerEntry.model_validate_json(row["content"])
+    return entry.model_copy(update={"model_digest": row["model_digest"]})

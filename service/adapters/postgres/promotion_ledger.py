@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, func, select
 from sqlalchemy.sql.base import Executable
 
 from domain.announcement import Announcement
-from domain.errors import GenerationTaken, IllegalTransition
+from domain.errors import GenerationTaken, IllegalTransition, Stop
 from domain.ledger import LedgerEntry
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.ledger_rows import entry_of, entry_parameters, insert_entry
 from service.adapters.postgres.listener import OUTBOX
 from service.adapters.postgres.outbox_rows import announcement_parameters, insert_announcements, turn
-from service.adapters.postgres.tables import outbox, promotion_ledger
+from service.adapters.postgres.tables import ledger_identity, outbox, promotion_ledger
 
 _of_model: Final = promotion_ledger.c.model_name == bindparam("model")
 _generation: Final = bindparam("generation", type_=BigInteger)
@@ -23,21 +23,28 @@ def _announced(generation: ColumnElement[int]) -> Select[Any]:
     return select(outbox.c.seq).where(outbox.c.key == bindparam("model"), outbox.c.generation == generation)
 
 
-_HEAD: Final = (
-    select(promotion_ledger.c.content)
-    .where(_of_model)
-    .order_by(promotion_ledger.c.generation.desc())
-    .limit(1)
-)
-_ENTRIES: Final = select(promotion_ledger.c.content).where(_of_model).order_by(promotion_ledger.c.generation)
+_entry: Final = select(promotion_ledger.c.content, promotion_ledger.c.model_digest)
+_IDENTITY: Final = select(ledger_identity.c.id)
+_HEAD: Final = _entry.where(_of_model).order_by(promotion_ledger.c.generation.desc()).limit(1)
+_ENTRIES: Final = _entry.where(_of_model).order_by(promotion_ledger.c.generation)
 _UNANNOUNCED: Final = _ENTRIES.where(~_announced(promotion_ledger.c.generation).exists())
 _HASH: Final = select(promotion_ledger.c.hash).where(_of_model, promotion_ledger.c.generation == _generation)
+_HIGHEST: Final = select(
+    func.greatest(
+        select(func.max(promotion_ledger.c.generation)).where(_of_model).scalar_subquery(),
+        select(func.max(outbox.c.generation)).where(outbox.c.key == bindparam("model")).scalar_subquery(),
+        0,
+    ).label("highest")
+)
 _AUDIT: Final = select(func.laurel.first_broken_generation(bindparam("model", type_=Text)).label("broken"))
 
 _APPEND: Final = insert_entry()
-_in_its_turn: Final = (
-    select(turn.c.taken).where(or_(_generation == 1, _announced(_generation - 1).exists())).cte("in_its_turn")
+_untold_before: Final = select(promotion_ledger.c.generation).where(
+    _of_model,
+    promotion_ledger.c.generation < _generation,
+    ~_announced(promotion_ledger.c.generation).exists(),
 )
+_in_its_turn: Final = select(turn.c.taken).where(~_untold_before.exists()).cte("in_its_turn")
 _ANNOUNCE: Final = insert_announcements(_in_its_turn, bindparam("run", type_=Text), _generation).returning(
     func.pg_notify(OUTBOX, "")
 )
@@ -48,6 +55,19 @@ class PostgresPromotionLedger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._identity: str | None = None
+
+    async def identity(self) -> str:
+        """Read the id that the migration made."""
+        if self._identity is None:
+            row = await self._database.row("read the ledger's id", _IDENTITY)
+            if row is None:
+                raise Stop(
+                    "schema_unusable",
+                    "the database is not as Laurel needs it: the ledger's id is gone; restore a backup",
+                )
+            self._identity = str(row["id"])
+        return self._identity
 
     async def head(self, model_name: str) -> LedgerEntry | None:
         """Read the newest entry."""
@@ -90,12 +110,17 @@ class PostgresPromotionLedger:
         )
 
     async def first_broken_generation(self, model_name: str) -> int | None:
-        """Audit: verify every hash against its text, every link, and that nothing announced is gone.
+        """Audit: verify every hash against its text, every link, and all of it against the outbox.
 
-        The answer is the first generation that is not sound; while there is one, nothing can be appended.
+        The answer is the first generation that is not sound.
         """
         row = await self._database.row("audit the ledger", _AUDIT, {"model": model_name})
         return None if row is None else row["broken"]
+
+    async def highest(self, model_name: str) -> int:
+        """Look into the ledger and the outbox."""
+        row = await self._database.row("look for the highest generation", _HIGHEST, {"model": model_name})
+        return 0 if row is None else int(row["highest"])
 
     async def _hash_at(self, entry: LedgerEntry) -> str | None:
         which = {"model": entry.model_name, "generation": entry.generation}

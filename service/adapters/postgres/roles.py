@@ -13,6 +13,7 @@ from service.adapters.postgres.tables import (
     alias_writes,
     asked_requests,
     first_uses,
+    ledger_identity,
     notifications,
     outbox,
     promotion_ledger,
@@ -24,6 +25,7 @@ from service.adapters.postgres.tables import (
 )
 from service.adapters.postgres.transactions import transaction
 
+_ONLY_READ: Final = (ledger_identity,)
 _ONLY_ADDED_TO: Final = (promotion_ledger, run_transitions, first_uses)
 _CHANGED: Final = (runs, run_outputs, outbox, alias_writes, asked_requests, variables, notifications, remotes)
 
@@ -36,12 +38,14 @@ def grant_to_worker(url: str, role: str) -> None:
     with transaction(url, f"grant rights to {role!r}") as connection:
         names = connection.dialect.identifier_preparer
         worker = names.quote(role)
-        added_to, changed = (
-            ", ".join(names.format_table(table) for table in tables) for tables in (_ONLY_ADDED_TO, _CHANGED)
+        read, added_to, changed = (
+            ", ".join(names.format_table(table) for table in tables)
+            for tables in (_ONLY_READ, _ONLY_ADDED_TO, _CHANGED)
         )
         for rights in (
             f"USAGE ON SCHEMA {SCHEMA}",
             f"SELECT ON {SCHEMA}.alembic_version",
+            f"SELECT ON {read}",
             f"SELECT, INSERT ON {added_to}",
             f"SELECT, INSERT, UPDATE ON {changed}",
             f"DELETE ON {names.format_table(variables)}",

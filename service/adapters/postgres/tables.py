@@ -99,7 +99,15 @@ promotion_ledger = Table(
     _must("previous_hash"),
     _must("hash"),
     _must("content"),  # the entry's canonical JSON: sha256 over these very bytes is the hash
+    _may("model_digest"),  # beside the sealed text, which Laurel 0.1.0 has to read
     _must("recorded_at", _TIME),
+)
+
+ledger_identity = Table(
+    "ledger_identity",
+    metadata,
+    Column("only_one", Boolean, primary_key=True),
+    _must("id"),
 )
 
 first_uses = Table(

@@ -109,7 +109,7 @@ class ReloadWorld:
 
     async def announce(self, entry: LedgerEntry) -> None:
         """Put a generation into the outbox."""
-        await self.ledger.announce(entry, announcement_of(entry))
+        await self.ledger.announce(entry, announcement_of(entry, await self.ledger.identity()))
 
     async def publish(self, announcement: Announcement) -> None:
         """Send one past the outbox."""

@@ -19,6 +19,7 @@ from domain.run import Run
 from domain.score import Score
 from domain.version_triple import AskedVersions, VersionTriple
 from service.aftercare import Aftercare
+from service.anchor import Anchor
 from service.heavy.desk import Places
 from service.ledger_projector import LedgerProjector
 from service.metrics import Metrics
@@ -41,6 +42,7 @@ from tests.builders import (
 )
 from tests.fake_time import FakeClock
 from tests.fakes.alias_writes import FakeAliasWrites
+from tests.fakes.announcements import FakeAnnouncements
 from tests.fakes.experiment_tracker import FakeExperimentTracker
 from tests.fakes.first_uses import FakeFirstUses
 from tests.fakes.master_rows import FakeMasterRows
@@ -250,6 +252,7 @@ class Stage:
         self.store = scripted(FakeRunStore(self.memory), script, "renew", "keep", "advance", "note_waiting")
         self.ledger = scripted(FakePromotionLedger(self.memory), script, "append")
         self.alias_writes = FakeAliasWrites(self.memory)
+        self.announcements = FakeAnnouncements()
         self.master_rows = scripted(FakeMasterRows(), script, "record")
         self.tracker = scripted(
             FakeExperimentTracker(), script, "open_run", "log", "create_model", "finalize_model", "finish"
@@ -300,6 +303,7 @@ class Stage:
             clock=self.clock,
             points=self.points,
             metrics=self.metrics,
+            anchor=Anchor(self.announcements, MODEL),
             max_event_bytes=900_000,
         )
 

@@ -79,7 +79,7 @@ async def test_a_rejection_with_too_many_faults_keeps_the_first_and_counts_the_r
 
 def test_a_generation_without_a_run_takes_its_id_from_model_and_generation() -> None:
     entry = an_entry(None, 7, cause=Cause.ADOPTED)
-    announcement = announcement_of(entry)
+    announcement = announcement_of(entry, "a-ledger")
     assert announcement.event_id == generation_event_id("price", 1)
     assert announcement.headers["ce_correlationid"] == announcement.event_id
     assert "ce_causationid" not in announcement.headers
@@ -87,4 +87,5 @@ def test_a_generation_without_a_run_takes_its_id_from_model_and_generation() -> 
 
 def test_whoever_announces_a_generation_says_the_same_bytes() -> None:
     entry = an_entry(an_entry(None, 7), 8, cause=Cause.GATE, run_id="r", triple=TRIPLE)
-    assert announcement_of(entry) == announcement_of(type(entry).model_validate_json(entry.model_dump_json()))
+    again = type(entry).model_validate_json(entry.model_dump_json())
+    assert announcement_of(entry, "a-ledger") == announcement_of(again, "a-ledger")

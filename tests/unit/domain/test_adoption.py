@@ -13,7 +13,7 @@ from domain.adoption import (
     judge_champion,
     judge_file,
 )
-from domain.ledger import Cause, LedgerEntry, first_broken_link, next_entry
+from domain.ledger import Cause, LedgerEntry, next_entry
 
 ONE, TWO = "1" * 64, "2" * 64
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,7 +64,7 @@ def test_the_adopted_entry_begins_a_sound_chain_and_claims_no_triple() -> None:
         "price", HEAD, version=4, cause=Cause.OVERRIDE, reasons=("by hand",), actor="worker", at=AT
     )
     assert (HEAD.cause, HEAD.generation, HEAD.version, HEAD.triple) == (Cause.ADOPTED, 1, 3, None)
-    assert first_broken_link([HEAD, following]) is None
+    assert (following.generation, following.previous_hash) == (2, HEAD.hash)
 
 
 def test_a_champion_of_ours_is_entered_without_a_word() -> None:
