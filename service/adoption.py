@@ -7,6 +7,7 @@ would enter at its first look and at each first use, so that a later worker find
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -102,7 +103,8 @@ class Adoption:
         if seen.refused:
             return seen
         if seen.champion.standing is Standing.NEW:
-            await require_agreement(self.world, None)
+            with suppress(GenerationTaken):  # by a worker, at this moment: then it is adopted already
+                await require_agreement(self.world, None)
         files = [await self._recorded(file) for file in seen.files]
         champion = await self._entered(seen.champion)
         return TakenOver(champion, seen.versions, seen.own_versions, files)

@@ -67,9 +67,9 @@ async def _on_its_way(world: World, head: LedgerEntry) -> set[int]:
 
 
 async def _record(world: World, head: LedgerEntry | None, version: int) -> None:
-    await require_agreement(world, head)
-    entry = await _entry(world, head, await usable_version(world, version))
     try:
+        await require_agreement(world, head)
+        entry = await _entry(world, head, await usable_version(world, version))
         await world.ledger.append(entry)
     except GenerationTaken:
         return  # another entry is the head now: the caller looks again

@@ -5,7 +5,7 @@ from typing import Final
 import structlog
 
 from domain.counterparts import Agreement, Announced, Comparison, Counterparts, compare
-from domain.errors import LaurelError, NeverRetry, Stop
+from domain.errors import GenerationTaken, LaurelError, NeverRetry, Stop
 from domain.ledger import Cause, LedgerEntry
 from domain.lifecycle import State
 from domain.models import RegisteredVersion
@@ -60,7 +60,7 @@ async def _entry_there(
 
 
 async def _is_candidate(world: World, head: LedgerEntry | None, version: RegisteredVersion | None) -> bool:
-    """True for what a run of ours registered for the next generation and did not win with, if it ends so.
+    """True for what a run of ours registered for the next generation and has not won with.
 
     The gate tags a candidate before it decides, and a person may choose it meanwhile, or after the run died.
     """
@@ -71,13 +71,37 @@ async def _is_candidate(world: World, head: LedgerEntry | None, version: Registe
     return run is not None and run.state not in _WON
 
 
-async def verify(world: World, head: LedgerEntry | None) -> Comparison:
-    """Compare all world; tell it, and remember a head that fits."""
+async def compared(world: World) -> tuple[LedgerEntry | None, Comparison]:
+    """Compare all sides with the head that stands, and say nothing of it."""
+    while True:
+        head = await world.ledger.head(world.model_name)
+        try:
+            return head, await _compared(world, head)
+        except GenerationTaken:
+            continue
+
+
+async def _compared(world: World, head: LedgerEntry | None) -> Comparison:
     found = compare(await ask(world, head))
+    if not found.fits and await world.ledger.head(world.model_name) != head:
+        raise GenerationTaken("generation_taken", "another generation came while the sides were asked")
+    return found
+
+
+async def verify(world: World, head: LedgerEntry | None) -> Comparison:
+    """Compare all sides with a head; tell what does not fit, and remember a head that does.
+
+    Raises GenerationTaken when it is the head no more: the others have seen what came after it.
+    """
+    found = await _compared(world, head)
+    _note(world, head, found)
+    return found
+
+
+def _note(world: World, head: LedgerEntry | None, found: Comparison) -> None:
     tell(found, world.metrics)
     if found.fits and head is not None:
         world.anchor.saw(head)
-    return found
 
 
 def tell(found: Comparison, metrics: Metrics) -> None:
@@ -97,7 +121,8 @@ def tell(found: Comparison, metrics: Metrics) -> None:
 async def require_agreement(world: World, head: LedgerEntry | None) -> None:
     """Verify, and make the registered model this ledger's if it is nobody's yet.
 
-    Raises NeverRetry with the reason when something does not fit: then nothing may be appended.
+    Raises NeverRetry with the reason when something does not fit: then nothing may be appended. Raises
+    GenerationTaken when this is the head no more.
     """
     found = await verify(world, head)
     if not found.fits:
@@ -130,8 +155,8 @@ async def begin(world: World) -> None:
 
     Raises Stop `another_ledger` with the sentence that says so; every other difference is an alarm.
     """
-    head = await world.ledger.head(world.model_name)
-    found = await verify(world, head)
+    head, found = await compared(world)
+    _note(world, head, found)
     if found.agreement is Agreement.ANOTHER_LEDGER:
         raise Stop("another_ledger", found.message, ledger=found.ledger, seen=found.seen)
     if found.fits and head is not None and not found.marked:
@@ -157,4 +182,5 @@ class CounterpartLooks:
     async def look(self) -> None:
         """Read the topic and compare once."""
         await self._world.anchor.read()
-        await verify(self._world, await self._world.ledger.head(self._world.model_name))
+        head, found = await compared(self._world)
+        _note(self._world, head, found)

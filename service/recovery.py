@@ -71,7 +71,14 @@ class Recovery:
         self._servers = servers
 
     async def survey(self) -> Survey:
-        """Ask everybody, and change nothing."""
+        """Ask everybody, and change nothing; ask again where a promotion came meanwhile."""
+        while True:
+            survey = await self._survey()
+            head = await self._world.ledger.head(self._world.model_name)
+            if survey.comparison.fits or head == survey.said.head:
+                return survey
+
+    async def _survey(self) -> Survey:
         world, model = self._world, self._world.model_name
         announced = await self._announcements.all(model)
         entries = await world.ledger.entries(model)

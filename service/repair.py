@@ -101,9 +101,9 @@ class Repair:
             condition = await self._condition(head)
             if not condition.needs_repair:
                 return Repaired(head, condition)
-            await require_agreement(self._world, head)
-            entry = await self._registered(head, condition)
             try:
+                await require_agreement(self._world, head)
+                entry = await self._registered(head, condition)
                 await self._world.ledger.append(entry)
             except GenerationTaken:
                 continue

@@ -5,12 +5,12 @@ from collections.abc import Awaitable
 from typing import Final
 
 from config.settings import Settings
-from domain.counterparts import Comparison, compare
+from domain.counterparts import Comparison
 from domain.errors import TryLater
 from service.adapters.kafka.announcements import KafkaAnnouncements
 from service.app import open_world
 from service.cli.console import err, masked, say
-from service.counterparts import ask
+from service.counterparts import compared as compared_with_head
 from service.recovery import Recovery
 from service.settings_values import kafka_connection
 
@@ -27,7 +27,7 @@ async def audited(settings: Settings) -> Comparison:
 async def compared(settings: Settings) -> Comparison:
     """Compare with the newest announcement alone. Raises TryLater while a side is away."""
     async with asyncio.timeout(_SECONDS), open_world(settings, "laurel") as world:
-        return compare(await ask(world, await world.ledger.head(world.model_name)))
+        return (await compared_with_head(world))[1]
 
 
 async def if_possible(comparing: Awaitable[Comparison], settings: Settings) -> Comparison | None:

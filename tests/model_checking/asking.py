@@ -58,6 +58,9 @@ class AskingLedger(AskingPort):
     async def first_broken_generation(self, _model: str) -> None:
         """The database keeps what it was given."""
 
+    async def highest(self, _model: str) -> int:
+        return cast("int", await Ask("highest"))
+
     async def append(self, entry: LedgerEntry) -> None:
         await Ask("append", entry)
 
@@ -93,8 +96,14 @@ class AskingRegistry(AskingPort):
         return cast("int | None", await Ask("read_alias"))
 
     async def registered(self, _model: str) -> RegisteredModel:
-        """It is this ledger's, and no version has a generation: what the alias is, says nothing."""
+        """It is this ledger's; no version is tagged with a generation, so the alias says nothing of any."""
         return RegisteredModel(alias_version=None, ledger_id=LEDGER_ID)
+
+    async def highest_generation(self, _model: str) -> int:
+        return 0
+
+    async def mark(self, _model: str, _ledger_id: str) -> None:
+        """It is this ledger's already."""
 
     async def version(self, _model: str, version: int) -> RegisteredVersion:
         """Every version is there, whole and for ever, and says all of itself."""
@@ -138,8 +147,11 @@ class ConstantAnchor(AskingPort):
         super().__init__()
         self._announced = announced
 
-    async def newest(self) -> Announced | None:
+    async def newest(self, _model: str = MODEL) -> Announced | None:
         return self._announced
+
+    async def all(self, _model: str) -> Sequence[Announced]:
+        return [] if self._announced is None else [self._announced]
 
     def saw(self, _head: LedgerEntry) -> None:
         """Every process here lives less long than a ledger that is restored."""

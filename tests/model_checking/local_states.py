@@ -26,6 +26,7 @@ from pydantic import BaseModel
 from domain.ledger import LedgerEntry
 from service.ledger_projector import LedgerProjector
 from service.reconciler import Reconciler
+from service.recovery import Recovery
 from service.steps.decide import Inputs
 from service.world import World
 from tests.model_checking.asking import Ask, AskingPort, NotingPoints, Question
@@ -48,6 +49,7 @@ _FIXED: Final = (
     Inputs,
     LedgerProjector,
     Reconciler,
+    Recovery,
     NotingPoints,
     AskingPort,
     Ask,

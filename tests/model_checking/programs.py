@@ -4,7 +4,7 @@ from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
-from domain.errors import GenerationTaken, LeaseLost, TryLater
+from domain.errors import GenerationTaken, LeaseLost, NeverRetry, TryLater
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.models import LoggedModel, ModelPackage, OpenedRun
 from domain.points import Point
@@ -13,6 +13,7 @@ from domain.score import Score
 from domain.version_triple import VersionTriple
 from service.ledger_projector import LedgerProjector
 from service.reconciler import Reconciler
+from service.recovery import Recovery
 from service.steps.decide import Inputs, decide
 from service.steps.outputs import ChampionOutlook, Evaluated, Trained
 from service.world import World
@@ -68,7 +69,10 @@ async def _decide(
     inputs = _inputs(version, evaluated_against)
     while True:
         await world.points.at(Point.DECIDE_BEFORE_EFFECT)
-        _, entry = await decide(inputs, world, _score_head)
+        try:
+            _, entry = await decide(inputs, world, _score_head)
+        except GenerationTaken:
+            continue
         await world.points.at(Point.DECIDE_AFTER_EFFECT)
         await world.points.at(Point.DECIDE_BEFORE_COMMIT)
         try:
@@ -103,7 +107,7 @@ async def _shown(generation: int, projector: LedgerProjector) -> bool:
         if shown is None or shown.generation < generation:
             return False
         await projector.announce_up_to(shown)
-    except TryLater:
+    except (NeverRetry, TryLater):  # a promoted run is put off, and goes on
         return False
     return True
 
@@ -113,8 +117,15 @@ async def reconcile(world: World, projector: LedgerProjector) -> None:
     reconciler = Reconciler(_without_chores(world), projector, pause_seconds=0)
     try:
         await reconciler.look()
-    except TryLater:
+    except (NeverRetry, TryLater):
         return
+
+
+async def accept(world: World) -> None:
+    """Be the person who goes on after a restore, until it is done."""
+    done = None
+    while done is None or done.unshown:
+        done = await Recovery(world, cast("Any", world.anchor)).accept("a backup was restored")
 
 
 def _without_chores(world: World) -> World:

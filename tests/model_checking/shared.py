@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from domain.errors import GenerationTaken, IllegalTransition, LeaseLost, TryLater
-from domain.ledger import Cause, LedgerEntry
+from domain.ledger import FIRST_HASH, Cause, LedgerEntry
 from tests.model_checking.asking import Question
 from tests.model_checking.programs import ERRORS, triple_of
 
@@ -36,7 +36,8 @@ class Shared(NamedTuple):
     `ledger` holds numbers of entries (see `Entries`), `announced` how many generations were announced,
     `records` the open records of alias writes, `opened` how many there ever were, `on_the_way` number and
     version of writes whose sender no longer waits for the answer. `chosen` is a person's version while it
-    stands and was a clear choice, `moves` all that persons have set.
+    stands and was a clear choice, `moves` all that persons have set. `used` is the highest generation that
+    was announced before the ledger was restored.
     """
 
     ledger: tuple[int, ...] = ()
@@ -49,6 +50,7 @@ class Shared(NamedTuple):
     runs: tuple[tuple[int, RunRow], ...] = ()
     chosen: int | None = None
     moves: tuple[int, ...] = ()
+    used: int = 0
 
 
 class Answer(NamedTuple):
@@ -150,18 +152,24 @@ def _unannounced(shared: Shared, _about: object, _entries: Entries) -> Answer:
 
 
 @effect("announce")
-def _announce(shared: Shared, generation: int, _entries: Entries) -> Answer:
-    if generation <= shared.announced:
+def _announce(shared: Shared, generation: int, entries: Entries) -> Answer:
+    place = 1 + [entries[number].generation for number in shared.ledger].index(generation)
+    if place <= shared.announced:
         return Answer(None, shared)
-    if generation > shared.announced + 1:
+    if place > shared.announced + 1:
         return Answer(Raised("out_of_turn"), shared, wrong="a generation was announced out of turn")
-    return Answer(None, shared._replace(announced=generation))
+    return Answer(None, shared._replace(announced=place))
+
+
+@effect("highest")
+def _highest(shared: Shared, _about: object, entries: Entries) -> Answer:
+    return Answer(entries[shared.ledger[-1]].generation if shared.ledger else 0, shared)
 
 
 @effect("append")
 def _append(shared: Shared, number: int, entries: Entries) -> Answer:
     entry = entries[number]
-    if entry.generation != len(shared.ledger) + 1:
+    if entry.previous_hash != (entries[shared.ledger[-1]].hash if shared.ledger else FIRST_HASH):
         return Answer(Raised("taken"), shared)
     chosen = None if shared.chosen == entry.version else shared.chosen
     after = shared._replace(ledger=(*shared.ledger, number), chosen=chosen)
@@ -170,6 +178,10 @@ def _append(shared: Shared, number: int, entries: Entries) -> Answer:
 
 
 def _wrong_entry(shared: Shared, entry: LedgerEntry, entries: Entries) -> str:
+    if entry.generation <= shared.used:
+        return f"generation {entry.generation} was announced before, and is used again"
+    if entry.cause is Cause.RECOVERY:
+        return ""
     if entry.cause in BY_HAND:
         recorded = Counter(entries[old].version for old in shared.ledger if entries[old].cause in BY_HAND)
         if recorded[entry.version] >= Counter(shared.moves)[entry.version]:
@@ -276,7 +288,7 @@ def _commit_verdict(shared: Shared, about: tuple[int, int, int | None], entries:
     added = _append(shared, number, entries)
     if isinstance(added.given, Raised):
         return added
-    promoted = row._replace(state="PROMOTED", generation=len(added.shared.ledger))
+    promoted = row._replace(state="PROMOTED", generation=entries[number].generation)
     return added._replace(shared=_with_run(added.shared, version, promoted))
 
 

@@ -1,8 +1,9 @@
 """The stories that the search goes through, each small enough to be gone through whole."""
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
+from domain.counterparts import Announced
 from service.ledger_projector import LedgerProjector
 from service.world import World
 from tests.model_checking import programs
@@ -24,11 +25,15 @@ def story(
     projector: MakeProjector = LedgerProjector,
     carry: Carry = programs.carry,
     points: NotingPoints | None = None,
+    announced: Announced | None = None,
+    is_asked: bool = True,
     **what_may_happen: Any,
 ) -> Story:
     """Tell a story.
 
-    A process is `carry 3 @w1` (worker w1 carries the run that makes version 3) or `reconcile @w2`. `history`
+    A process is `carry 3 @w1` (worker w1 carries the run that makes version 3), `reconcile @w2`, or `accept
+    @p` (a person goes on after a restore: what was `announced` before is not in the ledger, and the
+    processes ask for it unless `is_asked` is false). `history`
     are the versions that were champions before; `alias` is what the alias shows if that is not the last of
     them. The run that makes `promoted` has won, and nothing shows it yet. A killed worker comes back under
     its name. A broken `projector` is a promoter's, never the reconciler's.
@@ -42,9 +47,9 @@ def story(
     versions: set[int] = set()
     for process in (*processes, "reconcile @end"):
         doing, _, worker = process.partition(" @")
-        world = asking_world(worker, noted)
-        if doing == "reconcile":
-            made[process] = _reconcile(world)
+        world = asking_world(worker, noted, announced if is_asked else None)
+        if doing in _WITHOUT_A_RUN:
+            made[process] = _WITHOUT_A_RUN[doing](world)
             continue
         version = int(doing.split()[1])
         versions.add(version)
@@ -56,7 +61,8 @@ def story(
         alias=head.version if head else alias,
         defaults=head.version if head else 0,
         runs=tuple((version, _row(version, promoted, len(ledger))) for version in sorted(versions)),
-        moves=(alias,) if alias is not None else (),
+        moves=(alias,) if alias is not None else (0,) if announced else (),
+        used=announced.generation if announced else 0,
     )
     return Story(
         name, processes, made, shared, entries, reborn, reconciler="reconcile @end", **what_may_happen
@@ -85,3 +91,10 @@ def _carry(carry: Carry, version: int, head: object, world: World, projector: Ma
 
 def _reconcile(world: World) -> Start:
     return lambda: programs.reconcile(world, LedgerProjector(world))
+
+
+def _accept(world: World) -> Start:
+    return lambda: programs.accept(world)
+
+
+_WITHOUT_A_RUN: Final[Mapping[str, Callable[[World], Start]]] = {"reconcile": _reconcile, "accept": _accept}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from domain.counterparts import Announced
 from domain.points import Point
 from tests.chaos.figures import FIGURES
 from tests.model_checking import broken_protocols as broken
@@ -11,6 +12,7 @@ from tests.model_checking.asking import NotingPoints
 from tests.model_checking.explore import Found, Story, search
 from tests.model_checking.stories import bare_story, story
 
+LOST = Announced(generation=2, version=2)  # while the ledger holds generation 1 alone
 ONE, OTHER, LOOK = "carry 3 @w1", "carry 4 @w2", "reconcile @w3"
 
 STORIES: tuple[Callable[[], Story], ...] = (
@@ -25,14 +27,22 @@ STORIES: tuple[Callable[[], Story], ...] = (
     lambda: story("two crashes beside a reconciler", ONE, LOOK, crashes=2),
     lambda: story("an answer lost beside a reconciler", ONE, LOOK, lost_answers=1),
     lambda: story("an answer lost, and a person", ONE, LOOK, lost_answers=1, choices=(3,), history=(1, 2)),
+    lambda: story("a crash, and a person", ONE, crashes=1, choices=(9,)),
     lambda: story("two promoters and a lost answer", ONE, OTHER, lost_answers=1),
     lambda: story("two promoters and a crash", ONE, OTHER, crashes=1),
+    lambda: story("a restored ledger, and a person goes on", LOOK, "accept @p", announced=LOST),
+    lambda: story("a restored ledger, and two go on", "accept @p", "accept @q", announced=LOST),
+    lambda: story("a restored ledger, and a crash", ONE, "accept @p", announced=LOST, crashes=1),
 )
 
 # Half a million states and more.
 LONG: tuple[Callable[[], Story], ...] = (
-    lambda: story("a crash, and a person", ONE, LOOK, crashes=1, choices=(9,)),
     lambda: story("two reconcilers beside a promoter", ONE, LOOK, "reconcile @w4"),
+    lambda: story("a crash, and a person beside a reconciler", ONE, LOOK, crashes=1, choices=(9,)),
+    lambda: story("a restored ledger beside a promoter", ONE, LOOK, "accept @p", announced=LOST),
+    lambda: story(
+        "a restored ledger, and a person moves on", ONE, LOOK, "accept @p", announced=LOST, choices=(9,)
+    ),
 )
 
 BROKEN: tuple[Callable[[], Story], ...] = (
@@ -40,6 +50,7 @@ BROKEN: tuple[Callable[[], Story], ...] = (
     lambda: bare_story("a lease alone", broken.set_alias_under_lease),
     lambda: story("the head is never read again", ONE, OTHER, projector=broken.NeverLooksAgain),
     lambda: story("nobody looks directly before writing", ONE, choices=(9,), projector=broken.LooksOnce),
+    lambda: story("nobody asks what was announced", ONE, announced=LOST, is_asked=False),
     lambda: story("each projects its own version", ONE, OTHER, projector=broken.ProjectsItsOwn),
     lambda: story("the old verdict is used again", ONE, OTHER, carry=broken.carry_with_the_old_verdict),
 )
