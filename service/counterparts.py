@@ -131,6 +131,21 @@ async def require_agreement(world: World, head: LedgerEntry | None) -> None:
         await claim(world)
 
 
+async def may_be_shown(world: World, head: LedgerEntry) -> bool:
+    """True unless later generations were announced than this head: the alias then stays where it is.
+
+    False when it is the head no more. Raises NeverRetry `ledger_behind` when the ledger has forgotten them.
+    """
+    newest = await world.anchor.newest()
+    if newest is None or newest.generation <= head.generation:
+        return True
+    try:
+        await require_agreement(world, head)
+    except GenerationTaken:
+        return False
+    return True
+
+
 async def claim(world: World) -> None:
     """Mark the registered model, if there is one that nobody has marked; of two at once the last one wins.
 
@@ -153,14 +168,25 @@ async def claim(world: World) -> None:
 async def begin(world: World) -> None:
     """Look at a worker's start, before it takes requests from anybody.
 
-    Raises Stop `another_ledger` with the sentence that says so; every other difference is an alarm.
+    Raises Stop `another_ledger` with the sentence that says so, TryLater while a side is away; every other
+    difference is an alarm.
     """
-    head, found = await compared(world)
-    _note(world, head, found)
+    try:
+        head, found = await compared(world)
+        _note(world, head, found)
+        if found.fits and head is not None and not found.marked:
+            await claim(world)
+    except NeverRetry as error:
+        if error.reason == Agreement.ANOTHER_LEDGER:
+            raise Stop(error.reason, error.message) from error
+        _not_read(error)
+        return
     if found.agreement is Agreement.ANOTHER_LEDGER:
         raise Stop("another_ledger", found.message, ledger=found.ledger, seen=found.seen)
-    if found.fits and head is not None and not found.marked:
-        await claim(world)
+
+
+def _not_read(error: LaurelError) -> None:
+    log.warning("counterparts_not_read", reason=error.reason, message=error.message)
 
 
 class CounterpartLooks:
@@ -177,7 +203,7 @@ class CounterpartLooks:
             try:
                 await self.look()
             except LaurelError as error:
-                log.warning("counterparts_not_read", reason=error.reason, message=error.message)
+                _not_read(error)
 
     async def look(self) -> None:
         """Read the topic and compare once."""

@@ -14,6 +14,7 @@ from domain.points import Point
 from domain.promotion_announcement import announcement_of
 from domain.version_triple import VersionTriple
 from service.alias_watch import settled_head
+from service.counterparts import may_be_shown
 from service.known_versions import missing_tags
 from service.world import World
 
@@ -38,6 +39,8 @@ class LedgerProjector:
                 await self._tag(head)
                 tagged = head
             if alias != head.version:
+                if not await may_be_shown(self._world, head):
+                    continue
                 records.append(await self._open_record(head))
                 if not await self._stands_as_seen(alias):
                     continue

@@ -140,7 +140,8 @@ class Recovery:
         raise ModelUnusable(
             "alias_unusable",
             "there is no alias, and the registry holds no version of this ledger: point the alias at the "
-            "version that production should serve, then accept again",
+            "version that production should serve, then accept again. Where no version is left at all, set "
+            "another MLFLOW_MODEL_NAME",
         )
 
     async def _unshown(self) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from domain.errors import GenerationTaken, IllegalTransition, NeverRetry
-from domain.ledger import Cause, LedgerEntry
+from domain.ledger import Cause, LedgerEntry, recovery_entry
 from domain.promotion_policy import PromotionPolicy
 from domain.score import Score
 from domain.version_triple import VersionTriple
@@ -108,8 +108,69 @@ class LedgerContract:
         assert sorted(entry.version for entry in entries) == list(range(1, rounds * promoters + 1))
         assert await stores.ledger.first_broken_generation(model) is None
 
+    async def test_only_a_recovery_leaves_numbers_out(self, stores: Stores, model: str) -> None:
+        first = following(None, model)
+        await stores.ledger.append(first)
+        with pytest.raises(NeverRetry):
+            await stores.ledger.append(
+                first.model_copy(update={"generation": 8, "previous_hash": first.hash})
+            )
+        recovery = recovered(model, first, 7)
+        await stores.ledger.append(recovery)
+        after = following(recovery, model, version=3)
+        await stores.ledger.append(after)
+        entries = await stores.ledger.entries(model)
+        assert [entry.generation for entry in entries] == [1, 8, 9]
+        assert (recovery.previous_generation, await stores.ledger.highest(model)) == (1, 9)
+        assert await stores.ledger.first_broken_generation(model) is None
+
+    async def test_a_recovery_can_be_the_first_entry(self, stores: Stores, model: str) -> None:
+        await stores.ledger.append(recovered(model, None, 5))
+        assert [entry.generation for entry in await stores.ledger.entries(model)] == [6]
+        assert await stores.ledger.first_broken_generation(model) is None
+
+    async def test_of_two_recoveries_one_goes_on(self, stores: Stores, others: Stores, model: str) -> None:
+        first = following(None, model)
+        await stores.ledger.append(first)
+        tried = [
+            process.ledger.append(recovered(model, first, highest))
+            for process, highest in ((stores, 7), (others, 9))
+        ]
+        done = await asyncio.gather(*tried, return_exceptions=True)
+        assert [type(one) for one in done if one is not None] == [GenerationTaken]
+        assert len(await stores.ledger.entries(model)) == 2
+
+    async def test_a_recovery_of_a_head_that_moved_is_taken(self, stores: Stores, model: str) -> None:
+        first = following(None, model)
+        for entry in (first, following(first, model, version=2)):
+            await stores.ledger.append(entry)
+        with pytest.raises(GenerationTaken):
+            await stores.ledger.append(recovered(model, first, 7))
+
+    async def test_the_ledgers_id_is_the_same_for_everybody(self, stores: Stores, others: Stores) -> None:
+        assert await stores.ledger.identity() == await others.ledger.identity() != ""
+
+
+def recovered(model: str, head: LedgerEntry | None, highest: int) -> LedgerEntry:
+    """A person goes on above `highest`."""
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    return recovery_entry(
+        model, head, highest=highest, version=2, reasons=("a restore",), actor="a test", at=at
+    )
+
 
 class AnnouncingContract:
+    async def test_what_follows_a_recovery_is_announced_in_its_turn(self, stores: Stores, model: str) -> None:
+        first = following(None, model)
+        recovery = recovered(model, first, 7)
+        for entry in (first, recovery):
+            await stores.ledger.append(entry)
+        with pytest.raises(IllegalTransition):
+            await stores.ledger.announce(recovery, promoted(recovery))
+        for entry in (first, recovery):
+            await stores.ledger.announce(entry, promoted(entry))
+        assert list(await stores.ledger.unannounced(model)) == []
+
     async def test_generations_are_unannounced_until_they_are_in_the_outbox(
         self, stores: Stores, others: Stores, model: str
     ) -> None:

@@ -1,13 +1,15 @@
 """The ledger in the database: nobody changes it, and whoever does all the same is found out."""
 
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import psycopg
 import pytest
 
 from domain.errors import NeverRetry, Stop
-from domain.ledger import LedgerEntry
+from domain.ledger import Cause, LedgerEntry, recovery_entry
 from domain.lifecycle import Outcome
+from domain.promotion_announcement import announcement_of
 from service.adapters.postgres.database import open_database
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.roles import grant_to_worker
@@ -120,6 +122,84 @@ async def test_the_audit_names_a_generation_that_is_gone_and_promotions_stop(
     assert await audit(database_url) == generation
     head = chain[-1] if generation < 3 else chain[-2]
     await _promotions_stop(stores, following(head, MODEL, version=4))
+
+
+REWRITES = {
+    "another version": {"version": 9},
+    "another reason": {"reasons": ("said later",)},
+    "another cause": {"cause": Cause.OVERRIDE},
+    "another actor": {"actor": "nobody"},
+}
+
+
+@pytest.mark.parametrize("facts", REWRITES.values(), ids=REWRITES.keys())
+async def test_a_history_that_holds_together_and_was_announced_otherwise_is_broken(
+    database_url: str, stores: Stores, facts: dict[str, Any]
+) -> None:
+    """The owner writes the ledger anew from generation 2 on, every seal and every link: the outbox tells."""
+    one = following(None, MODEL)
+    two = following(one, MODEL, version=2)
+    for entry in (one, two, following(two, MODEL, version=3)):
+        await stores.ledger.append(entry)
+        await stores.ledger.announce(entry, announcement_of(entry, "a-ledger"))
+    assert await audit(database_url) is None
+    other_two = two.model_copy(update=facts)
+    other_three = following(other_two, MODEL, version=3)
+    for entry in (other_two, other_three):
+        _replace(database_url, entry)
+    assert await audit(database_url) == 2
+    await _promotions_stop(stores, following(other_three, MODEL, version=4))
+
+
+async def test_another_digest_than_was_announced_is_broken(database_url: str, stores: Stores) -> None:
+    entry = following(None, MODEL, model_digest="a" * 64)
+    await stores.ledger.append(entry)
+    await stores.ledger.announce(entry, announcement_of(entry, "a-ledger"))
+    assert await audit(database_url) is None
+    forge(database_url, "UPDATE laurel.promotion_ledger SET model_digest = repeat('b', 64)")
+    assert await audit(database_url) == 1
+
+
+async def test_a_recovery_goes_on_after_entries_that_are_gone_and_never_over_one_that_was_changed(
+    database_url: str, stores: Stores, chain: list[LedgerEntry]
+) -> None:
+    forge(database_url, "DELETE FROM laurel.promotion_ledger WHERE generation = 3")
+    with pytest.raises(NeverRetry, match="does not follow"):  # generation 3 was announced
+        await stores.ledger.append(_recovery(chain[1], 2))
+    recovery = _recovery(chain[1], 3)
+    await stores.ledger.append(recovery)
+    assert await audit(database_url) is None
+    await stores.ledger.append(following(recovery, MODEL, version=4))
+    forge(database_url, "UPDATE laurel.promotion_ledger SET version = 9 WHERE generation = 2")
+    with pytest.raises(NeverRetry, match="broken at generation 2"):
+        await stores.ledger.append(_recovery(following(recovery, MODEL, version=4), 9))
+
+
+def _recovery(head: LedgerEntry, highest: int) -> LedgerEntry:
+    return recovery_entry(
+        MODEL, head, highest=highest, version=3, reasons=("a restore",), actor="a test", at=head.at
+    )
+
+
+def _replace(url: str, entry: LedgerEntry) -> None:
+    with plain(url) as connection:
+        connection.execute("ALTER TABLE laurel.promotion_ledger DISABLE TRIGGER USER")
+        connection.execute(
+            "UPDATE laurel.promotion_ledger SET (version, cause, previous_hash, hash, content)"
+            " = (%s, %s, %s, %s, %s) WHERE generation = %s",
+            (entry.version, entry.cause, entry.previous_hash, entry.hash, entry.text, entry.generation),
+        )
+        connection.execute("ALTER TABLE laurel.promotion_ledger ENABLE TRIGGER USER")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE laurel.ledger_identity SET id = 'x'", "DELETE FROM laurel.ledger_identity"],
+)
+@pytest.mark.usefixtures("stores")
+def test_nobody_gives_the_ledger_another_id(database_url: str, change: str) -> None:
+    with plain(database_url) as connection, pytest.raises(psycopg.Error, match="only ever added to"):
+        connection.execute(change.encode())
 
 
 async def _promotions_stop(stores: Stores, entry: LedgerEntry) -> None:

@@ -258,7 +258,7 @@ class Stage:
             FakeExperimentTracker(), script, "open_run", "log", "create_model", "finalize_model", "finish"
         )
         self.registry = scripted(
-            FakeModelRegistry(), script, "alias_version", "register", "set_alias", "tag_version"
+            FakeModelRegistry(), script, "alias_version", "register", "set_alias", "tag_version", "registered"
         )
         self.config = FakeConfigFamilies(script)
         self.files = FakeDatasetFiles(script)
