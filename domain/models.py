@@ -76,13 +76,6 @@ class ModelRecord(Value):
     artifact_uri: str
 
 
-class RegisteredModel(Value):
-    """A registered model. `ledger_id` names the ledger that it belongs to; None: nobody marked it yet."""
-
-    alias_version: int | None
-    ledger_id: str | None
-
-
 class RegisteredVersion(Value):
     """A version in the registry. `source` may be empty or dead in a registry that others filled."""
 
@@ -102,3 +95,14 @@ class RegisteredVersion(Value):
         """The digest of its files, as its tag names it; None without one that can be read."""
         text = self.tags.get(DIGEST_TAG, "")
         return text if _DIGEST.fullmatch(text) else None
+
+
+class RegisteredModel(Value):
+    """A registered model. `ledger_id` names the ledger that it belongs to; None: nobody marked it yet.
+
+    `newest` is a version of it that came with the answer, if the registry tells one.
+    """
+
+    alias_version: int | None
+    ledger_id: str | None
+    newest: RegisteredVersion | None = None

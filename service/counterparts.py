@@ -8,7 +8,7 @@ from domain.counterparts import Agreement, Announced, Comparison, Counterparts, 
 from domain.errors import GenerationTaken, LaurelError, NeverRetry, Stop
 from domain.ledger import Cause, LedgerEntry
 from domain.lifecycle import State
-from domain.models import RegisteredVersion
+from domain.models import RegisteredModel, RegisteredVersion
 from domain.package_tags import RUN_TAG
 from service.metrics import Metrics
 from service.world import World
@@ -24,9 +24,9 @@ async def ask(world: World, head: LedgerEntry | None) -> Counterparts:
     announced = await world.anchor.newest()
     model = await world.registry.registered(world.model_name)
     alias = model.alias_version if model else None
-    head_version = await _version(world, head.version if head else None)
+    head_version = await _version(world, model, head.version if head else None)
     same = head is not None and alias == head.version
-    alias_version = head_version if same else await _version(world, alias)
+    alias_version = head_version if same else await _version(world, model, alias)
     there, accepted = await _entry_there(world, head, announced)
     return Counterparts(
         ledger_id=await world.ledger.identity(),
@@ -42,8 +42,15 @@ async def ask(world: World, head: LedgerEntry | None) -> Counterparts:
     )
 
 
-async def _version(world: World, number: int | None) -> RegisteredVersion | None:
-    return None if number is None else await world.registry.version(world.model_name, number)
+async def _version(
+    world: World, model: RegisteredModel | None, number: int | None
+) -> RegisteredVersion | None:
+    """The version, asked for unless it came with the model."""
+    if number is None or model is None:
+        return None
+    if model.newest is not None and model.newest.version == number:
+        return model.newest
+    return await world.registry.version(world.model_name, number)
 
 
 async def _entry_there(

@@ -62,11 +62,16 @@ class MlflowModelRegistry:
             model = answer["registered_model"]
             aliases = {alias["alias"]: int(alias["version"]) for alias in model.get("aliases", [])}
             tags = {tag["key"]: tag.get("value", "") for tag in model.get("tags", [])}
+            versions = [_version(version) for version in model.get("latest_versions", [])]
             if model["name"] != model_name:
                 raise unavailable(_MODEL, "the answer is about another model")
             if not model.get("description"):
                 self._undescribed.add(model_name)
-        return RegisteredModel(alias_version=aliases.get(self._alias), ledger_id=tags.get(LEDGER_TAG) or None)
+        return RegisteredModel(
+            alias_version=aliases.get(self._alias),
+            ledger_id=tags.get(LEDGER_TAG) or None,
+            newest=max(versions, key=lambda version: version.version, default=None),
+        )
 
     async def mark(self, model_name: str, ledger_id: str) -> None:
         """Tag the registered model with the id of its ledger."""

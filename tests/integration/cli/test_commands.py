@@ -226,7 +226,8 @@ class TestLooking:
         ended = laurel("champion")
         away = laurel("champion", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
 
-        assert ended.code == Exit.DONE
+        assert ended.code == Exit.NO
+        assert "head_missing: the ledger's head, generation 2, is version 2" in " ".join(ended.err.split())
         assert "alias 'prod' does not exist" in ended.out
         assert ended.out.index("reason 2") < ended.out.index("reason 1")
         assert away.code == Exit.AWAY
