@@ -1,6 +1,8 @@
 """Worlds that were told, committed or kept secret wrongly."""
 
+import json
 from dataclasses import replace
+from typing import Any
 
 from tests.oracle import good_world as good
 from tests.oracle.breaks import breaks, change_run
@@ -85,6 +87,26 @@ def _report_of_its_own_id(world: World) -> World:
     row = replace(good.replica_report(2), seq=200, event_id="x", headers={"ce_id": "x"})
     told = good.published(row)
     return replace(world, outbox=(*world.outbox, row), late=(*world.late, told), live=(*world.live, told))
+
+
+def _promoted_again(world: World, **facts: Any) -> World:
+    row = next(row for row in reversed(world.outbox) if row.topic == "model.promoted")
+    text = json.dumps({**json.loads(row.body), **facts})
+    again = replace(row, seq=300, event_id="x", run_id=None, headers={"ce_id": "x"}, body=text)
+    told = good.published(again)
+    return replace(world, outbox=(*world.outbox, again), late=(*world.late, told), live=(*world.live, told))
+
+
+@breaks("I5", amid_faults=True)
+def _number_used_twice(world: World) -> World:
+    """A number was announced again with another content, as a restored ledger would."""
+    return _promoted_again(world, version=9)
+
+
+@breaks("I5", amid_faults=True)
+def _recovery_under_a_used_number(world: World) -> World:
+    """A person went on under a number that had been announced."""
+    return _promoted_again(world, version=9, cause="recovery")
 
 
 def _without(records: tuple[Record, ...], topic: str) -> tuple[Record, ...]:

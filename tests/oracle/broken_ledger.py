@@ -133,6 +133,26 @@ def _repair_of_another_run(world: World) -> World:
 
 
 @breaks("I3", amid_faults=True)
+def _recovery_by_nobody(world: World) -> World:
+    """A recovery was recorded that nobody accepted."""
+    return _second(world, cause="recovery", run_id=None, previous_generation=1)
+
+
+@breaks("I3", amid_faults=True)
+def _recovery_without_what_was_before(world: World) -> World:
+    """A recovery leaves numbers out and does not say after which."""
+    changed = _ledger(world, *world.ledger, good.entry(9, world.ledger[1], cause="recovery", run_id=None))
+    return replace(changed, did=Did(recoveries=[9]))
+
+
+@breaks("I3", amid_faults=True)
+def _gap_of_another_cause(world: World) -> World:
+    """Numbers were left out by something else than a recovery."""
+    third = good.entry(9, world.ledger[1], cause="rollback", run_id=None)
+    return replace(_ledger(world, *world.ledger, third), did=Did(rollbacks=[9]))
+
+
+@breaks("I3", amid_faults=True)
 def _adopted_late(world: World) -> World:
     """A version was adopted although the ledger had a head."""
     changed = _second(world, cause="adopted", run_id=None)

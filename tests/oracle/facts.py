@@ -155,6 +155,7 @@ class Did:
     alias_moves: list[int] = field(default_factory=list)
     rollbacks: list[int] = field(default_factory=list)
     repairs: list[int] = field(default_factory=list)
+    recoveries: list[int] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
 
 

@@ -29,10 +29,13 @@ def ledger(world: World, *, at_rest: bool) -> Iterator[Violation]:
 
 def _chain(world: World) -> Iterator[Violation]:
     before: LedgerRow | None = None
-    for number, row in enumerate(sorted(world.ledger), start=1):
+    for row in sorted(world.ledger):
         about, content = f"generation {row.generation}", json.loads(row.content)
-        if row.generation != number:
+        number = before.generation + 1 if before else 1
+        if row.generation != number and row.cause != "recovery":
             yield Violation("I3", about, f"generation {number} is missing")
+        if row.cause == "recovery" and content.get("previous_generation") != (number - 1 or None):
+            yield Violation("I3", about, "it names another generation before it than the ledger does")
         if row.previous_hash != (before.hash if before else _FIRST_HASH):
             yield Violation("I3", about, "it does not point to the entry before")
         if row.hash != sha256(canonical(content).encode()):
@@ -97,6 +100,7 @@ def _by_hand(world: World, *, at_rest: bool) -> Iterator[Violation]:
         ({"override", "adopted"}, world.did.alias_moves),
         ({"rollback"}, world.did.rollbacks),
         ({"repair"}, world.did.repairs),
+        ({"recovery"}, world.did.recoveries),
     ):
         recorded = Counter(row.version for row in world.ledger if row.cause in causes)
         for version in (recorded - Counter(done)).elements():

@@ -1,9 +1,11 @@
 """The oracle is tested too: what it cannot see, it cannot promise."""
 
 import ast
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from tests.oracle import broken_events, broken_files, broken_ledger, broken_runs
 from tests.oracle import good_world as good
 from tests.oracle.breaks import ALL, Break
 from tests.oracle.check import INVARIANTS, check
-from tests.oracle.facts import Commit, Did, Edit, Kind, OutboxRow, Sent
+from tests.oracle.facts import Commit, Coordinates, Did, Edit, Kind, OutboxRow, Record, Sent
 from tests.oracle.good_world import good_world
 
 REGISTERED = (broken_events, broken_files, broken_ledger, broken_runs)  # importing them fills ALL
@@ -69,18 +71,25 @@ def test_an_edit_that_the_test_made_is_no_violation_while_no_run_used_it() -> No
     assert check(edited, at_rest=True) == []
 
 
-def test_an_override_that_a_person_made_is_no_violation() -> None:
-    """The alias was moved to version 1 and became generation 3."""
+@pytest.mark.parametrize(
+    ("generation", "facts", "did"),
+    [
+        (3, {"cause": "override"}, Did(alias_moves=[1])),
+        (7, {"cause": "recovery", "previous_generation": 2}, Did(recoveries=[1])),
+    ],
+)
+def test_what_a_person_did_is_no_violation(generation: int, facts: dict[str, Any], did: Did) -> None:
+    """The alias was moved to version 1 and became generation 3; or a person went on above number 6."""
     world = good_world()
-    third = good.entry(3, world.ledger[1], cause="override", run_id=None, version=1)
+    third = good.entry(generation, world.ledger[1], run_id=None, version=1, **facts)
     event = OutboxRow(
         100,
-        good.generation_id(3),
+        good.generation_id(generation),
         None,
         "model.promoted",
         good.MODEL,
-        {"ce_id": good.generation_id(3)},
-        '{"generation": 3}',
+        {"ce_id": good.generation_id(generation)},
+        json.dumps({"generation": generation, "cause": facts["cause"]}),
         sent=True,
     )
     record = good.published(event)
@@ -91,9 +100,19 @@ def test_an_override_that_a_person_made_is_no_violation() -> None:
         live=(*world.live, record),
         late=(*world.late, record),
         alias=1,
-        did=Did(alias_moves=[1]),
+        did=did,
     )
     assert check(moved, at_rest=True) == []
+
+
+@pytest.mark.parametrize("cause", ["override", "recovery"])
+@pytest.mark.parametrize("generation", [1, 2])
+def test_a_number_that_was_announced_is_not_used_again(generation: int, cause: str) -> None:
+    world, place = good_world(), Coordinates("model.promoted", 0, 900, 9900)
+    said = json.dumps({"generation": generation, "cause": cause}).encode()
+    again = Record(place, b"price", (("ce_id", b"again"),), said)
+    told = check(replace(world, late=(*world.late, again)), at_rest=False)
+    assert f"generation {generation} was announced after 2" in {found.message for found in told}
 
 
 def _imports(path: Path) -> Iterator[str]:
