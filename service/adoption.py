@@ -37,7 +37,7 @@ from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.foreign_records import count_versions, look_at_model
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.polars.inspection import inspect
-from service.counterparts import require_agreement
+from service.counterparts import require_fit
 from service.heavy.desk import Places
 from service.world import World
 
@@ -104,7 +104,7 @@ class Adoption:
             return seen
         if seen.champion.standing is Standing.NEW:
             with suppress(GenerationTaken):  # by a worker, at this moment: then it is adopted already
-                await require_agreement(self.world, None)
+                await require_fit(self.world, None)
         files = [await self._recorded(file) for file in seen.files]
         champion = await self._entered(seen.champion)
         return TakenOver(champion, seen.versions, seen.own_versions, files)

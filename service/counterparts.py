@@ -126,7 +126,14 @@ def tell(found: Comparison, metrics: Metrics) -> None:
 
 
 async def require_agreement(world: World, head: LedgerEntry | None) -> None:
-    """Verify, and make the registered model this ledger's if it is nobody's yet.
+    """Require a fit, and make the registered model this ledger's if it is nobody's yet."""
+    found = await require_fit(world, head)
+    if not found.marked:
+        await claim(world)
+
+
+async def require_fit(world: World, head: LedgerEntry | None) -> Comparison:
+    """Verify, and change nothing.
 
     Raises NeverRetry with the reason when something does not fit: then nothing may be appended. Raises
     GenerationTaken when this is the head no more.
@@ -134,8 +141,7 @@ async def require_agreement(world: World, head: LedgerEntry | None) -> None:
     found = await verify(world, head)
     if not found.fits:
         raise NeverRetry(found.agreement.value, found.message, ledger=found.ledger, seen=found.seen)
-    if not found.marked:
-        await claim(world)
+    return found
 
 
 async def may_be_shown(world: World, head: LedgerEntry) -> bool:

@@ -37,14 +37,14 @@ async def reread(
 
     What cannot be read is in the topic of dead letters since it was read first. Raises TryLater.
     """
-    done, seen = Reread(), set[str]()
+    done, seen = Reread(), dict[str, ReceivedRequest]()
     async for record in records:
         read = read_request(record, model_name=model_name, max_bytes=max_bytes)
         if isinstance(read, AnotherModels | Unreadable):
             done.count("another model" if isinstance(read, AnotherModels) else UNREADABLE)
             continue
         word = await (_looked_up(read, store, seen) if dry_run else _stored(read, store))
-        seen.add(read.identity)
+        seen.setdefault(read.identity, read)
         done.count(word)
         if word == _WORDS[Added.NEW]:
             done.new.append(read)
@@ -60,9 +60,13 @@ async def _stored(request: ReceivedRequest, store: RunStore) -> str:
         return UNREADABLE
 
 
-async def _looked_up(request: ReceivedRequest, store: RunStore, seen: set[str]) -> str:
-    known = any(run.identity == request.identity for run in await store.find(request.identity))
-    return _WORDS[Added.KNOWN if known or request.identity in seen else Added.NEW]
+async def _looked_up(request: ReceivedRequest, store: RunStore, seen: Mapping[str, ReceivedRequest]) -> str:
+    of_it = (request.identity, request.model_name)
+    stored = [run for run in await store.find(request.identity) if (run.identity, run.model_name) == of_it]
+    first = stored[0] if stored else seen.get(request.identity)
+    if first is None:
+        return _WORDS[Added.NEW]
+    return _WORDS[Added.KNOWN if first.payload == request.payload else Added.CONFLICT]
 
 
 def tell_what_may_be_lost(committed: Mapping[int, int], stored: Mapping[int, int]) -> None:

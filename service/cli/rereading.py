@@ -74,15 +74,21 @@ def _beginning(text: str) -> Beginning:
     if (place := _PLACE.fullmatch(text)) is not None:
         partition = None if place[1] is None else int(place[1])
         return Beginning(from_offset=int(place[2]), partition=partition)
-    try:
-        at = datetime.fromisoformat(text)
-        return Beginning(from_ms=int(at.timestamp() * 1000))
-    except (ValueError, OverflowError, OSError):
+    from_ms = _milliseconds(text)
+    if from_ms is None or from_ms < 0:  # Kafka gives negative times a meaning of their own
         raise typer.BadParameter(
             "a time as 2026-11-29T02:00 or 2026-11-29T02:00+01:00, an offset as 1150, or a partition and an "
             "offset as 0/1150",
             param_hint="--since",
-        ) from None
+        )
+    return Beginning(from_ms=from_ms)
+
+
+def _milliseconds(text: str) -> int | None:
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 async def _reread(settings: Settings, begins: Beginning, *, dry_run: bool) -> Reread:

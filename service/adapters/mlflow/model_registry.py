@@ -74,10 +74,14 @@ class MlflowModelRegistry:
         )
 
     async def mark(self, model_name: str, ledger_id: str) -> None:
-        """Tag the registered model with the id of its ledger."""
-        await self._rest.post(
-            "registered-models/set-tag", {"name": model_name, **_tag(LEDGER_TAG, ledger_id)}
-        )
+        """Tag the registered model with the id of its ledger. MLflow refuses one of two, which tags again."""
+        asked = "registered-models/set-tag", {"name": model_name, **_tag(LEDGER_TAG, ledger_id)}
+        try:
+            await self._rest.post(*asked)
+        except TryLater as error:
+            if not is_of_its_database(error):
+                raise
+            await self._rest.post(*asked)
 
     async def highest_generation(self, model_name: str) -> int:
         """Look at the tags of every version, page by page."""

@@ -8,10 +8,11 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from config.topics import TOPICS
 from domain.errors import NeverRetry, TryLater
-from domain.events import DEAD_LETTER_TOPIC
+from domain.events import DEAD_LETTER_TOPIC, ModelPromoted
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.topic_provisioning import (
     admin_client,
+    deletions_of,
     ensure_topics,
     missing_topics,
     smallest_event_limit,
@@ -43,6 +44,23 @@ async def test_dead_letters_are_bounded_in_time_and_in_bytes(connection: KafkaCo
     configured = {key: value for key, value, *_ in entries}
     assert configured["retention.bytes"] == str(1 << 30)
     assert configured["retention.ms"] == str(90 * 86_400_000)
+
+
+async def test_what_lets_a_topics_records_go_is_told(connection: KafkaConnection) -> None:
+    """`doctor` asks it of `model.promoted`, which Laurel makes so that they stay."""
+    settings: dict[str, dict[str, str]] = {
+        "kept": dict(TOPICS[ModelPromoted.topic]),
+        "for a day": {"retention.ms": "86400000"},
+        "up to a size": {"retention.ms": "-1", "retention.bytes": "1000"},
+        "compacted": {"retention.ms": "86400000", "cleanup.policy": "compact"},
+        "both": {"retention.ms": "86400000", "cleanup.policy": "compact,delete"},
+    }
+    made = dict(zip(settings, names(len(settings)), strict=True))
+    await ensure_topics(connection, {made[what]: config for what, config in settings.items()})
+    lost = {what: dict(await deletions_of(connection, name)) for what, name in made.items()}
+    a_day = {"retention.ms": "86400000"}
+    size = {"retention.bytes": "1000"}
+    assert lost == {"kept": {}, "for a day": a_day, "up to a size": size, "compacted": {}, "both": a_day}
 
 
 async def test_several_who_make_the_same_topics_at_once_all_succeed(connection: KafkaConnection) -> None:

@@ -249,7 +249,9 @@ class Stage:
         self.clock = FakeClock()
         self.memory = Memory(self.clock.now)
         self.script = script = Script()
-        self.store = scripted(FakeRunStore(self.memory), script, "renew", "keep", "advance", "note_waiting")
+        self.store = scripted(
+            FakeRunStore(self.memory), script, "renew", "keep", "advance", "note_waiting", "add"
+        )
         self.ledger = scripted(FakePromotionLedger(self.memory), script, "append")
         self.alias_writes = FakeAliasWrites(self.memory)
         self.announcements = FakeAnnouncements()
