@@ -118,7 +118,7 @@ class AskingRegistry(AskingPort):
     async def set_alias(self, _model: str, version: int) -> None:
         await Ask("set_alias", (version, self._worker))
 
-    async def tag_version(self, _model: str, _version: int, _tags: object) -> None:
+    async def tag_version(self, _model: str, _version: int, _tags: object, **_how: object) -> None:
         """A tag is nobody else's business."""
 
     async def register(
