@@ -67,7 +67,7 @@ class Wire:
         """A port as it is seen through this wire."""
         return _Wired(self, port)
 
-    async def call(self, name: str, call: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
+    async def call(self, name: str, call: Callable[..., Awaitable[Any]], /, *args: Any, **kwargs: Any) -> Any:
         """Ask, be answered, perhaps not hear it."""
         await self._open.wait()
         result = await call(*args, **kwargs)
