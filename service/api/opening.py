@@ -110,7 +110,7 @@ def _parts(settings: Settings, database: Database, publisher: KafkaPublisher, st
         callers=_callers(settings),
         calls=Rate(group.calls_per_minute, "calls"),
         metrics=ApiMetrics(),
-        readiness=Readiness({"postgres": database.ping, "kafka": publisher.ping}),
+        readiness=Readiness({"postgres": requests.ping, "kafka": publisher.ping}),
         cors_origins=group.cors_origins,
     )
 

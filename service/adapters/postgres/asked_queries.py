@@ -37,6 +37,7 @@ _BY_KAFKA: Final = "kafka"  # the door of a run that came in by none of ours
 
 CLAIM: Final = postgresql.insert(asked).on_conflict_do_nothing()
 CLAIMED: Final = select(asked).where(*_this)
+NOTHING: Final = select(asked.c.request_id).limit(0)
 _recently: Final = func.clock_timestamp() - bindparam("age", type_=Interval)
 _is_abandoned: Final = (
     asked.c.acknowledged_at.is_(None)

@@ -23,6 +23,11 @@ class PostgresAskedRequests:
         self._database = database
         self._model = model_name
 
+    async def ping(self) -> None:
+        """Ask once whether the database answers and has its tables. Raises TryLater if not."""
+        await self._database.ping()
+        await self._database.rows("find the table of requests", queries.NOTHING, {})
+
     async def claim(self, ask: Ask) -> Claim:
         """Insert it unless its id is there, and read what is there."""
         payload = json_text.dump_sorted(ask.payload)

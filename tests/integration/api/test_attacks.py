@@ -91,7 +91,7 @@ async def test_what_is_stored_is_what_was_asked_for_and_a_repeat_of_it_is_no_con
     client: httpx.AsyncClient, world: ApiWorld, store: PostgresRunStore
 ) -> None:
     reason = "ü\\u0000\\ud800 \U0001f3e0\u2028"
-    body = f'{{"reason": "{reason}", "model_version": "007", "requested_by": null, "model_name": ""}}'
+    body = f'{{"reason": "{reason}", "model_version": "7", "requested_by": null, "model_name": ""}}'
     key = {"Idempotency-Key": "k", "Content-Type": "application/json"}
     first, again = [await client.post(PATH, content=body.encode(), headers=key) for _ in range(2)]
 

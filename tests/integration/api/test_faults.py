@@ -95,7 +95,7 @@ async def test_a_door_that_starts_before_kafka_and_the_schema_are_there_says_so_
     assert early.status_code == httpx.codes.SERVICE_UNAVAILABLE
     assert "kafka" in early.json()["missing"]
     assert (told.status_code, told.json()["scheduler"]["status"]) == (200, "unhealthy")
-    assert taken.status_code == httpx.codes.ACCEPTED
+    assert taken.status_code == httpx.codes.ACCEPTED, taken.text
 
 
 async def _until_taken(
