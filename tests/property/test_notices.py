@@ -18,14 +18,17 @@ from domain.version_triple import VersionTriple
 from handlers.notice import TOLD
 
 _MARKUP = ("<", ">", "@", "`", "*", "|", "://", "](", "~~", "__", "www.")
-# Anything but half a surrogate pair, which no event can hold; and what would do harm, more often.
-texts = st.one_of(
-    st.text(max_size=60),
-    st.sampled_from(
-        ["<!channel>", "@everyone", "[a](http://b)", "`x`", "\x1b[31m", "\u202ereversed", "$model ${step}"]
-    ),
-    st.just("long " * 2000),
-)
+# What would do harm, more often than by chance.
+_HARMFUL = ("<!channel>", "@everyone", "[a](http://b)", "`x`", "\x1b[31m", "\u202ereversed", "$model ${step}")
+
+
+@st.composite
+def _texts(draw: st.DrawFn) -> str:
+    """Anything but half a surrogate pair, which no event can hold; named, so that reprs stay short."""
+    return draw(st.text(max_size=60) | st.sampled_from(_HARMFUL) | st.just("long " * 2000))
+
+
+texts = _texts()
 words = st.none() | texts
 wholes = st.integers(min_value=1, max_value=2**62)
 maybe_wholes = st.none() | wholes
@@ -56,7 +59,7 @@ _KINDS: dict[str, Any] = {
     "request": st.dictionaries(texts, texts | numbers | st.lists(texts, max_size=3), max_size=5),
     "facts": st.just({}),
     "attempts": wholes,
-    "reference_digest": digests,
+    **dict.fromkeys(("reference_digest", "model_digest", "entry_hash"), digests),
     "seconds_since_promotion": st.none() | st.floats(0, allow_infinity=False),
 }
 

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -106,14 +106,15 @@ class MlflowRest:
         """Ask in a thread. Whoever waits no more takes the connection away from it, and it ends."""
         door = self._idle.pop() if self._idle else Door(self.access, self._context)
         seconds = self.access.allowed_seconds(size)
+        exchange = self._threads.submit(ask, door)
         try:
             async with asyncio.timeout(seconds + _RESOLVING_SECONDS):
-                answer = await asyncio.get_running_loop().run_in_executor(self._threads, ask, door)
+                answer = await asyncio.wrap_future(exchange)
         except TimeoutError as error:
-            door.abort()
+            _end(door, exchange)
             raise unavailable(doing, f"no answer within {seconds + _RESOLVING_SECONDS:.0f} s") from error
         except BaseException:
-            door.abort()
+            _end(door, exchange)
             raise
         self._leave(door)
         return answer
@@ -123,6 +124,12 @@ class MlflowRest:
             self._idle.append(door)
         else:
             door.close()
+
+
+def _end(door: Door, exchange: Future[Answer]) -> None:
+    """End an exchange that nobody waits for: its thread may be past the point where it hears of it."""
+    door.abort()
+    exchange.add_done_callback(lambda _: door.close())
 
 
 def _sent(url: str, size: int) -> Sent | None:
