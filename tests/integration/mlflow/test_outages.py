@@ -2,17 +2,24 @@
 
 import asyncio
 import json
+import threading
 import time
+from typing import Any
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from domain.errors import LaurelError, NeverRetry, TryLater
 from domain.models import LoggedModel
 from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.door import Door
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
+from service.adapters.mlflow.foreign_answers import Answer
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from service.adapters.mlflow.rest import MlflowRest
 from service.clock import SystemClock
+from tests.eventually import eventually
 from tests.mlflow_record import MlflowRecord
 from tests.proxies import Fault, FaultProxy, cut, err, hole, lost, refuse, slow
 from tests.wire_formats import http
@@ -155,6 +162,34 @@ async def test_a_call_that_is_never_answered_ends_by_its_time_and_blocks_nobody(
     assert fault.hits == 1
     assert time.monotonic() - started < 20
     assert heartbeats > 10
+
+
+async def test_an_answer_that_comes_as_its_caller_leaves_leaves_no_connection(
+    access: MlflowAccess, rest: MlflowRest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, go_on, ask = threading.Event(), threading.Event(), Door.ask
+
+    def ask_slowly(door: Door, *what: Any) -> Answer:
+        answer = ask(door, *what)
+        answered.set()
+        go_on.wait()
+        return answer
+
+    monkeypatch.setattr(Door, "ask", ask_slowly)
+    call = asyncio.create_task(rest.ping())
+    await asyncio.to_thread(answered.wait)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert _connections_to(access)
+    go_on.set()
+    await eventually(lambda: not _connections_to(access))
+
+
+def _connections_to(access: MlflowAccess) -> list[int]:
+    """The open sockets of this process that go there."""
+    port = urlsplit(access.url).port
+    return [one.fd for one in psutil.Process().net_connections() if one.raddr and one.raddr.port == port]
 
 
 async def test_an_answer_that_drips_is_not_waited_for(
