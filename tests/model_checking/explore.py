@@ -50,13 +50,20 @@ class Point(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one question does, whoever else is where."""
+    """What one question does, whoever else is where.
+
+    `writes` is true for a write of the alias; `chosen` is a person's choice before, and `choice_stands` tells
+    whether there is one after.
+    """
 
     given: Any
     shared: int
     place: int
     note: str
     wrong: str
+    writes: bool
+    chosen: int | None
+    choice_stands: bool
 
 
 class Move(NamedTuple):
@@ -99,6 +106,7 @@ class _Search:
         self._judged: dict[int, str] = {}
         self._steps: dict[tuple[int, int], Step] = {}
         self._came: dict[Point, tuple[Point, Callable[[], str]] | None] = {}
+        self._unseeing = (False,) * len(story.processes)
 
     def run(self, limit: int) -> Found:
         frontier, quiet = [self._first()], 0
@@ -124,9 +132,8 @@ class _Search:
     def _first(self) -> Point:
         story = self._story
         places = tuple(self._machine.start(name) for name in story.processes)
-        unseeing = (False,) * len(places)
         before = self._number(story.before)
-        return Point(before, places, unseeing, story.crashes, story.lost_answers, story.choices)
+        return Point(before, places, self._unseeing, story.crashes, story.lost_answers, story.choices)
 
     def _number(self, shared: Shared) -> int:
         """Equal values have one number: it is cheap to hash."""
@@ -138,7 +145,10 @@ class _Search:
     def _is_quiet(self, point: Point) -> bool:
         if self._shared[point.shared].on_the_way:
             return False
-        return all(place == DEAD or self._machine[place].question is None for place in point.places)
+        return not any(self._asks(place) for place in point.places)
+
+    def _asks(self, place: int) -> bool:
+        return place != DEAD and self._machine[place].question is not None
 
     def _judge(self, number: int) -> str:
         """Let a reconciler look, alone and undisturbed, and say what is then still wrong."""
@@ -158,7 +168,7 @@ class _Search:
 
     def _moves(self, point: Point) -> Iterator[Move]:
         for slot, place in enumerate(point.places):
-            if place != DEAD and self._machine[place].question is not None:
+            if self._asks(place):
                 yield from self._goes_on(point, slot, place)
                 if point.crashes:
                     yield from self._crashes(point, slot, place)
@@ -170,32 +180,40 @@ class _Search:
                 yield self._choice(point, version)
 
     def _goes_on(self, point: Point, slot: int, place: int) -> Iterator[Move]:
-        question = self._machine[place].question
-        assert question is not None
-        step, saw, chosen = self._step(place, point.shared), point.saw, self._shared[point.shared].chosen
+        step, saw = self._step(place, point.shared), point.saw
         wrong = step.wrong
-        if question.name != "set_alias":
-            saw = _put(saw, slot, chosen is not None)
+        if not step.writes:
+            if saw[slot] is not (step.chosen is not None):
+                saw = _put(saw, slot, step.chosen is not None)
         else:
-            wrong = _undone(chosen) if chosen is not None and saw[slot] else wrong
+            wrong = _undone(step.chosen) if step.chosen is not None and saw[slot] else wrong
             if point.lost_answers:
                 yield self._lost(point, slot, place)
-        if self._shared[step.shared].chosen is None:
-            saw = (False,) * len(saw)
-        after = point._replace(shared=step.shared, places=_put(point.places, slot, step.place), saw=saw)
+        if not step.choice_stands:
+            saw = self._unseeing
+        places = _put(point.places, slot, step.place)
+        # Called a million times: `_replace` takes twice the time.
+        after = Point(step.shared, places, saw, point.crashes, point.lost_answers, point.choices)
         yield Move(lambda: self._said(place, step), after, wrong)
 
     def _step(self, place: int, number: int) -> Step:
         key = place, number
-        if key not in self._steps:
-            state = self._machine[place]
-            assert state.question is not None
-            given = answer(self._shared[number], state.question, self._entries)
-            after = self._number(given.shared)
-            self._steps[key] = Step(
-                given.given, after, self._machine.step(place, given.given), given.note, given.wrong
-            )
-        return self._steps[key]
+        if (known := self._steps.get(key)) is not None:
+            return known
+        state, shared = self._machine[place], self._shared[number]
+        assert state.question is not None
+        given = answer(shared, state.question, self._entries)
+        step = self._steps[key] = Step(
+            given.given,
+            self._number(given.shared),
+            self._machine.step(place, given.given),
+            given.note,
+            given.wrong,
+            writes=state.question.name == "set_alias",
+            chosen=shared.chosen,
+            choice_stands=given.shared.chosen is not None,
+        )
+        return step
 
     def _lost(self, point: Point, slot: int, place: int) -> Move:
         """The process hears nothing and goes on; its write lands some time later."""
@@ -225,7 +243,7 @@ class _Search:
 
     def _late_write(self, point: Point, number: int, version: int) -> Move:
         shared = landed(self._shared[point.shared], number, version)
-        after = point._replace(shared=self._number(shared), saw=(False,) * len(point.saw))
+        after = point._replace(shared=self._number(shared), saw=self._unseeing)
         return Move(lambda: f"a late write lands: set_alias {version}", after)
 
     def _choice(self, point: Point, version: int) -> Move:
@@ -237,7 +255,7 @@ class _Search:
         after = point._replace(
             shared=self._number(shared),
             choices=tuple(one for one in point.choices if one != version),
-            saw=(False,) * len(point.saw),
+            saw=self._unseeing,
         )
         return Move(lambda: f"a person sets the alias to {version}", after)
 
