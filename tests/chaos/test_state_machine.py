@@ -141,7 +141,7 @@ class ManyLives(Lives):
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(
-    max_examples=25,
+    max_examples=15,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

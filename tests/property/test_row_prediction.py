@@ -120,7 +120,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
 def test_quick_rows_are_the_pipelines_to_the_bit(predictors: Predictors, rows: list[dict[str, Any]]) -> None:
     for name, (pipeline, predictor) in predictors.items():
