@@ -32,7 +32,7 @@ demo: $(LOCAL_STAMP) ## start the real servers and a worker, and play a model's 
 # Two processes with servers of their own each: most tests wait for somebody else's answer. In the order of their folders
 # the quick ones come last, so that neither process ends long before the other.
 test: lint $(OLDER_STAMP) ## lint, then every test, on the real servers
-	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # One process: what is heavy here loads the machine by itself.
 soak: $(OLDER_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (40 minutes)
