@@ -42,8 +42,7 @@ def same_predictions(one: Floats, other: Floats) -> bool:
 
 def may_be_the_same(one: Score, other: Score) -> bool:
     """False when the scores alone show that two models are not the same."""
-    numbers = one.number("rmsle"), other.number("rmsle")
-    if None in numbers or one.dataset_digest != other.dataset_digest:
+    first, second = one.number("rmsle"), other.number("rmsle")
+    if first is None or second is None or one.dataset_digest != other.dataset_digest:
         return False
-    first, second = (number for number in numbers if number is not None)
     return abs(first - second) <= _SAME_RMSLE

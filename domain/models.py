@@ -6,12 +6,11 @@ from typing import Any, Final
 
 from domain.package_tags import DIGEST_TAG, GENERATION_TAG
 from domain.score import Score
-from domain.values import Sha256, Value
+from domain.values import Sha256, Value, is_sha256
 from domain.version_triple import VersionTriple
 
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,5}")
 _GENERATION: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class PackageFiles(Value):
@@ -94,7 +93,7 @@ class RegisteredVersion(Value):
     def digest(self) -> str | None:
         """The digest of its files, as its tag names it; None without one that can be read."""
         text = self.tags.get(DIGEST_TAG, "")
-        return text if _DIGEST.fullmatch(text) else None
+        return text if is_sha256(text) else None
 
 
 class RegisteredModel(Value):

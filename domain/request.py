@@ -1,5 +1,6 @@
 """What asks for a training: the identity of a request and the reading of its payload."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -31,6 +32,19 @@ class Coordinates(Value):
     def __str__(self) -> str:
         """Read as one word in logs and identities."""
         return f"{self.topic}/{self.partition}/{self.offset}@{self.timestamp_ms}"
+
+
+_COORDINATES: Final = re.compile(r"([\w.-]{1,249})/(\d{1,10})/(\d{1,19})@(-?\d{1,19})", re.ASCII)
+
+
+def read_coordinates(text: str) -> Coordinates | None:
+    """Read them back from their word; None for another text."""
+    if (found := _COORDINATES.fullmatch(text)) is None:
+        return None
+    topic, partition, offset, timestamp_ms = found.groups()
+    return Coordinates(
+        topic=topic, partition=int(partition), offset=int(offset), timestamp_ms=int(timestamp_ms)
+    )
 
 
 class ReceivedRequest(Value):

@@ -5,12 +5,18 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_SHA256: Final = "[0-9a-f]{64}"
+Sha256 = Annotated[str, Field(pattern=f"^{_SHA256}$")]
 LARGEST_VERSION: Final = 1_000_000
 ConfigVersion = Annotated[int, Field(ge=1, le=LARGEST_VERSION)]
 
 # int() takes `01`, `+1`, `1_0`, other scripts' digits and spaces besides: another text for each tool.
 _VERSION: Final = re.compile("[1-9][0-9]{0,6}")
+
+
+def is_sha256(text: str) -> bool:
+    """True for a digest as `Sha256` spells it."""
+    return re.fullmatch(_SHA256, text) is not None
 
 
 def spelled_version(text: str) -> int | None:

@@ -2,12 +2,12 @@
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from domain.record import Record, Unreadable, UnreadableReason
+from domain.request import read_coordinates
 from handlers.rfc3339 import is_moment
 from handlers.strict_json import DEEPEST, NotStrictJson, parse_object
 
@@ -19,7 +19,6 @@ _PREFIX: Final = "ce_"
 _TIME: Final = "ce_time"
 _CONTENT_TYPE: Final = "content-type"
 _STRUCTURED: Final = "application/cloudevents"
-_COORDINATES: Final = re.compile(r"[\w.-]{1,249}/\d{1,10}/\d{1,19}@-?\d{1,19}", re.ASCII)
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -169,7 +168,7 @@ def _first_coordinates(record: Record) -> str | None:
     """What a requeue wrote there; anything else under that name is not ours, and says nothing."""
     written = (value or b"" for name, value in record.headers if name == FIRST_COORDINATES)
     texts = (value.decode("utf-8", "replace") for value in written)
-    return next((text for text in texts if _COORDINATES.fullmatch(text)), None)
+    return next((text for text in texts if read_coordinates(text)), None)
 
 
 _READ: Final = frozenset({"specversion", *_LONGEST})

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from config.settings import Settings
+from service.adapters.dvc.addresses import objects_below
 from service.roots import Written
 
 
@@ -27,10 +28,10 @@ def _written(settings: Settings) -> Iterator[Written]:
     for below in ("runs", "splits", "cache/models"):
         yield Written("DATA_ROOT", settings.data_root / below)
     yield Written("DATA_ROOT", settings.data_root / "reference" / "tests", links=True)
-    for objects in ("laurel", "files/md5"):
-        yield Written("DVC__CACHE_FOLDER", cache / objects)
+    for folder in (cache / "laurel", objects_below(cache)):
+        yield Written("DVC__CACHE_FOLDER", folder)
     if "://" not in remote:
-        yield Written("DVC__REMOTE_URL", Path(remote, "files", "md5"))
+        yield Written("DVC__REMOTE_URL", objects_below(Path(remote)))
     yield Written("TMPDIR", _temporary())
 
 

@@ -130,17 +130,14 @@ class ChildTrainer:
         self, version: RegisteredVersion, package: PackageFiles, config: ResolvedConfig, parts: SplitParts
     ) -> bool:
         """Ask both models in the side child, where the champion is in memory."""
+        candidate = Fetched(package.folder, package.manifest, foreign=False)
         champion = await self.fetch("side", version)
         answer = await self._desk.run(
             "side",
             "compare",
             models=[
-                {"folder": package.folder, "manifest": dict(package.manifest), "foreign": False},
-                {
-                    "folder": champion.folder,
-                    "manifest": dict(champion.manifest),
-                    "foreign": champion.foreign,
-                },
+                {"folder": one.folder, "manifest": dict(one.manifest), "foreign": one.foreign}
+                for one in (candidate, champion)
             ],
             dataset=parts.reference.model_dump(mode="json"),
             target=config.contract.target,

@@ -9,6 +9,7 @@ from domain.data_contract import DataContract
 from domain.dataset_limits import DEFAULT_LIMITS
 from domain.datasets import DatasetFile
 from domain.errors import LaurelError
+from service.adapters.dvc.addresses import object_in
 from service.adapters.files.split_parts import digest_of
 from service.adapters.polars.frames import Dataset, open_dataset
 from service.adapters.polars.inspection import check_header
@@ -38,7 +39,7 @@ def count_trained(
 def _places(part: DatasetFile, cache: Path, dvc_hash: str | None) -> Iterator[Path]:
     yield Path(part.path)
     if dvc_hash:
-        yield cache / "files" / "md5" / dvc_hash[:2] / dvc_hash[2:]
+        yield object_in(cache, dvc_hash)
 
 
 def _recorded(path: Path, part: DatasetFile, contract: DataContract) -> Dataset | None:

@@ -1,4 +1,4 @@
-"""A remote's address: the same in every process, and without what only its client may know."""
+"""Where DVC keeps things: a remote's address, without what only its client may know, and objects."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -23,3 +23,13 @@ def shown(url: str) -> str:
 def identity(url: str) -> str:
     """By what a remote is known: another password is no other remote."""
     return shown(absolute(url)).rstrip("/")
+
+
+def objects_below(store: Path) -> Path:
+    """The folder of a cache, or of a remote that is a folder, in which the objects are."""
+    return store / "files" / "md5"
+
+
+def object_in(store: Path, oid: str) -> Path:
+    """The file of one object."""
+    return objects_below(store) / oid[:2] / oid[2:]

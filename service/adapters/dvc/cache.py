@@ -17,6 +17,7 @@ from dvc_data.hashfile.db import get_odb
 
 from domain.datasets import DatasetFile
 from domain.errors import NeverRetry
+from service.adapters.dvc.addresses import objects_below
 from service.adapters.dvc.objects import FileObject, FolderObject
 from service.adapters.files.atomic import AtomicFiles, chunks, sha256_of, sweep
 from service.adapters.files.errors import disk_errors
@@ -33,7 +34,7 @@ class DvcCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._incoming = folder / "laurel" / "incoming"
-        self._objects: Any = get_odb(localfs, str(folder / "files" / "md5"), hash_name="md5")
+        self._objects: Any = get_odb(localfs, str(objects_below(folder)), hash_name="md5")
         # Nothing waits for the disk: what a power cut costs here is seen by its digest and made anew.
         self._writer = AtomicFiles(FileOperations(fsync=lambda _: None))
 

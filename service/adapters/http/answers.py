@@ -1,16 +1,15 @@
 """What a replica's answers mean: ours, and those of a server that knows no generation."""
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 from domain.convergence import Problem, Served, Sight
+from domain.values import is_sha256
 from service.adapters.http.bounded import LARGEST_ANSWER, Answer
 
 _LARGEST_NUMBER: Final = 2**63 - 1
 _LONGEST_DETAIL: Final = 300
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _DONE: Final = ("reloaded", "already_served")
 _WORDS: Final = ("reason", "message", "detail", "error")  # where servers say why
 
@@ -74,7 +73,7 @@ def number_in(value: Any) -> int | None:
 def _digest_in(info: Mapping[str, Any]) -> str | None:
     """The digest that a server of Laurel's tells; what another one calls so is its own affair."""
     digest = info.get("digest") if "generation" in info else None
-    return digest if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None
+    return digest if isinstance(digest, str) and is_sha256(digest) else None
 
 
 def _no_model(why: Any) -> Problem:

@@ -1,6 +1,7 @@
 """Reading topics as any bare consumer does: no group, no commits."""
 
 from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from typing import Self
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -32,12 +33,9 @@ async def read_to_the_end(
         return
     async with _Reader(connection, known, from_ms) as reader:
         await reader.skip(from_offset, partition)
-        while left := await reader.unread():
-            async with kafka_errors("reading records", within=_SECONDS):
-                batches = await reader.consumer.getmany(*left, timeout_ms=_POLL_MS, max_records=_AT_ONCE)
-            for records in batches.values():
-                for record in records:
-                    yield record
+        async with aclosing(reader.unread()) as records:
+            async for record in records:
+                yield record
 
 
 async def read_last(connection: KafkaConnection, topic: str, count: int) -> tuple[list[ConsumerRecord], bool]:
@@ -48,14 +46,9 @@ async def read_last(connection: KafkaConnection, topic: str, count: int) -> tupl
     known = await _known(connection, [topic])
     if not known:
         return [], True
-    records: list[ConsumerRecord] = []
     async with _Reader(connection, known, None) as reader:
         whole = await reader.go_back_from_the_end(count)
-        while left := await reader.unread():
-            async with kafka_errors("reading records", within=_SECONDS):
-                batches = await reader.consumer.getmany(*left, timeout_ms=_POLL_MS, max_records=_AT_ONCE)
-            records += [record for batch in batches.values() for record in batch]
-    return records, whole
+        return [record async for record in reader.unread()], whole
 
 
 async def read_on(
@@ -107,8 +100,16 @@ class _Reader:
     async def __aexit__(self, *_: object) -> None:
         await self.consumer.stop()
 
-    async def unread(self) -> list[TopicPartition]:
-        """The partitions that held more when reading began than was read."""
+    async def unread(self) -> AsyncGenerator[ConsumerRecord, None]:
+        """What the partitions held when reading began, and was not read."""
+        while left := await self._unread_places():
+            async with kafka_errors("reading records", within=_SECONDS):
+                batches = await self.consumer.getmany(*left, timeout_ms=_POLL_MS, max_records=_AT_ONCE)
+            for records in batches.values():
+                for record in records:
+                    yield record
+
+    async def _unread_places(self) -> list[TopicPartition]:
         return [place for place, end in self._ends.items() if await self.consumer.position(place) < end]
 
     async def skip(self, offset: int, partition: int | None) -> None:

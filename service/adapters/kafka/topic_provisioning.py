@@ -66,12 +66,12 @@ async def partitions_of(connection: KafkaConnection, topics: Iterable[str]) -> l
 
 async def smallest_event_limit(connection: KafkaConnection, names: Iterable[str]) -> int:
     """The smallest `max.message.bytes` of these topics: no event may be larger. Raises TryLater, Stop."""
-    return min(int(size) for size in (await _configured(connection, names, _SIZE)).values())
+    return min(int(said[_SIZE]) for said in (await _configured(connection, names, _SIZE)).values())
 
 
 async def codecs_of(connection: KafkaConnection, names: Iterable[str]) -> Mapping[str, str]:
     """Each topic's own `compression.type`; `producer` leaves it to the sender. Raises TryLater, Stop."""
-    return await _configured(connection, names, _CODEC)
+    return {name: said[_CODEC] for name, said in (await _configured(connection, names, _CODEC)).items()}
 
 
 async def deletions_of(connection: KafkaConnection, name: str) -> Mapping[str, str]:
@@ -79,24 +79,27 @@ async def deletions_of(connection: KafkaConnection, name: str) -> Mapping[str, s
 
     Empty where records stay, or where compaction keeps the newest of each key. Raises TryLater, Stop.
     """
-    limits = {key: (await _configured(connection, [name], key)).get(name, "-1") for key in _RETENTION}
-    policy = (await _configured(connection, [name], _CLEANUP)).get(name, "")
-    return {key: limit for key, limit in limits.items() if limit != "-1" and "delete" in policy}
+    said = (await _configured(connection, [name], _CLEANUP, *_RETENTION)).get(name, {})
+    deletes = "delete" in said.get(_CLEANUP, "")
+    return {key: said[key] for key in _RETENTION if deletes and said[key] != "-1"}
 
 
-async def _configured(connection: KafkaConnection, names: Iterable[str], key: str) -> dict[str, str]:
-    """What each of these topics says for a key of its configuration."""
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name, {key: None}) for name in names]
-    async with admin_client(connection, f"asking for {key}") as admin:
+async def _configured(
+    connection: KafkaConnection, names: Iterable[str], *keys: str
+) -> dict[str, dict[str, str]]:
+    """What each of these topics says for these keys of its configuration."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(keys)) for name in names]
+    async with admin_client(connection, f"asking for {', '.join(keys)}") as admin:
         answers = await admin.describe_configs(resources)
-    found: dict[str, str] = {}
+    found: dict[str, dict[str, str]] = {}
     for answer in answers:
         for error, _, _, name, entries in answer.resources:
             if error:
                 raise NeverRetry(
                     "topic_refused", f"kafka: {for_code(error).__name__} for the configuration of {name}"
                 )
-            found[name] = next(str(entry[1]) for entry in entries if entry[0] == key)
+            told = {entry[0]: str(entry[1]) for entry in entries}
+            found[name] = {key: told[key] for key in keys}
     return found
 
 

@@ -25,8 +25,7 @@ class PostgresAskedRequests:
 
     async def ping(self) -> None:
         """Ask once whether the database answers and has its tables. Raises TryLater if not."""
-        await self._database.ping()
-        await self._database.rows("find the table of requests", queries.NOTHING, {})
+        await self._database.ping(queries.NOTHING)
 
     async def claim(self, ask: Ask) -> Claim:
         """Insert it unless its id is there, and read what is there."""

@@ -49,10 +49,10 @@ class Database:
         self._listening: asyncio.Task[None] | None = None
         self._alone: list[PromptConnection] = []
 
-    async def ping(self) -> None:
+    async def ping(self, statement: Executable = _PING) -> None:
         """Ask once whether the database answers, and whether work is heard of. Raises TryLater if not."""
         async with self._within_limits("answer a ping"):
-            await self._once(_PING, _NONE)
+            await self._once(statement, _NONE)
         self._refuse_lost_sessions()
         if self._listening is None or self._listening.done():
             raise unavailable("announce new work", "the listening task of this process has ended")
