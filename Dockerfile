@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 # Two images: one for the worker, the other roles, the command line and the MLflow server, and a small one for
 # inference (--target inference), which holds no client of Kafka, no database driver, no DVC and no MLflow.
+# Each holds a list of what is installed in it (CycloneDX): /opt/laurel/sbom.cdx.json.
 # A release names the base by its digest: --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
@@ -40,7 +41,8 @@ RUN --mount=type=cache,target=/var/cache/pip \
 COPY --from=wheel /src/dist dist
 RUN pip install --no-deps --no-index dist/*.whl \
  && pip check \
- && pip uninstall --yes pip
+ && pip uninstall --yes pip \
+ && python -m service.runtime.component_list > /opt/laurel/sbom.cdx.json
 
 
 FROM tools AS inference-build
@@ -52,7 +54,8 @@ RUN --mount=type=cache,target=/var/cache/pip \
 COPY --from=wheel /src/dist dist
 RUN pip install --no-deps --no-index dist/*.whl \
  && laurel inference --help > /dev/null \
- && pip uninstall --yes pip
+ && pip uninstall --yes pip \
+ && python -m service.runtime.component_list > /opt/laurel/sbom.cdx.json
 
 
 FROM ${PYTHON_IMAGE} AS base
@@ -64,7 +67,10 @@ RUN apt-get update \
  && groupadd --gid 65532 laurel \
  && useradd --uid 65532 --gid 65532 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin laurel \
  && install --directory --owner=65532 --group=65532 \
-      /srv/laurel/config /srv/laurel/data /srv/laurel/models /srv/mlflow
+      /srv/laurel/config /srv/laurel/data /srv/laurel/models /srv/mlflow \
+      /srv/laurel/secrets/roles /srv/laurel/secrets/inference /srv/laurel/secrets/postgres
+
+COPY LICENSE NOTICE /usr/share/doc/laurel/
 
 # The root is read-only when it runs; what libraries want to keep for themselves goes to /tmp, which is memory.
 ENV PATH=/opt/laurel/bin:$PATH \
@@ -85,10 +91,12 @@ FROM base AS inference
 COPY --from=inference-build /opt/laurel /opt/laurel
 
 # Verified models: in a volume they outlive the container, and it starts while MLflow is away.
-ENV INFERENCE__CACHE_FOLDER=/srv/laurel/models
+# The drain is longer than a balancer's checks take to find out: interval x failures.
+ENV INFERENCE__CACHE_FOLDER=/srv/laurel/models \
+    INFERENCE__DRAIN_SECONDS=20
 
 # Alive, not ready: without a champion it waits, and to start it anew would not help.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
   CMD ["python", "-I", "-S", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 18082, timeout=3); c.request('GET', '/health/live'); raise SystemExit(c.getresponse().status != 200)"]
 
 CMD ["laurel", "inference"]
@@ -104,10 +112,11 @@ ENV CONFIG_ROOT=/srv/laurel/config \
     HTTP__WORKER_PORT=18080 \
     HTTP__LISTENER_PORT=18080 \
     API__PORT=18080 \
+    API__DRAIN_SECONDS=20 \
     NOTIFIER__PORT=18080 \
     POLARS_MAX_THREADS=2
 
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
   CMD ["python", "-I", "-S", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 18080, timeout=3); c.request('GET', '/health/live'); raise SystemExit(c.getresponse().status != 200)"]
 
 CMD ["laurel", "worker"]

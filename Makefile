@@ -9,37 +9,56 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := requirements
 
-# A stamp is named by the content of what was installed: a second run starts at once, a changed lock installs anew.
+# A stamp is named by the content of what was installed: a second run starts at once, a changed lock installs again.
 digest = $(shell cat pyproject.toml $(LOCKS)/uv.txt $(LOCKS)/build.txt $(LOCKS)/$(1).txt | cksum | tr ' ' -)
 UV_STAMP := $(VENV)/uv-$(shell cksum < $(LOCKS)/uv.txt | tr ' ' -)
 LOCAL_STAMP := $(VENV)/local-$(call digest,local)
-OLDER_STAMP := $(VENV)/older-$(shell cksum < $(LOCKS)/older-serving.txt | tr ' ' -)
 DEV_STAMP := $(VENV)/dev-$(call digest,dev)
 
 # Progress for a person, silence for a log.
 UV := $(BIN)/uv $(shell [ -t 2 ] || echo --quiet)
 INSTALL := $(UV) pip install --python $(BIN)/python --compile-bytecode
+# Without a terminal to draw on, a line now and then says that it lives. Fetching takes a minute or more.
+ALIVE := [ -t 2 ] || { while sleep 15 </dev/null >/dev/null 2>&1; do echo '  … still installing' >&2; done & \
+  trap "kill $$!" EXIT; }
+# Where it is set, each of the processes that start here would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+# pip knows a variable of its own; all others that download here know SSL_CERT_FILE.
+ifneq ($(SSL_CERT_FILE),)
+export PIP_CERT ?= $(SSL_CERT_FILE)
+endif
+OR_SAY := || { echo 'cannot install: is the network reachable? Behind a proxy set HTTPS_PROXY, and SSL_CERT_FILE to' \
+  'the file (PEM) of the CA that signs what it shows' >&2; exit 1; }
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help demo test soak bench compose lint lock clean
+.PHONY: help demo test soak bench wheel compose lint lock clean
 
 help: ## show this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
 
+# The trap keeps the shell there until the demo has ended: Ctrl-C is an end, and no error.
 demo: $(LOCAL_STAMP) ## start the real servers and a worker, and play a model's life on the Ames house sales
-	@$(BIN)/laurel demo
+	@trap : INT; $(BIN)/laurel demo || [ $$? -eq 130 ]
 
-# Two processes with servers of their own each: most tests wait for somebody else's answer. In the order of their folders
-# the quick ones come last, so that neither process ends long before the other.
-test: lint $(OLDER_STAMP) ## lint, then every test, on the real servers
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Three processes with servers of their own each: most tests wait for somebody else's answer. In the order of their folders
+# the quick ones come last, so that no process ends long before the others.
+test: lint ## lint, then every test, on the real servers
+	@$(BIN)/python -m tests.kit.downloads
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # One process: what is heavy here loads the machine by itself.
-soak: $(OLDER_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (40 minutes)
+soak: $(DEV_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (40 minutes)
+	@$(BIN)/python -m tests.kit.downloads
 	@$(BIN)/pytest -m soak --timeout=3600
 
 bench: $(DEV_STAMP) ## measure, side by side with a bare script
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m bench
+
+# Built from nothing: setuptools would take along what stands in build/ from before.
+wheel: $(LOCAL_STAMP) ## build dist/laurel_lifecycle-….whl, to install elsewhere
+	@rm -rf build
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
 
 compose: $(DEV_STAMP) ## build the image and prove the whole path in containers (needs a Docker engine)
 	@$(BIN)/pytest --timeout=1800 tests/compose/whole_path.py
@@ -50,7 +69,7 @@ lint: $(DEV_STAMP) ## ruff, mypy and the import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-lock: $(UV_STAMP) ## resolve the dependencies anew (UPGRADE=1: to the newest versions)
+lock: $(UV_STAMP) ## resolve the dependencies again (UPGRADE=1: to the newest versions)
 	@echo uv | $(COMPILE) $(if $(UPGRADE),--upgrade) --no-annotate --output-file $(LOCKS)/uv.txt -
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra local --extra dev --output-file $(LOCKS)/dev.txt pyproject.toml
 	@$(COMPILE) --extra local --constraints $(LOCKS)/dev.txt --output-file $(LOCKS)/local.txt pyproject.toml
@@ -72,23 +91,19 @@ $(UV_STAMP): $(LOCKS)/uv.txt
 	       'name another one: make PYTHON=python3.12 ...' >&2; exit 1; }
 	@echo 'making the environment in $(VENV)'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(LOCKS)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	  -r $(LOCKS)/uv.txt $(OR_SAY)
 	@rm -f $(VENV)/uv-*
 	@touch $@
 
 # What is built from source is built by the hashed setuptools that stands in the environment, not by a fetched one.
 $(LOCAL_STAMP) $(DEV_STAMP): $(UV_STAMP)
-	@echo 'installing what $(LOCKS)/$(LOCK) names'
-	@$(INSTALL) --require-hashes -r $(LOCKS)/build.txt
-	@$(INSTALL) --require-hashes --no-build-isolation -r $(LOCKS)/$(LOCK)
+	@echo 'installing what $(LOCKS)/$(LOCK) names: some 200 packages, 1.5 GB on disk, minutes at the first time'
+	@$(INSTALL) --require-hashes -r $(LOCKS)/build.txt $(OR_SAY)
+	@$(ALIVE); $(INSTALL) --require-hashes --no-build-isolation -r $(LOCKS)/$(LOCK) $(OR_SAY)
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/local-* $(VENV)/dev-*
 	@touch $(STAMPS)
-
-# An environment as a platform's own inference image has it, for the tests that load models there.
-$(OLDER_STAMP): $(DEV_STAMP)
-	@$(BIN)/python -m tests.older_serving
-	@touch $@
 
 $(LOCAL_STAMP): LOCK := local.txt
 $(LOCAL_STAMP): STAMPS := $(LOCAL_STAMP)

@@ -1,20 +1,32 @@
 """Addresses in settings: read strictly, and never repeated in a message, since one may hold a password."""
 
 import ipaddress
-import json
 import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
-# Where clouds tell a machine its own credentials; besides these, every link-local address.
+from domain.strict_json import parse_json
+
+# Where clouds tell a machine its own credentials; and every link-local address.
 _METADATA_HOSTS: Final = frozenset({"metadata.google.internal", "metadata.goog", "metadata"})
 _METADATA_ADDRESSES: Final = frozenset({"fd00:ec2::254", "100.100.100.200", "168.63.129.16"})
 _POSTGRESQL: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _LARGEST_PORT: Final = 65535
+
+
+def words_of(value: object) -> object:
+    """Read a list of words separated by commas; what is no text stays as it is."""
+    return words_in(value) if isinstance(value, str) else value
+
+
+def words_in(text: str) -> list[str]:
+    """The words of a list separated by commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _parts_of(url: str) -> SplitResult:
@@ -25,7 +37,7 @@ def _parts_of(url: str) -> SplitResult:
     except ValueError:
         readable = False
     if not readable:
-        raise ValueError("cannot be read as an address; percent-encode what is special in it")
+        raise ValueError("cannot be read as an address; percent-encode its special characters")
     return parts
 
 
@@ -63,16 +75,20 @@ def _literal_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address
     return address.ipv4_mapped or address
 
 
-def _one_or_many(value: Any) -> Any:
-    """Read one address, or a JSON list of them."""
-    if not isinstance(value, str):
-        return value
-    if not value.lstrip().startswith("["):
-        return (value,)
-    try:
-        return json.loads(value)
-    except ValueError:
-        raise ValueError("must be one address, or a JSON list of addresses") from None
+def json_list_or(words: Callable[[str], object], wanted: str) -> BeforeValidator:
+    """Read a JSON list, or what `words` makes of another text; `wanted` says what it must be."""
+
+    def read(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if not value.lstrip().startswith("["):
+            return words(value)
+        try:
+            return parse_json(value)
+        except ValueError:
+            raise ValueError(f"must be {wanted}") from None
+
+    return BeforeValidator(read)
 
 
 def _bootstrap_servers(value: str) -> str:
@@ -110,7 +126,11 @@ def _remote_url(value: str) -> str:
 # Runs remember where their files are, and another process may stand elsewhere.
 Folder = Annotated[Path, AfterValidator(Path.absolute)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
-HttpUrls = Annotated[tuple[HttpUrl, ...], NoDecode, BeforeValidator(_one_or_many)]
+HttpUrls = Annotated[
+    tuple[HttpUrl, ...],
+    NoDecode,
+    json_list_or(lambda address: (address,), "one address, or a JSON list of addresses"),
+]
 BootstrapServers = Annotated[str, AfterValidator(_bootstrap_servers)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 RemoteUrl = Annotated[str, AfterValidator(_remote_url)]

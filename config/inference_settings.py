@@ -3,37 +3,24 @@
 Names that other roles have too mean the same here.
 """
 
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from config.addresses import Folder, HttpUrl
+from config.addresses import Folder, HttpUrl, json_list_or, words_in
+from config.entrance_settings import EntranceSettings
 from config.setting_groups import GROUP, LogSettings, MlflowSettings
 from config.settings import Group, ModelName
-
-
-def _names(value: Any) -> Any:
-    """Read names separated by commas, or a JSON list of them."""
-    if not isinstance(value, str):
-        return value
-    if not value.lstrip().startswith("["):
-        return [name.strip() for name in value.split(",") if name.strip()]
-    try:
-        return json.loads(value)
-    except ValueError:
-        raise ValueError("must be names separated by commas, or a JSON list of names") from None
-
 
 TypeNames = Annotated[
     tuple[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")], ...],
     NoDecode,
-    BeforeValidator(_names),
+    json_list_or(words_in, "names separated by commas, or a JSON list of names"),
 ]
 
 
-class InferenceGroup(BaseModel):
+class InferenceGroup(EntranceSettings):
     """How the inference service listens, answers and loads."""
 
     model_config = GROUP
@@ -41,9 +28,9 @@ class InferenceGroup(BaseModel):
     host: str = Field(default="127.0.0.1", min_length=1, description="address to bind to")
     port: int = Field(default=18082, ge=0, le=65535, description="port of all its pages; 0: any free port")
     unknown_fields: Literal["ignore", "refuse"] = Field(
-        default="ignore", description="what becomes of fields that are no feature of the model"
+        default="ignore", description="what to do with fields that are not features of the model"
     )
-    max_rows: PositiveInt = Field(default=10_000, le=1_000_000, description="most rows of one request")
+    max_rows: PositiveInt = Field(default=10_000, le=1_000_000, description="maximum rows of one request")
     max_body_bytes: PositiveInt = Field(
         default=16 * 1024 * 1024, le=1024**3, description="largest request that is read"
     )
@@ -51,10 +38,10 @@ class InferenceGroup(BaseModel):
         default=None, description="where verified models are kept; default: laurel in the user's cache"
     )
     verification_key_file: Folder | None = Field(
-        default=None, description="public key (PEM); with it a model without a good signature is refused"
+        default=None, description="public key (PEM); with it a model without a valid signature is refused"
     )
     trusted_types: TypeNames = Field(
-        default=(), description="types that a model may hold besides those of Laurel's own pipelines"
+        default=(), description="types that a model may hold in addition to those of Laurel's own pipelines"
     )
     grace_seconds: PositiveFloat = Field(
         default=20.0, le=600, description="time that requests in hand have to end after SIGTERM"
@@ -82,7 +69,7 @@ class InferenceSettings(BaseSettings):
     inference_internal_token: SecretStr | None = Field(
         default=None,
         min_length=1,
-        description="bearer token that all but /health and /metrics ask for; without one /reload is closed",
+        description="bearer token for all pages but /health and /metrics; without one /reload is closed",
     )
     inference: Group[InferenceGroup] = InferenceGroup()
     mlflow: Group[MlflowSettings] = MlflowSettings()

@@ -16,6 +16,7 @@ from pydantic import (
 
 from config.addresses import Folder, RemoteUrl
 from config.tls_settings import TlsSettings
+from domain.metrics import DEFAULT_METRIC, GateMetric, gate_metrics
 
 # What two fields contradict each other in is judged at the later one: no fault hides another.
 GROUP = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
@@ -34,9 +35,7 @@ class WorkerSettings(BaseModel):
         pattern=r"^[A-Za-z0-9._-]+$",  # Kafka takes it as a member's name
         description="stable name of this worker; default: host name",
     )
-    lifecycles_at_once: PositiveInt = Field(
-        default=1, le=64, description="runs that one worker carries side by side"
-    )
+    lifecycles_at_once: PositiveInt = Field(default=1, le=64, description="concurrent runs of one worker")
     lease_seconds: PositiveFloat = Field(
         default=30.0, le=3600, description="a silent worker's runs are taken over after this"
     )
@@ -47,14 +46,14 @@ class WorkerSettings(BaseModel):
         default=2.0, le=3600, description="first pause before a step is tried again; doubles"
     )
     retry_seconds_max: PositiveFloat = Field(
-        default=60.0, le=86400, validate_default=True, description="longest pause between two tries"
+        default=60.0, le=86400, validate_default=True, description="maximum pause between two tries"
     )
     wait_budget_seconds: PositiveFloat = Field(
         default=21600.0, description="how long a run waits for a service before it fails"
     )
     grace_seconds: PositiveFloat = Field(default=20.0, le=600, description="time to end in after SIGTERM")
     reconcile_seconds: PositiveFloat = Field(
-        default=10.0, le=3600, description="pause between two looks at alias, defaults and the master's rows"
+        default=10.0, le=3600, description="interval between checks of alias, defaults and the master's rows"
     )
     keep_run_folders: PositiveInt = Field(
         default=20, description="ended runs whose folders below DATA_ROOT/runs are kept"
@@ -75,9 +74,11 @@ class ChildSettings(BaseModel):
 
     threads: PositiveInt = Field(default=1, le=256, description="OpenMP and BLAS threads of a fit")
     polars_threads: PositiveInt = Field(default=2, le=256, description="threads of a split")
-    step_timeout_seconds: PositiveFloat = Field(default=3600.0, description="longest time of one heavy task")
+    step_timeout_seconds: PositiveFloat = Field(
+        default=3600.0, description="maximum duration of one heavy task"
+    )
     memory_megabytes: PositiveInt = Field(
-        default=8192, description="most memory of one child and its descendants"
+        default=8192, description="maximum memory of one child and its descendants"
     )
     seed: int = Field(
         default=42, ge=0, le=2**32 - 1, description="seed of every fit that does not set its own"
@@ -90,7 +91,7 @@ class KafkaSettings(TlsSettings):
     model_config = GROUP
 
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT", description="as the broker's listener asks for"
+        default="PLAINTEXT", description="as the broker's listener requires"
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         default=None, validate_default=True, description="with SASL_…"
@@ -98,14 +99,14 @@ class KafkaSettings(TlsSettings):
     sasl_username: str | None = Field(default=None, validate_default=True, description="with SASL_…")
     sasl_password: SecretStr | None = Field(default=None, validate_default=True, description="with SASL_…")
     partitions: PositiveInt = Field(
-        default=3, le=1000, description="of topics that `laurel topics ensure` makes"
+        default=3, le=1000, description="of topics that `laurel topics ensure` creates"
     )
     replication_factor: PositiveInt = Field(default=1, le=9, description="likewise; 3 in production")
     session_timeout_seconds: PositiveFloat = Field(
         default=10.0, description="a silent consumer leaves its group after this"
     )
     max_poll_interval_seconds: PositiveFloat = Field(
-        default=300.0, validate_default=True, description="longest pause between two polls"
+        default=300.0, validate_default=True, description="maximum pause between two polls"
     )
     max_request_bytes: PositiveInt = Field(default=262_144, description="largest request that is read")
     max_event_bytes: PositiveInt = Field(default=900_000, description="largest event that is announced")
@@ -136,10 +137,10 @@ class MlflowSettings(TlsSettings):
 
     model_config = GROUP
 
-    username: str | None = Field(default=None, description="HTTP Basic user, if the server asks for one")
+    username: str | None = Field(default=None, description="HTTP Basic user, if the server requires one")
     password: SecretStr | None = Field(default=None, validate_default=True, description="HTTP Basic password")
     token: SecretStr | None = Field(default=None, description="bearer token, instead of user and password")
-    timeout_seconds: PositiveFloat = Field(default=8.0, le=20, description="longest wait for one answer")
+    timeout_seconds: PositiveFloat = Field(default=8.0, le=20, description="maximum wait for one answer")
     alias: str = Field(
         default="prod", min_length=1, max_length=100, description="the alias that production reads"
     )
@@ -165,11 +166,11 @@ class MlflowSettings(TlsSettings):
     @classmethod
     def _one_way_in(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if token is not None and info.data.get("username") is not None:
-            raise ValueError("is set beside MLFLOW__USERNAME: give one of the two")
+            raise ValueError("is set as well as MLFLOW__USERNAME: give one of the two")
         return token
 
     def for_client(self) -> dict[str, Any]:
-        """What a client of MLflow needs besides its address, by name; secrets in the clear."""
+        """What a client of MLflow needs in addition to its address, by name; secrets in the clear."""
         return {
             "username": self.username,
             "password": self.password.get_secret_value() if self.password else None,
@@ -196,12 +197,12 @@ class ReloadSettings(TlsSettings):
     model_config = GROUP
 
     look_seconds: PositiveFloat = Field(
-        default=15.0, le=3600, description="pause between two looks at all inference servers"
+        default=15.0, le=3600, description="interval between checks of all inference servers"
     )
     try_seconds: PositiveFloat = Field(
-        default=20.0, le=600, description="longest time for one server to follow, over all tries"
+        default=20.0, le=600, description="maximum time for one server to follow, over all tries"
     )
-    tries: PositiveInt = Field(default=5, le=100, description="how often one server is asked in that time")
+    tries: PositiveInt = Field(default=5, le=100, description="how often one server is tried in that time")
 
 
 class SigningSettings(BaseModel):
@@ -219,11 +220,13 @@ class GateSettings(BaseModel):
 
     model_config = GROUP
 
-    metric: Literal["rmsle", "mae"] = Field(
-        default="rmsle", description="judged on the reference set; lower is better"
+    metric: GateMetric = Field(
+        default=DEFAULT_METRIC,
+        description="judged on the reference set; lower is better",
+        examples=list(gate_metrics()),
     )
     minimum_effect: float = Field(
-        default=0.0, ge=0, allow_inf_nan=False, description="gain that is not enough yet"
+        default=0.0, ge=0, allow_inf_nan=False, description="minimum gain required for promotion (exclusive)"
     )
 
 
@@ -247,7 +250,7 @@ class LogSettings(BaseModel):
     model_config = GROUP
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="least level that is written"
+        default="INFO", description="lowest level that is written"
     )
     format: Literal["json", "console"] = Field(
         default="json", description="json for machines, console for people"

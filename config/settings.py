@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from config.addresses import BootstrapServers, DatabaseUrl, Folder, HttpUrl, HttpUrls, password_in
-from config.door_settings import ApiSettings, NotifierSettings
+from config.gateway_settings import ApiSettings, NotifierSettings
 from config.setting_groups import (
     ChildSettings,
     DvcSettings,
@@ -26,7 +26,7 @@ from config.setting_groups import (
 T = TypeVar("T")
 
 
-def _in_parts(value: Any) -> Any:
+def _in_parts(value: object) -> object:
     if isinstance(value, str):
         raise ValueError("is a group: set its members one by one, as in WORKER__LEASE_SECONDS")  # noqa: TRY004 - pydantic's
     return value
@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         default="construction_cost", min_length=1, max_length=256, description="experiment of every run"
     )
     mlflow_model_name: ModelName = Field(
-        default="construction_cost_model", description="the registered model that this deployment looks after"
+        default="construction_cost_model", description="the registered model that this deployment manages"
     )
     inference_api_url: HttpUrls = Field(
         default=(), description="inference servers to reload, one address or a JSON list"

@@ -9,13 +9,13 @@ class TlsSettings(BaseModel):
     """Whom the group's connections trust, and who they are."""
 
     ca_file: Folder | None = Field(
-        default=None, description="certificates (PEM) to trust besides the system's, with TLS"
+        default=None, description="further certificates (PEM) to trust with TLS, beyond the system's"
     )
     client_cert_file: Folder | None = Field(
-        default=None, description="certificate (PEM) to show a server that asks for one"
+        default=None, description="certificate (PEM) for a server that requires one"
     )
     client_key_file: Folder | None = Field(
-        default=None, description="its private key (PEM, no passphrase), unless it stands in the same file"
+        default=None, description="its private key (PEM, no passphrase), unless it is in the same file"
     )
 
     @field_validator("client_key_file")

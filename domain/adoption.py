@@ -9,7 +9,7 @@ from domain.values import Sha256, Value
 from domain.version_triple import VersionTriple
 
 
-class Standing(StrEnum):
+class FindingStatus(StrEnum):
     """What a found thing is to the records."""
 
     NEW = "new"  # would be recorded
@@ -38,7 +38,7 @@ class JudgedFile(Value):
     """A found file beside the record of its first use; `why` is a sentence for a person."""
 
     found: FoundFile
-    standing: Standing
+    status: FindingStatus
     why: str = ""
 
 
@@ -65,7 +65,7 @@ class JudgedChampion(Value):
     """Today's champion beside the ledger; the notes say what will come of its being adopted."""
 
     found: FoundChampion | None
-    standing: Standing
+    status: FindingStatus
     why: str
     notes: tuple[str, ...] = ()
 
@@ -104,12 +104,14 @@ def judge_file(found: FoundFile, known: str | None) -> JudgedFile:
         now = f"is now {found.sha256}" if found.sha256 else "cannot be read now"
         why = (
             f"its sha256 was {known} at its first use, and {now}; "
-            "restore the file, or give the new content a version of its own"
+            "restore the file, or give the new content its own version"
         )
-        return JudgedFile(found=found, standing=Standing.DIFFERS, why="; ".join([why, *found.faults]))
+        return JudgedFile(found=found, status=FindingStatus.DIFFERS, why="; ".join([why, *found.faults]))
     if found.faults:
-        return JudgedFile(found=found, standing=Standing.UNUSABLE, why="; ".join(found.faults))
-    return JudgedFile(found=found, standing=Standing.NEW if known is None else Standing.KEPT, why=found.note)
+        return JudgedFile(found=found, status=FindingStatus.UNUSABLE, why="; ".join(found.faults))
+    return JudgedFile(
+        found=found, status=FindingStatus.NEW if known is None else FindingStatus.KEPT, why=found.note
+    )
 
 
 def judge_champion(
@@ -119,22 +121,22 @@ def judge_champion(
     if head is not None:
         why = f"generation {head.generation} is version {head.version} ({head.cause.value})"
         notes = tuple(_beside_the_head(found, head, alias))
-        return JudgedChampion(found=found, standing=Standing.KEPT, why=why, notes=notes)
+        return JudgedChampion(found=found, status=FindingStatus.KEPT, why=why, notes=notes)
     if found is None:
         why = (
             f"the alias {alias!r} does not exist, so there is no champion; "
             "the first model that passes the gate will be generation 1"
         )
-        return JudgedChampion(found=None, standing=Standing.NONE, why=why)
+        return JudgedChampion(found=None, status=FindingStatus.NONE, why=why)
     if found.problem is not None:
         why = (
             f"the alias {alias!r} names version {found.version}, which cannot be used: {found.problem}; "
-            f"point the alias at a version that is whole, or delete the alias, then run this again"
+            f"point the alias at a complete version, or delete the alias, then run this again"
         )
-        return JudgedChampion(found=found, standing=Standing.UNUSABLE, why=why)
+        return JudgedChampion(found=found, status=FindingStatus.UNUSABLE, why=why)
     why = f"version {found.version} as generation 1"
     notes = (*_foreign_notes(found, allow_foreign=allow_foreign), *_field_notes(found))
-    return JudgedChampion(found=found, standing=Standing.NEW, why=why, notes=notes)
+    return JudgedChampion(found=found, status=FindingStatus.NEW, why=why, notes=notes)
 
 
 def _beside_the_head(found: FoundChampion | None, head: LedgerEntry, alias: str) -> Sequence[str]:
@@ -143,7 +145,7 @@ def _beside_the_head(found: FoundChampion | None, head: LedgerEntry, alias: str)
     if found.version == head.version:
         return []
     differs = f"the alias {alias!r} names version {found.version}"
-    return [f"{differs}: a running worker tells why, and records an override if a person moved it"]
+    return [f"{differs}: a running worker says why, and records an override if a person moved it"]
 
 
 def _foreign_notes(found: FoundChampion, *, allow_foreign: bool) -> Sequence[str]:
@@ -159,11 +161,11 @@ def _foreign_notes(found: FoundChampion, *, allow_foreign: bool) -> Sequence[str
 def _field_notes(found: FoundChampion) -> Sequence[str]:
     notes = []
     if found.lacks:
-        notes.append(f"its run lacks {', '.join(found.lacks)}: it is adopted as it is, the defaults stay")
+        notes.append(f"its run lacks {', '.join(found.lacks)}: it is adopted unchanged, the defaults stay")
     if found.triple is not None:
         said = ", ".join(f"{name} {value}" for name, value in found.triple.model_dump().items())
-        notes.append(f"its run has {said}: a worker lets active_config.yaml follow")
+        notes.append(f"its run has {said}: a worker writes them into active_config.yaml")
     if found.name != "model":
         named = f"its artifact is named {found.name!r}, not 'model'"
-        notes.append(f"{named}: runs:/<id>/model does not resolve, the version itself does")
+        notes.append(f"{named}: runs:/<id>/model does not resolve, but the version itself does")
     return notes

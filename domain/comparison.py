@@ -1,13 +1,16 @@
 """Two models beside their scores: whether they are the same, and what the champion had seen before."""
 
-from typing import Final
+from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING, Final
 
-from domain.metrics import Floats
+from domain.metrics import GateMetric
 from domain.run_warnings import RunWarning
 from domain.score import Score
 from domain.values import Value
+
+if TYPE_CHECKING:
+    from domain.arrays import Floats
 
 # Predictions that differ by less are one number: sums of products may be added up in another order.
 SAME_RELATIVE: Final = 1e-9
@@ -16,7 +19,9 @@ _SAME_RMSLE: Final = 2 * SAME_RELATIVE
 
 
 class Compared(Value):
-    """What the gate is told beside the scores; `generation` is the champion's, None without one.
+    """What the gate gets in addition to the scores; `generation` is the champion's, None without one.
+
+    `version` is the champion's too; both are known of one that cannot be judged. `metric` is what decides.
 
     `targets_below_zero` counts rows of the reference. `champion_trained_rows` says how many of the
     `reference_rows` the champion was trained on, None when nobody knows. `rows_without_effect` is None unless
@@ -24,6 +29,8 @@ class Compared(Value):
     """
 
     generation: int | None = None
+    version: int | None = None
+    metric: GateMetric | None = None
     reference_rows: int = 0
     targets_below_zero: int = 0
     same_predictions: bool = False
@@ -36,7 +43,9 @@ NOTHING_COMPARED: Final = Compared()
 
 
 def same_predictions(one: Floats, other: Floats) -> bool:
-    """True when every prediction agrees with the other's; what is no number agrees with nothing."""
+    """True when every prediction agrees with the other's; NaN agrees with nothing."""
+    import numpy as np  # noqa: PLC0415 - commands that only tell of verdicts do without it
+
     return bool(np.isclose(one, other, rtol=SAME_RELATIVE, atol=0.0).all())
 
 

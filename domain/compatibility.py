@@ -1,7 +1,7 @@
 """Do contract, split and features fit together? Pure; all faults at once.
 
-Each fault names the file by family and version (`splits/v3.yaml`) and the dotted place in it, so that whoever
-read the file can add the line.
+Each fault names the file by family and version (`splits/v3.yaml`) and the dotted place in it, so that the
+reader of the file can add the line.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,14 +11,14 @@ from domain.data_contract import ColumnRule, ColumnType, DataContract
 from domain.faults import Fault
 from domain.feature_schema import CategoricalSpec, FeatureSchema, FeatureSpec, NumericSpec
 from domain.resolved_config import ResolvedConfig
-from domain.split_rules import GeographicSplit, HashSplit, SplitRules
+from domain.split_rule import SplitRule
 
 # Column types by name, as an engine reports them; a type outside of the contract's words is named as it is.
 MasterColumns = Mapping[str, str]
 
 
 def compatibility_faults(
-    contract: DataContract, split: SplitRules | None, features: FeatureSchema | None
+    contract: DataContract, split: SplitRule | None, features: FeatureSchema | None
 ) -> list[Fault]:
     """Everything that does not fit; a part that could not be read (None) is left out.
 
@@ -46,7 +46,7 @@ def master_faults(config: ResolvedConfig, master: MasterColumns) -> list[Fault]:
         if found is None:
             faults.append(_column_fault("column_missing", name, "the master has no such column", rule.type))
         elif found not in _STANDS_FOR[rule.type]:
-            message = f"the master holds {found} there, the contract says {rule.type}"
+            message = f"the master has {found} there, the contract says {rule.type}"
             faults.append(_column_fault("column_type", name, message, rule.type))
     return faults
 
@@ -68,8 +68,8 @@ def _column_fault(code: str, name: str, message: str, allowed: str) -> Fault:
     return Fault(code=code, field=name, message=f"{name}: {message}", allowed=allowed)
 
 
-def _split_faults(contract: DataContract, split: SplitRules) -> Iterator[Fault]:
-    file = f"splits/v{split.version}.yaml"
+def _split_faults(contract: DataContract, split: SplitRule) -> Iterator[Fault]:
+    file = split.file
     for field, name in _split_columns(split):
         if name not in contract.columns:
             yield _no_column(file, field, name, contract)
@@ -79,49 +79,13 @@ def _split_faults(contract: DataContract, split: SplitRules) -> Iterator[Fault]:
         yield Fault(
             code="bad_config", field="periodic_column", message=message, allowed="int, float", file=file
         )
-    if isinstance(split, GeographicSplit) and split.geographic_column in contract.columns:
-        yield from _locality_faults(file, split, contract.columns[split.geographic_column])
-    if isinstance(split, HashSplit):
-        yield from _hash_faults(file, split, contract)
+    yield from split.faults(contract)
 
 
-def _split_columns(split: SplitRules) -> Iterator[tuple[str, str]]:
-    if isinstance(split, GeographicSplit):
-        yield "geographic_column", split.geographic_column
-    if isinstance(split, HashSplit):
-        yield from ((f"key_columns.{place}", name) for place, name in enumerate(split.key_columns))
+def _split_columns(split: SplitRule) -> Iterator[tuple[str, str]]:
+    yield from split.named_columns
     if split.periodic_column is not None:
         yield "periodic_column", split.periodic_column
-
-
-def _locality_faults(file: str, split: GeographicSplit, rule: ColumnRule) -> Iterator[Fault]:
-    if rule.type == "float":
-        message = f"{split.geographic_column} is type: float; localities are text or integers"
-        yield Fault(code="bad_config", field="geographic_column", message=message, file=file)
-        return
-    wanted = str if rule.type == "string" else int
-    for place, locality in enumerate(split.test_localities):
-        field = f"test_localities.{place}"
-        if not isinstance(locality, wanted):
-            message = f"{locality!r} can not stand in {split.geographic_column}, which is type: {rule.type}"
-            yield Fault(code="bad_config", field=field, message=message, file=file)
-        elif rule.allowed_values is not None and locality not in rule.allowed_values:
-            message = f"{locality!r} is not among the allowed values of {split.geographic_column}"
-            yield Fault(code="bad_config", field=field, message=message, file=file)
-
-
-def _hash_faults(file: str, split: HashSplit, contract: DataContract) -> Iterator[Fault]:
-    for place, name in enumerate(split.key_columns):
-        rule = contract.columns.get(name)
-        if rule is None:
-            continue
-        field = f"key_columns.{place}"
-        if rule.type == "float":
-            message = f"{name} is type: float; a key that is hashed is text or an integer"
-            yield Fault(code="bad_config", field=field, message=message, file=file)
-        if name not in contract.never_null:
-            message = f"{name} may be null in data contract {contract.version}; a key that is hashed may not"
-            yield Fault(code="bad_config", field=field, message=message, file=file)
 
 
 def _feature_faults(contract: DataContract, features: FeatureSchema) -> Iterator[Fault]:
@@ -146,12 +110,12 @@ def _feature_faults(contract: DataContract, features: FeatureSchema) -> Iterator
 def _name_faults(file: str, features: FeatureSchema) -> Iterator[Fault]:
     for name in features.tabular_features:
         if odd := _odd_name(name):
-            message = f"the feature {name!r} has {odd}, with which no model could be served"
+            message = f"the feature {name!r} has {odd}, and no model could be served with it"
             yield Fault(
                 code="bad_config",
                 field=f"tabular_features.{name}",
                 message=message,
-                allowed="a name that can be read; rename the column in master and data contract",
+                allowed="a readable name; rename the column in master and data contract",
                 file=file,
             )
 
@@ -161,7 +125,7 @@ def _odd_name(name: str) -> str | None:
     if not name:
         return "an empty name"  # scikit-learn takes it for no column at all
     if not any(sign.isprintable() and not sign.isspace() for sign in name):
-        return "a name without a visible sign"
+        return "a name without a visible character"
     if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in name):
         return "a name with a NUL or half a surrogate pair"
     return None
@@ -182,7 +146,7 @@ def _unfit(contract: DataContract, name: str, rule: ColumnRule, spec: FeatureSpe
     return None
 
 
-def _pair_faults(split: SplitRules, features: FeatureSchema) -> Iterator[Fault]:
+def _pair_faults(split: SplitRule, features: FeatureSchema) -> Iterator[Fault]:
     if split.data_contract != features.data_contract:
         message = (
             f"features {features.version} are made for data contract {features.data_contract}, "

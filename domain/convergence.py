@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from domain.ledger import LedgerEntry
 from domain.values import Value
@@ -20,11 +20,11 @@ class Replica(Value):
 
     @property
     def name(self) -> str:
-        """The URL, and behind '#' the address that its host name was resolved to."""
+        """The URL, and after '#' the address that its host name was resolved to."""
         return f"{self.url}#{self.address}" if self.address else self.url
 
 
-class Wanted(Value):
+class RolloutTarget(Value):
     """What every replica should serve. `promotion_id` is the id of the `model.promoted` that says so.
 
     `digest` seals the model's files; None where the ledger does not know it.
@@ -48,6 +48,37 @@ class Served(Value):
     stale: bool = False
 
 
+class ServedForm(BaseModel):
+    """What a replica serves, in the form that all of Laurel has for it."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    served_version: int | None = Field(None, description="The registered version that it serves.")
+    served_generation: int | None = Field(None, description="Its generation; null where it knows none.")
+    mlflow_run_id: str | None = Field(None, description="The MLflow run that trained it.")
+
+
+class ReplicaForm(ServedForm):
+    """One replica, and what it serves."""
+
+    replica: str = Field(description="Its name: its url, and its address where the url stands for several.")
+    url: str = Field(description="The configured address of the inference server.")
+    address: str | None = Field(description="Its IP address; null where its name has none.")
+
+    @classmethod
+    def of(cls, replica: Replica, served: Served | None, **more: object) -> Self:
+        """Put a look into it. `more` are a subclass's fields."""
+        fields = {
+            "replica": replica.name,
+            "url": replica.url,
+            "address": replica.address,
+            "served_version": served and served.version,
+            "served_generation": served and served.generation,
+            "mlflow_run_id": served and served.run_id,
+        }
+        return cls.model_validate(fields | more)
+
+
 ProblemReason = Literal[
     "unresolved",  # the name has no address
     "unreachable",  # no connection, or it broke
@@ -56,6 +87,7 @@ ProblemReason = Literal[
     "bad_answer",  # an answer, but none that we understand
     "no_model",  # it answers, and has no model yet
     "reload_refused",  # it says why it does not load
+    "unloadable_model",  # no process can load the champion: it goes on with what it has
     "conflict",  # it serves a later generation than it was asked for, or the alias has not followed yet
     "not_served",  # it said that it reloaded, or nothing, and serves something else
 ]
@@ -68,7 +100,7 @@ class Problem(Value):
     detail: str
 
 
-class Standing(StrEnum):
+class ReplicaState(StrEnum):
     """What a replica's answer comes to."""
 
     SERVING = "serving"
@@ -81,29 +113,29 @@ class Standing(StrEnum):
     UNREACHABLE = "unreachable"
 
 
-class Sight(Value):
+class ReplicaObservation(Value):
     """One look at a replica: what it serves, or the problem; both, when it serves something else."""
 
     served: Served | None = None
     problem: Problem | None = None
 
-    def serves(self, wanted: Wanted) -> bool:
+    def serves(self, wanted: RolloutTarget) -> bool:
         """True when that is what every replica should serve."""
         served = self.served
         if served is None or served.version != wanted.version or self.is_of_other_files(wanted):
             return False
         return served.generation in {None, wanted.generation}
 
-    def is_of_other_files(self, wanted: Wanted) -> bool:
+    def is_of_other_files(self, wanted: RolloutTarget) -> bool:
         """True when both sides know the digest, and it differs: a restored registry uses numbers again."""
         served = self.served.digest if self.served else None
         return None not in {served, wanted.digest} and served != wanted.digest
 
-    def is_ahead_of(self, wanted: Wanted) -> bool:
+    def is_ahead_of(self, wanted: RolloutTarget) -> bool:
         """True when it serves a later generation than is wanted."""
         return self.served is not None and (self.served.generation or 0) > wanted.generation
 
-    def why_not(self, wanted: Wanted) -> Problem:
+    def why_not(self, wanted: RolloutTarget) -> Problem:
         """Why it does not serve that, if nothing else is known then what it serves instead."""
         if self.problem is not None:
             return self.problem
@@ -124,22 +156,22 @@ class Sight(Value):
 _SILENT: Final = frozenset({"unresolved", "unreachable", "no_answer"})
 
 
-def standing(sight: Sight, wanted: Wanted | None) -> Standing:
-    """Put a look into one word; without a champion, whoever has a model is behind nothing."""
-    served = sight.served
+def replica_state(observation: ReplicaObservation, wanted: RolloutTarget | None) -> ReplicaState:
+    """Put a look into one word; without a champion, no replica that has a model is behind."""
+    served = observation.served
     if served is None:
-        return Standing.UNKNOWN if sight.answered else Standing.UNREACHABLE
+        return ReplicaState.UNKNOWN if observation.answered else ReplicaState.UNREACHABLE
     if served.version is None:
-        return Standing.NO_MODEL
-    if wanted is None or sight.serves(wanted):
+        return ReplicaState.NO_MODEL
+    if wanted is None or observation.serves(wanted):
         return _of_a_server_in_place(served)
-    return Standing.AHEAD if sight.is_ahead_of(wanted) else Standing.BEHIND
+    return ReplicaState.AHEAD if observation.is_ahead_of(wanted) else ReplicaState.BEHIND
 
 
-def _of_a_server_in_place(served: Served) -> Standing:
+def _of_a_server_in_place(served: Served) -> ReplicaState:
     if served.stale:
-        return Standing.STALE
-    return Standing.NO_GENERATION if served.generation is None else Standing.SERVING
+        return ReplicaState.STALE
+    return ReplicaState.NO_GENERATION if served.generation is None else ReplicaState.SERVING
 
 
 def lag(served: Served | None, entries: Sequence[LedgerEntry]) -> int | None:

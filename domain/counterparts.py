@@ -14,10 +14,11 @@ from domain.ledger import Cause, LedgerEntry
 from domain.models import RegisteredVersion
 from domain.values import Sha256, Value
 
+ALL_AGREE: Final = "registry and topic agree with the ledger"
 _ACCEPT: Final = "`laurel ledger accept --reason …`"
 _WAY_OUT: Final = (
     "If a backup was restored, restore the other side to the same moment too; "
-    f"else {_ACCEPT} goes on above every number that was used"
+    f"else {_ACCEPT} continues above every number that was used"
 )
 
 
@@ -68,6 +69,9 @@ class Agreement(StrEnum):
     LEDGER_BROKEN = "ledger_broken"
 
 
+FITS: Final = frozenset({Agreement.OK, Agreement.NOT_ANCHORED})
+
+
 class Comparison(Value):
     """The first thing that does not fit, as a sentence with its way out, and the numbers it is about.
 
@@ -84,7 +88,7 @@ class Comparison(Value):
     @property
     def fits(self) -> bool:
         """True when something may be appended."""
-        return self.agreement in {Agreement.OK, Agreement.NOT_ANCHORED}
+        return self.agreement in FITS
 
 
 def compare(said: Counterparts) -> Comparison:
@@ -95,7 +99,7 @@ def compare(said: Counterparts) -> Comparison:
     if said.announced is None:
         message = "model.promoted holds no announcement of this model, so the ledger is not anchored there"
         return _found(said, Agreement.NOT_ANCHORED, message, 0)
-    message = f"generation {said.generation}: registry and topic agree with the ledger"
+    message = f"generation {said.generation}: {ALL_AGREE}"
     return _found(said, Agreement.OK, message, said.announced.generation)
 
 
@@ -126,7 +130,7 @@ def _another_ledger(said: Counterparts) -> Iterator[Comparison]:
             message = (
                 f"{what} belongs to the ledger {owner} (generation {seen} was announced), and this database "
                 f"holds the ledger {said.ledger_id}, whose head is generation {said.generation}: another "
-                "deployment looks after this model. Set another MLFLOW_MODEL_NAME, or that deployment's "
+                "deployment manages this model. Set another MLFLOW_MODEL_NAME, or that deployment's "
                 f"DATABASE_URL; if that database is lost, {_ACCEPT} takes the model over"
             )
             yield _found(said, Agreement.ANOTHER_LEDGER, message, seen)
@@ -137,7 +141,7 @@ def _broken(said: Counterparts) -> Iterator[Comparison]:
         message = (
             f"the promotion ledger is broken at generation {said.broken}, and its head is generation "
             f"{said.generation}: an entry was changed or removed. Restore the table as a whole; {_ACCEPT} "
-            "goes on without entries that were removed, never over one that was changed"
+            "continues without removed entries, but never on a changed one"
         )
         yield _found(said, Agreement.LEDGER_BROKEN, message, said.broken)
 
@@ -157,7 +161,7 @@ def _behind_the_registry(said: Counterparts) -> Iterator[Comparison]:
 
 def _forgotten(said: Counterparts, what: str, seen: int) -> Comparison:
     message = (
-        f"{what}, and the head of the ledger is generation {said.generation}: the ledger has forgotten "
+        f"{what}, and the head of the ledger is generation {said.generation}: the ledger lacks "
         f"promotions. {_WAY_OUT}"
     )
     return _found(said, Agreement.LEDGER_BEHIND, message, seen)
@@ -169,9 +173,9 @@ def _announced_otherwise(said: Counterparts) -> Iterator[Comparison]:
         return
     there = f"another entry, of version {said.there.version}" if said.there else "nothing there"
     message = (
-        f"the promotion ledger is broken at generation {told.generation}: version {told.version} was told "
-        f"under that number, the ledger holds {there}, and its head is generation {said.generation}. "
-        f"{_WAY_OUT}"
+        f"the promotion ledger is broken at generation {told.generation}: version {told.version} was "
+        f"announced under that number, the ledger holds {there}, and its head is generation "
+        f"{said.generation}. {_WAY_OUT}"
     )
     yield _found(said, Agreement.LEDGER_BROKEN, message, told.generation)
 

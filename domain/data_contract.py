@@ -6,7 +6,7 @@ say: a row without them can neither be told from others nor learned from.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from domain.text_pattern import is_linear
 from domain.values import ConfigVersion, Value
 
 ColumnType = Literal["string", "int", "float"]
@@ -30,8 +31,9 @@ ColumnNames = Annotated[tuple[StrictStr, ...], Field(min_length=1)]
 class ColumnRule(Value):
     """What may stand in one column.
 
-    `min` and `max` are inclusive; `format` is a regular expression that the whole text matches. A null passes
-    every rule but `non_nullable`. `external_file` marks images: carried, not trained on.
+    `min` and `max` are inclusive; `format` is a regular expression that the whole text matches. One that only
+    Python knows is none for a new contract, but contracts of old hold such. A null passes every rule but
+    `non_nullable`. `external_file` marks images: carried, not trained on.
     """
 
     type: ColumnType
@@ -45,10 +47,12 @@ class ColumnRule(Value):
     @field_validator("format")
     @classmethod
     def _format_is_a_pattern(cls, pattern: str | None) -> str | None:
+        if pattern is None or is_linear(pattern):
+            return pattern
         try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from None
+            re.compile(pattern)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(f"is not a regular expression: {error}") from None
         return pattern
 
     @model_validator(mode="after")
@@ -62,7 +66,7 @@ class ColumnRule(Value):
             raise ValueError(f"min {bounds[0]} is more than max {bounds[1]}")
         odd = [value for value in self.allowed_values or () if not _is_a(self.type, value)]
         if odd:
-            raise ValueError(f"allowed_values holds {odd[0]!r}, which is no {self.type}")
+            raise ValueError(f"allowed_values holds {odd[0]!r}, which is not of type {self.type}")
         return self
 
     @property
@@ -91,7 +95,7 @@ class DataContract(Value):
 
     @field_validator("tabular_extensions", "image_extensions", mode="before")
     @classmethod
-    def _none_is_empty(cls, extensions: Any) -> Any:
+    def _none_is_empty(cls, extensions: object) -> object:
         return () if extensions is None else extensions
 
     @model_validator(mode="after")

@@ -34,7 +34,7 @@ class SplitParts(Value):
     reference_created: bool
     warnings: tuple[str, ...]
     statistics: Mapping[str, Any]
-    contract_report: Mapping[str, Any]
+    contract_report: Mapping[str, object]
     seconds: float
 
     @property
@@ -84,7 +84,7 @@ class DatasetHashes(Value):
         return [*dict.fromkeys((*self.files.values(), self.dvc_split_hash, self.dvc_reference_hash))]
 
 
-class RemoteSight(Value):
+class RemoteObservation(Value):
     """What a remote showed: the ids that it bears, and which of the objects asked for it lacks."""
 
     ids: tuple[str, ...]

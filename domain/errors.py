@@ -16,13 +16,13 @@ class LaurelError(Exception):
     `facts` are JSON values. None of them ever holds a secret.
     """
 
-    def __init__(self, reason: str, message: str, **facts: Any) -> None:
+    def __init__(self, reason: str, message: str, **facts: object) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.facts: Mapping[str, Any] = facts
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Cross a process boundary whole: a child's failure is the worker's to sort."""
         return (_rebuild, (type(self), self.reason, self.message, dict(self.facts)))
 
@@ -65,5 +65,5 @@ class GenerationTaken(LaurelError):
     """Another promoter was first: judge again against the new head of the ledger."""
 
 
-def _rebuild(kind: type[LaurelError], reason: str, message: str, facts: dict[str, Any]) -> LaurelError:
+def _rebuild(kind: type[LaurelError], reason: str, message: str, facts: dict[str, object]) -> LaurelError:
     return kind(reason, message, **facts)

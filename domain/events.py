@@ -5,9 +5,9 @@ the old one. Readers ignore fields that they do not know.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from domain.fates import RowFates
 from domain.faults import Fault
@@ -20,15 +20,33 @@ from domain.version_triple import VersionTriple
 
 
 class Event(BaseModel):
-    """What all events share. `wire_type` is the CloudEvents type, `topic` where it is published."""
+    """What all events share. `wire_type` is the CloudEvents type, `topic` where it is published.
+
+    `older_names` are fields under which the common form of a run, a generation or a replica was known before.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True, protected_namespaces=()
     )
     wire_type: ClassVar[str]
     topic: ClassVar[str]
+    older_names: ClassVar[Mapping[str, str]] = {}
 
     model_name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _under_both_names(cls, given: Mapping[str, object]) -> Mapping[str, object]:
+        return {name: given.get(older) for name, older in cls.older_names.items()} | dict(given)
+
+
+class VersionedEvent(Event):
+    """A fact with the resolved versions."""
+
+    older_names = {"triple": "versions"}
+
+    versions: VersionTriple | None
+    triple: VersionTriple | None = None
 
 
 class RunEvent(Event):
@@ -48,7 +66,7 @@ class DatasetPart(BaseModel):
     dvc_hash: str | None = None
 
 
-class SplitCompleted(RunEvent):
+class SplitCompleted(RunEvent, VersionedEvent):
     """The master was checked, split and versioned."""
 
     wire_type: ClassVar[str] = "laurel.split.completed.v1"
@@ -66,7 +84,7 @@ class SplitCompleted(RunEvent):
     warnings: tuple[RunWarning, ...] = ()
 
 
-class ModelEvaluated(RunEvent):
+class ModelEvaluated(RunEvent, VersionedEvent):
     """Candidate and champion were scored on the same reference bytes."""
 
     wire_type: ClassVar[str] = "laurel.model.evaluated.v1"
@@ -85,13 +103,11 @@ class ModelEvaluated(RunEvent):
     evaluation_seconds: float
     champion_trained_rows: int | None = None
     warnings: tuple[RunWarning, ...] = ()
+    metric: str | None = None
 
 
-class ModelPromoted(Event):
-    """The champion changed; says enough to act on without calling back."""
-
-    wire_type: ClassVar[str] = "laurel.model.promoted.v1"
-    topic: ClassVar[str] = "model.promoted"
+class Generation(VersionedEvent):
+    """One generation of the ledger, in the form that all of Laurel has for one."""
 
     run_id: str | None
     mlflow_run_id: str | None
@@ -100,7 +116,6 @@ class ModelPromoted(Event):
     generation: int = Field(ge=1)
     previous_version: int | None
     previous_generation: int | None
-    versions: VersionTriple | None
     cause: Cause
     candidate: Score | None
     champion: Score | None
@@ -108,12 +123,21 @@ class ModelPromoted(Event):
     reasons: tuple[str, ...] = Field(min_length=1)
     actor: str
     promoted_at: str
-    ledger_id: str | None = None
     entry_hash: Sha256 | None = None
     model_digest: Sha256 | None = None
+    metric: str | None = None
 
 
-class ModelDeclined(RunEvent):
+class ModelPromoted(Generation):
+    """The champion changed; says enough to act on without calling back."""
+
+    wire_type: ClassVar[str] = "laurel.model.promoted.v1"
+    topic: ClassVar[str] = "model.promoted"
+
+    ledger_id: str | None = None
+
+
+class ModelDeclined(RunEvent, VersionedEvent):
     """The candidate did not become champion; `decision` is DECLINE or INCONCLUSIVE."""
 
     wire_type: ClassVar[str] = "laurel.model.declined.v1"
@@ -129,6 +153,7 @@ class ModelDeclined(RunEvent):
     champion_version: int | None
     champion_generation: int | None
     champion_trained_rows: int | None = None
+    metric: str | None = None
 
 
 class TrainingRejected(RunEvent):
@@ -139,22 +164,21 @@ class TrainingRejected(RunEvent):
 
     reason: str
     faults: tuple[Fault, ...] = Field(min_length=1)
-    request: Mapping[str, Any]
+    request: Mapping[str, object]
 
 
-class TrainingFailed(RunEvent):
+class TrainingFailed(RunEvent, VersionedEvent):
     """A step could not go on; `reason` is a code, `message` says what to do."""
 
     wire_type: ClassVar[str] = "laurel.training.failed.v1"
     topic: ClassVar[str] = "training.failed"
 
     mlflow_run_id: str | None
-    versions: VersionTriple | None
     state: str
     step: str
     reason: str
     message: str
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
     attempts: int
 
 
@@ -176,7 +200,11 @@ class InferenceReloaded(ReplicaEvent):
     wire_type: ClassVar[str] = "laurel.inference.reloaded.v1"
     topic: ClassVar[str] = "inference.reloaded"
 
+    older_names = {"served_generation": "confirmed_generation", "served_version": "version"}
+
     confirmed_generation: int | None
+    served_generation: int | None = None
+    served_version: int | None = None
     mlflow_run_id: str | None
 
 
@@ -188,6 +216,7 @@ class InferenceDiverged(ReplicaEvent):
 
     served_generation: int | None
     served_version: int | None
+    mlflow_run_id: str | None = None
     reason: str
     detail: str
 
@@ -200,6 +229,14 @@ OUTGOING: Final[tuple[type[Event], ...]] = (
     TrainingRejected,
     TrainingFailed,
     InferenceReloaded,
+    InferenceDiverged,
+)
+# Those of which people are told.
+NOTICED: Final[tuple[type[Event], ...]] = (
+    ModelPromoted,
+    ModelDeclined,
+    TrainingRejected,
+    TrainingFailed,
     InferenceDiverged,
 )
 REQUEST_TOPIC: Final = "training.requested"

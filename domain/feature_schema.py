@@ -5,7 +5,7 @@ impute → encode for categories; a step that is not named is not taken.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     Discriminator,
@@ -18,10 +18,20 @@ from pydantic import (
     model_validator,
 )
 
+from domain.preparations import (
+    ENCODINGS,
+    IMPUTATIONS,
+    CategoryImputation,
+    Encoding,
+    EncodingName,
+    NumberImputation,
+    Scaler,
+    imputations_of_categories,
+)
 from domain.values import ConfigVersion, Value
 
 Category = StrictStr | StrictInt | StrictFloat
-Bound = Annotated[float, Field(strict=True)]  # strict: `1e5` without a dot is text in YAML, and no number
+Bound = Annotated[float, Field(strict=True)]  # strict: `1e5` without a dot is text in YAML, not a number
 
 # What `impute: constant` fills in: scikit-learn's own defaults, which the user's models were trained with.
 NUMBER_FILL: Final = 0
@@ -35,9 +45,9 @@ class NumericSpec(Value):
     """
 
     type: Literal["numeric"]
-    impute: Literal["mean", "median", "most_frequent", "constant"] | None = None
+    impute: NumberImputation | None = None
     clip: tuple[Bound, Bound] | None = None
-    scaler: Literal["standard", "minmax"] | None = None
+    scaler: Scaler | None = None
 
     @field_validator("clip")
     @classmethod
@@ -58,9 +68,14 @@ class CategoricalSpec(Value):
     """
 
     type: Literal["categorical"]
-    impute: Literal["most_frequent", "constant"] | None = None
-    encoding: Literal["binary", "ordinal", "onehot"]
+    impute: CategoryImputation | None = None
+    encoding: EncodingName
     order: tuple[Category, ...] | None = None
+
+    @property
+    def encoder(self) -> Encoding:
+        """What the encoding is."""
+        return ENCODINGS[self.encoding]
 
     @property
     def fill(self) -> str | int:
@@ -70,8 +85,9 @@ class CategoricalSpec(Value):
     @field_validator("impute", mode="before")
     @classmethod
     def _no_average_of_categories(cls, impute: object) -> object:
-        if impute in {"mean", "median"}:
-            raise ValueError(f"categories have no {impute}: allowed are most_frequent and constant")
+        allowed = imputations_of_categories()
+        if isinstance(impute, str) and impute in IMPUTATIONS and impute not in allowed:
+            raise ValueError(f"categories cannot be imputed by {impute}: allowed are {' and '.join(allowed)}")
         return impute
 
     @field_validator("order", mode="before")
@@ -96,16 +112,16 @@ class CategoricalSpec(Value):
 
     @model_validator(mode="after")
     def _ordinal_has_its_order(self) -> Self:
-        if self.encoding != "ordinal":
+        if not self.encoder.needs_order:
             return self
         if self.order is None:
-            raise ValueError("encoding: ordinal needs order: [lowest, …, highest]")
+            raise ValueError(f"encoding: {self.encoding} needs order: [lowest, …, highest]")
         if self.impute == "constant" and self.fill not in self.order:
-            raise ValueError(f"impute: constant fills {self.fill!r}, which must stand in order")
+            raise ValueError(f"impute: constant fills {self.fill!r}, which order must name")
         return self
 
 
-def _spec_type(spec: Any) -> str | None:
+def _spec_type(spec: object) -> str | None:
     found = spec.get("type") if isinstance(spec, Mapping) else getattr(spec, "type", None)
     return found if isinstance(found, str) else None
 
@@ -140,20 +156,20 @@ class FeatureSchema(Value):
 
     @field_validator("tabular_features", mode="before")
     @classmethod
-    def _pairs_are_a_map(cls, features: Any) -> Any:
+    def _pairs_are_a_map(cls, features: object) -> object:
         if not isinstance(features, list | tuple):
             return features
-        if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in features):  # noqa: PLR2004
+        if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in features):  # noqa: PLR2004 - a pair
             raise ValueError("tabular_features maps each column to its spec")
         return dict(features)
 
     @field_validator("image_features", mode="before")
     @classmethod
-    def _images_are_carried_not_trained_on(cls, features: Any) -> None:
+    def _images_are_carried_not_trained_on(cls, features: object) -> None:
         if features:
             raise ValueError("image_features must be empty or absent: images are carried, not trained on")
 
     @field_validator("split_columns", mode="before")
     @classmethod
-    def _no_split_columns(cls, columns: Any) -> Any:
+    def _no_split_columns(cls, columns: object) -> object:
         return () if columns is None else columns

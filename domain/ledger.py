@@ -4,7 +4,7 @@ import hashlib
 import json
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from pydantic import Field
 
@@ -73,7 +73,7 @@ class LedgerEntry(Value):
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def next_entry(model_name: str, head: LedgerEntry | None, *, version: int, **facts: Any) -> LedgerEntry:
+def next_entry(model_name: str, head: LedgerEntry | None, *, version: int, **facts: object) -> LedgerEntry:
     """Make the entry that would follow `head` (None: an empty ledger); appending it decides."""
     return LedgerEntry.model_validate(
         {
@@ -89,7 +89,7 @@ def next_entry(model_name: str, head: LedgerEntry | None, *, version: int, **fac
 
 
 def recovery_entry(
-    model_name: str, head: LedgerEntry | None, *, highest: int, version: int, **facts: Any
+    model_name: str, head: LedgerEntry | None, *, highest: int, version: int, **facts: object
 ) -> LedgerEntry:
     """Make the entry by which a person goes on after numbers were lost: above `highest`, the highest used."""
     return next_entry(

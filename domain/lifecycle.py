@@ -36,6 +36,7 @@ class Outcome(StrEnum):
     LOST = "lost"
     PERSISTED = "persisted"
     GAVE_UP = "gave_up"
+    CANCELLED = "cancelled"
 
 
 class Step(StrEnum):
@@ -63,6 +64,9 @@ NEXT_STEP: Final[Mapping[State, Step]] = {
     State.PROMOTED: Step.PERSIST,
 }
 
+# Behind these nothing is decided yet: a person may still call it off.
+CANCELLABLE: Final = (State.REQUESTED, State.RESOLVED, State.SPLIT, State.VERSIONED, State.TRAINED)
+
 TRANSITIONS: Final[Mapping[tuple[State, Outcome], State]] = {
     (State.REQUESTED, Outcome.RESOLVED): State.RESOLVED,
     (State.REQUESTED, Outcome.REFUSED): State.REJECTED,
@@ -75,6 +79,7 @@ TRANSITIONS: Final[Mapping[tuple[State, Outcome], State]] = {
     (State.PROMOTED, Outcome.PERSISTED): State.COMPLETED,
     # A promoted run is in the ledger already: it can only wait and go on.
     **{(state, Outcome.GAVE_UP): State.FAILED for state in NEXT_STEP if state is not State.PROMOTED},
+    **{(state, Outcome.CANCELLED): State.FAILED for state in CANCELLABLE},
 }
 
 

@@ -1,38 +1,56 @@
-"""What a model is measured by: names, directions and exact formulas.
+"""What a model is measured by: one row for each metric. A new one is a function and its row.
 
 Arrays go in, a float comes out; NaN or infinity means "there is no number" and is dropped before anything
 is stored, for a NaN breaks whatever compares or draws it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from math import isfinite
-from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from domain.values import one_of
 
-Floats = NDArray[np.float64]
-MetricName = Literal["rmsle", "mae", "r2"]
+if TYPE_CHECKING:
+    from domain.arrays import Floats
+
 Direction = Literal["lower_is_better", "higher_is_better"]
 
 
 class Metric(NamedTuple):
-    """A metric's direction and its function of (truth, prediction)."""
+    """A metric's direction and its function of (truth, prediction).
+
+    One that `judges` may decide at the gate. A figure under `least` cannot be right. One that
+    `floors_at_zero` counts a target below 0 as 0, and so cannot tell models apart where targets are.
+    """
 
     direction: Direction
     of: Callable[[Floats, Floats], float]
+    judges: bool = False
+    least: float | None = None
+    floors_at_zero: bool = False
+
+    def gain(self, new: float, old: float) -> float:
+        """By how much the new figure is better than the old one; negative when it is worse."""
+        return old - new if self.direction == "lower_is_better" else new - old
+
+    def is_usable(self, figure: float | None) -> bool:
+        """True for a figure that there is, and that can be right."""
+        return figure is not None and isfinite(figure) and (self.least is None or figure >= self.least)
 
 
 def rmsle(truth: Floats, prediction: Floats) -> float:
     """sqrt(mean((log1p(max(prediction, 0)) - log1p(max(truth, 0)))²)): negatives count as 0."""
+    import numpy as np  # noqa: PLC0415 - commands that only tell of metrics do without it
+
     gap = np.log1p(np.maximum(prediction, 0.0)) - np.log1p(np.maximum(truth, 0.0))
     return float(np.sqrt(np.mean(gap * gap)))
 
 
 def mae(truth: Floats, prediction: Floats) -> float:
     """mean(|prediction - truth|), in the target's unit."""
-    return float(np.mean(np.abs(prediction - truth)))
+    return float(abs(prediction - truth).mean())
 
 
 def r2(truth: Floats, prediction: Floats) -> float:
@@ -42,28 +60,37 @@ def r2(truth: Floats, prediction: Floats) -> float:
     """
     if len(truth) < 2:  # noqa: PLR2004 - variance needs two
         return float("nan")
-    unexplained = float(np.sum((truth - prediction) ** 2))
-    variance = float(np.sum((truth - np.mean(truth)) ** 2))
+    unexplained = float(((truth - prediction) ** 2).sum())
+    variance = float(((truth - truth.mean()) ** 2).sum())
     if variance == 0.0:
         return 1.0 if unexplained == 0.0 else 0.0
     return 1.0 - unexplained / variance
 
 
-METRICS: Final[Mapping[MetricName, Metric]] = MappingProxyType(
-    {
-        "rmsle": Metric("lower_is_better", rmsle),
-        "mae": Metric("lower_is_better", mae),
-        "r2": Metric("higher_is_better", r2),
-    }
-)
+METRICS: Final[dict[str, Metric]] = {
+    "rmsle": Metric("lower_is_better", rmsle, judges=True, least=0.0, floors_at_zero=True),
+    "mae": Metric("lower_is_better", mae, judges=True, least=0.0),
+    "r2": Metric("higher_is_better", r2),
+}
+DEFAULT_METRIC: Final = "rmsle"
 
 
-def measure(truth: Floats, prediction: Floats) -> dict[MetricName, float]:
+def gate_metrics() -> tuple[str, ...]:
+    """The names of those that may decide at the gate."""
+    return tuple(name for name, metric in METRICS.items() if metric.judges)
+
+
+GateMetric = Annotated[str, one_of(gate_metrics)]
+
+
+def measure(truth: Floats, prediction: Floats) -> dict[str, float]:
     """Every metric of one-dimensional float64 arrays of one length; NaN where there is no number.
 
     A single value that is not finite, on either side, leaves no metric with a number: an average over the
     others would hide it. Raises ValueError when the lengths differ.
     """
+    import numpy as np  # noqa: PLC0415 - commands that only tell of metrics do without it
+
     if truth.shape != prediction.shape:
         raise ValueError(f"{len(prediction)} predictions for {len(truth)} rows")
     if not len(truth) or not (np.isfinite(truth).all() and np.isfinite(prediction).all()):
@@ -72,6 +99,6 @@ def measure(truth: Floats, prediction: Floats) -> dict[MetricName, float]:
         return {name: metric.of(truth, prediction) for name, metric in METRICS.items()}
 
 
-def finite_metrics(metrics: Mapping[MetricName, float]) -> dict[MetricName, float]:
+def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     """Keep the metrics that are numbers: the only ones that may be stored or compared."""
     return {name: value for name, value in metrics.items() if isfinite(value)}

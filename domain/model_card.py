@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from domain.feature_schema import CategoricalSpec, FeatureSchema, FeatureSpec
+from domain.judged import Judged
 from domain.markdown import code, escaped
+from domain.metrics import METRICS
 from domain.model_definition import Estimator
 from domain.score import Score
 from domain.values import Value
@@ -16,7 +18,7 @@ class ModelCard(Value):
 
     `lineage` and `environment` are names with their values: hashes of datasets, versions of libraries.
     `fates` are the master's rows by what became of them, `warnings` sentences.
-    `pictures` are file names beside the card.
+    `plots` are file names beside the card.
     """
 
     model_name: str
@@ -30,11 +32,12 @@ class ModelCard(Value):
     champion_version: int | None = None
     champion_score: Score | None = None
     verdict: Verdict | None = None
+    judged: Judged | None = None
     warnings: tuple[str, ...] = ()
     fates: Mapping[str, int] = {}
     lineage: Mapping[str, str] = {}
     environment: Mapping[str, str] = {}
-    pictures: tuple[str, ...] = ()
+    plots: tuple[str, ...] = ()
 
     def markdown(self) -> str:
         """The card as a page of Markdown."""
@@ -49,7 +52,7 @@ class ModelCard(Value):
             self._features(),
             _table("Lineage", ("what", "value"), self.lineage.items()),
             _table("Environment", ("package", "version"), self.environment.items()),
-            (f"![{name}]({name})" for name in self.pictures),
+            (f"![{name}]({name})" for name in self.plots),
         )
         return _page(sections)
 
@@ -62,7 +65,7 @@ class ModelCard(Value):
         yield f"# {escaped(self.model_name)}: {model.type}"
         yield ""
         yield f"Predicts {code(self.target)}. Made by run `{self.run_id}`,"
-        yield f"asked for at {self.created_at}, from"
+        yield f"requested at {self.created_at}, from"
         yield (
             f"split {versions.split_version}, features {versions.feature_version}, "
             f"model {versions.model_version}."
@@ -76,14 +79,15 @@ class ModelCard(Value):
         if self.champion_score is not None:
             name = f"reference, champion (version {self.champion_version})"
             rows.append((name, *_score_cells(self.champion_score)))
-        return _table("Scores", ("dataset", "rows", "rmsle", "mae", "r2"), rows)
+        return _table("Scores", ("dataset", "rows", *METRICS), rows)
 
     def _verdict(self) -> Iterator[str]:
         if self.verdict is None:
             return
         yield "## Verdict"
         yield ""
-        yield f"**{self.verdict.decision.value}**"
+        by = f", by {self.judged}" if self.judged else ""
+        yield f"**{self.verdict.decision.value}**{by}"
         yield ""
         yield from (f"- {escaped(reason)}" for reason in self.verdict.reasons)
 
@@ -103,7 +107,7 @@ def _page(sections: Iterable[Iterator[str]]) -> str:
 
 
 def _score_cells(score: Score) -> tuple[str, ...]:
-    numbers = (score.number(metric) for metric in ("rmsle", "mae", "r2"))
+    numbers = (score.number(metric) for metric in METRICS)
     return (f"{score.rows}", *("no number" if number is None else f"{number:.6g}" for number in numbers))
 
 
@@ -114,7 +118,7 @@ def _prepared(spec: FeatureSpec) -> str:
         return " → ".join([*steps, f"{spec.encoding}{order}"])
     steps += [f"clip to {spec.clip[0]:g} … {spec.clip[1]:g}"] if spec.clip else []
     steps += [f"{spec.scaler} scaler"] if spec.scaler else []
-    return " → ".join(steps) or "as it is"
+    return " → ".join(steps) or "unchanged"
 
 
 def _table(title: str, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

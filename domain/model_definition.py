@@ -10,16 +10,12 @@ The file is `models/vN.yaml`:
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
+from domain.model_types import ModelType
 from domain.values import ConfigVersion, Value
-
-ModelType = Literal[
-    "gradient_boosting", "random_forest", "ridge", "hist_gradient_boosting", "lightgbm", "xgboost"
-]
-MODEL_TYPES: tuple[ModelType, ...] = get_args(ModelType)
 
 
 class Estimator(Value):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from domain.package_tags import DIGEST_TAG, GENERATION_TAG
 from domain.score import Score
@@ -30,7 +30,7 @@ class ModelPackage(PackageFiles):
     `params` are the estimator's under their bare names. `train_score` is on the train part.
     """
 
-    params: Mapping[str, Any]
+    params: Mapping[str, object]
     train_score: Score
     seconds: float
 
@@ -44,7 +44,7 @@ class OpenedRun(Value):
 
 
 class RecordedRun(Value):
-    """What the record says of a run, whoever made it."""
+    """What the record says of a run, regardless of who made it."""
 
     opened: OpenedRun
     params: Mapping[str, str]

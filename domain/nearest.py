@@ -24,6 +24,12 @@ def nearest(value: object, allowed: Iterable[object]) -> object | None:
     return min(numbers, key=lambda number: abs(number - value), default=None)
 
 
+def suggestion(name: str, allowed: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: which one was probably meant; empty when none is near."""
+    found = nearest(name, allowed)
+    return "" if found is None else f" (did you mean {found}?)"
+
+
 def _nearest_text(value: str, texts: list[str]) -> str | None:
     folded = {_folded(text): text for text in reversed(texts)}
     close = get_close_matches(_folded(value), folded, n=1)

@@ -1,7 +1,7 @@
 """What a message may say of an event: named texts, each bounded and harmless wherever it is shown."""
 
-from collections.abc import Iterable, Mapping
-from typing import Final, Literal, get_args
+from collections.abc import Iterable
+from typing import Final
 
 from domain.events import (
     Event,
@@ -13,43 +13,10 @@ from domain.events import (
 )
 from domain.faults import Fault
 from domain.ledger import Cause
+from domain.notice_subjects import Subject
 from domain.plain_text import plain
 from domain.score import Score
 from domain.version_triple import VersionTriple
-
-Subject = Literal["promoted", "overridden", "declined", "rejected", "failed", "diverged"]
-SUBJECTS: Final[tuple[Subject, ...]] = get_args(Subject)
-
-# What a template of each subject may name; documented in docs/notifications.md.
-_PROMOTED: Final = frozenset(
-    {
-        *("model", "version", "generation", "previous", "cause", "actor", "reasons", "scores", "versions"),
-        *("model_uri", "run_id", "mlflow_run_id", "promoted_at"),
-    }
-)
-FIELDS: Final[Mapping[Subject, frozenset[str]]] = {
-    "promoted": _PROMOTED,
-    "overridden": _PROMOTED,
-    "declined": frozenset(
-        {
-            *("model", "decision", "reasons", "checks", "scores", "champion", "versions"),
-            *("run_id", "mlflow_run_id"),
-        }
-    ),
-    "rejected": frozenset({"model", "reason", "faults", "asked", "run_id"}),
-    "failed": frozenset(
-        {
-            *("model", "step", "state", "reason", "message", "attempts", "versions"),
-            *("run_id", "mlflow_run_id"),
-        }
-    ),
-    "diverged": frozenset(
-        {
-            *("model", "replica", "address", "version", "generation", "served", "reason", "detail"),
-            *("seconds", "listener"),
-        }
-    ),
-}
 
 _WORD: Final = 200  # characters of a name, a code, an id
 _SENTENCE: Final = 300
@@ -59,7 +26,7 @@ _NONE: Final = "none"
 
 
 def subject_of(event: Event) -> Subject | None:
-    """What people call this event; None for one of which nobody is told."""
+    """What people call this event; None for an event without notification."""
     match event:
         case ModelPromoted():
             return "overridden" if event.cause is Cause.OVERRIDE else "promoted"
@@ -99,12 +66,13 @@ def _promoted(event: ModelPromoted) -> dict[str, str]:
         "cause": event.cause.value,
         "actor": _word(event.actor),
         "reasons": _list(event.reasons),
-        "scores": _scores(event.candidate, event.champion),
+        "scores": _scores(event.candidate, event.champion, event.metric),
         "versions": _triple(event.versions),
         "model_uri": _word(event.model_uri),
         "run_id": _word(event.run_id),
         "mlflow_run_id": _word(event.mlflow_run_id),
         "promoted_at": _word(event.promoted_at),
+        "metric": _word(event.metric),
     }
 
 
@@ -113,7 +81,8 @@ def _declined(event: ModelDeclined) -> dict[str, str]:
         "decision": event.decision.value,
         "reasons": _list(event.reasons),
         "checks": _list(f"{'passed' if c.passed else 'FAILED'} {c.name}: {c.detail}" for c in event.checks),
-        "scores": _scores(event.candidate, event.champion),
+        "scores": _scores(event.candidate, event.champion, event.metric),
+        "metric": _word(event.metric),
         "champion": _version(event.champion_version, event.champion_generation),
         "versions": _triple(event.versions),
         "run_id": _word(event.run_id),
@@ -151,7 +120,7 @@ def _diverged(event: InferenceDiverged) -> dict[str, str]:
         "address": _word(event.address),
         "version": _word(event.version),
         "generation": _word(event.generation),
-        "served": _version(event.served_version, event.served_generation, unknown="nothing that it tells"),
+        "served": _version(event.served_version, event.served_generation, unknown="nothing that it reports"),
         "reason": _word(event.reason),
         "detail": plain(event.detail, _MESSAGE),
         "seconds": "unknown" if seconds is None else f"{seconds:.1f}",
@@ -177,13 +146,18 @@ def _triple(versions: VersionTriple | None) -> str:
     return ", ".join(f"{name} {getattr(versions, field)}" for name, field in names.items())
 
 
-def _scores(candidate: Score | None, champion: Score | None) -> str:
-    """Each metric of the candidate, with the champion's on the same bytes and the difference."""
+def _scores(candidate: Score | None, champion: Score | None, decides: str | None) -> str:
+    """Each metric of the candidate, with the champion's on the same bytes and the difference.
+
+    What decides comes first, and is said to.
+    """
     if candidate is None:
         return _NONE
+    ordered = sorted(candidate.metrics.items(), key=lambda found: (found[0] != decides, found[0]))
     told = [
         f"{plain(metric, 40)} {number:.6g}{_against(number, champion.number(metric) if champion else None)}"
-        for metric, number in sorted(candidate.metrics.items())[:_MOST]
+        f"{' decides' if metric == decides else ''}"
+        for metric, number in ordered[:_MOST]
     ]
     return ", ".join(told) or _NONE
 

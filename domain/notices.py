@@ -1,17 +1,21 @@
-"""What people are told of an event: title and body in plain text, from a template of named fields."""
+"""The notification of an event: title and body in plain text, from a template of named fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
 from typing import Final, Literal, Self
 
-from domain.events import Event
-from domain.notice_fields import FIELDS, Subject, fields_of, subject_of
-from domain.plain_text import bounded
+from domain.events import Event, ModelDeclined
+from domain.notice_fields import fields_of, subject_of
+from domain.notice_subjects import FIELDS, Subject
+from domain.plain_text import bounded_bytes, plain
+from domain.streaks import TOLD_AT, Kind
 from domain.values import Value
 
+# Bytes, since many channels count those: one message of every chat that has a limit worth naming.
 LONGEST_TITLE: Final = 150
-LONGEST_BODY: Final = 1900  # one message of every chat that has a limit worth naming
+LONGEST_BODY: Final = 1900
+_WHOLE_AT: Final = 60  # bytes of a command that shows all about it
 
 Severity = Literal["info", "success", "warning", "failure"]
 SEVERITIES: Final[Mapping[Subject, Severity]] = {
@@ -25,13 +29,19 @@ SEVERITIES: Final[Mapping[Subject, Severity]] = {
 
 
 class Notice(Value):
-    """One message; `event_id` tells it from every other, and is the same whenever the event comes again."""
+    """One message; `event_id` tells it from every other, and is the same whenever the event comes again.
+
+    `whole_at` is the command that tells all about it, for a form that cannot. `share` is how much of the body
+    is to be sent, where a channel has refused more.
+    """
 
     event_id: str
     subject: str
     severity: Severity
     title: str
     body: str
+    whole_at: str = "laurel status"
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -56,15 +66,16 @@ class NoticeTemplate:
         return template
 
     def filled(self, fields: Mapping[str, str]) -> tuple[str, str]:
-        """Title and body, both bounded; a field's own `$` stays what it is."""
+        """Title and body, both bounded in bytes; a field's own `$` stays what it is."""
         title = " ".join(self.title.substitute(fields).split())
-        return bounded(title, LONGEST_TITLE), bounded(self.body.substitute(fields), LONGEST_BODY)
+        body = self.body.substitute(fields)
+        return bounded_bytes(title, LONGEST_TITLE), bounded_bytes(body, LONGEST_BODY)
 
 
 def _refuse_unknown(template: Template, subject: Subject) -> None:
     allowed = ", ".join(f"${name}" for name in sorted(FIELDS[subject]))
     if not template.is_valid():
-        raise ValueError(f"holds a $ that begins no placeholder: write $$ for the sign; allowed: {allowed}")
+        raise ValueError(f"holds a $ without a placeholder: write $$ for a dollar sign; allowed: {allowed}")
     unknown = sorted(set(template.get_identifiers()) - FIELDS[subject])
     if unknown:
         raise ValueError(f"names ${unknown[0]}, which {subject!r} does not have; allowed: {allowed}")
@@ -85,7 +96,7 @@ $model: version $version was made champion by hand (generation $generation)
 $reasons
 Before: $previous
 Seen and recorded by $actor, $promoted_at; the registry does not say who did it.
-What a person sets stands. To go back, set the alias again, or ask for a training.
+A person's move stands. To go back, move the alias again, or request a training.
 """,
     "declined": """\
 $model: the candidate was not promoted ($decision)
@@ -93,20 +104,20 @@ $reasons
 Scores: $scores
 Champion stays: $champion
 Trained from: $versions
-All about it: laurel show $run_id
+Details: laurel show $run_id
 """,
     "rejected": """\
 $model: a training request was rejected ($reason)
 $faults
-Asked: $asked
-Mend what is named, and ask again. Run: $run_id
+Requested: $asked
+Fix these faults, and request it again. Run: $run_id
 """,
     "failed": """\
 $model: the step $step failed ($reason)
 $message
 Attempts: $attempts, last state: $state
 Trained from: $versions
-What the code asks for stands in the runbook. All about it: laurel show $run_id
+The runbook says what to do about the code. Details: laurel show $run_id
 """,
     "diverged": """\
 $model: $replica does not serve version $version (generation $generation)
@@ -127,14 +138,57 @@ class Wording:
         self._templates = {**TEMPLATES, **(own or {})}
 
     def notice(self, event: Event, event_id: str) -> Notice | None:
-        """The message about an event; None for one of which nobody is told."""
+        """The message about an event; None for an event without notification."""
         subject = subject_of(event)
         if subject is None:
             return None
         title, body = self._templates[subject].filled(fields_of(event))
         return Notice(
-            event_id=event_id, subject=subject, severity=SEVERITIES[subject], title=title, body=body
+            event_id=event_id,
+            subject=subject,
+            severity=SEVERITIES[subject],
+            title=title,
+            body=body,
+            whole_at=_whole_at(event),
         )
+
+
+def _whole_at(event: Event) -> str:
+    run_id = getattr(event, "run_id", None)
+    return bounded_bytes(f"laurel show {plain(run_id, 8)}", _WHOLE_AT) if run_id else "laurel status"
+
+
+_REPEATED: Final[Mapping[Kind, NoticeTemplate]] = {
+    kind: NoticeTemplate.read("declined", text)
+    for kind, text in {
+        Kind.INCONCLUSIVE: f"""\
+$model: {TOLD_AT[Kind.INCONCLUSIVE]} verdicts in a row were INCONCLUSIVE
+The gate cannot judge, so no model can become champion until somebody acts.
+$reasons
+Champion stays: $champion
+The last one: laurel show $run_id
+""",
+        Kind.BELOW_MINIMUM: f"""\
+$model: {TOLD_AT[Kind.BELOW_MINIMUM]} candidates in a row were better, each by less than the minimum effect
+$reasons
+Champion stays: $champion
+Each was declined. If such gains matter, lower GATE__MINIMUM_EFFECT. The last one: laurel show $run_id
+""",
+    }.items()
+}
+
+
+def repeated_notice(event: ModelDeclined, event_id: str, kind: Kind) -> Notice:
+    """The message about a decline that is one of many; it also says that about itself."""
+    title, body = _REPEATED[kind].filled(fields_of(event))
+    return Notice(
+        event_id=f"{event_id}:repeated",
+        subject="repeated",
+        severity="warning",
+        title=title,
+        body=body,
+        whole_at=_whole_at(event),
+    )
 
 
 def trial_notice(model_name: str) -> Notice:
@@ -143,6 +197,6 @@ def trial_notice(model_name: str) -> Notice:
         event_id="trial",
         subject="trial",
         severity="info",
-        title=bounded(f"{model_name}: Laurel can tell you here", LONGEST_TITLE),
-        body="A trial of the notifier's channels. Nothing has happened.",
+        title=bounded_bytes(f"{model_name}: Laurel notifications work in this channel", LONGEST_TITLE),
+        body="A test of the notifier's channels. Nothing has happened.",
     )

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from domain.errors import ModelUnusable
 from domain.model_signature import SIGNATURE_TAG
+from domain.strict_json import parse_json
 from domain.values import Sha256
 
 MANIFEST_TAG: Final = "laurel.manifest"  # JSON: relative path → sha256
@@ -16,7 +17,7 @@ GENERATION_TAG: Final = "laurel.generation"
 LEDGER_TAG: Final = "laurel.ledger_id"  # of the registered model: whose it is
 RUN_TAG: Final = "laurel.run_id"
 FEATURES_TAG: Final = "feature_version"
-# What holds for every version of the same files, whoever registered it.
+# What holds for every version of the same files, from any registrar.
 SHARED_TAGS: Final = (MANIFEST_TAG, DIGEST_TAG, SIGNATURE_TAG, RUN_TAG, FEATURES_TAG)
 
 _MANIFEST: Final[TypeAdapter[dict[str, Sha256]]] = TypeAdapter(dict[str, Sha256])
@@ -31,10 +32,10 @@ def recorded_manifest(tags: Mapping[str, str]) -> dict[str, Sha256] | None:
     if text is None:
         return None
     try:
-        return _MANIFEST.validate_python(json.loads(text))
-    except (ValidationError, ValueError, RecursionError) as error:
+        return _MANIFEST.validate_python(parse_json(text))
+    except ValueError as error:
         raise ModelUnusable(
-            "manifest_malformed", "the version has a manifest that is no map of paths to sha256 digests"
+            "manifest_malformed", "the version has a manifest that is not a map of paths to sha256 digests"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Periods that are dates written as one number: differences between them are no lengths of time."""
+"""Periods that are dates written as one number: differences between them are not lengths of time."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Final

@@ -66,6 +66,8 @@ class Point(StrEnum):
     RELAY_AFTER_MARK = "relay.after_mark"
     RECONCILE_AFTER_READ = "reconcile.after_read"
     RECONCILE_AFTER_WRITE = "reconcile.after_write"
+    CANCEL_BEFORE_COMMIT = "cancel.before_commit"
+    CANCEL_AFTER_COMMIT = "cancel.after_commit"
     RELOAD_BEFORE_POST = "reload.before_post"
     RELOAD_AFTER_POST = "reload.after_post"
     RELOAD_BEFORE_CONFIRM = "reload.before_confirm"

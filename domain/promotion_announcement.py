@@ -1,11 +1,11 @@
 """How a generation is announced: every word of it comes from the ledger's entry.
 
-So whoever announces it, and whenever, says the same bytes. By the entry's hash and the ledger's id the ledger
+So every process, at any time, announces the same bytes. By the entry's hash and the ledger's id the ledger
 can be checked against what was announced.
 """
 
 from domain.announcement import Announcement, announce, generation_event_id, run_event_id
-from domain.events import ModelPromoted
+from domain.events import Generation, ModelPromoted
 from domain.ledger import Cause, LedgerEntry
 
 
@@ -30,7 +30,17 @@ def promotion_event_id(entry: LedgerEntry) -> str:
 
 def model_promoted(entry: LedgerEntry, ledger_id: str) -> ModelPromoted:
     """Say what a reader needs to act on a promotion without calling back."""
-    return ModelPromoted(
+    return ModelPromoted(**dict(generation_of(entry)), ledger_id=ledger_id)
+
+
+def generation_facts(entry: LedgerEntry) -> dict[str, object]:
+    """Show an entry to programs: the form of a generation, beside the entry's own older names."""
+    return entry.model_dump(mode="json") | generation_of(entry).model_dump(mode="json")
+
+
+def generation_of(entry: LedgerEntry) -> Generation:
+    """Put an entry into the form of a generation."""
+    return Generation(
         model_name=entry.model_name,
         run_id=entry.run_id,
         mlflow_run_id=entry.mlflow_run_id,
@@ -47,9 +57,9 @@ def model_promoted(entry: LedgerEntry, ledger_id: str) -> ModelPromoted:
         reasons=entry.reasons,
         actor=entry.actor,
         promoted_at=entry.at.isoformat(),
-        ledger_id=ledger_id,
         entry_hash=entry.hash,
         model_digest=entry.model_digest,
+        metric=entry.policy.metric if entry.policy else None,
     )
 
 

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from domain.comparison import SAME_RELATIVE, Compared
+from domain.metrics import METRICS
 from domain.score import Score
 from domain.values import Value
 from domain.verdict import Check
 
+_ANOTHER_CHAMPION: Final = "point the alias at a version that has one, or use the other GATE__METRIC"
+ENOUGH_GAIN: Final = "gain_above_minimum_effect"
 SAW_REFERENCE: Final = "champion_on_the_reference"  # it tells, and decides nothing
 
 
@@ -43,7 +46,7 @@ def gate_checks(
     champion: Champion | NoChampion | UnreadableChampion,
     compared: Compared,
 ) -> tuple[Check, ...]:
-    """Run the checks in order and stop behind the first that fails."""
+    """Run the checks in order and stop after the first that fails."""
     done: list[Check] = []
     for check in _checks(metric, minimum_effect, candidate, champion, compared):
         done.append(check)
@@ -79,44 +82,48 @@ def _checks(
 
 def _has_a_number(who: str, score: Score, metric: str) -> Check:
     number = score.number(metric)
-    passed = number is not None and number >= 0
+    passed = METRICS[metric].is_usable(number)
     said = f"{metric} {number:.6g}" if passed else f"no usable {metric} (NaN, infinite, negative or missing)"
-    return Check(name=f"{who}_has_a_number", passed=passed, detail=f"the {who} has {said}")
+    way_out = "" if passed or who == "candidate" else f"; {_ANOTHER_CHAMPION}"
+    return Check(name=f"{who}_has_a_number", passed=passed, detail=f"the {who} has {said}{way_out}")
 
 
 def _same_bytes(candidate: Score, champion: Score) -> Check:
     passed = candidate.dataset_digest == champion.dataset_digest
     detail = (
-        "both were scored on the same reference bytes" if passed else "the two were scored on different bytes"
+        "both were scored on the same reference bytes"
+        if passed
+        else "the two were scored on different bytes: the reference changed in between; restore the "
+        "file, and request the training again"
     )
     return Check(name="same_reference_bytes", passed=passed, detail=detail)
 
 
 def _gain(metric: str, minimum_effect: float, candidate: Score, champion: Champion) -> Check:
     new, old = candidate.metrics[metric], champion.score.metrics[metric]
-    passed = old - new > minimum_effect
+    gain = METRICS[metric].gain(new, old)
     detail = (
         f"reference {metric} {new:.6g} against {old:.6g} of the champion (version {champion.version}): "
-        f"gain {old - new:+.6g}, more than {minimum_effect:g} is needed"
+        f"gain {gain:+.6g}, more than {minimum_effect:g} is needed"
     )
-    return Check(name="gain_above_minimum_effect", passed=passed, detail=detail)
+    return Check(name=ENOUGH_GAIN, passed=gain > minimum_effect, detail=detail)
 
 
 def unfit_metric(metric: str, targets_below_zero: int, rows: int) -> str | None:
     """Say why a metric cannot tell a good model from a bad one on this reference; None when it can."""
-    if metric != "rmsle" or not targets_below_zero:
+    if not METRICS[metric].floors_at_zero or not targets_below_zero:
         return None
     return (
-        f"rmsle does not fit these data (metric_unfit): {targets_below_zero} of {rows} reference rows have a "
-        "target below 0, which it counts as 0; set GATE__METRIC=mae, or have the data contract say min: 0 "
-        "for the target"
+        f"{metric} does not fit these data (metric_unfit): {targets_below_zero} of {rows} reference rows "
+        "have a target below 0, which it counts as 0; set GATE__METRIC=mae, or have the data contract say "
+        "min: 0 for the target"
     )
 
 
 def _saw(champion: Champion, compared: Compared) -> str:
     rows, number = champion.score.rows, compared.champion_trained_rows
     if number is None:
-        return f"nobody knows how many of {rows} reference rows trained the champion"
+        return f"it is unknown how many of {rows} reference rows trained the champion"
     return f"{number} of {rows} reference rows trained the champion (version {champion.version})"
 
 

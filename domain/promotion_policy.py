@@ -1,11 +1,14 @@
 """The rule by which a candidate becomes champion, as a value and a pure decision."""
 
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.comparison import NOTHING_COMPARED, Compared
+from domain.metrics import DEFAULT_METRIC, METRICS, Direction, GateMetric
 from domain.promotion_checks import (
+    ENOUGH_GAIN,
     SAW_REFERENCE,
     Champion,
     NoChampion,
@@ -16,18 +19,24 @@ from domain.score import Score
 from domain.values import Value
 from domain.verdict import Decision, Verdict
 
-_DECLINES: Final = frozenset({"candidate_has_a_number", "another_model", "gain_above_minimum_effect"})
+_DECLINES: Final = frozenset({"candidate_has_a_number", "another_model", ENOUGH_GAIN})
 
 
 class PromotionPolicy(Value):
-    """Promote when `metric` on the reference set falls by more than `minimum_effect` (in the metric's unit).
+    """Promote when `metric` on the reference set gets better by more than `minimum_effect`, in its unit.
 
-    The default, 0, is "strictly better".
+    `name` says which way is better. The default effect, 0, is "strictly better".
     """
 
-    name: Literal["lower_is_better"] = "lower_is_better"
-    metric: Literal["rmsle", "mae"] = "rmsle"
+    name: Direction = METRICS[DEFAULT_METRIC].direction
+    metric: GateMetric = DEFAULT_METRIC
     minimum_effect: float = Field(default=0.0, ge=0.0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_metric(cls, policy: Any) -> Any:
+        metric = policy.get("metric") if isinstance(policy, Mapping) else None
+        return policy if metric not in METRICS else {"name": METRICS[metric].direction, **policy}
 
 
 def decide(
@@ -41,6 +50,8 @@ def decide(
     failed = next((check for check in checks if not check.passed), None)
     saw = [check.detail for check in checks if check.name == SAW_REFERENCE and compared.champion_trained_rows]
     if failed is None:
-        return Verdict(decision=Decision.PROMOTE, reasons=(checks[-1].detail, *saw), checks=checks)
-    decision = Decision.DECLINE if failed.name in _DECLINES else Decision.INCONCLUSIVE
-    return Verdict(decision=decision, reasons=(failed.detail, *saw), checks=checks)
+        decision = Decision.PROMOTE
+    else:
+        decision = Decision.DECLINE if failed.name in _DECLINES else Decision.INCONCLUSIVE
+    reasons = ((failed or checks[-1]).detail, *saw)
+    return Verdict(decision=decision, reasons=reasons, checks=checks, metric=policy.metric)

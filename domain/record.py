@@ -25,7 +25,7 @@ UnreadableReason = Literal[
 
 
 class Extent(Value):
-    """The records that are told of together: how many, up to which offset, and how many for which reason."""
+    """Records that share one letter: how many, up to which offset, and how many for each reason."""
 
     records: int
     last_offset: int

@@ -1,17 +1,17 @@
 """How it is announced that a replica serves the champion, or does not: once per replica and generation."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from domain.announcement import Announcement, announce, replica_event_id
-from domain.convergence import Replica, Served, Sight, Wanted
+from domain.convergence import Replica, ReplicaObservation, RolloutTarget, Served
 from domain.events import InferenceDiverged, InferenceReloaded, ReplicaEvent
 
 _LONGEST_DETAIL: Final = 500
 
 
 def reloaded(
-    model_name: str, replica: Replica, wanted: Wanted, served: Served, *, at: datetime, listener: str
+    model_name: str, replica: Replica, wanted: RolloutTarget, served: Served, *, at: datetime, listener: str
 ) -> Announcement:
     """Make `inference.reloaded` ready for the wire."""
     event = InferenceReloaded(
@@ -23,14 +23,21 @@ def reloaded(
 
 
 def diverged(
-    model_name: str, replica: Replica, wanted: Wanted, sight: Sight, *, at: datetime, listener: str
+    model_name: str,
+    replica: Replica,
+    wanted: RolloutTarget,
+    observation: ReplicaObservation,
+    *,
+    at: datetime,
+    listener: str,
 ) -> Announcement:
     """Make `inference.diverged` ready for the wire."""
-    served, problem = sight.served, sight.why_not(wanted)
+    served, problem = observation.served, observation.why_not(wanted)
     event = InferenceDiverged(
         **_common(model_name, replica, wanted, at, listener),
         served_generation=served.generation if served else None,
         served_version=served.version if served else None,
+        mlflow_run_id=served.run_id if served else None,
         reason=problem.reason,
         detail=problem.detail[:_LONGEST_DETAIL],
     )
@@ -58,14 +65,16 @@ def said_why(announcement: Announcement) -> str:
     return f"{event.reason}: {event.detail}"
 
 
-def seconds_since(wanted: Wanted, at: datetime) -> float | None:
+def seconds_since(wanted: RolloutTarget, at: datetime) -> float | None:
     """Seconds from the promotion, by the clock of record; None when its time is not known."""
     if wanted.promoted_at is None:
         return None
     return max(0.0, (at - wanted.promoted_at).total_seconds())
 
 
-def _common(model_name: str, replica: Replica, wanted: Wanted, at: datetime, listener: str) -> dict[str, Any]:
+def _common(
+    model_name: str, replica: Replica, wanted: RolloutTarget, at: datetime, listener: str
+) -> dict[str, object]:
     return {
         "model_name": model_name,
         "replica": replica.name,
@@ -78,7 +87,7 @@ def _common(model_name: str, replica: Replica, wanted: Wanted, at: datetime, lis
     }
 
 
-def _announced(event: ReplicaEvent, wanted: Wanted, at: datetime) -> Announcement:
+def _announced(event: ReplicaEvent, wanted: RolloutTarget, at: datetime) -> Announcement:
     return announce(
         event,
         event_id=replica_event_id(event.model_name, event.generation, event.replica, event.topic),

@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from domain.faults import Fault
+from domain.nearest import suggestion
 from domain.values import LARGEST_VERSION, Value, spelled_version
 from domain.version_triple import AskedVersions
 
+LONGEST_REASON: Final = 2000
 VERSION_FIELDS: Final = ("split_version", "feature_version", "model_version")
 ALLOWED_FIELDS: Final = (
     *VERSION_FIELDS,
@@ -18,6 +21,7 @@ ALLOWED_FIELDS: Final = (
     "requested_by",
     "reason",
     "request_id",
+    "retry_of",
 )
 
 
@@ -56,7 +60,7 @@ class ReceivedRequest(Value):
 
     identity: str
     model_name: str
-    payload: Mapping[str, Any]
+    payload: Mapping[str, object]
     correlation_id: str
     causation_id: str | None = None
     coordinates: Coordinates | None = None
@@ -73,12 +77,13 @@ class TrainingRequest(BaseModel):
     model_config_version: int | None = Field(default=None, ge=1, le=LARGEST_VERSION)
     model_name: str | None = Field(default=None, max_length=200)
     requested_by: str | None = Field(default=None, max_length=200)
-    reason: str | None = Field(default=None, max_length=2000)
+    reason: str | None = Field(default=None, max_length=LONGEST_REASON)
     request_id: str | None = Field(default=None, max_length=200)
+    retry_of: str | None = Field(default=None, max_length=200)
 
     @field_validator(*VERSION_FIELDS, "model_config_version", mode="before")
     @classmethod
-    def _int_or_digits(cls, value: Any) -> Any:
+    def _int_or_digits(cls, value: object) -> object:
         if isinstance(value, str) and (version := spelled_version(value)) is not None:
             return version
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
@@ -105,26 +110,36 @@ class TrainingRequest(BaseModel):
         )
 
 
-def read_payload(payload: Mapping[str, Any]) -> TrainingRequest | list[Fault]:
+def read_payload(payload: Mapping[str, object]) -> TrainingRequest | list[Fault]:
     """Read a payload, or name all its faults at once with what is allowed."""
     try:
         return TrainingRequest.model_validate(dict(payload))
     except ValidationError as error:
-        return [
-            _fault(found["type"], ".".join(map(str, found["loc"])), found["msg"]) for found in error.errors()
-        ]
+        return [_fault(found) for found in error.errors()]
 
 
-def _fault(kind: str, field: str, message: str) -> Fault:
-    if kind == "extra_forbidden":
+def _fault(found: ErrorDetails) -> Fault:
+    field = ".".join(map(str, found["loc"]))
+    if found["type"] == "extra_forbidden":
         return Fault(
             code="unknown_field",
             field=field,
-            message=f"no such field: {field!r}",
+            message=f"no such field: {field!r}{suggestion(field, ALLOWED_FIELDS)}",
             allowed=", ".join(ALLOWED_FIELDS),
         )
     if field in {*VERSION_FIELDS, "model_config_version"}:
         allowed = f"an integer from 1 to {LARGEST_VERSION}, or the same in digits: 7, not 07"
         return Fault(code="bad_version", field=field, message=f"{field} is not a version", allowed=allowed)
-    text = message.removeprefix("Value error, ")
-    return Fault(code="bad_field", field=field or "model_version", message=text)
+    return Fault(code="bad_field", field=field or "model_version", message=_said(found, field))
+
+
+def _said(found: ErrorDetails, field: str) -> str:
+    if found["type"] in {"string_type", "string_too_long"}:
+        return no_text(field, TrainingRequest.model_fields[field].metadata[0].max_length)
+    text = found["msg"].removeprefix("Value error, ")
+    return text if found["type"] == "value_error" else f"{field}: {text}"
+
+
+def no_text(field: str, most: int) -> str:
+    """Say that a field is no text, or too long a one."""
+    return f"{field} must be a text of at most {most} characters"

@@ -1,7 +1,7 @@
 """The configuration of one run, resolved once and frozen into its row: values and digests."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import field_serializer, field_validator
 
@@ -33,7 +33,7 @@ class ConfigDigests(Value):
     models: Sha256
 
 
-def read_features(features: Mapping[str, Any]) -> FeatureSchema:
+def read_features(features: Mapping[str, object]) -> FeatureSchema:
     """Read a feature schema from JSON, its columns as a map or as pairs in a list."""
     columns = features.get("tabular_features")
     pairs = {"tabular_features": dict(columns)} if isinstance(columns, list | tuple) else {}
@@ -55,17 +55,17 @@ class ResolvedConfig(Value):
     digests: ConfigDigests
 
     @field_serializer("features")
-    def _features_in_order(self, features: FeatureSchema) -> dict[str, Any]:
+    def _features_in_order(self, features: FeatureSchema) -> dict[str, object]:
         dumped = features.model_dump(mode="json")
         return dumped | {"tabular_features": [[*pair] for pair in dumped["tabular_features"].items()]}
 
     @field_validator("features", mode="before")
     @classmethod
-    def _pairs_to_map(cls, features: Any) -> Any:
+    def _pairs_to_map(cls, features: object) -> object:
         return read_features(features) if isinstance(features, Mapping) else features
 
     def uses(self) -> Iterator[ConfigUse]:
-        """The four files, for whoever asks if one was edited since its first use."""
+        """The four files, to check whether one was edited since its first use."""
         versions = {
             "data_contracts": self.contract.version,
             "splits": self.split.version,

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from domain.lifecycle import ENDS, NEXT_STEP, State, Step
+from domain.run_record import RunRecord
 from domain.values import Value
 
 
@@ -45,6 +46,11 @@ class Run(BaseModel):
     waiting_since: datetime | None
     requested_at: datetime
     updated_at: datetime
+
+    @property
+    def record(self) -> RunRecord:
+        """The outputs as typed parts."""
+        return RunRecord(self.outputs)
 
     @property
     def ended(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 SMALL_REFERENCE_ROWS: Final = 30  # fewer of them judge by luck
 
@@ -13,13 +13,6 @@ class RunWarning(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    code: str
-    message: str
-    facts: Mapping[str, Any] = {}
-
-
-def warnings_in(outputs: Mapping[str, Any]) -> tuple[RunWarning, ...]:
-    """Every warning in what the steps of a run left, in the order of the steps."""
-    statistics = outputs.get("split", {}).get("statistics", {})
-    told = (*statistics.get("warnings", ()), *outputs.get("compared", {}).get("warnings", ()))
-    return tuple(map(RunWarning.model_validate, told))
+    code: str = Field(description="From a closed vocabulary.")
+    message: str = Field(description="What to know, in a sentence.")
+    facts: Mapping[str, Any] = Field({}, description="The figures in it.")

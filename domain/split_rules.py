@@ -1,34 +1,19 @@
-"""The split rules: which rows train, which judge.
+"""The split rules: which rows train, which judge. A new one is a class here, and a line of `SplitRules`.
 
-The file is `splits/vN.yaml`; `split_strategy` says which rule. A rule is a value, and pure: given what one
-row holds, it names the parts that the row belongs to. The reference is made once and then adopted for ever,
-so each rule keeps a row that may stand in the reference out of train, however the master grows.
+The file is `splits/vN.yaml`; `split_strategy` says which rule. The reference is made once and then adopted
+for ever, so each rule keeps a row that may stand in the reference out of train, however the master grows.
 """
 
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import (
-    Field,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    TypeAdapter,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StrictStr, TypeAdapter, model_validator
 
-from domain.values import ConfigVersion, Value
-
-TRAIN: Final = "train"
-REFERENCE: Final = "reference"
-
-Number = StrictInt | StrictFloat
-Period = float | int | None
-Locality = StrictStr | StrictInt
-_FILE_NAME: Final = re.compile(r"[\w.\- ]{1,150}")  # what a file name and a metric's name can carry
+from domain.data_contract import DataContract
+from domain.faults import Fault
+from domain.split_rule import REFERENCE, TRAIN, C, Localities, Locality, Number, Rows, SplitRule
+from domain.values import Value
 
 
 class ReferencePeriod(Value):
@@ -42,10 +27,6 @@ class ReferencePeriod(Value):
         if self.min > self.max:
             raise ValueError(f"min {self.min} is more than max {self.max}")
         return self
-
-    def holds(self, period: Period) -> bool:
-        """True when the period is known and inside."""
-        return period is not None and self.min <= period <= self.max
 
 
 class OpenReferencePeriod(Value):
@@ -61,48 +42,7 @@ class OpenReferencePeriod(Value):
         return self
 
 
-class MovingTests(Value):
-    """The most recent test rows: for each duration d, those later than the master's latest period - d."""
-
-    durations: Annotated[tuple[Annotated[StrictInt, Field(ge=1)], ...], Field(max_length=100)] = ()
-
-    @field_validator("durations")
-    @classmethod
-    def _each_once(cls, durations: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(durations)) != len(durations):
-            raise ValueError("names a duration twice")
-        return durations
-
-
-class _Rules(Value):
-    """What all rules share."""
-
-    version: Annotated[ConfigVersion, Field(strict=True)]
-    data_contract: Annotated[ConfigVersion, Field(strict=True)]
-    periodic_column: StrictStr | None = None
-    moving_test_period: MovingTests | None = None
-
-    @property
-    def moving_tests(self) -> tuple[tuple[str, int], ...]:
-        """(name, duration) of each optional test: `recent_<duration>_<periodic column>`."""
-        durations = self.moving_test_period.durations if self.moving_test_period else ()
-        return tuple((f"recent_{duration}_{self.periodic_column}", duration) for duration in durations)
-
-    @model_validator(mode="after")
-    def _tests_can_be_named(self) -> Self:
-        for name, _ in self.moving_tests:
-            if self.periodic_column is None:
-                raise ValueError("moving_test_period needs periodic_column")
-            if not _FILE_NAME.fullmatch(name):
-                raise ValueError(f"no file and no metric can be named {name!r}: rename the periodic column")
-        return self
-
-    def _recent(self, period: Period, latest: Period) -> Iterator[str]:
-        if period is not None and latest is not None:
-            yield from (name for name, duration in self.moving_tests if period > latest - duration)
-
-
-class GeographicSplit(_Rules):
+class GeographicSplit(SplitRule):
     """Whole localities are held back; the reference is a fixed period of theirs.
 
     Train is every row whose locality is not a test locality, a null locality included.
@@ -115,19 +55,52 @@ class GeographicSplit(_Rules):
     reference_test_period: ReferencePeriod
 
     @property
+    def named_columns(self) -> tuple[tuple[str, str], ...]:
+        """The locality's column."""
+        return (("geographic_column", self.geographic_column),)
+
+    @property
     def reference_columns(self) -> tuple[str, ...]:
         """The columns that say whether a row may stand in the reference."""
         return self.geographic_column, self.periodic_column
 
-    def parts_of(self, locality: str | int | None, period: Period, latest: Period) -> frozenset[str]:
-        """Name the parts of a row; `latest` is the largest period of the whole master."""
-        if locality not in self.test_localities:
-            return frozenset({TRAIN})
-        tests = set(self._recent(period, latest))
-        return frozenset(tests | {REFERENCE} if self.reference_test_period.holds(period) else tests)
+    @property
+    def reference_bounds(self) -> tuple[Number, Number]:
+        """The first and the last period of the reference."""
+        return self.reference_test_period.min, self.reference_test_period.max
+
+    @property
+    def localities(self) -> Localities:
+        """The localities that are held back."""
+        return Localities(self.geographic_column, self.test_localities)
+
+    def parts(self, rows: Rows[C]) -> Iterator[tuple[str, C]]:
+        """Yield each part and its rows."""
+        held_back = rows.among(self.geographic_column, self.test_localities)
+        yield TRAIN, ~held_back
+        yield REFERENCE, held_back & rows.between(*self.reference_bounds)
+        yield from self._tests(rows, held_back)
+
+    def faults(self, contract: DataContract) -> Iterator[Fault]:
+        """Yield localities that cannot stand in their column."""
+        rule = contract.columns.get(self.geographic_column)
+        if rule is None:
+            return
+        if rule.type == "float":
+            message = f"{self.geographic_column} is type: float; localities are text or integers"
+            yield self._mismatch("geographic_column", message)
+            return
+        wanted, column = str if rule.type == "string" else int, self.geographic_column
+        for place, locality in enumerate(self.test_localities):
+            field = f"test_localities.{place}"
+            if not isinstance(locality, wanted):
+                message = f"{locality!r} can not stand in {column}, which is type: {rule.type}"
+                yield self._mismatch(field, message)
+            elif rule.allowed_values is not None and locality not in rule.allowed_values:
+                yield self._mismatch(field, f"{locality!r} is not among the allowed values of {column}")
 
 
-class HashSplit(_Rules):
+class HashSplit(SplitRule):
     """A row's side depends on its key and a salt alone, so no row changes sides as the master grows.
 
     The definition, so that anyone can repeat it: the canonical bytes of a key are the salt and then each
@@ -155,21 +128,47 @@ class HashSplit(_Rules):
         return self
 
     @property
+    def named_columns(self) -> tuple[tuple[str, str], ...]:
+        """The key's columns."""
+        return tuple((f"key_columns.{place}", name) for place, name in enumerate(self.key_columns))
+
+    @property
     def reference_columns(self) -> tuple[str, ...]:
         """The columns that say whether a row may stand in the reference."""
         period = self.periodic_column if self.reference_test_period else None
         return self.key_columns if period is None else (*self.key_columns, period)
 
-    def parts_of(self, position: int, period: Period, latest: Period) -> frozenset[str]:
-        """Name the parts of a row whose key hashes to `position`, 0 ≤ position < 2⁶⁴."""
-        if position >= self.threshold:
-            return frozenset({TRAIN})
-        tests = set(self._recent(period, latest))
-        inside = self.reference_test_period is None or self.reference_test_period.holds(period)
-        return frozenset(tests | {REFERENCE} if inside else tests)
+    @property
+    def reference_bounds(self) -> tuple[Number, Number] | None:
+        """The first and the last period of the reference; None when it has no period."""
+        period = self.reference_test_period
+        return None if period is None else (period.min, period.max)
+
+    def parts(self, rows: Rows[C]) -> Iterator[tuple[str, C]]:
+        """Yield each part and its rows."""
+        held_back = rows.hashed_below(self.key_columns, self.salt, self.threshold)
+        bounds = self.reference_bounds
+        yield TRAIN, ~held_back
+        yield REFERENCE, held_back & (rows.every() if bounds is None else rows.between(*bounds))
+        yield from self._tests(rows, held_back)
+
+    def faults(self, contract: DataContract) -> Iterator[Fault]:
+        """Yield key columns that cannot be hashed."""
+        for place, name in enumerate(self.key_columns):
+            rule = contract.columns.get(name)
+            if rule is None:
+                continue
+            field = f"key_columns.{place}"
+            if rule.type == "float":
+                yield self._mismatch(field, f"{name} is type: float; a hashed key is text or an integer")
+            if name not in contract.never_null:
+                message = (
+                    f"{name} may be null in data contract {contract.version}; a key that is hashed may not"
+                )
+                yield self._mismatch(field, message)
 
 
-class TemporalSplit(_Rules):
+class TemporalSplit(SplitRule):
     """Learn from what came before, judge on what came after.
 
     Train is every row before the reference period; with `rows_after: train` also those after it, which lets
@@ -195,17 +194,22 @@ class TemporalSplit(_Rules):
         """The columns that say whether a row may stand in the reference."""
         return (self.periodic_column,)
 
-    def parts_of(self, period: Period, latest: Period) -> frozenset[str]:
-        """Name the parts of a row."""
-        if period is None:
-            return frozenset()
-        reference = self.reference_test_period
-        if period < reference.min:
-            return frozenset({TRAIN})
-        tests = set(self._recent(period, latest))
-        if reference.max is None or period <= reference.max:
-            return frozenset(tests | {REFERENCE})
-        return frozenset(tests | {TRAIN} if self.rows_after == "train" else tests)
+    @property
+    def reference_bounds(self) -> tuple[Number, Number] | None:
+        """The first and the last period of the reference; None when it has no end."""
+        period = self.reference_test_period
+        return None if period.max is None else (period.min, period.max)
+
+    def parts(self, rows: Rows[C]) -> Iterator[tuple[str, C]]:
+        """Yield each part and its rows."""
+        period = self.reference_test_period
+        before = rows.before(period.min)
+        if self.rows_after == "train" and period.max is not None:
+            yield TRAIN, before | rows.after(period.max)
+        else:
+            yield TRAIN, before
+        yield REFERENCE, rows.between(period.min, period.max)
+        yield from self._tests(rows, ~before)
 
 
 SplitRules = Annotated[GeographicSplit | HashSplit | TemporalSplit, Field(discriminator="split_strategy")]

@@ -6,7 +6,7 @@ datasets come from closed sets, or are refused with the file that they stand in.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 PARAM: Final = 6_000
 TAG: Final = 8_000
@@ -24,12 +24,12 @@ VERDICT: Final = "laurel/verdict.json"
 MODEL_CARD: Final = "evaluation/model_card.md"
 
 
-def storable(value: Any) -> str:
+def storable(value: object) -> str:
     """The value as text, without what no database keeps: NUL and halves of surrogate pairs."""
     return str(value).encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def param_text(value: Any) -> str:
+def param_text(value: object) -> str:
     """A param as it is logged; half a value would be taken for the value, so none of a long one is shown."""
     text = storable(value)
     return text if len(text) <= PARAM else pointer(text)
@@ -57,9 +57,9 @@ def pointer(text: str, artifact: str = LONG_VALUES) -> str:
     return f"{len(text)} characters, whole in the artifact {artifact}"
 
 
-def long_values(params: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def long_values(params: Mapping[str, object], tags: Mapping[str, str]) -> dict[str, dict[str, object]]:
     """What `param_text` and `tag_text` point to, as JSON values; empty when everything fits."""
-    found = {
+    found: dict[str, dict[str, object]] = {
         "params": {name: value for name, value in params.items() if len(storable(value)) > PARAM},
         "tags": {name: storable(text) for name, text in tags.items() if len(storable(text)) > TAG},
     }

@@ -1,17 +1,32 @@
 """What every value and document of the domain has in common."""
 
 import re
-from typing import Annotated, Final
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticKnownError
 
 _SHA256: Final = "[0-9a-f]{64}"
 Sha256 = Annotated[str, Field(pattern=f"^{_SHA256}$")]
 LARGEST_VERSION: Final = 1_000_000
 ConfigVersion = Annotated[int, Field(ge=1, le=LARGEST_VERSION)]
 
-# int() takes `01`, `+1`, `1_0`, other scripts' digits and spaces besides: another text for each tool.
+# int() takes `01`, `+1`, `1_0`, other scripts' digits and spaces as well: another text for each tool.
 _VERSION: Final = re.compile("[1-9][0-9]{0,6}")
+
+
+def one_of(names: Callable[[], Iterable[str]]) -> PlainValidator:
+    """Take one of the names that a table holds at that moment; others are refused as by a Literal."""
+
+    def known(value: object) -> str:
+        allowed = tuple(names())
+        if isinstance(value, str) and value in allowed:
+            return value
+        *first, last = map(repr, allowed)
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(first)} or {last}"})
+
+    return PlainValidator(known)
 
 
 def is_sha256(text: str) -> bool:
@@ -34,3 +49,8 @@ class Value(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, protected_namespaces=()
     )
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Read a pickled value as critically as any other: it may come from a child that a model broke."""
+        super().__setstate__(state)
+        type(self).model_validate(self.__dict__)

@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
+from domain.metrics import GateMetric
 from domain.values import Value
 
 
@@ -22,8 +25,13 @@ class Check(Value):
 
 
 class Verdict(Value):
-    """The decision with every check that led to it; `reasons` are sentences for a person."""
+    """The decision with every check that led to it; `reasons` are sentences for a person.
+
+    `metric` is what the gate judged by. It is not in the stored text, where Laurel 0.1.0 refuses a field that
+    it does not know, and so None in a verdict that was read back: `domain.judged` finds it.
+    """
 
     decision: Decision
     reasons: tuple[str, ...]
     checks: tuple[Check, ...] = ()
+    metric: GateMetric | None = Field(default=None, exclude=True)

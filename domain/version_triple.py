@@ -1,14 +1,16 @@
 """The three versions that say which model is asked for."""
 
+from pydantic import Field
+
 from domain.values import ConfigVersion, Value
 
 
 class VersionTriple(Value):
     """Split, feature and model version, all known: what a run trains, what production holds."""
 
-    split_version: ConfigVersion
-    feature_version: ConfigVersion
-    model_version: ConfigVersion
+    split_version: ConfigVersion = Field(description="`splits/vN.yaml` by its N.")
+    feature_version: ConfigVersion = Field(description="`features/vN.yaml` by its N.")
+    model_version: ConfigVersion = Field(description="`models/vN.yaml` by its N.")
 
 
 class AskedVersions(Value):

@@ -4,12 +4,13 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from domain.counted import byte_count
 from domain.record import Record, Unreadable, UnreadableReason
 from domain.request import read_coordinates
+from domain.strict_json import DEEPEST, NotStrictJson, parse_object
 from handlers.rfc3339 import is_moment
-from handlers.strict_json import DEEPEST, NotStrictJson, parse_object
 
 # A requeued record keeps the identity that its first coordinates gave it.
 FIRST_COORDINATES: Final = "laurel-first-coordinates"
@@ -23,7 +24,7 @@ _STRUCTURED: Final = "application/cloudevents"
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-class Refused(ValueError):
+class EnvelopeRefused(ValueError):
     """Carries the Unreadable that the record comes to."""
 
     def __init__(self, reason: UnreadableReason, detail: str) -> None:
@@ -38,7 +39,7 @@ class Opened:
     `first_coordinates` is set on a record that was requeued.
     """
 
-    payload: dict[str, Any]
+    payload: dict[str, object]
     attributes: Mapping[str, str]
     first_coordinates: str | None
 
@@ -46,10 +47,12 @@ class Opened:
 def open_record(record: Record, *, wire_type: str, max_bytes: int, deepest: int = DEEPEST) -> Opened:
     """Take a record out of its envelope. Raises Refused."""
     if record.problem is not None:
-        raise Refused(record.problem.reason, record.problem.detail)
+        raise EnvelopeRefused(record.problem.reason, record.problem.detail)
     value = record.value or b""
     if len(value) > max_bytes:
-        raise Refused("too_large", f"{len(value)} bytes; {max_bytes} are allowed")
+        raise EnvelopeRefused(
+            "too_large", f"it has {byte_count(len(value))}; at most {byte_count(max_bytes)} are read"
+        )
     headers = _texts(record)
     try:
         content_type = headers.get(_CONTENT_TYPE, "").strip().lower()
@@ -59,7 +62,7 @@ def open_record(record: Record, *, wire_type: str, max_bytes: int, deepest: int 
             payload, attributes = parse_object(value, deepest=deepest), _binary(headers)
             _check_times(record.headers if attributes else ())
     except NotStrictJson as error:
-        raise Refused(error.reason, error.detail) from None
+        raise EnvelopeRefused(error.reason, error.detail) from None
     if attributes:
         _check(attributes, wire_type)
     return Opened(payload, attributes, _first_coordinates(record))
@@ -71,50 +74,52 @@ def _texts(record: Record) -> dict[str, str]:
     One that is null, not UTF-8, or there twice with different values makes the envelope unreadable.
     """
     if len(record.headers) > MOST_HEADERS:
-        raise Refused("bad_envelope", f"{len(record.headers)} headers; {MOST_HEADERS} are allowed")
+        raise EnvelopeRefused("bad_envelope", f"{len(record.headers)} headers; {MOST_HEADERS} are allowed")
     texts: dict[str, str] = {}
     for given, value in record.headers:
         name = _CONTENT_TYPE if given.lower() == _CONTENT_TYPE else given  # as HTTP's habit spells it
         if name in _READ_HEADERS:
             text = _text(name, value)
             if texts.setdefault(name, text) != text:
-                raise Refused("bad_envelope", f"header {name!r} stands there twice")
+                raise EnvelopeRefused("bad_envelope", f"header {name!r} occurs twice")
     return texts
 
 
 def _text(name: str, value: bytes | None) -> str:
     if value is None:
-        raise Refused("bad_envelope", f"header {name!r} is null")
+        raise EnvelopeRefused("bad_envelope", f"header {name!r} is null")
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
-        raise Refused("bad_envelope", f"header {name!r} is not UTF-8") from None
+        raise EnvelopeRefused("bad_envelope", f"header {name!r} is not UTF-8") from None
 
 
 def _binary(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.removeprefix(_PREFIX): text for name, text in headers.items() if name.startswith(_PREFIX)}
 
 
-def _structured(content_type: str, value: bytes, deepest: int) -> tuple[dict[str, Any], dict[str, str]]:
+def _structured(content_type: str, value: bytes, deepest: int) -> tuple[dict[str, object], dict[str, str]]:
     media_type = content_type.partition(";")[0].strip()
     if media_type != "application/cloudevents+json":
-        raise Refused("bad_envelope", f"content type {media_type[:100]!r}: one event as JSON is asked for")
+        raise EnvelopeRefused(
+            "bad_envelope", f"content type {media_type[:100]!r}: one event as JSON is required"
+        )
     event = parse_object(value, deepest=deepest)
     attributes = {name: text for name, text in event.items() if isinstance(text, str) and name in _READ}
     wrong = sorted(name for name in _READ if name in event and name not in attributes)
     if event.get("time") is not None:
         _check_time(event["time"])
     if wrong:
-        raise Refused("bad_envelope", f"attribute {wrong[0]!r} is not a text")
+        raise EnvelopeRefused("bad_envelope", f"attribute {wrong[0]!r} is not a text")
     return _data(event, deepest), attributes | {"specversion": attributes.get("specversion", "")}
 
 
-def _data(event: Mapping[str, Any], deepest: int) -> dict[str, Any]:
+def _data(event: Mapping[str, object], deepest: int) -> dict[str, object]:
     if "data_base64" in event:
         return parse_object(_base64(event["data_base64"]), deepest=deepest)
     data = event.get("data")
     if not isinstance(data, dict):
-        raise Refused("not_an_object", "the event's data is not a JSON object")
+        raise EnvelopeRefused("not_an_object", "the event's data is not a JSON object")
     return data
 
 
@@ -122,45 +127,47 @@ def _base64(text: object) -> bytes:
     try:
         return base64.b64decode(str(text), validate=True)
     except (binascii.Error, ValueError):
-        raise Refused("bad_envelope", "data_base64 is not base64") from None
+        raise EnvelopeRefused("bad_envelope", "data_base64 is not base64") from None
 
 
 def _check(attributes: Mapping[str, str], wire_type: str) -> None:
     if attributes.get("specversion") != "1.0":
-        raise Refused("bad_envelope", f"specversion is {attributes.get('specversion', '')[:20]!r}, not '1.0'")
+        raise EnvelopeRefused(
+            "bad_envelope", f"specversion is {attributes.get('specversion', '')[:20]!r}, not '1.0'"
+        )
     for name, longest in _LONGEST.items():
         _check_text(name, attributes.get(name), longest)
     if attributes["type"] != wire_type:
-        raise Refused("bad_envelope", f"type is {attributes['type'][:100]!r}, not {wire_type!r}")
+        raise EnvelopeRefused("bad_envelope", f"type is {attributes['type'][:100]!r}, not {wire_type!r}")
 
 
 def _check_text(name: str, text: str | None, longest: int) -> None:
     if text is None and name in {"correlationid", "causationid"}:
         return
     if not text:
-        raise Refused("bad_envelope", f"attribute {name!r} is missing")
+        raise EnvelopeRefused("bad_envelope", f"attribute {name!r} is missing")
     if len(text) > longest or not text.isprintable():
-        raise Refused(
+        raise EnvelopeRefused(
             "bad_envelope", f"attribute {name!r} is not a printable text of at most {longest} characters"
         )
     if name == "source" and " " in text:
-        raise Refused("bad_envelope", "attribute 'source' holds a space, so it is no URI reference")
+        raise EnvelopeRefused("bad_envelope", "attribute 'source' holds a space: it is not a URI reference")
 
 
 def _check_times(headers: Headers) -> None:
     """The time of an event in binary mode; who sends no event may have a header of that name."""
     times = {value for name, value in headers if name == _TIME and value is not None}
     if len(times) > 1:
-        raise Refused("bad_envelope", f"header {_TIME!r} stands there twice")
+        raise EnvelopeRefused("bad_envelope", f"header {_TIME!r} occurs twice")
     for time in times:
         _check_time(time.decode("utf-8", "replace"))
 
 
 def _check_time(time: object) -> None:
     if not isinstance(time, str) or not is_moment(time):
-        raise Refused(
+        raise EnvelopeRefused(
             "bad_envelope",
-            f"attribute 'time' is {str(time)[:40]!r}, and no date-time of RFC 3339: 2026-01-31T06:00:00Z",
+            f"attribute 'time' is {str(time)[:40]!r}, not a date-time of RFC 3339: 2026-01-31T06:00:00Z",
         )
 
 

@@ -1,23 +1,23 @@
 """What became of a record: one value for the log line, the counter and the commit."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from domain.record import Unreadable
 from domain.values import Value
 
-Outcome = Literal["stored", "known", "skipped", "unreadable", "dead_lettered", "heard", "told"]
+RecordOutcome = Literal["stored", "known", "skipped", "unreadable", "dead_lettered", "heard", "told"]
 
 
 class Handled(Value):
     """The outcome and the facts for its one log line; the record may be committed.
 
     `why` says what is wrong with the record. One that is `dead_lettered` may be committed once its letter is
-    kept: whoever commits sees to that, for many at once.
+    kept: the committer sees to that, for many at once.
     """
 
-    outcome: Outcome
-    facts: Mapping[str, Any] = {}
+    outcome: RecordOutcome
+    facts: Mapping[str, object] = {}
     why: Unreadable | None = None
 
 
@@ -31,5 +31,5 @@ def set_aside(why: Unreadable) -> Handled:
     return _bad("dead_lettered", why)
 
 
-def _bad(outcome: Outcome, why: Unreadable) -> Handled:
+def _bad(outcome: RecordOutcome, why: Unreadable) -> Handled:
     return Handled(outcome=outcome, facts={"reason": why.reason, "detail": why.detail}, why=why)

@@ -1,17 +1,17 @@
-"""A model was promoted: whoever follows the ledger looks at its head now, instead of at its next look."""
+"""A model was promoted: followers of the ledger read its head now instead of waiting for their next poll."""
 
 from collections.abc import Callable
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from domain.announcement import generation_event_id
-from domain.convergence import Wanted
+from domain.convergence import RolloutTarget
 from domain.events import ModelPromoted
 from domain.record import Record, Unreadable
+from domain.strict_json import DEEPEST_EVENT
 from domain.values import Sha256
-from handlers.envelope import Refused, open_record
+from handlers.envelope import EnvelopeRefused, open_record
 from handlers.handled import Handled, unreadable
-from handlers.strict_json import DEEPEST_EVENT
 
 
 class Promotion(BaseModel):
@@ -27,7 +27,7 @@ class Promotion(BaseModel):
 
 
 async def on_model_promoted(
-    record: Record, *, promoted: Callable[[Wanted], None], model_name: str, max_bytes: int
+    record: Record, *, promoted: Callable[[RolloutTarget], None], model_name: str, max_bytes: int
 ) -> Handled:
     """Pass it on. What cannot be read is passed over, and not in silence: a promotion may be in it.
 
@@ -43,14 +43,14 @@ async def on_model_promoted(
     return Handled(outcome="heard", facts={"generation": wanted.generation, "version": wanted.version})
 
 
-def read_promotion(record: Record, *, model_name: str, max_bytes: int) -> Wanted | Unreadable | str:
+def read_promotion(record: Record, *, model_name: str, max_bytes: int) -> RolloutTarget | Unreadable | str:
     """Read the event in either mode of CloudEvents, or as plain JSON; a text names another model."""
     try:
         opened = open_record(
             record, wire_type=ModelPromoted.wire_type, max_bytes=max_bytes, deepest=DEEPEST_EVENT
         )
         event = Promotion.model_validate(opened.payload)
-    except Refused as refused:
+    except EnvelopeRefused as refused:
         return refused.why
     except ValidationError as error:
         fields = sorted({".".join(map(str, found["loc"])) for found in error.errors()})
@@ -59,7 +59,7 @@ def read_promotion(record: Record, *, model_name: str, max_bytes: int) -> Wanted
         )
     if event.model_name != model_name:
         return event.model_name
-    return Wanted(
+    return RolloutTarget(
         generation=event.generation,
         version=event.version,
         promoted_at=event.promoted_at,

@@ -1,4 +1,4 @@
-"""An event of which people are told: read, worded, and handed to the channels."""
+"""An event that people are notified of: read, worded, and handed to the channels."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from domain.events import (
+    NOTICED,
     Event,
     InferenceDiverged,
     ModelDeclined,
@@ -13,17 +14,14 @@ from domain.events import (
     TrainingFailed,
     TrainingRejected,
 )
-from domain.notice_fields import Subject
+from domain.notice_subjects import Subject
 from domain.notices import Notice, Wording
 from domain.record import Record, Unreadable
-from handlers.envelope import Opened, Refused, open_record
+from domain.strict_json import DEEPEST_EVENT
+from handlers.envelope import EnvelopeRefused, Opened, open_record
 from handlers.handled import Handled, unreadable
-from handlers.strict_json import DEEPEST_EVENT
 
-TOLD: Final[Mapping[str, type[Event]]] = {
-    event.topic: event
-    for event in (ModelPromoted, ModelDeclined, TrainingRejected, TrainingFailed, InferenceDiverged)
-}
+TOLD: Final[Mapping[str, type[Event]]] = {event.topic: event for event in NOTICED}
 TOPICS: Final[Mapping[Subject, str]] = {
     "promoted": ModelPromoted.topic,
     "overridden": ModelPromoted.topic,
@@ -34,6 +32,12 @@ TOPICS: Final[Mapping[Subject, str]] = {
 }
 
 Tell = Callable[[Notice], Awaitable[None]]
+Further = Callable[[Event, str], Awaitable[Notice | None]]
+
+
+async def nothing_further(event: Event, event_id: str) -> None:
+    """One message says it all."""
+    del event, event_id
 
 
 async def on_notice(
@@ -44,10 +48,13 @@ async def on_notice(
     subjects: Collection[Subject],
     model_name: str,
     max_bytes: int,
+    further: Further = nothing_further,
 ) -> Handled:
-    """Tell of it, unless it is another model's, or nobody is to be told, or it cannot be read.
+    """Tell of it, unless it is another model's, or not to be sent, or unreadable.
 
-    Raises what `tell` raises: the record then comes again, and whoever has heard of it hears nothing twice.
+    `further` makes the second message of an event that has one.
+
+    Raises what `tell` raises: the record then comes again, and nobody hears anything twice.
     """
     read = _read(record, max_bytes)
     if isinstance(read, Unreadable):
@@ -57,8 +64,10 @@ async def on_notice(
         return Handled(outcome="skipped", facts={"model_name": event.model_name[:200]})
     notice = wording.notice(event, event_id)
     if notice is None or notice.subject not in subjects:
-        return Handled(outcome="skipped", facts={"event_id": event_id, "why": "nobody is to be told"})
+        return Handled(outcome="skipped", facts={"event_id": event_id, "why": "nobody is notified of it"})
     await tell(notice)
+    if (more := await further(event, event_id)) is not None:
+        await tell(more)
     return Handled(outcome="told", facts={"event_id": event_id, "subject": notice.subject})
 
 
@@ -67,7 +76,7 @@ def _read(record: Record, max_bytes: int) -> tuple[Event, str] | Unreadable:
     try:
         opened = open_record(record, wire_type=kind.wire_type, max_bytes=max_bytes, deepest=DEEPEST_EVENT)
         return kind.model_validate(opened.payload), _event_id(opened, record)
-    except Refused as refused:
+    except EnvelopeRefused as refused:
         return refused.why
     except ValidationError as error:
         fields = sorted({".".join(map(str, found["loc"])) for found in error.errors()})
@@ -76,5 +85,5 @@ def _read(record: Record, max_bytes: int) -> tuple[Event, str] | Unreadable:
 
 
 def _event_id(opened: Opened, record: Record) -> str:
-    """The event's own id; a record without one is told from others by where it stands."""
+    """The event's own id; a record without one is identified by its place."""
     return opened.attributes.get("id") or str(record.coordinates)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
 from faststream.kafka.message import KafkaMessage
@@ -19,9 +20,13 @@ TURN_RECORDS: Final = 50  # of one partition, before the others have their turn
 class Delivery(Protocol):
     """Brings raw records of one partition to their handler; commits them, or lets the partition wait."""
 
-    listener: Any
+    @property
+    def listener(self) -> ConsumerRebalanceListener:
+        """Hears of partitions that come and go."""
 
-    async def deliver(self, consumer: Any, turn: Any, handle: Handle) -> None:
+    async def deliver(
+        self, consumer: AIOKafkaConsumer, turn: Sequence[ConsumerRecord], handle: Handle
+    ) -> None:
         """Never raises for what a handler raises."""
 
 
@@ -61,16 +66,16 @@ def route(
     )
 
     @subscriber
-    async def deliver(turn: Any) -> None:
+    async def deliver(turn: Any) -> None:  # any other type FastStream would check, record by record
         await delivery.deliver(subscriber.consumer, turn, handle)
 
     return router
 
 
-async def _as_it_came(raw: Any) -> KafkaMessage:
+async def _as_it_came(raw: Sequence[ConsumerRecord]) -> KafkaMessage:
     """Wrap records unseen: FastStream's own parser fails on a bad header, outside of any handler."""
     return KafkaMessage(body=raw, raw_message=raw, consumer=None)  # type: ignore[arg-type]
 
 
-async def _undecoded(message: KafkaMessage) -> Any:
+async def _undecoded(message: KafkaMessage) -> Sequence[ConsumerRecord]:
     return message.raw_message

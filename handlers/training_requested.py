@@ -3,6 +3,7 @@
 import uuid
 from typing import Final
 
+from domain.asked_request import plain_identity_of
 from domain.errors import NeverRetry
 from domain.events import REQUEST_TYPE
 from domain.points import NO_POINTS, Point, Points
@@ -10,7 +11,7 @@ from domain.ports.run_store import NOT_STORABLE, Added, RunStore
 from domain.record import Record, Unreadable
 from domain.request import ReceivedRequest
 from domain.values import Value
-from handlers.envelope import Opened, Refused, open_record
+from handlers.envelope import EnvelopeRefused, Opened, open_record
 from handlers.handled import Handled, set_aside
 
 _CORRELATIONS: Final = uuid.UUID("6d0c1e0a-8d0b-5c5e-9d55-0f5f0c7b4a52")  # ours, made once, never to change
@@ -18,7 +19,7 @@ _LONGEST_REQUEST_ID: Final = 200
 
 
 class AnotherModels(Value):
-    """The request names a model that another deployment looks after."""
+    """The request names a model that another deployment manages."""
 
     model_name: str
 
@@ -62,7 +63,7 @@ def read_request(
     """Read a record as a request, without judging what it asks for."""
     try:
         opened = open_record(record, wire_type=REQUEST_TYPE, max_bytes=max_bytes)
-    except Refused as refused:
+    except EnvelopeRefused as refused:
         return refused.why
     named = opened.payload.get("model_name")
     if isinstance(named, str) and named not in {"", model_name}:
@@ -87,12 +88,13 @@ def _identity(record: Record, opened: Opened) -> str:
     if opened.attributes:
         return f"event:{opened.attributes['source']} {opened.attributes['id']}"
     if request_id := _request_id(opened):
-        return f"request:{request_id}"
+        return plain_identity_of(request_id)
     return f"record:{opened.first_coordinates or record.coordinates}"
 
 
 def _request_id(opened: Opened) -> str | None:
     """The payload's `request_id` when it can serve; one that cannot is a fault of the request."""
     text = opened.payload.get("request_id")
-    usable = isinstance(text, str) and 0 < len(text) <= _LONGEST_REQUEST_ID and text.isprintable()
-    return text if usable else None
+    if isinstance(text, str) and 0 < len(text) <= _LONGEST_REQUEST_ID and text.isprintable():
+        return text
+    return None

@@ -1,1 +1,1 @@
-"""The world: adapters, the runner, the roles and the one composition root."""
+"""The world, one room per capability: CONTRIBUTING lists the rooms and their order."""

@@ -6,4 +6,4 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("POLARS_MAX_THREADS", "2")
 
-pytest_plugins = ["tests.servers", "tests.chaos.report"]
+pytest_plugins = ["tests.worlds.servers", "tests.worlds.warm", "tests.chaos.report"]

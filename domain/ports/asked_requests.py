@@ -1,4 +1,4 @@
-"""What came in by the doors, and where it is now."""
+"""The requests that came in, and where each is now."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,14 +9,14 @@ from domain.lifecycle import State
 from domain.values import Value
 
 
-class Wanted(Value):
+class RequestFilter(Value):
     """Which requests to list. `states` empty: all. Times, inclusive, are of the asking, end and last change.
 
     A run that goes on has no end, and lies in no span of ends.
     """
 
     states: tuple[State, ...] = ()
-    doors: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
     ended_since: datetime | None = None
@@ -29,8 +29,11 @@ class Wanted(Value):
 class AskedRequests(Protocol):
     """The requests of one model. Each call raises TryLater when the database does not answer."""
 
-    async def claim(self, ask: Ask) -> Claim:
-        """Keep an ask under its id before it is sent, unless the id is known; say what is known of it."""
+    async def claim(self, ask: Ask) -> Claim | None:
+        """Keep an ask under its id before it is sent, unless the id is known; say what is known of it.
+
+        None when the id is that of another request's run: under it people look for that one.
+        """
 
     async def left_unclear(self, ask: Ask, within_seconds: float, in_hand_seconds: float) -> str | None:
         """The id of an equal ask of the same caller whose answer was that nothing is known of it.
@@ -45,7 +48,9 @@ class AskedRequests(Protocol):
         """Keep that Kafka has the request; a repeat settles what it saw unclear. Safe to repeat."""
 
     async def get(self, request_id: str) -> AskedRequest | None:
-        """Read one request, by the id that its door gave it or by its run's id."""
+        """Read one request, by the id that it got when it came in, or by its run's id."""
 
-    async def page(self, wanted: Wanted, limit: int, offset: int) -> tuple[Sequence[AskedRequest], int]:
-        """Read so many requests behind the first `offset`, and how many there are in all."""
+    async def page(
+        self, wanted: RequestFilter, limit: int, offset: int
+    ) -> tuple[Sequence[AskedRequest], int]:
+        """Read so many requests after the first `offset`, and how many there are in all."""

@@ -1,9 +1,9 @@
-"""The datasets on disk: what the master holds, and its split into parts."""
+"""The datasets on disk: what the master holds, its split into parts, and the versions of their bytes."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from domain.datasets import DatasetFile, SplitParts
+from domain.datasets import DatasetFile, DatasetHashes, SplitParts
 from domain.faults import Fault
 from domain.resolved_config import ResolvedConfig
 
@@ -23,9 +23,6 @@ class DatasetFiles(Protocol):
         `reference_digest` is what was recorded at the reference's first use; another one on disk is refused.
         """
 
-    async def verify(self, parts: SplitParts) -> None:
-        """Every part still has its digest. Raises NeverRetry `reference_digest_mismatch` and the like."""
-
     async def count_trained(
         self, config: ResolvedConfig, reference: DatasetFile, train: DatasetFile, dvc_hash: str | None
     ) -> int | None:
@@ -37,3 +34,13 @@ class DatasetFiles(Protocol):
 
     async def publish(self, config: ResolvedConfig, parts: SplitParts) -> None:
         """Copy the parts to the shared `splits/vN/`, each file whole. Safe to repeat."""
+
+
+class DatasetVersions(Protocol):
+    """Safe to repeat: the same bytes have the same hashes."""
+
+    async def version(self, run_id: str, parts: SplitParts) -> DatasetHashes:
+        """Add and push every part, and see every object at the remote.
+
+        Raises TryLater with `waiting_on="dvc_remote"` when the remote does not take them.
+        """

@@ -1,8 +1,8 @@
 """The record of everything: what a run was."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from domain.dataset_inputs import DatasetInput
 from domain.models import LoggedModel, OpenedRun, RecordedRun
@@ -33,7 +33,7 @@ class ExperimentTracker(Protocol):
         self,
         mlflow_run_id: str,
         *,
-        params: Mapping[str, Any] | None = None,
+        params: Mapping[str, object] | None = None,
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -42,13 +42,19 @@ class ExperimentTracker(Protocol):
     async def log_inputs(self, mlflow_run_id: str, datasets: Sequence[DatasetInput]) -> None:
         """Say which datasets the run was made from. Safe to repeat."""
 
-    async def log_texts(self, run: OpenedRun, files: Mapping[str, str]) -> None:
-        """Store texts as artifacts, by path below the run's artifacts. Safe to repeat."""
-
     async def create_model(
-        self, run: OpenedRun, params: Mapping[str, Any], tags: Mapping[str, str], *, is_new: bool = False
+        self,
+        run: OpenedRun,
+        params: Mapping[str, object],
+        tags: Mapping[str, str],
+        *,
+        is_new: bool = False,
+        on_created: Callable[[LoggedModel], None] | None = None,
     ) -> LoggedModel:
-        """Find this run's logged model `model`, or create it."""
+        """Find this run's logged model `model`, or create it.
+
+        `on_created` is told as soon as its id is known: a fit need not wait until the run lists the model.
+        """
 
     async def finalize_model(self, model: LoggedModel, tags: Mapping[str, str]) -> None:
         """Mark the logged model READY, and set tags of it. Safe to repeat."""

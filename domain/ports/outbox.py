@@ -15,7 +15,14 @@ class OutboxRow(Value):
     announcement: Announcement
 
 
-class Outbox(Protocol):
+class ToldEvents(Protocol):
+    """What was ever added. Raises TryLater when the store does not answer."""
+
+    async def told(self, event_ids: Sequence[str]) -> Sequence[Announcement]:
+        """Those of these events that were ever added, sent or not, in the order of their commits."""
+
+
+class Outbox(ToldEvents, Protocol):
     """The outbox. Raises TryLater when the store does not answer."""
 
     async def unsent(self, limit: int) -> Sequence[OutboxRow]:
@@ -32,9 +39,6 @@ class Outbox(Protocol):
 
     async def add(self, announcement: Announcement) -> None:
         """Add one that belongs to no run's transition (a listener's report). Safe to repeat by event id."""
-
-    async def told(self, event_ids: Sequence[str]) -> Sequence[Announcement]:
-        """Those of these events that were ever added, sent or not, in the order of their commits."""
 
     async def oldest_age_seconds(self) -> float:
         """How long the oldest unsent row has waited; 0 when none waits."""

@@ -6,9 +6,10 @@ from typing import Any, Final, Protocol
 
 from domain.announcement import Announcement
 from domain.ledger import LedgerEntry
-from domain.lifecycle import Outcome, State
+from domain.lifecycle import Outcome
+from domain.ports.run_reads import RunReads
 from domain.request import ReceivedRequest
-from domain.run import Failure, Run, TransitionRecord
+from domain.run import Failure, Run
 
 NOT_STORABLE: Final = "not_storable"  # the value itself is what the store cannot hold, now or ever
 
@@ -21,7 +22,7 @@ class Added(StrEnum):
     CONFLICT = "conflict"  # the same identity with another payload: the first one stands
 
 
-class RunStore(Protocol):
+class RunStore(RunReads, Protocol):
     """The run store. Every write of state holds only for the claim's fence.
 
     Each call raises TryLater with `waiting_on="postgres"` when the database does not answer; after an unclear
@@ -46,7 +47,7 @@ class RunStore(Protocol):
     async def release(self, run: Run) -> None:
         """Give the lease and the attempt back so that another worker may go on at once.
 
-        A lost lease is no error.
+        A lost lease is not an error.
         """
 
     async def release_all(self, worker: str) -> int:
@@ -77,6 +78,16 @@ class RunStore(Protocol):
         state is not the row's any more, GenerationTaken when the entry's generation exists.
         """
 
+    async def cancel(self, run: Run, failure: Failure, announcements: Sequence[Announcement]) -> Run:
+        """End a run FAILED, even one that is held, with its history row and announcements; wake its holder.
+
+        One transaction: all or nothing, and the lease is over with it. Raises LeaseLost when the run is not
+        in the state, or not under the fence, that `run` says, IllegalTransition where that may not be.
+        """
+
+    async def wait_for_cancelling(self, seen: int | None) -> int:
+        """Return when any run was cancelled since `seen`, and what is seen now; None: from now on."""
+
     async def postpone(self, run: Run, seconds: float, failure: Failure, *, waiting_on: str | None) -> None:
         """Let the run wait and give the lease back; `waiting_on` and since when are kept for people to see.
 
@@ -86,27 +97,13 @@ class RunStore(Protocol):
     async def note_waiting(self, run: Run, failure: Failure | None, *, waiting_on: str | None) -> None:
         """Show that the run waits in place, lease held, and since when; None ends it. Raises LeaseLost."""
 
-    async def get(self, run_id: str) -> Run | None:
-        """Read one run."""
-
-    async def find(self, text: str) -> Sequence[Run]:
-        """Runs whose id starts with `text`, or whose request identity or MLflow run id is `text`."""
-
-    async def recent(
-        self, model_name: str, limit: int, states: Sequence[State] = (), *, unfinished: bool = False
-    ) -> Sequence[Run]:
-        """Newest requests first."""
-
-    async def history(self, run_id: str) -> Sequence[TransitionRecord]:
-        """A run's transitions in order."""
-
     async def wait_for_work(self, timeout_seconds: float) -> None:
         """Return when something was added or became runnable, or when the time is over."""
 
-    async def ended_without(self, model_name: str, chore: str, limit: int) -> Sequence[Run]:
+    async def ended_without(self, model_name: str, job: str, limit: int) -> Sequence[Run]:
         """Ended runs for which the chore (`pictures`, `status`) is still to be done, oldest first."""
 
-    async def chore_done(self, run_id: str, chore: str) -> None:
+    async def job_done(self, run_id: str, job: str) -> None:
         """Record that a chore is done. Safe to repeat."""
 
     async def recorded_as(self, run_id: str, mlflow_run_id: str) -> None:

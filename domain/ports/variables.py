@@ -47,4 +47,4 @@ class Variables(Protocol):
     async def page(
         self, limit: int, offset: int, *, by: OrderedBy = "key", backwards: bool = False
     ) -> tuple[Sequence[Variable], int]:
-        """Read so many in this order behind the first `offset`, and how many there are."""
+        """Read so many in this order after the first `offset`, and how many there are."""

@@ -1,28 +1,32 @@
 """`laurel champion`: who is production, since when and why, and who was before."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import typer
 
-from config.settings import Settings
-from domain.counterparts import Agreement
+from config.needs import KAFKA, MLFLOW, STORE
 from domain.errors import TryLater
-from domain.ledger import LedgerEntry
-from service.app import Reading, open_reading
-from service.cli.agreement import agreement_facts, audited, if_possible
 from service.cli.console import (
     AsJson,
     Column,
     Exit,
     err,
     fail,
-    local_time,
+    iso_time,
     masked,
     print_json,
     print_table,
     say,
 )
-from service.cli.ledger import end
 from service.cli.reading import read_settings, run
-from service.mlflow_pages import version_page
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from domain.ledger import LedgerEntry
+    from domain.ports.model_registry import ModelRegistry
 
 app = typer.Typer(add_completion=False)
 
@@ -38,13 +42,19 @@ CHAMPION_COLUMNS = (
 
 @app.command()
 def champion(*, as_json: AsJson = False) -> None:
-    """Say who is champion, since when and why, and who was before.
+    """Show the champion, since when and why, and the champions before it.
 
-    The ledger is checked against registry and topic; the exit code is 1 when it is broken or does not fit,
-    4 when there is no champion yet.
+    The ledger is checked against registry and topic; the exit code is 1 when it is broken or does not fit, or
+    when the alias does not name the champion, 4 when there is no champion yet.
     """
-    settings = read_settings()
-    entries, alias, problem, broken = run(_champions(settings), settings)
+    from domain.counterparts import Agreement
+    from domain.promotion_announcement import generation_facts
+    from service.cli.agreement import agreement_facts, audited, if_possible
+    from service.cli.ledger import end
+
+    settings = read_settings(KAFKA, MLFLOW, STORE)
+    seen = run(_champions(settings), settings)
+    entries, alias, problem, broken = seen.entries, seen.alias, seen.problem, seen.broken
     found = None if problem else run(if_possible(audited(settings), settings), settings)
     if found is not None and found.agreement is Agreement.LEDGER_BROKEN:
         broken = found.seen
@@ -53,48 +63,73 @@ def champion(*, as_json: AsJson = False) -> None:
             {
                 "model": settings.mlflow_model_name,
                 "alias_version": alias,
+                "alias_differs": seen.gap,
                 "broken_at": broken,
                 "agreement": agreement_facts(found),
-                "generations": [entry.model_dump(mode="json") for entry in entries],
+                "generations": [generation_facts(entry) for entry in entries],
             }
         )
     else:
         _print(settings, entries, alias, problem)
     if broken is None and found is not None:
-        end(found)
+        end(found, as_json=as_json)
     _end(settings, entries, broken, problem)
+    if seen.gap:
+        fail(Exit.NO, seen.gap)
 
 
-async def _champions(settings: Settings) -> tuple[list[LedgerEntry], int | None, str, int | None]:
+@dataclass(frozen=True)
+class _Seen:
     """The entries, the alias's version or why it is not known, and where the ledger is broken in itself."""
-    async with open_reading(settings) as reading:
-        entries = list(await reading.ledger.entries(settings.mlflow_model_name))
-        broken = await reading.ledger.first_broken_generation(settings.mlflow_model_name)
-        alias, problem = await _alias(reading, settings)
-        return entries, alias, problem, broken
+
+    entries: list[LedgerEntry]
+    alias: int | None
+    problem: str
+    broken: int | None
+    gap: str | None
 
 
-async def _alias(reading: Reading, settings: Settings) -> tuple[int | None, str]:
+async def _champions(settings: Settings) -> _Seen:
+    from domain.alias_gap import alias_gap
+    from service.lifecycle.looking import open_look
+    from service.lifecycle.registry import open_registry
+
+    async with open_look(settings) as look, open_registry(settings) as registry:
+        entries = list(await look.ledger.entries(settings.mlflow_model_name))
+        broken = await look.ledger.first_broken_generation(settings.mlflow_model_name)
+        alias, problem = await _alias(registry, settings)
+        head, now = entries[-1] if entries else None, look.clock.now()
+        gap = None if problem else alias_gap(head, alias, settings.mlflow.alias, now)
+        return _Seen(entries, alias, problem, broken, gap)
+
+
+async def _alias(registry: ModelRegistry, settings: Settings) -> tuple[int | None, str]:
     """The version that the alias names, and why it is not known: the ledger can be told all the same."""
     try:
-        return await reading.registry.alias_version(settings.mlflow_model_name), ""
+        return await registry.alias_version(settings.mlflow_model_name), ""
     except TryLater as error:
         return None, masked(error.message, settings)
 
 
 def champion_row(entry: LedgerEntry) -> tuple[object, ...]:
-    """One generation in a table."""
+    """One generation in a table; the reason of a first champion names no figure."""
+    from domain.judged import Judged
+
+    judged = Judged.of_entry(entry)
+    figure = f"; {judged}" if judged and judged.champion is None else ""
     return (
         entry.generation,
         entry.version,
         entry.cause.value,
-        local_time(entry.at),
+        iso_time(entry.at),
         (entry.run_id or "")[:8],
-        entry.reasons[0],
+        f"{entry.reasons[0]}{figure}",
     )
 
 
 def _print(settings: Settings, entries: list[LedgerEntry], alias: int | None, problem: str) -> None:
+    from service.lifecycle.mlflow_pages import version_page
+
     title = f"champions of {settings.mlflow_model_name}, newest first"
     print_table(title, CHAMPION_COLUMNS, map(champion_row, reversed(entries)))
     if not problem:
@@ -110,7 +145,7 @@ def _end(settings: Settings, entries: list[LedgerEntry], broken: int | None, pro
         fail(
             Exit.NO,
             f"the ledger's chain is broken at generation {broken}: an entry was changed or removed, and "
-            "promotions stop; `laurel ledger status` tells what registry and topic hold",
+            "promotions stop; `laurel ledger status` shows what registry and topic hold",
         )
     if problem:
         fail(Exit.AWAY, f"the alias {settings.mlflow.alias!r} is not known: {problem}")

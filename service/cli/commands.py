@@ -1,17 +1,17 @@
 """The commands, in the order in which a newcomer meets them."""
 
-from importlib.metadata import version
 from typing import Annotated, Final
 
 import typer
 
-from service.cli.lazy import Lazy, listing
+from service.cli.console import AsJson
+from service.cli.lazy import ASKED_FOR_JSON, Lazy, listing
 
-_TRY, _ASK, _LOOK = "Try it", "Ask and follow", "Look"
-_RUN, _KEEP = "Roles", "Look after it"
+_TRY, _ASK, _LOOK = "Try it", "Request and follow", "Inspect"
+_RUN, _KEEP = "Roles", "Operate"
 
 COMMANDS: Final = (
-    Lazy("demo", "demo", "Play a model's whole life on the real servers, with the Ames house sales.", _TRY),
+    Lazy("demo", "demo", "Play a model's life on the real servers, with the Ames house sales.", _TRY),
     Lazy(
         "up",
         "up",
@@ -21,38 +21,58 @@ COMMANDS: Final = (
     Lazy(
         "request", "requests", "Publish a training request, and return once Kafka has acknowledged it.", _ASK
     ),
-    Lazy("watch", "requests", "Print what Laurel announces, as any consumer would read it.", _ASK),
+    Lazy("watch", "requests", "Print Laurel's announcements, as any consumer would read them.", _ASK),
+    Lazy(
+        "cancel",
+        "cancelling",
+        "Cancel a run before it is evaluated: it ends FAILED, with the reason `cancelled`.",
+        _ASK,
+    ),
+    Lazy(
+        "retry",
+        "cancelling",
+        "Repeat the request of an ended run, in a new request that names it.",
+        _ASK,
+    ),
     Lazy("runs", "runs", "List runs: state, scores, verdict, seconds.", _LOOK),
     Lazy(
         "show",
         "runs",
-        "Tell all about one run: each step with its time, the scores, the verdict and why.",
+        "Show one run in detail: each step with its time, the scores, the verdict and why.",
         _LOOK,
     ),
-    Lazy("champion", "champions", "Say who is champion, since when and why, and who was before.", _LOOK),
-    Lazy("status", "status", "Say who is champion, and whether every inference server serves it.", _LOOK),
+    Lazy(
+        "champion", "champions", "Show the champion, since when and why, and the champions before it.", _LOOK
+    ),
+    Lazy("status", "status", "Show the champion, and whether every inference server serves it.", _LOOK),
+    Lazy(
+        "workers",
+        "workers",
+        "List the workers of every model: host, version, start, current runs, last heartbeat.",
+        _LOOK,
+    ),
     Lazy(
         "doctor",
         "doctor",
-        "Look at every server, folder and file that Laurel needs; one line each, with the mend.",
+        "Check every server, folder and file that Laurel needs; one line each, with the fix.",
         _LOOK,
     ),
     Lazy(
         "worker",
         "roles",
-        "Take requests from Kafka and carry each through its lifecycle. Scale by starting more.",
+        "Take requests from Kafka and run each through its lifecycle. Scale by starting more.",
         _RUN,
     ),
     Lazy(
         "reload-listener",
         "roles",
-        "Bring every inference server to the champion, and say which one does not follow.",
+        "Bring every inference server to the champion, and report each that does not follow.",
         _RUN,
     ),
     Lazy(
         "inference",
         "inference",
-        "Serve the champion: predictions over HTTP, and reloads when a model was promoted.",
+        "Serve the champion: predictions over HTTP, and reloads after promotions.",
         _RUN,
     ),
     Lazy(
@@ -64,13 +84,13 @@ COMMANDS: Final = (
     Lazy(
         "notifier",
         "notifier",
-        "Tell people of promotions, declines, failures and divergence: chat, mail, webhooks.",
+        "Notify people of promotions, declines, failures and divergence: chat, mail, webhooks.",
         _RUN,
     ),
     Lazy(
         "adopt",
         "adoption",
-        "Take over the champion, references and configuration that are there already.",
+        "Take over an existing champion, its references and configuration.",
         _KEEP,
     ),
     Lazy(
@@ -82,7 +102,7 @@ COMMANDS: Final = (
     Lazy(
         "ledger",
         "ledger",
-        "The promotion ledger beside registry and topic: does it fit, and going on after a restore.",
+        "Compare the promotion ledger with registry and topic; continue after a restore.",
         _KEEP,
     ),
     Lazy(
@@ -95,6 +115,8 @@ COMMANDS: Final = (
     Lazy("topics", "topics", "Kafka topics.", _KEEP),
     Lazy("db", "database", "The run store's schema.", _KEEP),
     Lazy("dead-letters", "dead_letters", "Records that could not be read.", _KEEP),
+    Lazy("completion", "completion", "Print the script that completes commands in a shell.", _KEEP),
+    Lazy("version", "version", "Print the version.", _KEEP),
 )
 
 EPILOG: Final = (
@@ -112,22 +134,28 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # what draws boxes takes longer to import than all of this
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EPILOG,
 )
 
 
 def _tell_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it so
     if asked:
-        typer.echo(f"laurel {version('laurel-lifecycle')}")
+        from service.cli.version import installed
+
+        typer.echo(f"laurel {installed()}")
         raise typer.Exit
 
 
 @app.callback()
 def laurel(
+    context: typer.Context,
     *,
-    told_version: Annotated[
+    as_json: AsJson = False,
+    told_version: Annotated[  # noqa: ARG001 - its callback does it
         bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Own a model's life from “please train” to “this is production, and every server runs it”."""
+    """Own a model's life from "please train" to "this is production, and every server runs it"."""
+    context.meta[ASKED_FOR_JSON] = as_json

@@ -1,27 +1,37 @@
 """`laurel config`: what is in force and where from, and whether every configuration file is usable."""
 
-import asyncio
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import typer
-from pydantic import BaseModel, SecretStr, ValidationError
-from pydantic_core import PydanticUndefined
-from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
-from config.settings import Settings
 from domain.errors import NeverRetry
-from domain.faults import Fault
-from domain.model_definition import Estimator
-from domain.resolved_config import ResolvedConfig
-from domain.version_triple import AskedVersions
-from service.adapters.files.config_families import FileConfigFamilies
 from service.cli.console import AsJson, Column, Exit, err, fail, print_json, print_table, say
-from service.cli.reading import faults_in, read_settings
+from service.cli.lazy import Group
+from service.cli.reading import faults_in, misspelt_in
 
-app = typer.Typer(help="Settings and configuration files.", no_args_is_help=True, add_completion=False)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
+    from config.settings import Settings
+    from domain.faults import Fault
+    from domain.model_definition import Estimator
+    from service.adapters.files.config_families import FileConfigFamilies
+
+app = typer.Typer(
+    cls=Group, help="Settings and configuration files.", no_args_is_help=True, add_completion=False
+)
+
+SETTING_COLUMNS: Final = (
+    Column("name"),
+    Column("value", "text"),
+    Column("from"),
+    Column("meaning", "text", spare=1),
+)
 _HIDDEN: Final = "********"
 
 
@@ -38,18 +48,23 @@ class Setting(NamedTuple):
 @app.command("show")
 def show(*, as_json: AsJson = False) -> None:
     """Print every setting in force and where it comes from, and what is missing; secrets are masked."""
+    from pydantic import ValidationError
+
+    from config.settings import Settings
+
     try:
         settings, faults = Settings(), {}
     except ValidationError as error:
-        settings, faults = None, faults_in(error)
+        settings, faults = None, faults_in(error, Settings)
     except (OSError, UnicodeDecodeError) as error:
         fail(Exit.USAGE, f"the file .env cannot be read: {type(error).__name__}")
+    slips = misspelt_in(Settings)
+    faults = {slip.name: f"there is no such setting; did you mean {slip.meant}?" for slip in slips} | faults
     rows = list(settings_in_force(settings, faults))
     if as_json:
         print_json([row._asdict() for row in rows])
         return
-    columns = (Column("name"), Column("value", "text"), Column("from"), Column("meaning", "text", spare=1))
-    print_table("settings", columns, (row[:4] for row in rows))
+    print_table("settings", SETTING_COLUMNS, (row[:4] for row in rows))
     for row in rows:
         if row.fault:
             say(f"{row.name}: {row.fault}", style="red", on=err)
@@ -62,6 +77,8 @@ def settings_in_force(
 
     Without usable `settings` the values are those that are set, except for faulty ones, which nobody shows.
     """
+    from config.settings import Settings
+
     left, given = dict(faults or {}), _given()
     for name, setting in _flat(Settings, settings, given):
         yield setting._replace(value="", fault=left.pop(name)) if name in left else setting
@@ -71,6 +88,10 @@ def settings_in_force(
 
 def _given() -> dict[str, tuple[str, str]]:
     """The raw value and the origin of each variable that is set; the environment wins."""
+    from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
+
+    from config.settings import Settings
+
     sources = ((".env", DotEnvSettingsSource(Settings)), ("environment", EnvSettingsSource(Settings)))
     return {
         name.upper(): (value or "", origin)
@@ -82,6 +103,9 @@ def _given() -> dict[str, tuple[str, str]]:
 def _flat(
     group: type[BaseModel], values: BaseModel | None, given: Mapping[str, tuple[str, str]], prefix: str = ""
 ) -> Iterator[tuple[str, Setting]]:
+    from pydantic import BaseModel, SecretStr
+    from pydantic_core import PydanticUndefined
+
     for name, field in group.model_fields.items():
         full = f"{prefix}{name}".upper()
         value = getattr(values, name, None)
@@ -96,11 +120,13 @@ def _flat(
         yield full, Setting(full, _shown(value, secret=secret), origin, field.description or "")
 
 
-def _shown(value: Any, *, secret: bool) -> str:
+def _shown(value: object, *, secret: bool) -> str:
+    from pydantic import SecretStr
+
     if value is None or value in ("", (), {}):
         return ""
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    if secret and "://" not in text:
+    if secret and "://" not in str(text):
         return _HIDDEN
     many = text if isinstance(text, tuple) else (text,)
     return ", ".join(_without_password(str(one)) if "://" in str(one) else str(one) for one in many)
@@ -124,50 +150,66 @@ def _is_secret(name: str) -> bool:
 
 
 @app.command("check")
-def check(*, as_json: AsJson = False) -> None:
-    """Check active_config.yaml and every file of the four families; name each fault with its line."""
-    settings = read_settings()
-    faults, versions = asyncio.run(config_faults(settings))
-    questions = list(config_families(settings).questions(settings.gate.metric))
-    if as_json:
-        told = {"faults": faults, "questions": questions}
-        print_json(
-            {name: [one.model_dump() for one in found] for name, found in told.items()}
-            | {"versions": versions}
-        )
-    else:
-        _print_check(settings, faults, versions)
-        for question in questions:
-            say(f"question: {fault_line(question)}", style="yellow")
-    if faults:
-        raise typer.Exit(Exit.NO)
+def check(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="FOLDER", exists=True, file_okay=False, help="Default: CONFIG_ROOT."),
+    ] = None,
+    *,
+    master: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="Check this Parquet file against the defaults."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check active_config.yaml and every file of the four families; name each fault with its line.
+
+    It needs no server, and no setting but the folder. With --master the data are checked against the default
+    contract, and split; of every model definition it is said whether it could learn from them. The exit code
+    is 1 for a fault, and when the default model cannot learn from the master.
+    """
+    from service.cli.checking import checked
+
+    checked(folder, master, as_json=as_json)
 
 
-def _print_check(settings: Settings, faults: Sequence[Fault], versions: Mapping[str, Sequence[int]]) -> None:
-    rows = [(family, ", ".join(map(str, usable)) or "none") for family, usable in versions.items()]
-    print_table(f"usable in {settings.config_root}", (Column("family"), Column("versions", "text")), rows)
-    for fault in faults:
-        say(fault_line(fault), style="red")
-    if not faults:
-        say("every file is usable", style="green")
+async def faults_and_versions(
+    families: FileConfigFamilies, settings: Settings | None
+) -> tuple[Sequence[Fault], Mapping[str, Sequence[int]], Sequence[Fault]]:
+    """Every fault in the configuration files, the versions that can be used, and slow formats that are kept.
 
+    Without `settings` the run store is not asked which contracts were used.
+    """
+    from domain.faults import Fault
+    from domain.resolved_config import FAMILIES, ResolvedConfig
+    from domain.version_triple import AskedVersions
+    from service.cli.slow_formats import sorted_slow_formats
 
-async def config_faults(settings: Settings) -> tuple[Sequence[Fault], Mapping[str, Sequence[int]]]:
-    """Every fault in the configuration files, and the versions that can be used."""
-    families = config_families(settings)
-    faults = list(await families.faults())
+    judged = [one async for one in families.judged()]
+    slow, kept = await sorted_slow_formats(families, settings)
+    faults = [*(fault for one in judged for fault in one.faults), *slow]
     try:
         defaults = await families.resolve(AskedVersions())
     except NeverRetry as error:
         faults += [Fault.model_validate(fault) for fault in error.facts.get("faults", ())]
     else:
         faults += [] if isinstance(defaults, ResolvedConfig) else defaults
-    return _once(faults), families.versions()
+    faulty = {fault.file for fault in slow}
+    sound = [one.use for one in judged if not one.faults and one.broken_contract is None]
+    usable = [use for use in sound if f"{use.family}/{use.name}.yaml" not in faulty]
+    versions: dict[str, list[int]] = {
+        family: [int(use.name[1:]) for use in usable if use.family == family] for family in FAMILIES
+    }
+    return _once(faults), versions, kept
 
 
-def config_families(settings: Settings) -> FileConfigFamilies:
+def config_families(root: Path) -> FileConfigFamilies:
     """The configuration files, judged in this process."""
-    return FileConfigFamilies(settings.config_root, estimator_faults=_estimator_faults)
+    from service.adapters.files.config_families import FileConfigFamilies
+
+    return FileConfigFamilies(root, estimator_faults=_estimator_faults)
 
 
 def _once(faults: Iterable[Fault]) -> list[Fault]:
@@ -175,14 +217,13 @@ def _once(faults: Iterable[Fault]) -> list[Fault]:
 
 
 async def _estimator_faults(estimator: Estimator) -> Sequence[Fault]:
-    from service.tasks.check_model import check_model  # noqa: PLC0415 - scikit-learn takes a second to import
+    from service.lifecycle.steps.check_model_job import check_model
 
-    found = check_model(model=estimator.model_dump(mode="json"))
-    return [Fault.model_validate(fault) for fault in found]
+    return check_model(estimator).faults
 
 
-def fault_line(fault: Fault) -> str:
-    """One fault in a line: where, what, and what is allowed."""
-    where = f"{fault.file}:{fault.line or 1}: " if fault.file else ""
+def fault_line(fault: Fault, below: str = "") -> str:
+    """One fault in a line: where, what, and what is allowed; `below` begins the file's path."""
+    where = f"{below}{fault.file}:{fault.line or 1}: " if fault.file else ""
     allowed = f"; allowed: {fault.allowed}" if fault.allowed else ""
     return f"{where}{fault.message}{allowed}"

@@ -4,13 +4,12 @@ from typing import Annotated
 
 import typer
 
-from service.adapters.postgres.roles import grant_to_worker
-from service.adapters.postgres.schema import upgrade
-from service.adapters.postgres.sessions import require_sessions
+from config.needs import STORE
 from service.cli.console import AsJson, print_json, say
+from service.cli.lazy import Group
 from service.cli.reading import read_settings, run
 
-app = typer.Typer(help="The run store's schema.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(cls=Group, help="The run store's schema.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
@@ -21,7 +20,10 @@ def database() -> None:
 @app.command("upgrade")
 def upgrade_schema(*, as_json: AsJson = False) -> None:
     """Bring the schema to the version that this Laurel needs. Safe beside others, and safe to repeat."""
-    settings = read_settings()
+    from service.adapters.postgres.schema import upgrade
+    from service.adapters.postgres.sessions import require_sessions
+
+    settings = read_settings(STORE, model=False)
 
     async def work() -> None:
         await require_sessions(settings.sqlalchemy_url)
@@ -41,7 +43,10 @@ def grant(
     as_json: AsJson = False,
 ) -> None:
     """Let a role that does not own the schema work with it: it may add to the ledger, and never change it."""
-    settings = read_settings()
+    from service.adapters.postgres.roles import grant_to_worker
+    from service.adapters.postgres.sessions import require_sessions
+
+    settings = read_settings(STORE, model=False)
 
     async def work() -> None:
         await require_sessions(settings.sqlalchemy_url)

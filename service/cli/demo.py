@@ -1,32 +1,30 @@
 """`laurel demo`: the whole life of a model, told on the real parts."""
 
-import asyncio
+from __future__ import annotations
+
 import secrets
 import time
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from domain.errors import LaurelError, TryLater
-from service.cli.console import AsJson, Exit, fail, masked, print_json, say
-from service.cli.local import (
-    HOME,
-    MOST_REPLICAS,
-    Home,
-    PortBase,
-    places,
-    print_places,
-    running,
-    until_something_ends,
-    write_environment,
-)
+from service.cli.console import AsJson, Exit, err, fail, masked, print_json, say
+from service.cli.home import HOME, MOST_REPLICAS, Home, PortBase
 from service.cli.reading import exit_of
-from service.demo.stage import Stage
-from service.local_laurel import LocalLaurel
+
+if TYPE_CHECKING:
+    from service.local.demo.stage import Stage
+    from service.local.laurel import LocalLaurel
 
 app = typer.Typer(add_completion=False)
+
+_ANNOUNCED: Final = (
+    "five chapters on real servers: about a minute on two cores, 2.3 GB of memory while it lasts, 0.15 GB of "
+    "disk below .laurel; the first start also downloads the broker (45 MB). Ctrl-C ends it at any time"
+)
 
 
 @app.command()
@@ -35,17 +33,23 @@ def demo(
     home: Home = HOME,
     port_base: PortBase = None,
     keep: Annotated[
-        bool, typer.Option(envvar="KEEP", help="Leave it all running at the end, until Ctrl-C.")
+        bool, typer.Option(envvar="KEEP", help="Leave everything running at the end, until Ctrl-C.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Play a model's whole life on the real servers, with the Ames house sales.
+    """Play a model's life on the real servers, with the Ames house sales.
 
     Five chapters with a model of their own, so that an earlier demo is not in the way; at the end the events
     are read back from Kafka. An address in the environment (KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL,
-    MLFLOW_TRACKING_URI) is used instead of starting that server.
+    MLFLOW_TRACKING_URI) is used instead of starting that server, unless it is one of this folder's last
+    start.
     """
+    from service.cli.local import forget_former_start, running, until_something_ends, write_environment
+    from service.local.demo.stage import Stage
+
+    forget_former_start(home)
     began = time.monotonic()
+    say(_ANNOUNCED, on=err, hang=0)
     name = f"ames_{time.strftime('%Y%m%d_%H%M%S')}_{secrets.token_hex(2)}"
     stage = Stage((home / "demo" / name).absolute())
     stage.set_up()
@@ -66,7 +70,6 @@ def demo(
         api=True,
         new_model=True,
         meanwhile=_load,
-        wait_for_door=False,  # the first chapter does not need it
     ) as laurel:
         told = _told(laurel, stage, token, quiet=as_json)
         seconds = round(time.monotonic() - began, 1)
@@ -81,25 +84,29 @@ def _load() -> None:
 
     Not before nobody else imports: two threads in the same packages can see half of one.
     """
-    for module in ("service.cli.telling", "service.adapters.polars.deliveries"):
+    for module in ("service.cli.demo_output", "service.adapters.polars.deliveries"):
         import_module(module)
 
 
-def _told(laurel: LocalLaurel, stage: Stage, token: str, *, quiet: bool) -> dict[str, Any]:
-    from service.cli.telling import told  # noqa: PLC0415 - loaded meanwhile
+def _told(laurel: LocalLaurel, stage: Stage, token: str, *, quiet: bool) -> dict[str, object]:
+    import asyncio
+
+    from service.cli.demo_output import told
 
     settings = laurel.settings
     try:
-        return asyncio.run(told(stage, settings, laurel.door_url, token, quiet=quiet))
+        return asyncio.run(told(stage, settings, laurel.gateway_url, token, quiet=quiet))
     except (LaurelError, TimeoutError) as error:
         code = exit_of(error) if isinstance(error, TryLater) else Exit.NO
         why = masked(str(error), settings) or "no end in time"
-        fail(code, f"the story did not go as it should: {why}; logs are in {laurel.world.folder}")
+        fail(code, f"the story did not go as expected: {why}; logs are in {laurel.world.folder}")
 
 
 def _print_end(
-    laurel: LocalLaurel, env: Path | None, told: dict[str, Any], seconds: float, *, as_json: bool
+    laurel: LocalLaurel, env: Path | None, told: dict[str, object], seconds: float, *, as_json: bool
 ) -> None:
+    from service.cli.local import places, print_places
+
     where = places(laurel, env)
     if as_json:
         print_json(told | {"places": where, "seconds": seconds})
@@ -108,6 +115,6 @@ def _print_end(
     print_places(where)
     say(f"done in {seconds} s", style="green")
     if env:
-        say("it is left running; Ctrl-C ends it", style="green")
+        say("everything is left running; Ctrl-C ends it", style="green")
     else:
-        say("KEEP=1 leaves it running, to look around in MLflow")
+        say("KEEP=1 leaves it running, for a look around in MLflow")

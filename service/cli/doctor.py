@@ -1,44 +1,31 @@
-"""`laurel doctor`: is every server reachable, every folder writable, every file usable; with the mend."""
+"""`laurel doctor`: is every server reachable, every folder writable, every file usable; with the fix."""
 
-import asyncio
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
-from rich.text import Text
 
-from config.settings import Settings
-from config.topics import TOPICS
 from domain.errors import LaurelError, NeverRetry, Stop, TryLater
-from service.adapters.kafka.topic_provisioning import missing_topics
-from service.adapters.mlflow.rest import MlflowRest
-from service.adapters.postgres.risks import risks_of
-from service.adapters.postgres.schema import require_current
-from service.adapters.postgres.sessions import require_sessions
-from service.app import open_world
-from service.cli.agreement import audited
-from service.cli.configuration import config_faults, fault_line
-from service.cli.console import AsJson, Exit, masked, out, print_json, printable
+from domain.plain_text import visible
+from service.cli.console import AsJson, Exit, masked, out, print_json
 from service.cli.findings import Finding
-from service.cli.folder_findings import folder_findings
-from service.cli.mlflow_findings import mlflow_findings, without_alias
 from service.cli.reading import read_settings
-from service.cli.remote_findings import remote_finding
-from service.cli.topic_findings import topic_findings
-from service.listener import open_servers
-from service.notifier import channels_of, wording_of
-from service.repair import condition_of
-from service.settings_values import kafka_connection, mlflow_access
+
+if TYPE_CHECKING:
+    from config.settings import Settings
 
 app = typer.Typer(add_completion=False)
 
+_LINEAR: Final = "it keeps working, slowly; use another format in the contract's next version"
 _SECONDS: Final = 10.0
-# What mends an error that says itself what to run.
-_MENDS: Final = {
+# How to fix an error that says itself what to run.
+_FIXES: Final = {
     "schema_older": "laurel db upgrade",
-    "schema_newer": "run the Laurel that brought it there, or a later one",
+    "schema_newer": "run the Laurel that upgraded it, or a later one",
     "pooler_in_transaction_mode": "the server's own address in DATABASE_URL, or a pooler in session mode",
     "startup_parameter_refused": "correct DATABASE_URL, or the pooler's ignore_startup_parameters",
     "kafka_denied": "correct KAFKA__SECURITY_PROTOCOL and KAFKA__SASL_…",
@@ -50,15 +37,17 @@ _MENDS: Final = {
 
 @app.command()
 def doctor(*, as_json: AsJson = False) -> None:
-    """Look at every server, folder and file that Laurel needs; one line each, with the mend."""
+    """Check every server, folder and file that Laurel needs; one line each, with the fix."""
+    import asyncio
+
     settings = read_settings()
     findings = [_masked(finding, settings) for finding in asyncio.run(examine(settings))]
     if as_json:
-        print_json([asdict(finding) for finding in findings])
+        print_json([finding.as_json() for finding in findings])
     else:
         for finding in findings:
             _print(finding, max(len(one.what) for one in findings))
-    if not all(finding.well for finding in findings):
+    if not all(finding.ok for finding in findings):
         raise typer.Exit(Exit.NO)
 
 
@@ -67,18 +56,24 @@ def _masked(finding: Finding, settings: Settings) -> Finding:
 
 
 def _print(finding: Finding, width: int) -> None:
-    mark = (
-        ("warn", "yellow") if finding.warns else ("well", "green") if finding.well else ("ill ", "bold red")
-    )
-    line = Text.assemble(mark, f"  {finding.what:<{width}}  {printable(finding.found)}")
-    if finding.mend and (finding.warns or not finding.well):
-        line.append("  → ", "bold")
-        line.append(finding.mend, "bold")
-    out.print(line, soft_wrap=True)
+    mark = ("warn", "yellow") if finding.warns else ("ok  ", "green") if finding.ok else ("FAIL", "bold red")
+    fix = f"  {out.arrow} {finding.fix}" if finding.fix and (finding.warns or not finding.ok) else ""
+    found = out.readable(visible(f"  {finding.what:<{width}}  {finding.found}"))
+    out.write(f"{out.coloured(*mark)}{found}{out.coloured(out.readable(visible(fix)), 'bold')}")
 
 
 async def examine(settings: Settings) -> list[Finding]:
     """Look at everything; the servers side by side, each for ten seconds at most."""
+    import asyncio
+
+    from config.topics import TOPICS
+    from service.cli.fleet import fleet_findings
+    from service.cli.folder_findings import folder_findings
+    from service.cli.mlflow_findings import mlflow_findings
+    from service.cli.remote_findings import remote_finding
+    from service.cli.topic_findings import topic_findings
+    from service.lifecycle.settings_values import kafka_connection
+
     topics, *answers = await asyncio.gather(
         topic_findings(kafka_connection(settings), TOPICS),
         _asked(
@@ -87,169 +82,207 @@ async def examine(settings: Settings) -> list[Finding]:
         _asked("postgresql", "DATABASE_URL", partial(_postgres, settings)),
         _asked("mlflow", "MLFLOW_TRACKING_URI", partial(_mlflow, settings), settings.mlflow_tracking_uri),
     )
-    # Whoever of the two is away has been named above.
-    known = all(answer.well for answer in answers if answer.what in {"postgresql", "mlflow"})
+    # The one of the two that is away was named above.
+    known = all(answer.ok for answer in answers if answer.what in {"postgresql", "mlflow"})
     champion = [await _asked("champion", "MLFLOW__ALIAS", partial(_champion, settings))] if known else []
-    record = await mlflow_findings(settings) if answers[-1].well else []
-    stored = any(answer.well for answer in answers if answer.what == "postgresql")
+    record = await mlflow_findings(settings) if answers[-1].ok else []
+    stored = any(answer.ok for answer in answers if answer.what == "postgresql")
     remote = (
         [await _asked("dvc remote", "DVC__REMOTE_URL", partial(remote_finding, settings))] if stored else []
     )
-    known = known and all(answer.well for answer in answers if answer.what == "kafka")
+    told = all(answer.ok for answer in answers if answer.what == "kafka")
+    fleet = await fleet_findings(settings, asks_kafka=told) if stored else []
+    known = known and told
     ledger = [await _asked("ledger", "DATABASE_URL", partial(_ledger, settings))] if known else []
     folders = await asyncio.to_thread(folder_findings, settings)
     inference = [finding async for finding in _inference(settings)]
-    told = await asyncio.to_thread(_notifier, settings)
+    notifier = await asyncio.to_thread(_notifier, settings)
     return [
         *answers,
         *topics,
         *record,
         *champion,
         *ledger,
+        *fleet,
         *remote,
         *folders,
         _master(settings),
         *await _config(settings),
         *inference,
-        *_doors(settings),
-        told,
+        *_gateways(settings),
+        notifier,
     ]
 
 
 async def _asked(
     name: str, setting: str, ask: Callable[[], Awaitable[Finding]], address: str = ""
 ) -> Finding:
-    at, mend = f"{address}: " if address else "", f"correct {setting}"
+    import asyncio
+
+    at, fix = f"{address}: " if address else "", f"correct {setting}"
     try:
         async with asyncio.timeout(_SECONDS):
             return await ask()
     except TimeoutError:
         found = f"{at}no answer within {_SECONDS:g} s"
-        return Finding(name, well=False, found=found, mend=f"start it, or {mend}")
+        return Finding(name, ok=False, found=found, fix=f"start it, or {fix}")
     except LaurelError as error:
-        away = f"start it, or {mend}" if isinstance(error, TryLater) else mend
+        away = f"start it, or {fix}" if isinstance(error, TryLater) else fix
         advice = str(error.facts.get("advice") or "")
         found = error.message.removesuffix(f"; {advice}")
-        mend = advice or _MENDS.get(error.reason, away)
-        return Finding(name, well=False, found=f"{at}{found}", mend=mend)
+        fix = advice or _FIXES.get(error.reason, away)
+        return Finding(name, ok=False, found=f"{at}{found}", fix=fix)
 
 
 async def _kafka(settings: Settings) -> Finding:
+    from config.topics import TOPICS
+    from service.adapters.kafka.topic_provisioning import missing_topics
+    from service.lifecycle.settings_values import kafka_connection
+
     missing = await missing_topics(kafka_connection(settings), TOPICS)
-    found = f"topics are missing: {', '.join(missing)}" if missing else "answers, all topics are there"
+    found = f"topics are missing: {', '.join(missing)}" if missing else "answers, all topics exist"
     return Finding("kafka", not missing, found, "laurel topics ensure")
 
 
 async def _postgres(settings: Settings) -> Finding:
+    import asyncio
+
+    from service.adapters.postgres.risks import risks_of
+    from service.adapters.postgres.schema import require_current
+    from service.adapters.postgres.sessions import require_sessions
+
     straight = await require_sessions(settings.sqlalchemy_url)
     await asyncio.to_thread(require_current, settings.sqlalchemy_url)
     way = "" if straight else " through a pooler or a proxy, sessions are kept"
     found = f"answers{way}, the schema is this version's"
     if risks := await asyncio.to_thread(risks_of, settings.sqlalchemy_url):
         found = f"{found}; {'; '.join(risk.found for risk in risks)}"
-        mend = "; ".join(risk.mend for risk in risks)
-        return Finding("postgresql", well=True, found=found, mend=mend, warns=True)
-    return Finding("postgresql", well=True, found=found)
+        fix = "; ".join(risk.fix for risk in risks)
+        return Finding("postgresql", ok=True, found=found, fix=fix, warns=True)
+    return Finding("postgresql", ok=True, found=found)
 
 
 async def _mlflow(settings: Settings) -> Finding:
-    rest = MlflowRest(mlflow_access(settings))
-    try:
+    from service.lifecycle.registry import open_mlflow
+
+    async with open_mlflow(settings) as rest:
         await rest.ping()
-    finally:
-        await rest.close()
-    return Finding("mlflow", well=True, found="answers")
+    return Finding("mlflow", ok=True, found="answers")
 
 
 async def _champion(settings: Settings) -> Finding:
     """Is what the alias names there, and can services that have only MLflow read it."""
+    from domain.alias_gap import alias_gap
+    from service.cli.mlflow_findings import without_alias
+    from service.lifecycle.settings_values import mlflow_access
+    from service.lifecycle.workbench import open_world
+    from service.promotion.repair import condition_of
+
     async with open_world(settings, "laurel doctor") as world:
         number = await world.registry.alias_version(world.model_name)
         if number is None:
-            return await without_alias(world)
+            return await without_alias(world.model_name, world.ledger, world.registry)
         try:
-            condition = await condition_of(world, number, mlflow_access(settings))
+            condition = await condition_of(number, world.versions, mlflow_access(settings))
         except NeverRetry as error:
             found = f"version {number} cannot be used: {error.message}"
+            return Finding("champion", ok=False, found=found, fix="point the alias at a complete version")
+        head, alias = await world.ledger.head(world.model_name), settings.mlflow.alias
+        if gap := alias_gap(head, number, alias, world.clock.now()):
             return Finding(
-                "champion", well=False, found=found, mend="point the alias at a version that is whole"
+                "champion", ok=False, found=gap, fix="start a worker; `laurel champion` shows more"
             )
     if condition.needs_repair:
-        return Finding("champion", well=False, found=condition.told, mend="laurel repair")
+        return Finding("champion", ok=False, found=condition.told, fix="laurel repair")
     by_others = "" if condition.ours else ", which Laurel did not make"
-    return Finding("champion", well=True, found=f"version {number}{by_others}")
+    return Finding("champion", ok=True, found=f"version {number}{by_others}")
 
 
 async def _ledger(settings: Settings) -> Finding:
     """Do registry and topic agree with it."""
+    from service.cli.agreement import audited
+
     found = await audited(settings)
-    return Finding("ledger", found.fits, found.message, "`laurel ledger status` tells what each side holds")
+    return Finding("ledger", found.fits, found.message, "`laurel ledger status` shows what each side holds")
 
 
 def _master(settings: Settings) -> Finding:
     master = settings.data_root / "processed" / "master.parquet"
     if not master.is_file():
         return Finding(
-            "master", well=False, found=f"{master} does not exist", mend="let the data pipeline write it"
+            "master", ok=False, found=f"{master} does not exist", fix="let the data pipeline write it"
         )
     try:
         with master.open("rb") as file:
             whole = file.read(4) == b"PAR1"
     except OSError as error:
-        return Finding(
-            "master", well=False, found=f"{master}: {error.strerror}", mend="let this user read it"
-        )
-    found = f"{master} is there" if whole else f"{master} is no parquet file"
-    return Finding("master", whole, found, "let the data pipeline write it anew")
+        return Finding("master", ok=False, found=f"{master}: {error.strerror}", fix="let this user read it")
+    found = f"{master} is there" if whole else f"{master} is not a Parquet file"
+    return Finding("master", whole, found, "let the data pipeline write it again")
 
 
 async def _config(settings: Settings) -> list[Finding]:
-    faults, versions = await config_faults(settings)
+    from service.cli.configuration import config_families, fault_line, faults_and_versions
+
+    faults, versions, slow = await faults_and_versions(config_families(settings.config_root), settings)
+    kept = [
+        Finding("configuration", ok=True, found=fault_line(fault), fix=_LINEAR, warns=True) for fault in slow
+    ]
     if not faults:
         usable = ", ".join(f"{len(found)} {family}" for family, found in versions.items())
-        return [Finding("configuration", well=True, found=f"every file is usable: {usable}")]
+        return [Finding("configuration", ok=True, found=f"every file is usable: {usable}"), *kept]
     root = settings.config_root
     return [
-        Finding("configuration", well=False, found=fault_line(fault), mend=f"correct it in {root}")
+        Finding("configuration", ok=False, found=fault_line(fault), fix=f"correct it in {root}")
         for fault in faults
-    ]
+    ] + kept
 
 
-def _doors(settings: Settings) -> Iterator[Finding]:
-    """A closed door is no fault: not everybody runs `laurel api`."""
+def _gateways(settings: Settings) -> Iterator[Finding]:
+    """A closed API is not a fault: not everybody runs `laurel api`."""
+    from domain.roles import OPERATE
+
     api = settings.api
-    doors = {
-        "/training-requests": (", ".join(sorted(api.tokens)), "API__TOKENS is not set"),
+    operators = ", ".join(name for name, roles in sorted(api.token_roles.items()) if OPERATE in roles)
+    callers = ", ".join(sorted(api.tokens)) + (f"; {operators} may operate" if operators else "")
+    gateways = {
+        "/training-requests": (callers, "API__TOKENS is not set"),
         "/api/v1": (api.basic_user, "API__BASIC_USER and API__BASIC_PASSWORD are not set"),
     }
-    for pages, (callers, why) in doors.items():
-        found = f"open to {callers}" if callers else f"closed: {why}"
-        yield Finding(f"api {pages}", well=True, found=found)
+    for pages, (known, why) in gateways.items():
+        found = f"open to {known}" if known else f"closed: {why}"
+        yield Finding(f"api {pages}", ok=True, found=found)
 
 
 def _notifier(settings: Settings) -> Finding:
     """Read addresses and wording as `laurel notifier` does, which sends nothing. Blocks for a second."""
+    from service.notifications.root import channels_of, wording_of
+
     if not settings.notifier.urls:
-        return Finding("notifier", well=True, found="tells nobody: NOTIFIER__URLS is not set")
+        return Finding("notifier", ok=True, found="disabled: NOTIFIER__URLS is not set")
     try:
         wording_of(settings)
         channels = channels_of(settings)
     except LaurelError as error:
-        mend = "correct it; `laurel notifier --test` tries each channel"
-        return Finding("notifier", well=False, found=error.message, mend=mend)
+        fix = "correct it; `laurel notifier --test` tries each channel"
+        return Finding("notifier", ok=False, found=error.message, fix=fix)
     names = ", ".join(channel.name for channel in channels)
-    return Finding("notifier", well=True, found=f"tells {names}; `laurel notifier --test` tries them")
+    return Finding("notifier", ok=True, found=f"tells {names}; `laurel notifier --test` tries them")
 
 
 async def _inference(settings: Settings) -> AsyncIterator[Finding]:
     """One finding for each address behind each name: a server that is down may hide behind one that is up."""
-    mend = "start it, or correct INFERENCE_API_URL"
+    import asyncio
+
+    from service.rollout.replica_clients import open_servers
+
+    fix = "start it, or correct INFERENCE_API_URL"
     try:
         async with open_servers(settings) as servers:
             replicas = await servers.replicas()
             problems = await asyncio.gather(*(servers.answers(replica) for replica in replicas))
     except Stop as error:
-        yield Finding("inference", well=False, found=error.message, mend=_MENDS.get(error.reason, mend))
+        yield Finding("inference", ok=False, found=error.message, fix=_FIXES.get(error.reason, fix))
         return
     for replica, problem in zip(replicas, problems, strict=True):
-        yield Finding(f"inference {replica.name}", problem is None, problem or "answers", mend)
+        yield Finding(f"inference {replica.name}", problem is None, problem or "answers", fix)

@@ -1,17 +1,21 @@
 """What the doctor says of one thing that it looked at."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor: what was looked at, if it is well, and if not, what is wrong and the mend.
+    """One line of the doctor: what was looked at, whether it is ok, what was found, and how to fix it.
 
-    One that `warns` is well, and yet there is something to mend.
+    One that `warns` is ok, and yet there is something to fix.
     """
 
     what: str
-    well: bool
+    ok: bool
     found: str
-    mend: str = ""
+    fix: str = ""
     warns: bool = False
+
+    def as_json(self) -> dict[str, str | bool]:
+        """As `laurel doctor --json` prints it; `well` and `mend` are the older names of `ok` and `fix`."""
+        return {**asdict(self), "well": self.ok, "mend": self.fix}

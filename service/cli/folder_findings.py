@@ -6,8 +6,8 @@ from pathlib import Path
 from config.settings import Settings
 from service.adapters.files.probe import probe
 from service.cli.findings import Finding
-from service.roots import Written, folder_fault
-from service.written_folders import written_folders
+from service.lifecycle.preflight import Written, folder_fault
+from service.lifecycle.written_folders import written_folders
 
 
 def folder_findings(settings: Settings) -> list[Finding]:
@@ -19,8 +19,8 @@ def folder_findings(settings: Settings) -> list[Finding]:
 
 def _finding(name: str, folders: list[Written], root: Path | None) -> Finding:
     if root is not None and (fault := folder_fault(root)):
-        return Finding(name, well=False, found=fault, mend=f"make it, or correct {name}")
+        return Finding(name, ok=False, found=fault, fix=f"create it, or correct {name}")
     refused = next((found for one in folders if (found := probe(one.folder, links=one.links))), None)
     if refused is not None:
-        return Finding(name, well=False, found=str(refused), mend="let this user write there")
-    return Finding(name, well=True, found=f"{root or folders[0].folder} can be written")
+        return Finding(name, ok=False, found=str(refused), fix="let this user write there")
+    return Finding(name, ok=True, found=f"{root or folders[0].folder} can be written")

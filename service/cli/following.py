@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -11,21 +11,30 @@ from rich.status import Status
 from domain.lifecycle import NEXT_STEP, State
 from domain.ports.run_store import RunStore
 from domain.run import Run
-from service.cli.console import local_time, out, say
+from service.cli.console import clock_time, iso_time, out, say
 
-_LOOK_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.1
+UNREAD_SECONDS: Final = 10.0  # a worker reads a request in milliseconds
 
 Tell = Callable[[Run], None]
+Unread = Callable[[], Awaitable[None]]
 
 
 async def followed(
-    store: RunStore, model_name: str, identity: str, tell: Tell, *, stored_within: float
+    store: RunStore,
+    model_name: str,
+    identity: str,
+    tell: Tell,
+    *,
+    stored_within: float,
+    unread: Unread | None = None,
 ) -> Run | None:
     """Tell of a request's run whenever something about it changed; return it at its end.
 
-    None when no worker has stored the request within that many seconds.
+    None when no worker has stored the request within that many seconds. `unread` is called once, after
+    `UNREAD_SECONDS` of them.
     """
-    until, seen = time.monotonic() + stored_within, None
+    began, seen = time.monotonic(), None
     while True:
         found = await run_of(store, model_name, identity)
         if found is not None and seen != (now := (found.state, found.waiting_on, found.attempts)):
@@ -33,9 +42,13 @@ async def followed(
             tell(found)
         if found is not None and found.ended:
             return found
-        if found is None and time.monotonic() > until:
+        waited = time.monotonic() - began
+        if found is None and waited > stored_within:
             return None
-        await asyncio.sleep(_LOOK_SECONDS)
+        if found is None and unread is not None and waited > UNREAD_SECONDS:
+            await unread()
+            unread = None
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 async def run_of(store: RunStore, model_name: str, identity: str) -> Run | None:
@@ -50,8 +63,8 @@ class Lines:
         self._quiet = quiet
         self._state: State | None = None
         self._waiting_on: str | None = None
-        show_life = out.is_terminal and not quiet
-        self._status = Status("waiting for a worker to take it", console=out) if show_life else None
+        show_life = out.is_live and not quiet
+        self._status = Status("waiting for a worker to take it", console=out.rich) if show_life else None
 
     def __enter__(self) -> Self:
         """Begin to show life."""
@@ -76,7 +89,7 @@ class Lines:
         if run.waiting_on != self._waiting_on:
             self._waiting_on = run.waiting_on
             say(
-                f"{'':14}waits for {run.waiting_on}{_why(run)}" if run.waiting_on else f"{'':14}goes on",
+                f"{'':26}waits for {run.waiting_on}{_why(run)}" if run.waiting_on else f"{'':26}goes on",
                 style="yellow",
             )
         if self._status and not run.ended:
@@ -87,9 +100,7 @@ def state_line(run: Run) -> str:
     """When a run came to its state, and how long after the request."""
     at = run.requested_at if run.state is State.REQUESTED else run.updated_at
     after = (at - run.requested_at).total_seconds()
-    return (
-        f"{local_time(at, '%H:%M:%S.%f')[:-3]}  {run.state.value:<10}  {after:7.2f} s  run {run.run_id[:8]}"
-    )
+    return f"{clock_time(at)}  {run.state.value:<10}  {after:7.2f} s  run {run.run_id[:8]}"
 
 
 def doing(run: Run) -> str:
@@ -101,5 +112,5 @@ def doing(run: Run) -> str:
 
 
 def _why(run: Run) -> str:
-    since = f" since {local_time(run.waiting_since, '%H:%M:%S')}" if run.waiting_since else ""
+    since = f" since {iso_time(run.waiting_since)}" if run.waiting_since else ""
     return f"{since}: {run.failure.message}" if run.failure else since

@@ -1,31 +1,33 @@
 """`laurel ledger`: what registry and topic say of the promotion ledger, and how a person goes on."""
 
-import sys
+from __future__ import annotations
+
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
 
-from config.settings import Settings
-from domain.counterparts import Agreement, Announced, Comparison
-from service.adapters.kafka.announcements import KafkaAnnouncements
-from service.app import open_world
+from config.needs import CONFIG, KAFKA, MLFLOW, STORE
 from service.cli.console import AsJson, Column, Exit, fail, print_json, print_table, say
-from service.cli.reading import read_settings, run
-from service.listener import open_servers
-from service.recovery import Accepted, Recovery, Survey
-from service.roots import require_roots
-from service.settings_values import kafka_connection
+from service.cli.lazy import Group
+from service.cli.reading import read_settings, run, run_quietly
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from domain.counterparts import Announced, Comparison
+    from service.promotion.recovery import AcceptedRecovery, Recovery
+    from service.promotion.survey import Survey
 
 app = typer.Typer(
-    help="The promotion ledger beside registry and topic: does it fit, and going on after a restore.",
+    cls=Group,
+    help="Compare the promotion ledger with registry and topic; continue after a restore.",
     no_args_is_help=True,
     add_completion=False,
 )
 
-_COLUMNS = (
+LEDGER_COLUMNS = (
     Column("side"),
     Column("generation", "figure"),
     Column("version", "figure"),
@@ -41,20 +43,30 @@ def status(*, as_json: AsJson = False) -> None:
 
     The exit code is 1 when something does not fit: then promotions stop, and the sentence names the way out.
     """
-    settings = read_settings()
+    from domain.alias_gap import alias_gap
+    from domain.counterparts import Agreement
+
+    settings = read_settings(KAFKA, MLFLOW, STORE)
     survey = run(_surveyed(settings), settings)
+    said, now = survey.said, datetime.now(tz=UTC)
+    named = said.alias_version.version if said.alias_version else None
+    gap = alias_gap(said.head, named, settings.mlflow.alias, now)
     if as_json:
         print_json(_facts(settings, survey))
     else:
         rows = [_ledger_row(survey), *_registry_rows(survey), _topic_row(survey), *_replica_rows(survey)]
-        print_table(f"the promotion ledger of {settings.mlflow_model_name}", _COLUMNS, rows)
-    end(survey.comparison)
+        print_table(f"the promotion ledger of {settings.mlflow_model_name}", LEDGER_COLUMNS, rows)
+        if survey.comparison.agreement is Agreement.OK and not gap:
+            say(survey.comparison.message, style="green")
+    end(survey.comparison, as_json=as_json)
+    if gap:
+        fail(Exit.NO, gap)
 
 
 @app.command()
 def accept(
     *,
-    reason: Annotated[str, typer.Option(help="Why, for whoever reads the ledger later.")],
+    reason: Annotated[str, typer.Option(help="Why, for later readers of the ledger.")],
     as_json: AsJson = False,
 ) -> None:
     """Go on with this ledger as it is: one entry above every number that was ever used.
@@ -63,47 +75,60 @@ def accept(
     model belongs to this ledger from then on. Where everything fits, nothing is done.
     """
     if not reason.strip():
-        fail(Exit.USAGE, "--reason is empty: say why, for whoever reads the ledger later")
-    settings = read_settings()
-    # Standard output is for the answer alone.
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
-    done = run(_accepted(settings, reason), settings)
+        fail(Exit.USAGE, "--reason is empty: say why, for later readers of the ledger")
+    settings = read_settings(CONFIG, KAFKA, MLFLOW, STORE)
+    done = run_quietly(_accepted(settings, reason), settings)
     if as_json:
         print_json(_accepted_facts(settings, done))
     else:
         say(_sentence(done))
     if done.unshown:
-        fail(Exit.AWAY, f"the generation is recorded; a worker brings the alias to it: {done.unshown}")
+        fail(Exit.AWAY, f"the generation is recorded; a worker moves the alias to it: {done.unshown}")
 
 
-def end(found: Comparison) -> None:
+def end(found: Comparison, *, as_json: bool) -> None:
     """End with the sentence if something does not fit."""
+    from domain.counterparts import Agreement
+
     if not found.fits:
         fail(Exit.NO, f"{found.agreement}: {found.message}")
-    if found.agreement is Agreement.NOT_ANCHORED:
+    if found.agreement is Agreement.NOT_ANCHORED and not as_json:
         say(found.message)
 
 
 @asynccontextmanager
 async def opened(settings: Settings, actor: str) -> AsyncIterator[Recovery]:
     """Open everybody that is asked."""
+    from service.adapters.kafka.announcements import KafkaAnnouncements
+    from service.lifecycle.settings_values import kafka_connection
+    from service.lifecycle.workbench import open_world, recovery_in
+    from service.rollout.replica_clients import open_servers
+
     announcements = KafkaAnnouncements(kafka_connection(settings))
     async with open_world(settings, actor) as world, open_servers(settings) as servers:
-        yield Recovery(world, announcements, servers)
+        yield recovery_in(world, announcements, servers)
 
 
 async def _surveyed(settings: Settings) -> Survey:
-    async with opened(settings, "laurel ledger status") as recovery:
-        return await recovery.survey()
+    from service.cli.agreement import surveyed
+    from service.rollout.replica_clients import open_servers
+
+    async with open_servers(settings) as servers:
+        return await surveyed(settings, servers)
 
 
-async def _accepted(settings: Settings, reason: str) -> Accepted:
+async def _accepted(settings: Settings, reason: str) -> AcceptedRecovery:
+    from service.cli.acting import acting
+    from service.lifecycle.preflight import require_roots
+
     require_roots({"CONFIG_ROOT": settings.config_root})
-    async with opened(settings, "laurel ledger accept") as recovery:
+    async with opened(settings, acting("laurel ledger accept")) as recovery:
         return await recovery.accept(reason)
 
 
-def _facts(settings: Settings, survey: Survey) -> dict[str, Any]:
+def _facts(settings: Settings, survey: Survey) -> dict[str, object]:
+    from domain.convergence import ReplicaForm
+
     said, found = survey.said, survey.comparison
     head, alias, newest = said.head, said.alias_version, _newest(survey)
     return {
@@ -130,7 +155,7 @@ def _facts(settings: Settings, survey: Survey) -> dict[str, Any]:
         },
         "topic": newest and newest.model_dump(mode="json"),
         "replicas": [
-            {"server": replica.name, "version": served.version, "generation": served.generation}
+            {"server": replica.name, **served.model_dump(), **ReplicaForm.of(replica, served).model_dump()}
             for replica, served in survey.replicas
         ],
     }
@@ -145,9 +170,7 @@ def _ledger_row(survey: Survey) -> tuple[object, ...]:
     said, head = survey.said, survey.said.head
     if head is None:
         return "ledger", None, None, said.ledger_id, None, "it is empty"
-    broken = (
-        f"broken at generation {said.broken}" if said.broken else f"{head.cause.value}, it holds together"
-    )
+    broken = f"broken at generation {said.broken}" if said.broken else f"{head.cause.value}, it is consistent"
     return "ledger", head.generation, head.version, said.ledger_id, head.mlflow_run_id, broken
 
 
@@ -158,7 +181,7 @@ def _registry_rows(survey: Survey) -> list[tuple[object, ...]]:
         if version is None:
             rows.append((side, None, None, said.marked, None, "there is none"))
             continue
-        tagged = "" if version.generation else "no generation is noted there"
+        tagged = "" if version.generation else "it names no generation"
         run_id = version.mlflow_run_id
         rows.append((side, version.generation or None, version.version, said.marked, run_id, tagged))
     return rows
@@ -179,18 +202,20 @@ def _replica_rows(survey: Survey) -> list[tuple[object, ...]]:
     ]
 
 
-def _accepted_facts(settings: Settings, done: Accepted) -> dict[str, Any]:
+def _accepted_facts(settings: Settings, done: AcceptedRecovery) -> dict[str, object]:
+    from domain.promotion_announcement import generation_facts
+
     found, entry = done.survey.comparison, done.entry
     return {
         "model": settings.mlflow_model_name,
         "agreement": found.agreement.value,
         "message": found.message,
-        "added": entry and entry.model_dump(mode="json"),
+        "added": entry and generation_facts(entry),
         "not_shown_yet": done.unshown or None,
     }
 
 
-def _sentence(done: Accepted) -> str:
+def _sentence(done: AcceptedRecovery) -> str:
     if done.entry is None:
         return f"nothing to accept: {done.survey.comparison.message}"
     entry = done.entry

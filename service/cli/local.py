@@ -2,54 +2,38 @@
 
 import asyncio
 import os
-import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Final
 
 import typer
 from pydantic import ValidationError
 
 from config.settings import Settings, settings_with
 from domain.errors import LaurelError, Stop
-from service.adapters.files.atomic import AtomicFiles
 from service.adapters.mlflow.experiments import Experiments
-from service.adapters.mlflow.rest import MlflowRest
 from service.cli.console import Exit, err, fail, say
+from service.cli.given import given_settings
+from service.cli.home import MOST_REPLICAS, PORTS
 from service.cli.progress import StartProgress
-from service.cli.reading import exit_of, faults_in
-from service.embedded.world import Addresses, Ports
-from service.local_laurel import LocalLaurel, LocalOptions
-from service.mlflow_pages import experiment_page, model_page
-from service.settings_values import mlflow_access
+from service.cli.reading import exit_of, faults_in, say_cautions
+from service.cli.world_file import forget_own_addresses, write_world_file
+from service.lifecycle.mlflow_pages import experiment_page, model_page
+from service.lifecycle.registry import open_mlflow
+from service.local.laurel import LocalLaurel, LocalOptions
+from service.local.servers.stack import Addresses, Ports
 
-HOME: Final = Path(".laurel")
-_LOOK_SECONDS: Final = 0.2
-MOST_REPLICAS: Final = 2
+_POLL_SECONDS: Final = 0.2
 DEFAULT_INFERENCE_PORT: Final = 18082
 DEFAULT_API_PORT: Final = 18084
-_PORTS: Final = 7 + MOST_REPLICAS  # Kafka takes two
-_MENDS: Final = {
+_FIXES: Final = {
     "port_taken": "--port-base N takes N to N+5",
     "runs_already": "--home OTHER --port-base N",
 }
-
-Home = Annotated[Path, typer.Option(help="Where servers, data and logs are kept.")]
-PortBase = Annotated[
-    int | None,
-    typer.Option(
-        min=1024,
-        max=32767 - _PORTS,
-        metavar="N",
-        help="Take the ports N and N+1 (Kafka), N+2 (PostgreSQL), N+3 (MLflow), N+4 (worker), N+5 (reload "
-        "listener), N+6 and N+7 (inference), N+8 (HTTP door) instead of 19092, 19093, 15432, 15000 and 18080 "
-        "to 18084.",
-    ),
-]
 
 
 @contextmanager
@@ -62,15 +46,13 @@ def running(
     api: bool = False,
     new_model: bool = False,
     meanwhile: Callable[[], None] | None = None,
-    wait_for_door: bool = True,
 ) -> Iterator[LocalLaurel]:
     """Start it all below `folder`, and end it all, whatever happens; errors become sentences.
 
-    Without `wait_for_door` the block begins when the other roles are ready. `meanwhile` is called in a thread
-    while the roles start.
+    `meanwhile` is called in a thread while the roles start.
     """
     options = replace(
-        _options(folder.absolute(), environment, port_base),
+        _options(folder.absolute(), {**given_settings(), **environment}, port_base),
         inference_ports=_inference_ports(port_base)[:replicas],
         api_port=_api_port(port_base) if api else None,
         new_model=new_model,
@@ -83,12 +65,11 @@ def running(
             stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
             with progress:
                 laurel = stack.enter_context(LocalLaurel(options, progress))
-                if wait_for_door:
-                    laurel.wait_for_door()
+                laurel.wait_for_gateway()
             yield laurel
     except LaurelError as error:
-        mend = _MENDS.get(error.reason, "")
-        fail(exit_of(error), f"{error.message}: {mend}" if mend else error.message)
+        fix = _FIXES.get(error.reason, "")
+        fail(exit_of(error), f"{error.message}: {fix}" if fix else error.message)
     except KeyboardInterrupt:
         say("ended; nothing is left running", on=err)
         raise typer.Exit(Exit.INTERRUPTED) from None
@@ -113,54 +94,53 @@ def _options(folder: Path, environment: Mapping[str, str], port_base: int | None
 
 
 def _inference_ports(port_base: int | None) -> tuple[int, ...]:
-    first = DEFAULT_INFERENCE_PORT if port_base is None else port_base + _PORTS - MOST_REPLICAS - 1
+    first = DEFAULT_INFERENCE_PORT if port_base is None else port_base + PORTS - MOST_REPLICAS - 1
     return tuple(range(first, first + MOST_REPLICAS))
 
 
 def _api_port(port_base: int | None) -> int:
-    return DEFAULT_API_PORT if port_base is None else port_base + _PORTS - 1
+    return DEFAULT_API_PORT if port_base is None else port_base + PORTS - 1
 
 
 def _require_usable(options: LocalOptions) -> None:
-    """Refuse settings with faults before anything starts; addresses that are still to come are no faults."""
+    """Refuse settings with faults before anything starts; addresses that are still to come do not count."""
     external = options.external
+    addresses = {
+        "kafka_bootstrap_servers": external.bootstrap_servers or "localhost:1",
+        "database_url": external.database_url or "postgresql://localhost/laurel",
+        "mlflow_tracking_uri": external.tracking_uri or "http://localhost",
+    }
     try:
-        settings_with(
-            **{name.lower(): value for name, value in options.environment.items()},
-            kafka_bootstrap_servers=external.bootstrap_servers or "localhost:1",
-            database_url=external.database_url or "postgresql://localhost/laurel",
-            mlflow_tracking_uri=external.tracking_uri or "http://localhost",
-        )
+        given = {name.lower(): value for name, value in options.environment.items()}
+        settings = settings_with(**given | addresses)
     except ValidationError as error:
-        for name, fault in faults_in(error).items():
+        for name, fault in faults_in(error, Settings).items():
             say(f"{name}: {fault}", style="red", on=err)
         fail(Exit.USAGE, "the settings in the environment are not usable")
+    say_cautions(settings)
 
 
-def _interrupt(*_: Any) -> None:
+def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
 def until_something_ends(laurel: LocalLaurel) -> None:
-    """Return never: Ctrl-C ends it, or the end of a part, which is told."""
+    """Return never: Ctrl-C ends it, or the end of a component, which is reported."""
     while not (ended := laurel.ended()):
-        time.sleep(_LOOK_SECONDS)
-    raise Stop(
-        "part_died", f"{', '.join(ended)} ended without being asked; logs are in {laurel.world.folder}"
-    )
+        time.sleep(_POLL_SECONDS)
+    raise Stop("part_died", f"{', '.join(ended)} ended unexpectedly; logs are in {laurel.world.folder}")
 
 
 def write_environment(laurel: LocalLaurel, home: Path) -> Path:
-    """Write down what commands in another terminal need; for this user only, since it holds a password."""
-    path = (home / "env").absolute()
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in laurel.environment.items()]
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    with AtomicFiles().draft(path) as draft:
-        draft.copy_mode(path)
-        draft.write(("\n".join(lines) + "\n").encode())
-        draft.replace()
-    return path
+    """Write down what commands in another terminal need; return where."""
+    return write_world_file(laurel.environment, home, laurel.own_addresses)
+
+
+def forget_former_start(home: Path) -> None:
+    """Start the servers of the last start again, although this terminal has loaded their addresses."""
+    if names := forget_own_addresses(home):
+        said = "this terminal holds addresses of the last start here, whose servers are started again"
+        say(f"laurel: {said}: {', '.join(names)}", style="yellow", on=err)
 
 
 def places(laurel: LocalLaurel, env: Path | None = None) -> dict[str, str]:
@@ -173,7 +153,7 @@ def places(laurel: LocalLaurel, env: Path | None = None) -> dict[str, str]:
         "worker": f"http://127.0.0.1:{laurel.environment['HTTP__WORKER_PORT']}/health/ready, /metrics",
         "listener": f"http://127.0.0.1:{laurel.environment['HTTP__LISTENER_PORT']}/health/ready, /metrics",
         **({"inference": ", ".join(settings.inference_servers)} if laurel.replicas else {}),
-        **({"api": f"{laurel.door_url}/docs"} if laurel.door else {}),
+        **({"api": f"{laurel.gateway_url}/docs"} if laurel.gateway else {}),
         "config": str(settings.config_root),
         "files": str(settings.data_root),
         "logs": str(laurel.world.folder),
@@ -194,11 +174,8 @@ def _experiment(settings: Settings) -> str:
 
 
 async def _experiment_id(settings: Settings) -> str:
-    rest = MlflowRest(mlflow_access(settings))
-    try:
+    async with open_mlflow(settings) as rest:
         return await Experiments(rest, settings.mlflow_experiment).id()
-    finally:
-        await rest.close()
 
 
 def print_places(found: Mapping[str, str]) -> None:

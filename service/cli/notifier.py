@@ -1,26 +1,27 @@
 """`laurel notifier`: tells people by chat, mail and webhooks."""
 
-import asyncio
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from config.settings import Settings
+from config.needs import KAFKA, NOTHING, STORE
 from domain.errors import LaurelError
-from domain.notices import Notice, trial_notice
-from domain.ports.channels import Channel
 from service.cli.console import AsJson, Exit, masked, print_json, say
-from service.cli.living import begin_logging, live
-from service.cli.reading import read_settings, role_ends
-from service.metrics import Metrics
-from service.notifier import channels_of, open_notifier, wording_of
+from service.cli.reading import begin_logging, read_role_settings, role_ends
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from domain.notices import Notice
+    from domain.ports.notices import Channel
 
 app = typer.Typer(add_completion=False)
 
 _HINT: Final = (
-    "they are numbered as in NOTIFIER__URLS, one that stands twice counts once; see that the address is "
+    "they are numbered as in NOTIFIER__URLS, a duplicate counts once; check that the address is "
     "complete, its credential still good, and the service to be reached from this machine"
 )
 
@@ -33,13 +34,24 @@ def notifier(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell people of promotions, declines, failures and divergence: chat, mail, webhooks.
+    """Notify people of promotions, declines, failures and divergence: chat, mail, webhooks.
 
     NOTIFIER__URLS names whom to tell. Logs go to standard error; --json overrides LOG__FORMAT. SIGTERM and
     Ctrl-C end it within its grace. With --test neither Kafka nor PostgreSQL is asked.
     """
-    settings, metrics = read_settings(), Metrics()
-    with role_ends("notifier", "laurel.role", begin_logging(settings, as_json=as_json)):
+    import asyncio
+
+    from domain.notices import trial_notice
+    from service.cli.role_runner import live
+    from service.lifecycle.settings_values import mask_of
+    from service.notifications.root import channels_of, open_notifier, wording_of
+    from service.runtime.metrics import Metrics
+
+    settings = read_role_settings(*((NOTHING,) if test else (KAFKA, STORE)))
+    metrics = Metrics(model=settings.mlflow_model_name, role="notifier")
+    mask = mask_of(settings)
+    begin_logging(settings, mask, as_json=as_json)
+    with role_ends("notifier", "laurel.role", mask):
         if not test:
             opened = partial(open_notifier, settings, metrics)
             asyncio.run(live("notifier", settings, opened, metrics, settings.notifier.port))
@@ -67,6 +79,8 @@ def _tell(problems: Mapping[str, str], settings: Settings, *, as_json: bool) -> 
 
 async def _tried(channels: Sequence[Channel], notice: Notice) -> dict[str, str]:
     """Why not, by channel; empty for one that took it."""
+    import asyncio
+
     problems = await asyncio.gather(*(_problem(channel, notice) for channel in channels))
     return dict(zip((channel.name for channel in channels), problems, strict=True))
 

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Sequence
 
 from config.settings import Settings
-from domain.datasets import RemoteSight
+from domain.datasets import RemoteObservation
 from service.adapters.dvc.addresses import identity
 from service.adapters.postgres.remotes import PostgresRemotes
-from service.app import open_reading
 from service.cli.findings import Finding
-from service.heavy.remote_watch import RUNS_ASKED, faults_of
-from service.written_folders import dvc_folders
+from service.lifecycle.reading import open_reading
+from service.lifecycle.remote_watch import RUNS_ASKED, faults_of
+from service.lifecycle.written_folders import dvc_folders
 
 _NAME = "dvc remote"
 
@@ -23,22 +23,22 @@ async def remote_finding(settings: Settings) -> Finding:
         known = await remotes.marked(address)
         objects = await remotes.older_objects(RUNS_ASKED)
     if known is None and not objects:
-        return Finding(_NAME, well=True, found=f"{address}: nothing was pushed there yet")
-    return _told(address, known, await asyncio.to_thread(_sight, settings, objects))
+        return Finding(_NAME, ok=True, found=f"{address}: nothing was pushed there yet")
+    return _told(address, known, await asyncio.to_thread(_observation, settings, objects))
 
 
-def _told(address: str, known: str | None, sight: RemoteSight) -> Finding:
-    if faults := faults_of(known, sight):
+def _told(address: str, known: str | None, observation: RemoteObservation) -> Finding:
+    if faults := faults_of(known, observation):
         told = "; ".join(message for _, message in faults)
-        return Finding(_NAME, well=False, found=f"{address}: {told}", mend="restore the remote")
-    bears = "gets its id with the next push" if known is None else "bears its id"
-    found = f"{address}: {bears}, and holds all {sight.asked} older objects that were asked for"
-    return Finding(_NAME, well=True, found=found)
+        return Finding(_NAME, ok=False, found=f"{address}: {told}", fix="restore the remote")
+    bears = "gets its id with the next push" if known is None else "has its id"
+    found = f"{address}: {bears}, and holds all {observation.asked} sampled older objects"
+    return Finding(_NAME, ok=True, found=found)
 
 
-def _sight(settings: Settings, objects: Sequence[str]) -> RemoteSight:
-    from service.tasks.version import look_at_remote  # noqa: PLC0415 - DVC is a second of a start
+def _observation(settings: Settings, objects: Sequence[str]) -> RemoteObservation:
+    from service.lifecycle.steps.jobs import RemoteLookJob
+    from service.lifecycle.steps.version_job import look_at_remote
 
     cache, url = dvc_folders(settings)
-    found = look_at_remote(run_id="doctor", cache_folder=str(cache), remote_url=url, objects=list(objects))
-    return RemoteSight.model_validate(found)
+    return look_at_remote(RemoteLookJob(cache=cache, remote_url=url, objects=tuple(objects)))

@@ -1,22 +1,22 @@
 """`laurel repair`: a champion that plain MLflow readers cannot read becomes a version that they can."""
 
-import sys
-from typing import Annotated, Any
+from __future__ import annotations
 
-import structlog
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-from config.settings import Settings
-from service.app import open_world
+from config.needs import CONFIG, KAFKA, MLFLOW, STORE
 from service.cli.console import AsJson, Exit, err, fail, print_json, say
-from service.cli.reading import read_settings, run
-from service.repair import Repair, Repaired
-from service.roots import require_roots
-from service.settings_values import mlflow_access
+from service.cli.reading import read_settings, run_quietly
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from service.promotion.repair import Repaired
 
 app = typer.Typer(add_completion=False)
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")]
 
 
 @app.command()
@@ -27,10 +27,8 @@ def repair(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     cause `repair`, and is announced. A second run finds nothing to do. The exit code is 1 for a champion that
     Laurel did not make, 4 when there is no champion.
     """
-    settings = read_settings()
-    # Standard output is for the answer alone.
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
-    done = run(_repaired(settings, dry_run=dry_run), settings)
+    settings = read_settings(KAFKA, MLFLOW, STORE, *(() if dry_run else (CONFIG,)))
+    done = run_quietly(_repaired(settings, dry_run=dry_run), settings)
     if as_json:
         print_json(_facts(settings, done, dry_run=dry_run))
     elif done is not None:
@@ -39,28 +37,34 @@ def repair(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 
 async def _repaired(settings: Settings, *, dry_run: bool) -> Repaired | None:
+    from service.cli.acting import acting
+    from service.lifecycle.preflight import require_roots
+    from service.lifecycle.settings_values import mlflow_access
+    from service.lifecycle.workbench import open_world, repair_in
+
     if not dry_run:
         require_roots({"CONFIG_ROOT": settings.config_root})
-    async with open_world(settings, "laurel repair") as world:
-        job = Repair(world, mlflow_access(settings))
+    async with open_world(settings, acting("laurel repair")) as world:
+        job = repair_in(world, mlflow_access(settings))
         return await (job.examine() if dry_run else job.repair())
 
 
-def _facts(settings: Settings, done: Repaired | None, *, dry_run: bool) -> dict[str, Any]:
-    facts: dict[str, Any] = {"model": settings.mlflow_model_name, "dry_run": dry_run, "champion": None}
+def _facts(settings: Settings, done: Repaired | None, *, dry_run: bool) -> dict[str, object]:
+    from domain.promotion_announcement import generation_facts
+
+    facts: dict[str, object] = {"model": settings.mlflow_model_name, "dry_run": dry_run, "champion": None}
     if done is None:
         return facts
     condition, added = done.condition, done.added
     return facts | {
         "champion": {
-            "version": done.head.version,
-            "generation": done.head.generation,
+            **generation_facts(done.head),
             "made_by_laurel": condition.ours,
             "lacks": list(condition.lacks),
             "source_astray": condition.astray or None,
         },
         "needed": condition.needs_repair,
-        "added": added and {"version": added.version, "generation": added.generation},
+        "added": added and generation_facts(added),
         "not_shown_yet": done.unshown or None,
     }
 
@@ -68,10 +72,10 @@ def _facts(settings: Settings, done: Repaired | None, *, dry_run: bool) -> dict[
 def _sentence(done: Repaired, *, dry_run: bool) -> str:
     condition, added = done.condition, done.added
     if added is not None:
-        return f"{condition.told}; version {added.version} takes its place as generation {added.generation}"
+        return f"{condition.told}; version {added.version} replaces it as generation {added.generation}"
     if not condition.needs_repair:
         return f"nothing to repair: {condition.told}"
-    would = f"would take its place as generation {done.head.generation + 1}"
+    would = f"would replace it as generation {done.head.generation + 1}"
     return f"{condition.told}; a new version of the same run {would}" if dry_run else condition.told
 
 
@@ -82,8 +86,8 @@ def _end(settings: Settings, done: Repaired | None) -> None:
     if not done.condition.ours:
         fail(
             Exit.NO,
-            f"version {done.head.version} was not made by Laurel, which can complete its own models only; "
-            "request a training, and promote what it makes",
+            f"version {done.head.version} was not made by Laurel, which can complete only its own models; "
+            "train and promote another model",
         )
     if done.unshown:
-        fail(Exit.AWAY, f"the generation is recorded; a worker brings the alias to it: {done.unshown}")
+        fail(Exit.AWAY, f"the generation is recorded; a worker moves the alias to it: {done.unshown}")

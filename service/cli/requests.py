@@ -1,27 +1,25 @@
 """`laurel request` and `laurel watch`: ask for a training, and follow what happens."""
 
+from __future__ import annotations
+
 import os
 import time
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from config.settings import Settings
-from config.topics import EVENT_TOPICS
-from domain.events import REQUEST_TOPIC
+from config.needs import KAFKA, STORE
 from domain.lifecycle import State
-from domain.run import Run
-from service.adapters.kafka.requests import ReadEvent, SentRequest, publish_request, read_events
-from service.app import open_reading
-from service.cli.console import AsJson, Exit, fail, print_json, print_json_line, say
-from service.cli.following import Lines, followed
+from service.cli.console import AsJson, Exit, err, fail, print_json, print_json_line, say
 from service.cli.reading import read_settings, run
-from service.cli.shown import EVENT_COLOURS, event_line, run_facts, verdict_line
-from service.mlflow_pages import pages_of
-from service.settings_values import kafka_connection
 
-_SOURCE: Final = "/laurel/cli"
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from domain.run import Run
+    from service.adapters.kafka.requests import ReadEvent, SentRequest
+
 _STORED_SECONDS: Final = 30.0
 
 Version = Annotated[str | None, typer.Option(help="Default: what production uses.", metavar="N")]
@@ -35,18 +33,19 @@ def request(
     split_version: Version = None,
     feature_version: Version = None,
     model_version: Version = None,
-    reason: Annotated[str | None, typer.Option(help="Why, for whoever asks later.")] = None,
-    requested_by: Annotated[str | None, typer.Option(help="Who asks; default: the user's name.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
+    requested_by: Annotated[str | None, typer.Option(help="The requester; default: the user's name.")] = None,
     request_id: Annotated[str | None, typer.Option(help="The same id again is the same request.")] = None,
     follow: Annotated[bool, typer.Option("--watch", help="Follow the run to its end.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish a training request, and return once Kafka has acknowledged it.
 
-    With --watch the exit code says how the run ended: 0 COMPLETED or DECLINED, 1 REJECTED or FAILED,
-    3 no worker took it. Ctrl-C ends the watching only; the run goes on.
+    What the HTTP API would refuse is refused before anything is published, with exit code 2. `laurel show`
+    takes the id that is printed. With --watch the exit code says how the run ended: 0 COMPLETED or DECLINED,
+    1 REJECTED or FAILED, 3 no worker took it. Ctrl-C ends the watching only; the run goes on.
     """
-    settings = read_settings()
+    settings = read_settings(KAFKA, *((STORE,) if follow else ()))
     payload = {
         "model_name": settings.mlflow_model_name,
         "split_version": split_version,
@@ -56,50 +55,105 @@ def request(
         "requested_by": requested_by or os.environ.get("USER"),
     }
     given = {name: value for name, value in payload.items() if value is not None}
+    _refuse_unusable(given, request_id, settings.mlflow_model_name)
     ended = run(_ask(settings, given, request_id, follow=follow, as_json=as_json), settings)
     if ended is not None and ended.state in {State.REJECTED, State.FAILED}:
         raise typer.Exit(Exit.NO)
 
 
+def _refuse_unusable(payload: Mapping[str, object], request_id: str | None, model_name: str) -> None:
+    """End with every fault at once, before anything is published."""
+    from domain.asked_request import ask_faults
+    from service.cli.configuration import fault_line
+
+    faults = ask_faults(payload, request_id, model_name)
+    for fault in faults:
+        say(fault_line(fault), style="red", on=err)
+    if faults:
+        fail(Exit.USAGE, "nothing was published: the request is invalid")
+
+
 async def _ask(
-    settings: Settings, payload: Mapping[str, Any], request_id: str | None, *, follow: bool, as_json: bool
+    settings: Settings, payload: Mapping[str, object], request_id: str | None, *, follow: bool, as_json: bool
 ) -> Run | None:
-    sent = await publish_request(
+    from service.cli.formatting import run_facts
+
+    sent = await published(settings, payload, request_id)
+    if not as_json:
+        say(f"published request {sent.event_id} ({sent.coordinates})")
+        if not follow:
+            say(f"follow it: laurel show {sent.event_id}", style="dim")
+    ended = await _followed(settings, sent, payload, quiet=as_json) if follow else None
+    if as_json:
+        print_json(sent.facts() | ({"run": run_facts(ended).model_dump(mode="json")} if ended else {}))
+    return ended
+
+
+async def published(
+    settings: Settings, payload: Mapping[str, object], request_id: str | None = None
+) -> SentRequest:
+    """Send a request, and return once Kafka has acknowledged it. Raises TryLater."""
+    from domain.asked_request import CLI_SOURCE
+    from domain.events import REQUEST_TOPIC
+    from service.adapters.kafka.requests import publish_request
+    from service.lifecycle.settings_values import kafka_connection
+
+    return await publish_request(
         kafka_connection(settings),
         REQUEST_TOPIC,
         payload,
         model_name=settings.mlflow_model_name,
-        source=_SOURCE,
+        source=CLI_SOURCE,
         event_id=request_id,
     )
-    if not as_json:
-        say(f"asked for: {sent.event_id} at {sent.coordinates}")
-    ended = await _followed(settings, sent, quiet=as_json) if follow else None
-    if as_json:
-        facts = {"request_id": sent.event_id, "identity": sent.identity, "coordinates": str(sent.coordinates)}
-        print_json(facts | ({"run": run_facts(ended)} if ended else {}))
-    return ended
 
 
-async def _followed(settings: Settings, sent: SentRequest, *, quiet: bool) -> Run:
+async def _followed(
+    settings: Settings, sent: SentRequest, payload: Mapping[str, object], *, quiet: bool
+) -> Run:
+    from service.adapters.postgres.models_seen import PostgresModelsSeen
+    from service.cli.following import Lines, followed
+    from service.cli.formatting import known_pages, verdict_line
+    from service.cli.unread import UnreadRequest
+    from service.lifecycle.reading import open_reading
+
+    unread = UnreadRequest(sent, settings)
     async with open_reading(settings) as reading:
         with Lines(quiet=quiet) as lines:
+
+            def tell(run: Run) -> None:
+                _refuse_anothers(run, payload, sent)
+                lines.tell(run)
+
             ended = await followed(
                 reading.store,
                 settings.mlflow_model_name,
                 sent.identity,
-                lines.tell,
+                tell,
                 stored_within=_STORED_SECONDS,
+                unread=partial(unread.tell, PostgresModelsSeen(reading.database)),
             )
     if ended is None:
-        fail(Exit.AWAY, "the request is in Kafka, but no worker has stored it yet; is one running?")
+        await unread.refuse_set_aside()
+        nobody = f"no worker of model {settings.mlflow_model_name!r} has stored it yet"
+        fail(Exit.AWAY, f"the request is in Kafka, but {nobody}; is one running?")
     if not quiet:
         bad = ended.state in {State.REJECTED, State.FAILED}
         say(verdict_line(ended), style="red" if bad else "", hang=2)
-        for name, page in pages_of(ended, settings.mlflow_tracking_uri):
+        for name, page in known_pages(ended, settings).items():
             say(f"{name}: {page}", style="dim")
-        say(f"all about it: laurel show {ended.run_id[:8]}", style="dim")
+        say(f"details: laurel show {ended.run_id[:8]}", style="dim")
     return ended
+
+
+def _refuse_anothers(run: Run, payload: Mapping[str, object], sent: SentRequest) -> None:
+    """The first request of an id stands: what is sent under it later is not what was asked for now."""
+    if dict(run.payload) != payload:
+        fail(
+            Exit.NO,
+            f"{sent.event_id} came before with another payload, which stands (run {run.run_id[:8]}): "
+            "this one becomes a dead letter, id_conflict; use another id",
+        )
 
 
 @app.command()
@@ -109,15 +163,19 @@ def watch(
     follow: Annotated[bool, typer.Option(help="Wait for more, until Ctrl-C.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Print what Laurel announces, as any consumer would read it.
+    """Print Laurel's announcements, as any consumer would read them.
 
     With --json each event is one line.
     """
-    settings = read_settings()
+    settings = read_settings(KAFKA)
     run(_watch(settings, from_start=from_start, follow=follow, as_json=as_json), settings)
 
 
 async def _watch(settings: Settings, *, from_start: bool, follow: bool, as_json: bool) -> None:
+    from config.topics import EVENT_TOPICS
+    from service.adapters.kafka.requests import read_events
+    from service.lifecycle.settings_values import kafka_connection
+
     from_ms = None if from_start or not follow else int(time.time() * 1000)
     events = read_events(kafka_connection(settings), EVENT_TOPICS, from_ms=from_ms, follow=follow)
     ours = (event async for event in events if event.problem or event.key == settings.mlflow_model_name)
@@ -130,10 +188,10 @@ async def _watch(settings: Settings, *, from_start: bool, follow: bool, as_json:
 
 
 def _print_event(event: ReadEvent, *, as_json: bool) -> None:
+    from service.cli.formatting import EVENT_COLOURS, event_facts, event_line
+
     if as_json:
-        topic = event.coordinates.topic
         problem = {"problem": event.problem.model_dump()} if event.problem else {}
-        facts = {"topic": topic, "attributes": dict(event.attributes), "data": event.data}
-        print_json_line(facts | problem)
+        print_json_line(event_facts(event) | problem)
     else:
         say(event_line(event), style=EVENT_COLOURS.get(event.coordinates.topic, ""), hang=14)

@@ -1,26 +1,27 @@
 """`laurel requests`: what Kafka still holds of requests that a restored run store has lost."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
-from typing import Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from config.settings import Settings
-from domain.events import REQUEST_TOPIC
-from domain.record import Record
-from service.adapters.kafka.foreign import as_record
-from service.adapters.kafka.reading import read_to_the_end
-from service.app import open_reading
+from config.needs import KAFKA, STORE
 from service.cli.console import AsJson, print_json, say
+from service.cli.lazy import Group
 from service.cli.reading import read_settings, run
-from service.rereading import Reread
-from service.rereading import reread as read_again
-from service.settings_values import kafka_connection
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from domain.record import Record
+    from service.lifecycle.reread import Reread
 
 app = typer.Typer(
+    cls=Group,
     help="Requests that Kafka still holds and a restored run store has lost.",
     no_args_is_help=True,
     add_completion=False,
@@ -35,7 +36,7 @@ Since = Annotated[
         "or PARTITION/OFFSET.",
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be stored, and store nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be stored, and store nothing.")]
 
 
 class Beginning(NamedTuple):
@@ -58,7 +59,7 @@ def reread(*, since: Since, dry_run: DryRun = False, as_json: AsJson = False) ->
     A known request is left alone; the others run, under new run ids. Try it with --dry-run first. Nothing is
     committed, and workers may run meanwhile.
     """
-    settings, begins = read_settings(), _beginning(since)
+    settings, begins = read_settings(KAFKA, STORE), _beginning(since)
     done = run(_reread(settings, begins, dry_run=dry_run), settings)
     if as_json:
         print_json(_facts(since, done, dry_run=dry_run))
@@ -92,6 +93,9 @@ def _milliseconds(text: str) -> int | None:
 
 
 async def _reread(settings: Settings, begins: Beginning, *, dry_run: bool) -> Reread:
+    from service.lifecycle.reading import open_reading
+    from service.lifecycle.reread import reread as read_again
+
     async with open_reading(settings) as reading, aclosing(_records(settings, begins)) as records:
         return await read_again(
             records,
@@ -103,13 +107,18 @@ async def _reread(settings: Settings, begins: Beginning, *, dry_run: bool) -> Re
 
 
 async def _records(settings: Settings, begins: Beginning) -> AsyncGenerator[Record, None]:
+    from domain.events import REQUEST_TOPIC
+    from service.adapters.kafka.foreign import as_record
+    from service.adapters.kafka.reading import read_to_the_end
+    from service.lifecycle.settings_values import kafka_connection
+
     connection = kafka_connection(settings)
     async with aclosing(read_to_the_end(connection, [REQUEST_TOPIC], **begins._asdict())) as records:
         async for raw in records:
             yield as_record(raw)
 
 
-def _facts(since: str, done: Reread, *, dry_run: bool) -> dict[str, Any]:
+def _facts(since: str, done: Reread, *, dry_run: bool) -> dict[str, object]:
     return {
         "since": since,
         "dry_run": dry_run,

@@ -1,23 +1,22 @@
 """`laurel status`: who is champion, and whether every inference server serves it."""
 
-import asyncio
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Annotated, Final
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from config.settings import Settings
-from domain.counterparts import Comparison
+from config.needs import KAFKA, MLFLOW, STORE
 from domain.errors import TryLater
-from service.app import open_reading
-from service.cli.agreement import agreement_facts, compared, if_possible
 from service.cli.console import (
     AsJson,
     Column,
     Exit,
     err,
-    local_time,
+    fail,
+    iso_time,
     masked,
     out,
     print_json,
@@ -25,10 +24,14 @@ from service.cli.console import (
     print_table,
     say,
 )
-from service.cli.ledger import end
 from service.cli.reading import read_settings, run
-from service.convergence_status import ConvergenceStatus, ReplicaStatus, read_status
-from service.listener import open_servers
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from domain.counterparts import Comparison
+    from service.cli.fleet import Look as FleetLook
+    from service.lifecycle.looking import StoreLook
+    from service.rollout.convergence_status import ConvergenceStatus, ReplicaStatus
 
 app = typer.Typer(add_completion=False)
 
@@ -43,41 +46,55 @@ REPLICA_COLUMNS: Final = (
     Column("last error", "text"),
 )
 
-Look = Callable[[], Awaitable[ConvergenceStatus]]
-Watch = Annotated[bool, typer.Option("--watch", "-w", help="Look again each second, until Ctrl-C.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Repeat each second, until Ctrl-C.")]
 
 
 @app.command()
 def status(*, watch: Watch = False, as_json: AsJson = False) -> None:
-    """Say who is champion, and whether every inference server serves it.
+    """Show the champion, and whether every inference server serves it.
+
+    Also say whether the model has workers, and how many requests wait; `laurel doctor` judges that.
 
     The exit code is 0 only if all serve the head of the ledger, 1 if one does not or if registry and topic do
-    not agree with the ledger, 4 when there is no
-    champion yet or no server is configured. A server that knows no generation is judged by its version.
+    not agree with the ledger or the alias does not name the champion, 4 when there is no champion yet or no
+    server is configured. A server that knows no generation is judged by its version.
     --watch --json prints one document a line.
     """
-    settings = read_settings()
+    from service.cli.agreement import agreement_facts
+    from service.cli.ledger import end
+
+    settings = read_settings(STORE, *(() if watch else (KAFKA, MLFLOW)))
     if watch:
         run(_watch(settings, as_json=as_json), settings)
-    found, agreement = run(_status(settings), settings)
+    found, agreement, fleet, gap = run(_status(settings), settings)
     if as_json:
-        print_json(found.facts() | {"agreement": agreement_facts(agreement)})
+        compared_facts = {"agreement": agreement_facts(agreement), "alias_differs": gap}
+        print_json(found.facts() | compared_facts | {"workers": fleet.facts()})
     else:
         print_status(found)
+        say(fleet.fleet.told, style="" if fleet.fleet.is_whole else "yellow")
+        say(fleet.told_waiting)
     if agreement is not None:
-        end(agreement)
+        end(agreement, as_json=as_json)
+    if gap:
+        fail(Exit.NO, gap)
     raise typer.Exit(exit_of_status(found))
 
 
 def print_status(found: ConvergenceStatus) -> None:
     """Print the champion and the table of replicas."""
+    from domain.judged import Judged, figure
+
     champion = found.champion
     if champion is None:
         say(f"{found.model_name} has no champion yet", style="bold")
     else:
-        since = local_time(champion.at)
+        since = iso_time(champion.at)
         what = f"version {champion.version}, generation {champion.generation}, since {since}"
         say(f"champion of {found.model_name}: {what}", style="bold")
+        if judged := Judged.of_entry(champion):
+            before = figure(judged.champion)
+            say(f"it won by {judged.metric} {figure(judged.candidate)}; the champion before: {before}")
     if not found.replicas:
         say("no inference server is configured: set INFERENCE_API_URL")
         return
@@ -107,18 +124,48 @@ def exit_of_status(found: ConvergenceStatus) -> Exit:
 
 
 @asynccontextmanager
-async def _looking(settings: Settings) -> AsyncIterator[Look]:
-    async with open_reading(settings) as reading, open_servers(settings) as servers:
-        yield lambda: read_status(reading.ledger, reading.outbox, servers, settings.mlflow_model_name)
+async def _looking(
+    settings: Settings,
+) -> AsyncIterator[tuple[Callable[[], Awaitable[ConvergenceStatus]], StoreLook]]:
+    from service.adapters.postgres.told_events import PostgresToldEvents
+    from service.lifecycle.looking import open_look
+    from service.rollout.convergence_status import read_status
+    from service.rollout.replica_clients import open_servers
+
+    async with open_look(settings) as opened, open_servers(settings) as servers:
+        model = settings.mlflow_model_name
+        told = PostgresToldEvents(opened.rows, model)
+        yield lambda: read_status(opened.ledger, told, servers, model), opened
 
 
-async def _status(settings: Settings) -> tuple[ConvergenceStatus, Comparison | None]:
-    async with _looking(settings) as look:
-        return await asyncio.gather(look(), if_possible(compared(settings), settings))
+async def _status(settings: Settings) -> tuple[ConvergenceStatus, Comparison | None, FleetLook, str | None]:
+    import asyncio
+
+    from service.cli.agreement import compared, if_possible
+    from service.cli.fleet import look_at_fleet
+
+    async with _looking(settings) as (look, opened):
+        comparing = if_possible(compared(settings), settings)
+        fleet = look_at_fleet(settings, opened.workers)
+        return await asyncio.gather(look(), comparing, fleet, _gap(opened, settings))
+
+
+async def _gap(opened: StoreLook, settings: Settings) -> str | None:
+    from domain.alias_gap import alias_gap
+    from service.lifecycle.registry import open_registry
+
+    with suppress(TryLater):  # that it is away is said beside
+        async with open_registry(settings) as registry:
+            named = await registry.alias_version(settings.mlflow_model_name)
+        head = await opened.ledger.head(settings.mlflow_model_name)
+        return alias_gap(head, named, settings.mlflow.alias, opened.clock.now())
+    return None
 
 
 async def _watch(settings: Settings, *, as_json: bool) -> None:
-    async with _looking(settings) as look:
+    import asyncio
+
+    async with _looking(settings) as (look, _):
         while True:
             try:
                 found = await look()
@@ -133,6 +180,6 @@ def _redraw(found: ConvergenceStatus, *, as_json: bool) -> None:
     if as_json:
         print_json_line(found.facts())
         return
-    if out.is_terminal:
+    if out.is_live:
         out.clear()
     print_status(found)

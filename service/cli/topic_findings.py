@@ -45,9 +45,9 @@ def _anchor(lost: Mapping[str, str]) -> Finding:
     topic = ModelPromoted.topic
     return Finding(
         f"topic {topic}, kept",
-        well=False,
+        ok=False,
         found=f"{said}: Kafka deletes announcements that the ledger is checked against",
-        mend=f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {keep}",
+        fix=f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {keep}",
     )
 
 

@@ -2,13 +2,12 @@
 
 import typer
 
-from config.topics import TOPICS
-from service.adapters.kafka.topic_provisioning import ensure_topics
+from config.needs import KAFKA
 from service.cli.console import AsJson, print_json, say
+from service.cli.lazy import Group
 from service.cli.reading import read_settings, run
-from service.settings_values import kafka_connection
 
-app = typer.Typer(help="Kafka topics.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(cls=Group, help="Kafka topics.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
@@ -19,7 +18,11 @@ def topics() -> None:
 @app.command("ensure")
 def ensure(*, as_json: AsJson = False) -> None:
     """Make the topics that are missing; existing ones stay as they are."""
-    settings = read_settings()
+    from config.topics import TOPICS
+    from service.adapters.kafka.topic_provisioning import ensure_topics
+    from service.lifecycle.settings_values import kafka_connection
+
+    settings = read_settings(KAFKA, model=False)
     kafka = settings.kafka
     made = run(
         ensure_topics(
@@ -33,4 +36,4 @@ def ensure(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"made": made, "topics": list(TOPICS)})
     else:
-        say(f"made: {', '.join(made)}" if made else f"all {len(TOPICS)} topics were there")
+        say(f"created: {', '.join(made)}" if made else f"all {len(TOPICS)} topics exist already")

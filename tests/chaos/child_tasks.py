@@ -7,36 +7,35 @@ from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
+from domain.datasets import DatasetHashes, SplitParts
+from domain.job_results import TrainedPackage
 from domain.points import Point
 from service.adapters.dvc.dataset_versions import version_parts
-from service.children.progress import report
-from service.heavy.desk import TASKS
-from service.tasks import split as split_task
-from service.tasks import train as train_task
-from service.tasks import version as version_task
-from service.tasks.split import run_split
+from service.lifecycle.steps import train_job as train_task
+from service.lifecycle.steps import version_job as version_task
+from service.lifecycle.steps.jobs import SPLIT, TRAIN, VERSION, SplitJob, TrainJob, VersionJob
+from service.lifecycle.steps.split_job import run_split
+from service.processes.job_progress import report
 from tests.chaos.points import FOLDER_VARIABLE, ArmedPoints
 
-ARMED_TASKS: Final[Mapping[str, str]] = {
-    **TASKS,
-    **{name: f"{__name__}:{name}" for name in ("split", "version", "train")},
+ARMED_JOBS: Final[Mapping[str, str]] = {
+    ref.path: f"{__name__}:{ref.path.partition(':')[2]}" for ref in (SPLIT, VERSION, TRAIN)
 }
 
 
-def split(**arguments: Any) -> dict[str, Any]:
+def split(job: SplitJob) -> SplitParts:
     """Split, past armed points."""
-    with patch.object(split_task, "run_split", partial(run_split, points=_points())):
-        return split_task.split(**arguments)
+    return run_split(job, points=_points())
 
 
-def version(**arguments: Any) -> dict[str, Any]:
+def version(job: VersionJob) -> DatasetHashes:
     """Version, past armed points."""
     with patch.object(version_task, "version_parts", partial(version_parts, points=_points())):
-        return version_task.version(**arguments)
+        return version_task.version(job)
 
 
-def train(**arguments: Any) -> dict[str, Any]:
-    """Train, past armed points: the task says itself which point it passes."""
+def train(job: TrainJob) -> TrainedPackage:
+    """Train, past armed points: the job says itself which point it passes."""
     points = _points()
 
     def told(facts: Mapping[str, Any]) -> None:
@@ -45,7 +44,7 @@ def train(**arguments: Any) -> dict[str, Any]:
         report(facts)
 
     with patch.object(train_task, "report", told):
-        return train_task.train(**arguments)
+        return train_task.train(job)
 
 
 def _points() -> ArmedPoints:

@@ -1,31 +1,23 @@
 """Worlds for the cases."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from tests.chaos.fleet import Nursery
 from tests.chaos.report import SEED
 from tests.chaos.world import CANARIES, QUICK, Chaos, chaos, write_models
 from tests.e2e.deployment import Deployment
-from tests.servers import KafkaServer, MlflowServer
-from tests.synthetic_world import write_world
+from tests.kit.warm_starts import Nursery
+from tests.worlds.servers import KafkaServer, MlflowServer
+from tests.worlds.synthetic import write_world
 
 
 @pytest.fixture
 def random(request: pytest.FixtureRequest) -> Random:
     """Chance from the seed and the test's name."""
     return Random(f"{SEED}:{request.node.name}")
-
-
-@pytest.fixture(scope="session")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    """What all workers under test are forks of."""
-    opened = Nursery(tmp_path_factory.mktemp("nursery"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

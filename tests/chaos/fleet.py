@@ -1,60 +1,21 @@
 """Workers as processes: started, killed, stopped and started again by name."""
 
 import asyncio
-import json
 import os
 import signal
-import socket
-import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from service.children.settings import ChildSettings
-from service.embedded import ports
-from service.embedded.process import Command, kill_group, spawn
+from service.local.servers import ports
 from tests.chaos.figures import FIGURES
 from tests.chaos.points import FOLDER_VARIABLE
-from tests.eventually import eventually
-from tests.processes import alive
+from tests.kit.eventually import eventually
+from tests.kit.processes import alive
+from tests.kit.warm_starts import Nursery, WarmChild
 
-_PROJECT = Path(__file__).parents[2]
 _GRACE_SECONDS = 20.0
-
-
-class Nursery:
-    """The test's end of the process that workers are forks of."""
-
-    def __init__(self, folder: Path) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        arguments = (sys.executable, "-m", "tests.chaos.nursery", str(theirs.fileno()))
-        variables = {**ChildSettings().variables(), "PYTHONPATH": str(_PROJECT)}
-        command = Command(arguments, folder / "nursery.log", variables, keep_open=(theirs.fileno(),))
-        with theirs:
-            self._process = spawn(command)
-        self._control = ours
-        self._ready = False
-
-    def fork(
-        self,
-        log: Path,
-        environment: Mapping[str, str],
-        mutant: str | None = None,
-        command: Sequence[str] = (),
-    ) -> int:
-        """Start a worker, or `laurel` with a command; return its pid."""
-        if not self._ready:
-            self._ready = self._control.recv(64) == b"ready"
-        variables = {**os.environ, **environment}
-        told = {"log": str(log), "environment": variables, "mutant": mutant, "command": command}
-        self._control.sendall(json.dumps(told).encode())
-        return int(self._control.recv(64))
-
-    def close(self) -> None:
-        """End it; whoever of its workers still lives ends with it."""
-        self._control.close()
-        kill_group(self._process)
 
 
 class Worker:
@@ -71,6 +32,7 @@ class Worker:
         self.name = name
         self.lives = 0
         self.pid = 0
+        self._child: WarmChild | None = None
         self.log = folder / f"{name}.log"
         self._nursery = nursery
         self._mutant = mutant
@@ -83,13 +45,21 @@ class Worker:
 
     def start(self) -> None:
         """Begin a life."""
+        self._collect()
         self.lives += 1
-        self.pid = self._nursery.fork(self.log, self._environment, self._mutant)
+        with self.log.open("ab") as log:
+            self._child = self._nursery.fork(
+                "tests.chaos.worker:run",
+                {"mutant": self._mutant},
+                {**os.environ, **self._environment},
+                log.fileno(),
+            )
+        self.pid = self._child.pid
 
     @property
     def alive(self) -> bool:
-        """True while its process runs."""
-        return self.pid != 0 and bool(alive([self.pid]))
+        """True while its process runs: the kernel knows it before the nursery has said so."""
+        return self._child is not None and self._child.poll() is None and bool(alive([self.pid]))
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone: whoever watches restarts only what is."""
@@ -107,6 +77,7 @@ class Worker:
             if now() > deadline:
                 self._signal(signal.SIGKILL)
             time.sleep(0.01)
+        self._collect()
 
     def stop(self) -> None:
         """SIGSTOP: the process is there, and does nothing."""
@@ -116,7 +87,7 @@ class Worker:
         """SIGCONT."""
         self._signal(signal.SIGCONT)
 
-    async def running(self, *, within: float = 60.0) -> None:
+    async def running(self, *, within: float = 120.0) -> None:
         """Wait until this life carries runs."""
         await eventually(self._says_running, within=within)
 
@@ -127,6 +98,10 @@ class Worker:
     def _says_running(self) -> bool:
         assert self.alive, self.log.read_text(encoding="utf-8")[-3000:]
         return self.said('"event": "running"') >= self.lives
+
+    def _collect(self) -> None:
+        if self._child is not None:
+            self._child.wait()
 
     def _signal(self, number: int) -> None:
         if self.alive:

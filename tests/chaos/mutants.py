@@ -17,7 +17,7 @@ from domain.announcement import Announcement
 from domain.errors import GenerationTaken, LaurelError, TryLater
 from domain.ledger import LedgerEntry, next_entry
 from domain.lifecycle import Outcome
-from domain.models import OpenedRun
+from domain.models import OpenedRun, RegisteredModel
 from domain.points import Point, Points
 from domain.ports.outbox import OutboxRow
 from domain.ports.run_store import Added
@@ -33,8 +33,8 @@ from service.adapters.postgres.database import Database
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.run_store import PostgresRunStore
-from service.app import Makers
-from service.outbox_relay import OutboxRelay
+from service.lifecycle.root import Makers
+from service.messaging.relay import OutboxRelay
 from tests.model_checking.broken_protocols import ProjectsItsOwn
 
 _A_MOMENT: Final = 0.3
@@ -113,9 +113,9 @@ class AnnouncesApart(PostgresRunStore):
 class ErrorsMeanNoChampion(MlflowModelRegistry):
     """Takes an error for "there is no alias"."""
 
-    async def alias_version(self, model_name: str) -> int | None:
+    async def registered(self, model_name: str) -> RegisteredModel | None:
         try:
-            return await super().alias_version(model_name)
+            return await super().registered(model_name)
         except LaurelError:
             return None
 

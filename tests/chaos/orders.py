@@ -6,8 +6,8 @@ from pathlib import Path
 
 from domain.points import Point
 from tests.chaos.points import WORKER
-from tests.eventually import eventually
-from tests.processes import alive
+from tests.kit.eventually import eventually
+from tests.kit.processes import alive
 
 
 class Orders:
@@ -92,7 +92,7 @@ class Orders:
         """How often a point was passed."""
         return sum(line.startswith(f"{point} ") for line in self._lines("passed"))
 
-    async def held(self, point: Point, *, within: float = 30.0) -> int:
+    async def held(self, point: Point, *, within: float = 120.0) -> int:
         """Wait until somebody is held at a point as ordered last; return its pid."""
         holders = await eventually(lambda: self._holders(point)[self._held_before[point] :], within=within)
         return holders[0]

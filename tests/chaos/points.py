@@ -15,6 +15,8 @@ from typing import Final
 
 from domain.points import Point, Points
 
+# Of the listener, and of commands that are one statement: the model checker has these.
+NOT_THE_WORKERS: Final = frozenset(point for point in Point if point.startswith(("reload.", "cancel.")))
 FOLDER_VARIABLE: Final = "LAUREL_CHAOS_FOLDER"
 _PAUSE: Final = 0.01
 WORKER: Final = "worker"  # in `kill/<point>`: not only who passes, but the worker that it works for

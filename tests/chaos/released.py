@@ -1,4 +1,4 @@
-"""A worker of a released version, from its wheel, in this environment."""
+"""A released version from its wheel, in this environment."""
 
 import json
 import os
@@ -10,11 +10,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from service.embedded.ports import free_port
-from service.embedded.role import EmbeddedRole
+from service.local.servers.ports import free_port
+from service.local.servers.role import EmbeddedRole
 
 WHEEL: Final = Path(__file__).parents[1] / "released" / "laurel_lifecycle-0.1.0-py3-none-any.whl"
 CAUSES: Final = frozenset({"gate", "override", "adopted", "rollback"})  # that it knows in the ledger
+
+
+def unpacked(folder: Path) -> dict[str, str]:
+    """Unpack 0.1.0 there; return what makes Python take Laurel from there alone."""
+    with zipfile.ZipFile(WHEEL) as wheel:
+        wheel.extractall(folder)
+    # Python would put the folder that it is started in, this checkout, before everything.
+    return {"PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
 
 
 class Released:
@@ -23,10 +31,7 @@ class Released:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.name = "released"
         self._code = folder / "code"
-        with zipfile.ZipFile(WHEEL) as wheel:
-            wheel.extractall(self._code)
-        # Python would put the folder that it is started in, this checkout, before everything.
-        only_there = {"PYTHONPATH": str(self._code), "PYTHONSAFEPATH": "1"}
+        only_there = unpacked(self._code)
         port = free_port()
         own = {"WORKER__ID": self.name, "HTTP__WORKER_PORT": str(port)}
         self._environment = {**environment, **own, **only_there}

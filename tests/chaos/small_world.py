@@ -20,18 +20,16 @@ from domain.run import Run
 from domain.score import Score
 from domain.version_triple import VersionTriple
 from handlers.training_requested import on_training_requested
-from service.ledger_projector import LedgerProjector
-from service.metrics import Metrics
-from service.outbox_relay import OutboxRelay
-from service.reconciler import Reconciler
-from service.runner import Runner
-from service.world import World
-from tests.builders import MODEL, TRIPLE, a_score
+from service.lifecycle.run_ports import RunPorts
+from service.lifecycle.worker_parts import reconciler_in, runner_in
+from service.messaging.relay import OutboxRelay
+from service.runtime.metrics import Metrics
 from tests.fakes.dead_letters import FakeDeadLetters
 from tests.fakes.memory import Memory
 from tests.fakes.outbox import FakeOutbox
+from tests.kit.builders import MODEL, TRIPLE, a_score
 from tests.oracle import facts
-from tests.unit.core.stage import LEASE, RETRY, FakeTrainer, Stage
+from tests.worlds.stage import LEASE, RETRY, FakeTrainer, Stage
 
 PORTS: Final = ("store", "ledger", "alias_writes", "tracker", "registry", "config")
 CREATING: Final = (
@@ -126,19 +124,21 @@ class Life:
         self.wire = Wire(lost)
         world = stage.worker_world(name)
         wired = {port: self.wire.through(getattr(world, port)) for port in PORTS}
-        self.world: World = replace(world, **wired)
+        self.world: RunPorts = replace(world, **wired)
         self._stage = stage
-        self._projector = LedgerProjector(self.world)
+        self._projector = self.world.projector()
         self._tasks: dict[str, asyncio.Task[Any]] = {}
 
     def carry(self) -> None:
         """Claim a run and carry it, unless this worker does so already."""
-        runner = Runner(self.world, self._stage.heavy, self._projector, RETRY, LEASE, self._stage.aftercare)
+        runner = runner_in(
+            self.world, self._stage.heavy, self._projector, RETRY, LEASE, self._stage.background_jobs
+        )
         self._begin("carry", runner.run_one)
 
     def look(self) -> None:
         """Let the reconciler look, unless it does so already."""
-        self._begin("look", Reconciler(self.world, self._projector, 0).look)
+        self._begin("look", reconciler_in(self.world, self._projector, 0).look)
 
     def _begin(self, name: str, work: Callable[[], Awaitable[Any]]) -> None:
         task = self._tasks.get(name)
@@ -210,7 +210,7 @@ class SmallWorld:
         if handled.why is not None:
             await self.desk.add([(record, handled.why)])
         if handled.outcome == "stored":
-            self.origins[handled.facts["identity"]] = str(record.coordinates)
+            self.origins[str(handled.facts["identity"])] = str(record.coordinates)
         before = self.commits[-1].offset if self.commits else 0
         self.commits.append(facts.Commit(0, max(before, place.offset + 1)))
 

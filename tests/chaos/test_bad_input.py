@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.bad_records import bad_records
 from tests.chaos.figures import FIGURES
 from tests.chaos.report import ROUNDS, SEED
 from tests.chaos.world import Chaos
+from tests.harm.bad_records import bad_records
 from tests.oracle.facts import Kind
 from tests.oracle.reading import dead_letters
 

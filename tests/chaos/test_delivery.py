@@ -6,9 +6,9 @@ from domain.points import Point
 from tests.chaos.figures import FIGURES
 from tests.chaos.fleet import Worker, now
 from tests.chaos.world import Chaos
-from tests.eventually import eventually
+from tests.kit.eventually import eventually
 from tests.oracle.facts import World
-from tests.own_requests import begin_at
+from tests.worlds.own_requests import begin_at
 
 _COPIES = 50
 

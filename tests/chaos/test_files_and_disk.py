@@ -15,7 +15,7 @@ from tests.chaos.disk import OPERATIONS
 from tests.chaos.fleet import now
 from tests.chaos.report import ROUNDS
 from tests.chaos.world import BETTER_AND_BETTER, Chaos
-from tests.eventually import eventually
+from tests.kit.eventually import eventually
 from tests.oracle.facts import Edit
 
 STRIKES = 3  # one of each kind

@@ -8,10 +8,10 @@ import pytest
 from domain.points import Point
 from tests.chaos.figures import FIGURES
 from tests.chaos.world import BETTER_AND_BETTER, Chaos
-from tests.eventually import eventually
-from tests.proxies import Fault, FaultProxy, cut, err, hole, lost
-from tests.servers import MlflowServer
-from tests.wire_formats import Http, http
+from tests.harm.proxies import Fault, FaultProxy, cut, err, hole, lost
+from tests.harm.wire_formats import Http, http
+from tests.kit.eventually import eventually
+from tests.worlds.servers import MlflowServer
 
 POSTS = {
     "create run": "runs/create",

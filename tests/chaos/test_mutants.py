@@ -15,9 +15,9 @@ from domain.points import Point
 from tests.chaos.figures import FIGURES
 from tests.chaos.mutants import MUTANTS
 from tests.chaos.world import Chaos
-from tests.eventually import eventually
-from tests.proxies import FaultProxy, err, lost
-from tests.wire_formats import Http, Postgres, http, postgres
+from tests.harm.proxies import FaultProxy, err, lost
+from tests.harm.wire_formats import Http, Postgres, http, postgres
+from tests.kit.eventually import eventually
 
 Case = Callable[[Chaos, str], Awaitable[None]]
 
@@ -28,7 +28,7 @@ async def _killed_at(world: Chaos, mutant: str, point: Point) -> None:
     world.orders.kill_at(point)
     await world.ask(101)
     async with world.fleet.kept_alive():
-        await eventually(lambda: not world.orders.armed(), within=30)
+        await eventually(lambda: not world.orders.armed())
         await world.ask(105)
         await eventually(
             lambda: any(row[0] for row in world.rows("SELECT ended FROM laurel.runs")), within=30

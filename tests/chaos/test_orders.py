@@ -6,8 +6,8 @@ from pathlib import Path
 
 from domain.points import Point
 from tests.chaos.orders import Orders
-from tests.eventually import eventually
-from tests.processes import alive
+from tests.kit.eventually import eventually
+from tests.kit.processes import alive
 
 _TIMES = 20
 _VICTIM = """

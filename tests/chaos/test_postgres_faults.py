@@ -12,17 +12,19 @@ from config.topics import TOPICS
 from domain.points import Point
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.topic_provisioning import ensure_topics
-from service.embedded import ports
-from service.embedded.postgres import FAST_SETTINGS, EmbeddedPostgres
+from service.local.servers import ports
+from service.local.servers.postgres import FAST_SETTINGS, EmbeddedPostgres
 from tests.chaos.figures import FIGURES
-from tests.chaos.fleet import Nursery, now
+from tests.chaos.fleet import now
+from tests.chaos.points import NOT_THE_WORKERS
 from tests.chaos.world import BETTER_AND_BETTER, CANARIES, QUICK, Chaos, chaos, write_models
 from tests.e2e.deployment import Deployment
+from tests.harm.proxies import FaultProxy, lost
+from tests.harm.wire_formats import Postgres, postgres
+from tests.kit.warm_starts import Nursery
 from tests.oracle.facts import Kind
-from tests.proxies import FaultProxy, lost
-from tests.servers import KafkaServer, MlflowServer
-from tests.synthetic_world import write_world
-from tests.wire_formats import Postgres, postgres
+from tests.worlds.servers import KafkaServer, MlflowServer
+from tests.worlds.synthetic import write_world
 
 _BESIDE_STATEMENTS = (
     "before_insert",
@@ -42,9 +44,7 @@ _BESIDE_STATEMENTS = (
     "after_write",
 )
 POINTS = tuple(
-    point
-    for point in Point
-    if point.partition(".")[2] in _BESIDE_STATEMENTS and not point.startswith("reload.")
+    point for point in Point if point.partition(".")[2] in _BESIDE_STATEMENTS and point not in NOT_THE_WORKERS
 )
 STATEMENTS = (
     "laurel.runs",

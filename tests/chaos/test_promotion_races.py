@@ -19,6 +19,7 @@ from domain.promotion_checks import Champion, NoChampion
 from domain.promotion_policy import PromotionPolicy
 from domain.request import ReceivedRequest
 from domain.run import Run
+from domain.run_outputs import ChampionOutlook, Evaluated, Trained
 from domain.score import Score
 from domain.version_triple import VersionTriple
 from service.adapters.postgres.alias_writes import PostgresAliasWrites
@@ -26,14 +27,13 @@ from service.adapters.postgres.database import open_database
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import upgrade
-from service.anchor import Anchor
-from service.clock import SystemClock
-from service.ledger_projector import LedgerProjector
-from service.metrics import Metrics
-from service.provenance import Provenance
-from service.steps.decide import Inputs, decide
-from service.steps.outputs import ChampionOutlook, Evaluated, Trained
-from service.world import World
+from service.lifecycle.run_ports import RunPorts
+from service.lifecycle.steps.decide import Inputs
+from service.lifecycle.worker_parts import decide_in
+from service.promotion.anchor import Anchor
+from service.runtime.clock import SystemClock
+from service.runtime.metrics import Metrics
+from service.runtime.provenance import Provenance
 from tests.chaos.figures import FIGURES
 from tests.chaos.report import ROUNDS
 from tests.fakes.announcements import FakeAnnouncements
@@ -63,17 +63,17 @@ class Defaults:
 class Race:
     """Promoters of one model in two processes' worth of connections."""
 
-    def __init__(self, worlds: Sequence[World]) -> None:
+    def __init__(self, worlds: Sequence[RunPorts]) -> None:
         self.worlds = worlds
         self.errors: dict[int, float] = {}  # by version: what the model would score
 
-    async def promote(self, name: str, error: float, world: World, start: asyncio.Barrier) -> None:
+    async def promote(self, name: str, error: float, world: RunPorts, start: asyncio.Barrier) -> None:
         """Carry one evaluated run to its end, as a runner does, from a common start."""
         run = await evaluated(name, world)
         seen = await world.ledger.head(MODEL)
         await start.wait()
         while True:
-            decided, entry = await decide(self._inputs(run, error, seen), world, self._score)
+            decided, entry = await decide_in(world).decide(self._inputs(run, error, seen), self._score)
             if entry is not None:
                 self.errors[entry.version] = error
             outcome = Outcome.LOST if entry is None else Outcome.WON
@@ -86,7 +86,7 @@ class Race:
             except GenerationTaken:
                 continue
         if entry is not None:
-            projector = LedgerProjector(world)
+            projector = world.projector()
             shown = await projector.follow()
             assert shown is not None
             await projector.announce_up_to(shown)
@@ -127,7 +127,7 @@ def score(error: float) -> Score:
     return Score(metrics={"rmsle": error}, dataset_digest=DIGEST, rows=10)
 
 
-async def evaluated(name: str, world: World) -> Run:
+async def evaluated(name: str, world: RunPorts) -> Run:
     """A run that has come to EVALUATED under this world's lease."""
     request = ReceivedRequest(identity=name, model_name=MODEL, payload={}, correlation_id=name)
     await world.store.add(request)
@@ -161,8 +161,8 @@ async def race(database_url: str) -> AsyncIterator[Race]:
         )
 
 
-def _world(database: Any, worker: str, registry: FakeModelRegistry, defaults: Defaults) -> World:
-    ports: dict[str, Any] = {name: field.default for name, field in World.__dataclass_fields__.items()}
+def _world(database: Any, worker: str, registry: FakeModelRegistry, defaults: Defaults) -> RunPorts:
+    ports: dict[str, Any] = {name: field.default for name, field in RunPorts.__dataclass_fields__.items()}
     ports.update(
         model_name=MODEL,
         worker=worker,
@@ -178,7 +178,7 @@ def _world(database: Any, worker: str, registry: FakeModelRegistry, defaults: De
         metrics=Metrics(),
         anchor=Anchor(FakeAnnouncements(), MODEL),
     )
-    return World(**ports)
+    return RunPorts(**ports)
 
 
 @pytest.mark.parametrize("races", [RACES, pytest.param(50 * ROUNDS, marks=pytest.mark.soak)])

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from bench.load.alternation import Alternation, Move
+from bench.load.judge import judge
+from bench.load.open_loop import Call, Plan, load
+from bench.load.replicas import replicas
 from tests.chaos.figures import FIGURES
-from tests.eventually import eventually
-from tests.load.alternation import Alternation, Move
-from tests.load.judge import judge
-from tests.load.open_loop import Call, Plan, load
-from tests.load.replicas import replicas
-from tests.registered_models import ROWS, open_shelf, small_package
-from tests.servers import MlflowServer
+from tests.kit.eventually import eventually
+from tests.worlds.registered_models import ROWS, open_shelf, small_package
+from tests.worlds.servers import MlflowServer
 
 TOKEN = "canary-of-the-reloads"  # noqa: S105 - a test's own
 RELOADS = 6

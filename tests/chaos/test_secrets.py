@@ -2,19 +2,17 @@
 
 import os
 import signal
-from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import make_url
 
 from tests.chaos.figures import FIGURES
-from tests.chaos.fleet import Nursery
 from tests.chaos.points import FOLDER_VARIABLE
 from tests.chaos.world import Chaos
-from tests.eventually import eventually
+from tests.kit.eventually import eventually
+from tests.kit.warm_starts import Nursery
 from tests.oracle.canaries import canaries
 from tests.oracle.facts import World
-from tests.processes import alive
 
 PLANTED = "canary-planted-91f3"
 
@@ -47,14 +45,14 @@ async def test_a_start_that_goes_wrong_tells_no_secret(world: Chaos, nursery: Nu
 async def _start(settings: dict[str, str], nursery: Nursery, folder: Path) -> bytes:
     """What `laurel worker` says until it has ended, or has told what is wrong and waits."""
     log = folder / "start.log"
-    environment = {**settings, "HTTP__WORKER_PORT": "0", FOLDER_VARIABLE: str(folder)}
-    pid = nursery.fork(log, environment, command=["worker"])
-    try:
-        await eventually(lambda: not alive([pid]) or _waits(log), within=60)
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-    await eventually(lambda: not alive([pid]), within=60)
+    environment = {**os.environ, **settings, "HTTP__WORKER_PORT": "0", FOLDER_VARIABLE: str(folder)}
+    with log.open("ab") as output:
+        child = nursery.fork(
+            "tests.kit.nursery:be_laurel", {"command": ["worker"]}, environment, output.fileno()
+        )
+    await eventually(lambda: child.poll() is not None or _waits(log))
+    child.send_signal(signal.SIGTERM)
+    await eventually(lambda: child.poll() is not None)
     said = log.read_bytes()
     log.unlink()
     return said

@@ -17,7 +17,7 @@ from domain.points import Point
 from tests.chaos.fleet import Worker
 from tests.chaos.released import CAUSES, Released, carried
 from tests.chaos.world import BETTER_AND_BETTER, Chaos
-from tests.eventually import eventually
+from tests.kit.eventually import eventually
 from tests.oracle.facts import Kind, Record, World
 
 _KILLED_AT: Final = (Point.DECIDE_BEFORE_COMMIT, Point.PERSIST_BEFORE_EFFECT)
@@ -51,7 +51,7 @@ class Upgrade:
                 await self.world.ask(next(self.models))
             return None
 
-        return await eventually(look, within=60)
+        return await eventually(look)
 
     def in_hand(self, worker: str, *states: str) -> str | None:
         """The run that a worker holds, in one of these states if any are given."""
@@ -89,7 +89,7 @@ async def _begun_by_0_1_0(world: Chaos, old: Released) -> None:
     assert {path.parents[1] for path in old.code_of("service", "domain", "handlers", "config")} == {
         old.folder
     }
-    await eventually(lambda: '"event": "running"' in _told(old.role.log), within=60)
+    await eventually(lambda: '"event": "running"' in _told(old.role.log))
     await world.put(b"{", kind=Kind.BAD)
     await world.ask(BETTER_AND_BETTER[0])
     await world.ended(1)

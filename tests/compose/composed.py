@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from service.embedded.ports import free_port
+from service.local.servers.ports import free_port
 
 PROJECT: Final = Path(__file__).parents[2]
 _BUILD_SECONDS: Final = 1800

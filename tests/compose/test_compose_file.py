@@ -7,6 +7,12 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from config.inference_settings import InferenceSettings
+from config.settings import settings_with
+from service.adapters.cryptography.ed25519 import Ed25519Signer, Ed25519Verifier
+from service.local.compose_secrets import make
+from service.runtime.component_list import component_list
+
 ROOT: Final = Path(__file__).parents[2]
 COMPOSED: Final = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: Final[dict[str, dict[str, Any]]] = COMPOSED["services"]
@@ -26,6 +32,56 @@ def test_no_container_has_capabilities_or_gains_privileges(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"cap_add", "privileged", "pid", "ipc", "devices"} & set(service)
+
+
+@each_service
+def test_memory_and_processes_are_bounded(name: str) -> None:
+    assert SERVICES[name]["mem_limit"]
+    assert SERVICES[name]["pids_limit"] >= 256
+
+
+@each_service
+def test_no_secret_stands_in_a_command_line_or_has_a_value_here(name: str) -> None:
+    service = SERVICES[name]
+    said = [*map(str, service.get("command", ())), *map(str, service.get("environment", {}).values())]
+    assert not [text for text in said if re.search(r"://[^/@]*:[^/@]*@", text)]
+    secret = re.compile(r"PASSWORD|TOKEN", re.IGNORECASE)
+    given = {key: text for key, text in service.get("environment", {}).items() if secret.search(key)}
+    assert all(text.endswith(":-}") or key.endswith("_FILE") for key, text in given.items())
+
+
+def test_only_laurels_own_roles_see_the_key_that_signs() -> None:
+    seeing = {name for name, one in SERVICES.items() if "secrets-of-roles" in str(one.get("volumes"))}
+    assert seeing == {"secrets", "topics", "worker", "reload-listener", "api", "notifier"}
+
+
+def test_secrets_are_made_once_and_read_by_the_roles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = "a 'b\\c$d:"
+    make(tmp_path, {"API_BASIC_PASSWORD": odd})
+    made = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    make(tmp_path, {"POSTGRES_PASSWORD": ""})
+    assert made == {path: path.read_bytes() for path in made}
+    open_ones = [path.name for path in made if path.stat().st_mode & 0o077]
+    assert [name for name in open_ones if not name.startswith("verification")] == ["password"]
+
+    monkeypatch.setenv("API__BASIC_USER", "laurel")
+    password = (tmp_path / "postgres" / "password").read_text()
+    monkeypatch.chdir(tmp_path / "roles")
+    roles = settings_with(
+        config_root="x", data_root="x", kafka_bootstrap_servers="k:9092", mlflow_tracking_uri="http://m:5000"
+    )
+    assert (roles.database_password, len(password)) == (password, 32)
+    assert roles.api.basic_password is not None
+    assert roles.api.basic_password.get_secret_value() == odd
+    assert set(roles.api.tokens) == {"local"}
+
+    monkeypatch.chdir(tmp_path / "inference")
+    served = InferenceSettings(mlflow_tracking_uri=roles.mlflow_tracking_uri)
+    assert served.inference_internal_token == roles.inference_internal_token
+    signing, verification = roles.signing.key_file, served.inference.verification_key_file
+    assert signing is not None
+    assert verification is not None
+    assert Ed25519Verifier(verification).verify(b"model", Ed25519Signer(signing).sign(b"model"))
 
 
 @each_service
@@ -49,7 +105,7 @@ def test_a_role_can_be_scaled(name: str) -> None:
 
 
 def test_containers_and_wheels_bring_the_same_kafka() -> None:
-    jars = (ROOT / "service" / "embedded" / "kafka_jars.txt").read_text(encoding="utf-8")
+    jars = (ROOT / "service" / "local" / "servers" / "kafka_jars.txt").read_text(encoding="utf-8")
     version = SERVICES["kafka"]["image"].partition(":")[2]
 
     assert f"kafka-clients-{version}" in jars.replace(":", "-")
@@ -63,3 +119,16 @@ def test_the_image_is_made_of_hashed_locks_and_its_first_process_is_an_init() ->
     assert all("--require-hashes" in install or "--no-index" in install for install in installs)
     assert 'ENTRYPOINT ["tini", "--"]' in dockerfile
     assert re.findall(r"^USER (.*)", dockerfile, re.MULTILINE) == ["65532:65532"]
+
+
+def test_the_list_of_components_names_every_library_once_with_its_version() -> None:
+    listed = component_list()
+    locked = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8")
+    wanted = dict(re.findall(r"^([a-z0-9][\w.-]*)==([^ ;\\]+)", locked, re.MULTILINE))
+    found = {one["name"]: one["version"] for one in listed["components"]}
+    assert (listed["bomFormat"], listed["specVersion"]) == ("CycloneDX", "1.6")
+    assert len(found) == len(listed["components"]) == len({one["purl"] for one in listed["components"]})
+    for name in ("skops", "scikit-learn", "psycopg", "mlflow"):
+        assert found[name] == wanted[name]
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert dockerfile.count("service.runtime.component_list > /opt/laurel/sbom.cdx.json") == 2

@@ -5,15 +5,27 @@ Not among the tests that pytest collects by itself: it needs a Docker engine and
 
 import json
 from collections.abc import Iterator
+from io import StringIO
 from typing import Any
 
 import httpx
 import pytest
+from dotenv import dotenv_values
 
 from tests.compose.composed import Composed, composed
-from tests.eventually import eventually
+from tests.kit.eventually import eventually
 
-OURS = ("worker", "reload-listener", "api", "inference", "mlflow", "mlflow-schema", "topics", "example")
+OURS = (
+    "worker",
+    "reload-listener",
+    "api",
+    "inference",
+    "mlflow",
+    "mlflow-schema",
+    "topics",
+    "example",
+    "secrets",
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +60,8 @@ def test_a_request_becomes_the_champion(world: Composed) -> None:
 
 
 def test_a_request_comes_in_over_http(world: Composed) -> None:
-    token = {"Authorization": "Bearer for-this-machine-only"}
+    given = dotenv_values(stream=StringIO(world.compose("exec", "--no-TTY", "api", "cat", ".env")))
+    token = {"Authorization": f"Bearer {(given['API__TOKENS'] or '').removeprefix('local:')}"}
     with httpx.Client(base_url=world.api_url, headers=token, trust_env=False, timeout=60) as client:
         asked = client.post("/training-requests", json={"model_version": 2})
         assert asked.status_code == httpx.codes.ACCEPTED

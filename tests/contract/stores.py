@@ -18,6 +18,7 @@ from domain.ports.notices import Notices
 from domain.ports.outbox import Outbox
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.ports.run_store import RunStore
+from domain.ports.workers import Workers
 from domain.request import ReceivedRequest
 from domain.run import Failure, Run
 from service.adapters.postgres.alias_writes import PostgresAliasWrites
@@ -27,7 +28,7 @@ from service.adapters.postgres.notices import PostgresNotices
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.run_store import PostgresRunStore
-from tests.eventually import eventually
+from service.adapters.postgres.workers import PostgresWorkers
 from tests.fakes.alias_writes import FakeAliasWrites
 from tests.fakes.first_uses import FakeFirstUses
 from tests.fakes.memory import Memory
@@ -35,6 +36,8 @@ from tests.fakes.notices import FakeNotices
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.promotion_ledger import FakePromotionLedger
 from tests.fakes.run_store import FakeRunStore
+from tests.fakes.workers import FakeWorkers
+from tests.kit.eventually import eventually
 
 LONG = 60.0  # seconds; a lease that does not end within a test
 SHORT = 0.15  # a lease or a pause that a test waits out
@@ -59,6 +62,7 @@ class Stores:
     first_uses: FirstUses
     alias_writes: AliasWrites
     notices: Notices
+    workers: Workers
 
 
 class OnFakes:
@@ -98,6 +102,7 @@ def in_memory(memory: Memory, model: str) -> Stores:
         FakeFirstUses(memory, model),
         FakeAliasWrites(memory),
         FakeNotices(memory, model),
+        FakeWorkers(memory),
     )
 
 
@@ -117,6 +122,7 @@ def stores_on(database: Database, model: str) -> Stores:
         PostgresFirstUses(database, model),
         PostgresAliasWrites(database),
         PostgresNotices(database, model),
+        PostgresWorkers(database),
     )
 
 

@@ -9,12 +9,13 @@ import pytest
 from domain.datasets import DatasetHashes
 from domain.errors import NeverRetry, TryLater
 from domain.manifest import manifest_of
-from domain.ports.dataset_versions import DatasetVersions
-from service.heavy.dataset_versions import ChildDatasetVersions
-from service.heavy.desk import Desk, Places
+from domain.ports.dataset_files import DatasetVersions
+from service.adapters.files.data_layout import DataLayout
+from service.lifecycle.dataset_files import ChildDatasetVersions
+from service.lifecycle.job_client import JobClient
 from tests.fakes.children import InProcessChildren
 from tests.fakes.dataset_versions import FakeDatasetVersions
-from tests.split_on_disk import CONTENT, split_on_disk
+from tests.worlds.split_on_disk import CONTENT, split_on_disk
 
 Outage = Callable[[], AbstractContextManager[None]]  # the remote takes nothing meanwhile
 
@@ -93,10 +94,10 @@ class TestFake(DatasetVersionsContract):
 class TestDvc(DatasetVersionsContract):
     @pytest.fixture
     def versions(self, tmp_path: Path) -> ChildDatasetVersions:
-        desk = Desk(InProcessChildren(), timeout_seconds=60, memory_bytes=1 << 30)
+        jobs = JobClient(InProcessChildren(), timeout_seconds=60, memory_bytes=1 << 30)
         remote = tmp_path / "mount" / "remote"
         return ChildDatasetVersions(
-            desk, Places(tmp_path), cache_folder=str(tmp_path / "cache"), remote_url=str(remote)
+            jobs, DataLayout(tmp_path), cache_folder=str(tmp_path / "cache"), remote_url=str(remote)
         )
 
     @pytest.fixture

@@ -13,10 +13,10 @@ from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letter_reader import list_dead_letters
 from service.adapters.kafka.dead_letters import KafkaDeadLetters
 from service.adapters.kafka.topic_provisioning import ensure_topics
-from service.metrics import Metrics
+from service.runtime.metrics import Metrics
 from tests.fakes.dead_letters import FakeDeadLetters
-from tests.records import record
-from tests.servers import KafkaServer
+from tests.kit.records import record
+from tests.worlds.servers import KafkaServer
 
 MANY = [(None, None), (b"k", None), (None, b"x"), (b"k", b"y" * 30_000), (b"l", b"")] * 20
 WHY = Unreadable(reason="not_json", detail="at character 3")

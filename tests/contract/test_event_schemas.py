@@ -7,6 +7,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it
 
 from domain.events import OUTGOING, Event
 from domain.request import TrainingRequest, read_payload
+from tests.tools.event_descriptions import DESCRIPTIONS, fields_of
 from tests.tools.event_examples import EVENTS
 from tests.tools.event_schemas import FOLDER, rendered, schemas
 
@@ -19,6 +20,22 @@ def test_the_folder_holds_exactly_what_the_code_says() -> None:
 
 def test_there_is_an_example_of_every_event() -> None:
     assert [type(event) for event in EVENTS] == list(OUTGOING)
+
+
+def test_every_schema_has_a_name_of_its_own_and_an_example_that_it_accepts() -> None:
+    files = schemas().values()
+    assert len({schema["$id"] for schema in files}) == len(files)
+    for schema in files:
+        assert schema["examples"]
+        for example in schema["examples"]:
+            Draft202012Validator(schema).validate(example)
+
+
+def test_every_field_says_what_it_means_and_no_description_is_left_over() -> None:
+    fields = [field for schema in schemas().values() for field in fields_of(schema)]
+    assert all(field["description"].strip() for _, _, field in fields)
+    used = {name for _, name, _ in fields} | {f"{part}.{name}" for part, name, _ in fields}
+    assert DESCRIPTIONS.keys() <= used | {"metric"}
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: str(event.topic))

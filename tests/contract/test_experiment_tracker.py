@@ -7,23 +7,22 @@ from typing import Protocol
 import pytest
 
 from domain.errors import NeverRetry, TryLater
-from domain.models import LoggedModel, OpenedRun
+from domain.models import LoggedModel
 from domain.ports.experiment_tracker import ExperimentTracker
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.experiments import Experiments
 from service.adapters.mlflow.rest import MlflowRest
-from service.clock import SystemClock
+from service.runtime.clock import SystemClock
 from tests.fakes.experiment_tracker import FakeExperimentTracker
-from tests.mlflow_record import MlflowRecord, RunRecord
-from tests.servers import MlflowServer
+from tests.kit.mlflow_record import MlflowRecord, RunRecord
+from tests.worlds.servers import MlflowServer
 
 
 class Reader(Protocol):
     """How a test looks at what was recorded."""
 
     async def run(self, mlflow_run_id: str) -> RunRecord: ...
-    async def text(self, run: OpenedRun, path: str) -> str: ...
     async def is_ready(self, model: LoggedModel) -> bool: ...
 
 
@@ -36,17 +35,11 @@ class FakeReader:
         outputs = [run.model.model_id] if run.model else []
         return RunRecord(run.status, run.name, run.params, run.metrics, run.tags, outputs)
 
-    async def text(self, run: OpenedRun, path: str) -> str:
-        return self._tracker.runs[run.mlflow_run_id].texts[path]
-
     async def is_ready(self, model: LoggedModel) -> bool:
         return model.model_id in self._tracker.ready
 
 
 class MlflowReader(MlflowRecord):
-    async def text(self, run: OpenedRun, path: str) -> str:
-        return (await self.artifact(run.artifact_uri, path)).decode()
-
     async def is_ready(self, model: LoggedModel) -> bool:
         found = await self.get(f"logged-models/{model.model_id}")
         return bool(found["model"]["info"]["status"] == "LOGGED_MODEL_READY")
@@ -132,15 +125,6 @@ class ExperimentTrackerContract:
         assert record.params == {key: str(value) for key, value in params.items()}
         assert record.metrics == metrics
         assert record.tags["last"] == "yes"
-
-    async def test_texts_are_artifacts_and_the_last_one_stands(
-        self, tracker: ExperimentTracker, reader: Reader, run_id: str
-    ) -> None:
-        opened = await tracker.open_run(run_id, "price-1", {})
-        await tracker.log_texts(opened, {"laurel/a report.json": "old"})
-        await tracker.log_texts(opened, {"laurel/a report.json": "neu: ä", "card.md": "# Card"})
-        assert await reader.text(opened, "laurel/a report.json") == "neu: ä"
-        assert await reader.text(opened, "card.md") == "# Card"
 
     async def test_a_run_has_one_logged_model(
         self, tracker: ExperimentTracker, reader: Reader, run_id: str

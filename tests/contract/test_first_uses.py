@@ -1,8 +1,23 @@
 """What every FirstUses promises."""
 
 import asyncio
+import hashlib
+from pathlib import Path
+from typing import Final
 
+from config.settings import settings_with
+from service.adapters.files.config_families import FileConfigFamilies
+from service.cli.slow_formats import sorted_slow_formats
 from tests.contract.stores import OnFakes, OnPostgres, Stores
+
+OLD_CONTRACT: Final = """version: 1
+columns:
+  key: {type: int}
+  code: {type: string, format: '(?=A)\\w+'}
+  price: {type: float}
+primary_key: [key]
+target: price
+"""
 
 
 class FirstUsesContract:
@@ -38,3 +53,29 @@ class TestFakeFirstUses(OnFakes, FirstUsesContract):
 
 class TestPostgresFirstUses(OnPostgres, FirstUsesContract):
     """On PostgreSQL."""
+
+    async def test_a_contract_that_was_used_keeps_its_formats_and_is_named(
+        self, stores: Stores, migrated_url: str, model: str, tmp_path: Path
+    ) -> None:
+        """While it is as it was: of another one under its name each format is a fault."""
+        file = tmp_path / "data_contracts" / "v1.yaml"
+        file.parent.mkdir()
+        file.write_text(OLD_CONTRACT, encoding="utf-8")
+        families = FileConfigFamilies(tmp_path)
+        settings = settings_with(
+            config_root=tmp_path,
+            data_root=tmp_path,
+            kafka_bootstrap_servers="k:9092",
+            mlflow_tracking_uri="http://m:5000",
+            database_url=migrated_url.replace("+psycopg", ""),
+            mlflow_model_name=model,
+        )
+        new, kept = await sorted_slow_formats(families, settings)
+        assert (len(new), len(kept)) == (1, 0)
+        digest = hashlib.sha256(OLD_CONTRACT.encode()).hexdigest()
+        await stores.first_uses.record("data_contracts", "v1", digest, "run")
+        new, kept = await sorted_slow_formats(families, settings)
+        assert (len(new), [fault.field for fault in kept]) == (0, ["columns.code.format"])
+        file.write_text(OLD_CONTRACT + "# edited\n", encoding="utf-8")
+        new, kept = await sorted_slow_formats(families, settings)
+        assert (len(new), len(kept)) == (1, 0)

@@ -7,7 +7,7 @@ import pytest
 from domain.ports.inference_servers import InferenceServers
 from service.adapters.http.inference_servers import HttpInferenceServers
 from tests.fakes.inference_servers import FakeInferenceServers
-from tests.stand_in_server import TOKEN, StandIn
+from tests.worlds.stand_in_server import TOKEN, StandIn
 
 # Makes servers of which the first `up` answer, and the other `down` do not.
 Make = Callable[[int, int], Awaitable[InferenceServers]]
@@ -50,9 +50,9 @@ class InferenceServersContract:
     async def test_one_that_is_down_is_an_answer_with_its_problem_and_no_error(self, make: Make) -> None:
         servers = await make(0, 1)
         (replica,) = await servers.replicas()
-        sight = await servers.look(replica, seconds=5)
-        assert (sight.served, sight.answered) == (None, False)
-        assert (await servers.reload(replica, 3, 5, seconds=5)) == sight.problem
+        observation = await servers.look(replica, seconds=5)
+        assert (observation.served, observation.answered) == (None, False)
+        assert (await servers.reload(replica, 3, 5, seconds=5)) == observation.problem
 
     async def test_no_servers_no_replicas(self, make: Make) -> None:
         assert list(await (await make(0, 0)).replicas()) == []

@@ -14,10 +14,10 @@ from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from service.adapters.mlflow.rest import MlflowRest
-from service.clock import SystemClock
+from service.runtime.clock import SystemClock
 from tests.fakes.experiment_tracker import FakeExperimentTracker
 from tests.fakes.model_registry import FakeModelRegistry
-from tests.servers import MlflowServer
+from tests.worlds.servers import MlflowServer
 
 Made = tuple[str, LoggedModel]
 MakeModel = Callable[[], Awaitable[Made]]  # an MLflow run id and its logged model

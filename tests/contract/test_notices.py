@@ -5,18 +5,18 @@ import uuid
 
 import pytest
 
-from domain.ports.notices import Claim, Claimed
+from domain.ports.notices import Claimed, NoticeClaim
 from tests.contract.stores import LONG, SHORT, OnFakes, OnPostgres, Stores
-from tests.eventually import eventually
+from tests.kit.eventually import eventually
 
 EVENT = "event 1"
 
 
-def a_claim(event_id: str = EVENT, channel: str = "json-1") -> Claim:
-    return Claim(event_id=event_id, channel=channel, claim_id=str(uuid.uuid4()))
+def a_claim(event_id: str = EVENT, channel: str = "json-1") -> NoticeClaim:
+    return NoticeClaim(event_id=event_id, channel=channel, claim_id=str(uuid.uuid4()))
 
 
-async def claimed(stores: Stores, held: float = LONG) -> Claim:
+async def claimed(stores: Stores, held: float = LONG) -> NoticeClaim:
     claim = a_claim()
     assert await stores.notices.claim(claim, held) is Claimed.MINE
     return claim

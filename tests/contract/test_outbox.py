@@ -18,7 +18,7 @@ from tests.contract.stores import (
     following,
     promoted,
 )
-from tests.eventually import eventually
+from tests.kit.eventually import eventually
 
 
 class OutboxContract:

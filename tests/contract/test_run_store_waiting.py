@@ -21,7 +21,7 @@ from tests.contract.stores import (
     claimed,
     request,
 )
-from tests.eventually import eventually
+from tests.kit.eventually import eventually
 
 
 class PostponeContract:
@@ -205,17 +205,44 @@ class LookingContract:
         assert await found(State.REJECTED, State.REQUESTED) == ["requested", "rejected"]
         assert await found(State.REJECTED, unfinished=True) == []
 
-    async def test_a_run_is_found_by_what_a_person_has_at_hand(self, stores: Stores, model: str) -> None:
+    async def test_a_run_is_found_by_its_whole_identity_or_mlflow_run_alone(
+        self, stores: Stores, model: str
+    ) -> None:
+        await stores.runs.add(request(model, f"identity of {model}"))
+        mlflow_run = f"mlflow run of {model}"
+        run = await stores.runs.keep(await claim(stores, model), "open_run", {"mlflow_run_id": mlflow_run})
+        for text in (run.identity, mlflow_run):
+            assert await stores.runs.find(text) == [run]
+        for text in (run.run_id, run.run_id[:13], run.identity[:-1], mlflow_run[:-1]):
+            assert list(await stores.runs.find(text)) == []
+
+    async def test_a_run_is_searched_by_what_a_person_has_at_hand(self, stores: Stores, model: str) -> None:
         await stores.runs.add(request(model, f"identity of {model}"))
         mlflow_run = f"mlflow run of {model}"
         run = await stores.runs.keep(await claim(stores, model), "open_run", {"mlflow_run_id": mlflow_run})
         for text in (run.run_id, run.run_id[:13], run.identity, mlflow_run):
-            assert await stores.runs.find(text) == [run]
+            assert await stores.runs.search(text) == [run]
+
+    async def test_a_run_is_searched_by_the_beginning_of_any_of_its_ids(
+        self, stores: Stores, model: str
+    ) -> None:
+        one, other = (f"{name}%_ of {model}" for name in ("one", "other"))
+        for name in (one, other):
+            asked = request(model, f"event:/x {name}").model_copy(update={"causation_id": f"by {name}"})
+            await stores.runs.add(asked)
+        mlflow_run = f"mlflow run of {model}"
+        run = await stores.runs.keep(await claim(stores, model), "open_run", {"mlflow_run_id": mlflow_run})
+        ids = (run.run_id, f"by {one}", run.correlation_id, mlflow_run)
+        for text in (*ids, *(whole[:-3] for whole in ids if model in whole), run.identity):
+            assert [found.run_id for found in await stores.runs.search(text)] == [run.run_id], text
+        newest_first = [found.causation_id for found in await stores.runs.search("by o")]
+        assert [name for name in newest_first if name and model in name] == [f"by {other}", f"by {one}"]
 
     @pytest.mark.parametrize("text", ["", "%", "_", "\\", "%%%%", "nothing like it"])
     async def test_a_text_that_names_no_run_finds_none(self, stores: Stores, model: str, text: str) -> None:
         await stores.runs.add(request(model))
         assert list(await stores.runs.find(text)) == []
+        assert list(await stores.runs.search(text)) == []
 
     async def test_a_run_that_does_not_exist_is_none_and_has_no_history(self, stores: Stores) -> None:
         assert await stores.runs.get("no such run") is None
@@ -233,7 +260,7 @@ class ChoreContract:
         first, second = await stores.runs.ended_without(model, "pictures", 10)
         assert (first.identity, second.identity) == ("first", "second")
         for _ in range(2):
-            await stores.runs.chore_done(first.run_id, "pictures")
+            await stores.runs.job_done(first.run_id, "pictures")
         assert await stores.runs.ended_without(model, "pictures", 10) == [second]
         assert await stores.runs.ended_without(model, "status", 10) == [first, second]
         assert await stores.runs.ended_without(model, "status", 1) == [first]
@@ -247,7 +274,7 @@ class ChoreContract:
 
     async def test_a_chore_changes_nothing_else_of_a_run(self, stores: Stores, model: str) -> None:
         ended = await brought_to(stores, await claimed(stores, model), Outcome.RESOLVED, Outcome.GAVE_UP)
-        await stores.runs.chore_done(ended.run_id, "status")
+        await stores.runs.job_done(ended.run_id, "status")
         assert await stores.runs.get(ended.run_id) == ended
         with pytest.raises(LeaseLost):
             await stores.runs.renew(ended, LONG)

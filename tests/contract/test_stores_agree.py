@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.announcement import Announcement
 from domain.errors import LaurelError
 from domain.lifecycle import TRANSITIONS, Outcome
 from domain.run import Run
@@ -103,6 +104,10 @@ async def _send(stores: Stores, model: str) -> list[str]:
     return [row.announcement.event_id.removeprefix(model) for row in rows]
 
 
+def _told_of(run: Run) -> Announcement:
+    return announcement(run.model_name, event_id=f"{run.model_name} {run.identity} {run.state} cancelled")
+
+
 _WORKERS = st.sampled_from(["anna", "bert"])
 _SERVICES = st.sampled_from([None, "mlflow", "disk"])
 
@@ -121,6 +126,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     _held("begin", lambda s, run: s.runs.begin(run)),
     _held("renew", lambda s, run: s.runs.renew(run, LONG)),
     _held("renew for nothing", lambda s, run: s.runs.renew(run, 0.0)),
+    _held("cancel", lambda s, run: s.runs.cancel(run, MLFLOW_AWAY, (_told_of(run),))),
     _held("release", lambda s, run: s.runs.release(run)),
     _held("keep", lambda s, run: s.runs.keep(run, "package", {"attempts": run.attempts})),
     _held("open", lambda s, run: s.runs.keep(run, "open_run", {"mlflow_run_id": f"{run.fence}"})),
@@ -135,7 +141,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
             f"wait for {service}", lambda s, run: s.runs.note_waiting(run, MLFLOW_AWAY, waiting_on=service)
         )
     ),
-    _held("chore", lambda s, run: s.runs.chore_done(run.run_id, "status")),
+    _held("chore", lambda s, run: s.runs.job_done(run.run_id, "status")),
     _WORKERS.map(
         lambda worker: _free(f"release all of {worker}", lambda s, m: s.runs.release_all(f"{m} {worker}"))
     ),

@@ -7,7 +7,7 @@ import pytest
 from tests.contract.stores import OnPostgres
 from tests.contract.test_outbox import OutboxContract, RelayContract, RowWakingContract
 from tests.contract.test_run_store import LeaseContract
-from tests.poolers import Mode, Pooler
+from tests.harm.poolers import Mode, Pooler
 
 
 @pytest.fixture

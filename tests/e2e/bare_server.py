@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from tests import bare_predictor
+from tests.others import bare_predictor
 
 
 async def served(

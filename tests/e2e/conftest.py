@@ -10,8 +10,8 @@ import pytest
 
 from domain.run import Run
 from tests.e2e.deployment import Deployment, deploy, worker_process
-from tests.mlflow_record import MlflowRecord
-from tests.servers import KafkaServer, MlflowServer, PostgresServer
+from tests.kit.mlflow_record import MlflowRecord
+from tests.worlds.servers import KafkaServer, MlflowServer, PostgresServer
 
 
 @dataclass(frozen=True)

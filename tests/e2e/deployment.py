@@ -20,15 +20,16 @@ from domain.points import NO_POINTS, Points
 from domain.run import Run
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.requests import ReadEvent, publish_request, read_events
-from service.app import PRODUCT, Makers, Reading, open_reading, open_worker
-from service.embedded.ports import free_port
-from service.embedded.role import EmbeddedRole
-from service.metrics import Metrics
-from service.role import Role
-from tests.eventually import eventually
-from tests.own_requests import begin_here
-from tests.settings_of import settings_of
-from tests.synthetic_world import SyntheticWorld, write_world
+from service.lifecycle.reading import Reading, open_reading
+from service.lifecycle.root import PRODUCT, Makers, open_worker
+from service.local.servers.ports import free_port
+from service.local.servers.role import EmbeddedRole
+from service.runtime.metrics import Metrics
+from service.runtime.role import Role
+from tests.kit.eventually import eventually
+from tests.kit.settings_of import settings_of
+from tests.worlds.own_requests import begin_here
+from tests.worlds.synthetic import SyntheticWorld, write_world
 
 SOURCE = "/tests/e2e"
 _WITHIN = 90.0
@@ -128,12 +129,17 @@ class Deployment:
         return await eventually(look, within=_WITHIN)
 
     async def promotions(self, count: int) -> list[dict[str, Any]]:
-        """What `model.promoted` says of this model, in the order of the topic, once it has said so much."""
+        """What `model.promoted` says of this model, in the order of the topic, once it has said so much.
+
+        A worker that ends between an acknowledgement and its note leaves an event to be sent again.
+        """
 
         async def look() -> list[dict[str, Any]]:
             heard = [event async for event in read_events(self.connection, ["model.promoted"])]
-            ours = [dict(event.data or {}) for event in heard if event.key == self.model]
-            return ours if len(ours) >= count else []
+            ours = {
+                event.attributes["id"]: dict(event.data or {}) for event in heard if event.key == self.model
+            }
+            return list(ours.values()) if len(ours) >= count else []
 
         return await eventually(look, within=_WITHIN)
 
@@ -169,7 +175,7 @@ def role_process(
     role = EmbeddedRole(name, folder, port, {**environment, port_name: str(port)})
     role.start()
     try:
-        role.wait_ready(60)
+        role.wait_ready()
         yield role
     finally:
         role.stop(grace=30)

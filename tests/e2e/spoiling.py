@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 from unittest.mock import patch
 
-from service.tasks import train as product
-from service.tasks.golden_rows import golden_rows
+from domain.job_results import TrainedPackage
+from service.lifecycle.steps import train_job as product
+from service.lifecycle.steps.jobs import TrainJob
+from service.models.golden_rows import golden_rows
 
 
-def train(**arguments: Any) -> dict[str, Any]:
+def train(job: TrainJob) -> TrainedPackage:
     """Train; of a random forest the package holds a row that requests refuse."""
-    if arguments["model"]["model"]["type"] != "random_forest":
-        return product.train(**arguments)
+    if job.model.model.type != "random_forest":
+        return product.train(job)
     with patch.object(product, "golden_rows", _spoiled):
-        return product.train(**arguments)
+        return product.train(job)
 
 
 def _spoiled(table: Any, columns: Sequence[str], fitted: Any) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from tests import straight_model
 from tests.e2e.deployment import Deployment
-from tests.straight_split import straight_split
+from tests.straight import straight_model
+from tests.straight.straight_split import straight_split
 
 SEED = 42  # the default of CHILD__SEED
 

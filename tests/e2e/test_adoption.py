@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from domain.lifecycle import State
 from service.adapters.postgres.schema import upgrade
 from tests.e2e.deployment import Deployment, worker_here
-from tests.foreign_models import log_foreign, register_foreign
-from tests.mlflow_record import MlflowRecord
+from tests.kit.mlflow_record import MlflowRecord
+from tests.worlds.foreign_models import log_foreign, register_foreign
 
 
 async def laurel(deployment: Deployment, *arguments: str) -> str:
@@ -91,7 +91,7 @@ async def test_the_gate_judges_the_adopted_champion_on_the_adopted_reference(
         verdict = unreached.outputs["decide"]["verdict"]
         assert (unreached.state, verdict["decision"]) == (State.DECLINED, "INCONCLUSIVE")
         assert "the alias names version 2, which cannot be used" in verdict["reasons"][0]
-        assert "point the alias at a version that is whole" in verdict["reasons"][0]
+        assert "point the alias at a complete version" in verdict["reasons"][0]
         await mlflow.post("registered-models/alias", alias(deployment, "1"))
         decided = await deployment.carried(asked)
     champion = decided.outputs["decide"]["champion"]

@@ -15,21 +15,21 @@ from config.inference_settings import InferenceSettings
 from config.setting_groups import MlflowSettings
 from domain.errors import Stop
 from domain.lifecycle import State
-from service.api.opening import open_api
-from service.app import open_worker
 from service.cli.doctor import examine
 from service.cli.findings import Finding
-from service.embedded.ports import free_port
-from service.embedded.role import EmbeddedRole
-from service.inference.opening import open_inference
-from service.listener import open_listener
-from service.metrics import Metrics
-from service.notifier import open_notifier
+from service.gateway.root import open_api
+from service.lifecycle.root import open_worker
+from service.local.servers.ports import free_port
+from service.local.servers.role import EmbeddedRole
+from service.notifications.root import open_notifier
+from service.rollout.root import open_listener
+from service.runtime.metrics import Metrics
+from service.serving.root import open_inference
 from tests.e2e.deployment import Deployment, worker_here
-from tests.proxies import FaultProxy, err, late
-from tests.servers import MlflowServer
-from tests.tls import Authority
-from tests.wire_formats import Http, http
+from tests.harm.proxies import FaultProxy, err, late
+from tests.harm.tls import Authority
+from tests.harm.wire_formats import Http, http
+from tests.worlds.servers import MlflowServer
 
 USUAL = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 PUT_MODEL = http("PUT", "model.skops")
@@ -94,9 +94,9 @@ async def test_the_doctor_names_what_is_wrong_with_the_certificate_and_the_setti
     known = await _mlflow(deployment, **there, MLFLOW__CA_FILE=str(authority.file))
     unknown = await _mlflow(deployment, **there)
     empty = await _mlflow(deployment, **there, MLFLOW__CA_FILE=str(tmp_path / "nothing.pem"))
-    assert known.well, known
+    assert known.ok, known
     assert "certificate verify failed: unable to get local issuer certificate" in unknown.found
-    assert "MLFLOW__CA_FILE" in unknown.mend
+    assert "MLFLOW__CA_FILE" in unknown.fix
     assert "MLFLOW__CA_FILE: the file is empty" in empty.found
 
 

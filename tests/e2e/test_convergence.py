@@ -5,26 +5,29 @@ import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from domain.convergence import Standing
+from domain.convergence import ReplicaState
 from domain.events import InferenceDiverged, InferenceReloaded
 from domain.lifecycle import State
 from service.adapters.kafka.requests import read_events
-from service.app import open_reading
-from service.convergence_status import ConvergenceStatus, read_status
-from service.embedded.ports import free_port
-from service.embedded.replica import inference_replica
-from service.embedded.role import EmbeddedRole
-from service.listener import open_servers
+from service.lifecycle.reading import open_reading
+from service.local.servers.ports import free_port
+from service.local.servers.replica import inference_replica
+from service.local.servers.role import EmbeddedRole
+from service.rollout.convergence_status import ConvergenceStatus, read_status
+from service.rollout.replica_clients import open_servers
+from tests.chaos.released import unpacked
 from tests.e2e.deployment import Deployment, role_process, worker_process
-from tests.eventually import eventually
 from tests.integration.reload.processes import stand_in_process
-from tests.mlflow_record import MlflowRecord
-from tests.stand_in_server import TOKEN, StandIn
+from tests.kit.alert_rules import unheard
+from tests.kit.eventually import eventually
+from tests.kit.mlflow_record import MlflowRecord
+from tests.worlds.stand_in_server import TOKEN, StandIn
 
 _BAD: tuple[Mapping[str, Any], ...] = (
     {"token": "another"},
@@ -50,15 +53,18 @@ class Serving:
 
     async def serve(self, version: int, *urls: str) -> ConvergenceStatus:
         """The status, once these replicas serve that version as the head."""
+        seen: list[ConvergenceStatus] = []
 
-        async def look() -> ConvergenceStatus | None:
-            status = await self.status()
-            good = {row.url for row in status.replicas if row.serves_head and row.version == version}
-            return status if set(urls) <= good else None
+        async def look() -> bool:
+            seen[:] = [await self.status()]
+            good = {row.url for row in seen[0].replicas if row.serves_head and row.version == version}
+            return set(urls) <= good
 
-        status = await eventually(look, within=60)
-        assert status is not None
-        return status
+        try:
+            await eventually(look, within=180)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {seen}") from None
+        return seen[0]
 
     async def told(self, topic: str) -> list[dict[str, Any]]:
         """What was said of replicas."""
@@ -87,6 +93,7 @@ async def test_whatever_the_neighbours_do_the_run_completes_and_in_the_end_all_s
 ) -> None:
     """R02, R05: two real servers, one of somebody else's, one hung, one killed, and six that misbehave.
 
+    One of the real ones is of 0.1.0, as it is while servers are replaced one by one.
     Then a second promotion, and an alias that a person moves back: all follow.
     """
     serving, ports = Serving(deployment), [free_port() for _ in range(2)]
@@ -97,31 +104,35 @@ async def test_whatever_the_neighbours_do_the_run_completes_and_in_the_end_all_s
         stack.push_async_callback(theirs.stop)
         hung, hung_port = await stack.enter_async_context(stand_in_process())
         killed, killed_port = await stack.enter_async_context(stand_in_process())
-        others = [f"http://127.0.0.1:{port}" for port in (hung_port, killed_port)]
-        good = [*real, theirs.url]
+        others, good = [f"http://127.0.0.1:{port}" for port in (hung_port, killed_port)], [*real, theirs.url]
         urls = [*good, *others, *(one.url for one in bad)]
         deployment.more = dict(deployment.more) | {
             "INFERENCE_API_URL": json.dumps(urls),
             "INFERENCE_INTERNAL_TOKEN": TOKEN,
             "RELOAD__LOOK_SECONDS": "0.5",
-            "RELOAD__TRY_SECONDS": "5",
+            "RELOAD__TRY_SECONDS": "15",
             "WORKER__RECONCILE_SECONDS": "0.5",
         }
-        for number, port in enumerate(ports):
-            replica = inference_replica(tmp_path / f"inference-{number}", port, deployment.environment)
-            replica.start()
-            stack.callback(replica.stop, grace=20)
+        for port, code in zip(ports, ({}, unpacked(tmp_path / "0.1.0")), strict=True):
+            _start_replica(stack, tmp_path / f"inference-{port}", port, deployment.environment | code)
         hung.send_signal(signal.SIGSTOP)
         killed.kill()
-        stack.enter_context(listener_process(deployment, tmp_path / "listener"))
-        stack.enter_context(worker_process(deployment, tmp_path / "worker"))
+        listener = stack.enter_context(listener_process(deployment, tmp_path / "listener"))
+        worker = stack.enter_context(worker_process(deployment, tmp_path / "worker"))
+        for url in real:  # a server that still starts cannot be told of the first promotion
+            await eventually(partial(_lives, url), within=180)
+        await _alarms_can_be_raised(ports[0], listener.port, worker.port)
 
         run = await deployment.carried({"reason": "the first"})
         assert run.state is State.COMPLETED
         status = await serving.serve(1, *good)
         states = {row.url: row.state for row in status.replicas}
-        assert [states[url] for url in good] == [Standing.SERVING, Standing.SERVING, Standing.NO_GENERATION]
-        assert [states[url] for url in others] == [Standing.UNREACHABLE, Standing.UNREACHABLE]
+        assert [states[url] for url in good] == [
+            ReplicaState.SERVING,
+            ReplicaState.SERVING,
+            ReplicaState.NO_GENERATION,
+        ]
+        assert [states[url] for url in others] == [ReplicaState.UNREACHABLE, ReplicaState.UNREACHABLE]
         assert not status.converged
 
         async def all_said() -> bool:
@@ -157,3 +168,24 @@ async def test_whatever_the_neighbours_do_the_run_completes_and_in_the_end_all_s
 
         await eventually(all_reloaded, within=60)
     assert len(await serving.told(InferenceDiverged.topic)) == len(diverged)
+
+
+def _start_replica(stack: AsyncExitStack, folder: Path, port: int, environment: dict[str, str]) -> None:
+    replica = inference_replica(folder, port, environment)
+    replica.start()
+    stack.callback(replica.stop, grace=20)
+
+
+async def _lives(url: str) -> bool:
+    async with httpx.AsyncClient() as client:
+        try:
+            await client.get(f"{url}/health")
+        except httpx.TransportError:
+            return False
+    return True
+
+
+async def _alarms_can_be_raised(*ports: int) -> None:
+    async with httpx.AsyncClient() as client:
+        for port in ports:
+            assert unheard((await client.get(f"http://127.0.0.1:{port}/metrics")).text) == []

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from tests.e2e.deployment import Deployment, deploy, role_process, worker_process
-from tests.eventually import eventually
-from tests.servers import KafkaServer, MlflowServer, PostgresServer
-from tests.synthetic_world import write_master
+from tests.kit.eventually import eventually
+from tests.worlds.servers import KafkaServer, MlflowServer, PostgresServer
+from tests.worlds.synthetic import write_master
 
 USER, PASSWORD = "platform", "a password of the tests"
 DAG = "train_pipeline_dag"

@@ -18,7 +18,7 @@ from domain.lifecycle import State
 from tests.e2e.conftest import Standing
 from tests.e2e.deployment import Deployment, role_process
 from tests.e2e.straight_run import straight_run
-from tests.mlflow_record import MlflowRecord
+from tests.kit.mlflow_record import MlflowRecord
 
 TOKEN, USER, PASSWORD = "a-token-of-the-tests", "gateway", "a-password"
 BOOSTERS = {

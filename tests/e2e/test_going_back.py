@@ -16,12 +16,12 @@ import yaml
 
 from domain.lifecycle import State
 from domain.run import Run
-from tests import their_tools
 from tests.chaos.world import write_models
 from tests.e2e.deployment import Deployment, worker_here
-from tests.own_requests import begin_here
-from tests.servers import KafkaServer, MlflowServer
-from tests.synthetic_world import write_master, write_world
+from tests.others import their_tools
+from tests.worlds.own_requests import begin_here
+from tests.worlds.servers import KafkaServer, MlflowServer
+from tests.worlds.synthetic import write_master, write_world
 
 ROWS = 200
 CONSTANT = {"version": 7, "model": {"type": "ridge", "params": {"alpha": 1e30}}}

@@ -3,7 +3,7 @@
 from domain.lifecycle import State
 from service.cli.doctor import examine
 from tests.e2e.deployment import Deployment, worker_here
-from tests.poolers import Mode, Pooler
+from tests.harm.poolers import Mode, Pooler
 
 
 async def test_a_model_is_trained_and_promoted_behind_a_pooler_in_session_mode(
@@ -16,4 +16,4 @@ async def test_a_model_is_trained_and_promoted_behind_a_pooler_in_session_mode(
             (promotion,) = await deployment.promotions(1)
             (postgres,) = [one for one in await examine(deployment.settings()) if one.what == "postgresql"]
     assert (run.state, promotion["run_id"]) == (State.COMPLETED, run.run_id)
-    assert (postgres.well, "sessions are kept" in postgres.found) == (True, True)
+    assert (postgres.ok, "sessions are kept" in postgres.found) == (True, True)

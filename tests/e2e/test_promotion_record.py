@@ -10,14 +10,19 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # its stubs are a package more
 
+from domain.events import Generation
 from domain.lifecycle import State
+from domain.run_form import RunForm
 from tests.e2e.bare_server import served
 from tests.e2e.conftest import Standing
 from tests.e2e.deployment import event_schema
 from tests.e2e.straight_run import StraightRun, straight_run
-from tests.eventually import eventually
-from tests.mlflow_record import MlflowRecord, RunRecord
-from tests.straight_split import straight_fates
+from tests.e2e.test_adoption import laurel
+from tests.kit.eventually import eventually
+from tests.kit.mlflow_record import MlflowRecord, RunRecord
+from tests.straight.straight_split import straight_fates
+from tests.tools.json_forms import schemas
+from tests.worlds.api import ApiWorld, door
 
 DURATIONS = {"split_duration", "training_duration", "evaluation_duration"}
 
@@ -186,6 +191,29 @@ async def test_the_promotion_says_enough_to_act_without_calling_back(
     )
 
 
+async def test_run_and_generation_have_one_form_at_the_command_line_over_http_and_in_events(
+    standing: Standing, tmp_path: Path
+) -> None:
+    deployment, run_id, forms = standing.deployment, standing.first.run_id, schemas()
+    shown = json.loads(await laurel(deployment, "show", run_id, "--json"))
+    champions = json.loads(await laurel(deployment, "champion", "--json"))["generations"]
+    kafka, model = deployment.bootstrap_servers, deployment.model
+    async with door(ApiWorld(tmp_path, kafka, kafka, deployment.database_url, model)) as client:
+        answered = (await client.get(f"/training-requests/{run_id}")).json()
+    event = (await deployment.events(standing.first, "model.promoted"))[-1].data or {}
+    for said in (shown, answered):
+        Draft202012Validator(forms["run"]).validate(said)
+    for said in (champions[0], event):
+        Draft202012Validator(forms["generation"]).validate(said)
+    assert {name: shown[name] for name in RunForm.model_fields} == {
+        name: answered[name] for name in RunForm.model_fields
+    }
+    for name in RunForm.model_fields.keys() & event.keys():
+        assert event[name] == shown[name], name
+    for name in Generation.model_fields:
+        assert event[name] == champions[0][name], name
+
+
 async def test_pictures_card_and_the_record_as_files_follow(standing: Standing, mlflow: MlflowRecord) -> None:
     run_id = standing.first.mlflow_run_id or ""
 
@@ -197,7 +225,7 @@ async def test_pictures_card_and_the_record_as_files_follow(standing: Standing, 
         pictures = sum(path.endswith(".png") for path in found)
         return found if "evaluation/model_card.md" in found and pictures >= 3 else set()
 
-    found = await eventually(listed, within=60)
+    found = await eventually(listed, within=200)
     assert found >= {
         "laurel/resolved_config.json",
         "laurel/feature_schema.json",

@@ -18,14 +18,14 @@ import yaml
 
 from domain.lifecycle import State
 from domain.run import Run
-from service.app import Makers
-from service.embedded.ports import free_port
-from service.embedded.replica import inference_replica
-from service.heavy.desk import TASKS
+from service.lifecycle.root import Makers
+from service.lifecycle.steps.jobs import TRAIN
+from service.local.servers.ports import free_port
+from service.local.servers.replica import inference_replica
 from tests.e2e.deployment import Deployment, worker_here
-from tests.mlflow_record import MlflowRecord
+from tests.kit.mlflow_record import MlflowRecord
 
-SPOILING = Makers(tasks={**TASKS, "train": "tests.e2e.spoiling:train"})
+SPOILING = Makers(replaced_jobs={TRAIN.path: "tests.e2e.spoiling:train"})
 FIRST_ID = 2**60
 RATES = (0.1, 0.2, 0.7)
 ONEHOT = {"type": "categorical", "encoding": "onehot"}

@@ -8,22 +8,25 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from domain.cancelling import Actor
 from domain.lifecycle import State, Step
 from domain.points import Point, Points
+from domain.ports.workers import HeardProcess
 from domain.run import Run
-from service.app import open_reading
-from service.clock import SystemClock
+from service.lifecycle.cancel import Cancelling
+from service.lifecycle.reading import open_reading
+from service.runtime.clock import SystemClock
 from tests.e2e.deployment import Deployment, found, worker_here, worker_process
-from tests.eventually import eventually
-from tests.holding import HoldAt
-from tests.mlflow_record import MlflowRecord
-from tests.proxies import FaultProxy
-from tests.servers import MlflowServer
-from tests.wire_formats import Http
+from tests.harm.holding import HoldAt
+from tests.harm.proxies import FaultProxy
+from tests.harm.wire_formats import Http
+from tests.kit.eventually import eventually
+from tests.kit.mlflow_record import MlflowRecord
+from tests.worlds.servers import MlflowServer
 
 ASKED = {"model_version": 1}
 _ROUNDED = timedelta(seconds=1)  # MLflow has milliseconds, and an answer takes its time
-ENDED_IN = (Step.RESOLVE, Step.VERSION, Step.EVALUATE, Step.PERSIST)
+ENDED_IN = (Step.VERSION, Step.PERSIST)
 
 
 async def test_two_workers_share_the_work_and_the_best_is_champion(
@@ -56,7 +59,7 @@ async def test_a_worker_that_is_ended_in_a_step_gives_lease_and_attempt_back(
     Each one's clock is wrong by hours, and all times are by the same one nevertheless.
     """
     identity = await deployment.ask(ASKED)
-    for step, hours in zip(ENDED_IN, (-1, 2, -1, 2), strict=True):
+    for step, hours in zip(ENDED_IN, (-1, 2), strict=True):
         monkeypatch.setattr(SystemClock, "now", wrong_by(hours))
         hold = HoldAt(Point(f"{step}.before_effect"))
         async with worker_here(deployment, points=hold, WORKER__LEASE_SECONDS="600"):
@@ -64,15 +67,46 @@ async def test_a_worker_that_is_ended_in_a_step_gives_lease_and_attempt_back(
         run = await stored(deployment, identity)
         assert (run.owner, run.attempts) == (None, 0), step
     monkeypatch.setattr(SystemClock, "now", wrong_by(-1))
-    async with worker_here(deployment) as worker:
+    hold = HoldAt(Point.PERSIST_AFTER_COMMIT)
+    async with worker_here(deployment, points=hold) as worker:
         run = await deployment.ended(identity)
         await deployment.promotions(1)
+        hold.hold_next(Point.TRAIN_BEFORE_COMMIT)
+        await cancels_the_next(deployment, hold, mlflow)
+    assert await heard_of(deployment) == []
     assert (run.state, run.fence) == (State.COMPLETED, len(ENDED_IN) + 1)
     times = await recorded_times(mlflow, run)
     assert times == sorted(times), "start, metrics and end"
     assert run.requested_at - _ROUNDED <= times[0] <= times[-1] <= run.updated_at + _ROUNDED
     told = f'duration_seconds_sum{{state="COMPLETED"}} {(run.updated_at - run.requested_at).total_seconds()}'
     assert told in worker.metrics.render().decode()
+
+
+async def cancels_the_next(deployment: Deployment, hold: HoldAt, mlflow: MlflowRecord) -> None:
+    """A run that is cancelled in its worker's hands ends at once, and its MLflow run with it."""
+    identity = await deployment.ask(ASKED)
+    await asyncio.wait_for(hold.reached.wait(), 60)
+    run = await stored(deployment, identity)
+    [worker] = await heard_of(deployment)
+    assert worker.runs == (run.run_id,)
+    async with open_reading(deployment.settings()) as reading:
+        cancelling = Cancelling(reading.store, reading.database.clock, 900_000)
+        ended = await cancelling.cancel(run, Actor(name="a person", door="api", proven=True), "a test")
+    assert ended.state is State.FAILED
+    opened = run.outputs["open_run"]["mlflow_run_id"]
+
+    async def is_closed() -> bool:
+        return (await mlflow.run(opened)).status == "FAILED"
+
+    await eventually(is_closed)
+    told = [event.data or {} for event in await deployment.events(ended, "training.failed")]
+    assert [said["reason"] for said in told if "reason" in said] == ["cancelled"]
+
+
+async def heard_of(deployment: Deployment) -> list[HeardProcess]:
+    """The living of this model."""
+    async with open_reading(deployment.settings()) as reading:
+        return [one for one in await reading.workers.heard() if one.model_name == deployment.model]
 
 
 def wrong_by(hours: float) -> Callable[[SystemClock], datetime]:
@@ -87,15 +121,17 @@ async def recorded_times(mlflow: MlflowRecord, run: Run) -> list[datetime]:
     return [datetime.fromtimestamp(moment / 1000, tz=UTC) for moment in moments]
 
 
-@pytest.mark.parametrize("state", [State.SPLIT, State.PROMOTED])
 async def test_a_killed_worker_goes_on_where_it_was_when_it_comes_back(
-    state: State, deployment: Deployment, tmp_path: Path, mlflow: MlflowRecord
+    deployment: Deployment, tmp_path: Path, mlflow: MlflowRecord
 ) -> None:
-    """Kill -9 behind a state, and the same worker again: one MLflow run, one version, each event once."""
+    """Kill -9 after a step, and the same worker again: one MLflow run, one version, each event once.
+
+    `tests/chaos` kills at every other point.
+    """
     log = tmp_path / "worker/worker.log"
     with worker_process(deployment, tmp_path / "worker") as worker:
         identity = await deployment.ask(ASKED)
-        await eventually(lambda: f'"now": "{state}"' in log.read_text(encoding="utf-8"), within=60)
+        await eventually(lambda: f'"now": "{State.SPLIT}"' in log.read_text(encoding="utf-8"), within=60)
         worker.kill()
         worker.start()
         await asyncio.to_thread(worker.wait_ready, 60)
@@ -162,7 +198,7 @@ class CountCalls(Points):
             self.counts.append(self._proxy.requests - self._before)
 
 
-async def test_a_promotion_over_a_known_champion_takes_at_most_32_calls_to_mlflow(
+async def test_a_promotion_over_a_known_champion_takes_at_most_30_calls_to_mlflow(
     deployment: Deployment, proxy: FaultProxy, mlflow: MlflowRecord
 ) -> None:
     calls = CountCalls(proxy)
@@ -172,7 +208,7 @@ async def test_a_promotion_over_a_known_champion_takes_at_most_32_calls_to_mlflo
         second = await deployment.carried({"model_version": 4})
     assert (first.state, second.state) == (State.COMPLETED, State.COMPLETED)
     assert len(calls.counts) == 2
-    assert 0 < calls.counts[1] <= 32
+    assert 0 < calls.counts[1] <= 30
 
 
 async def drawn(mlflow: MlflowRecord, run: Run) -> None:

@@ -5,9 +5,9 @@ from collections import defaultdict
 from typing import Any
 
 from domain.errors import LaurelError
-from service.children import failures
-from service.children.tasks import resolve
-from service.children.warm_child import OnProgress
+from service.processes import failures
+from service.processes.task_names import resolve
+from service.processes.warm_child import OnProgress
 
 
 class InProcessChildren:

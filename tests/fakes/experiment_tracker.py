@@ -1,7 +1,7 @@
 """The port `ExperimentTracker` in memory."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import isfinite
@@ -24,7 +24,6 @@ class FakeRun:
     ended_at: datetime | None = None
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, DatasetInput] = field(default_factory=dict)
     model: LoggedModel | None = None
     successors: dict[str, LoggedModel] = field(default_factory=dict)
@@ -87,9 +86,6 @@ class FakeExperimentTracker:
     async def log_inputs(self, mlflow_run_id: str, datasets: Sequence[DatasetInput]) -> None:
         self._run(mlflow_run_id).inputs |= {one.name: one for one in datasets}
 
-    async def log_texts(self, run: OpenedRun, files: Mapping[str, str]) -> None:
-        self._run(run.mlflow_run_id).texts |= files
-
     async def create_model(
         self,
         run: OpenedRun,
@@ -97,10 +93,13 @@ class FakeExperimentTracker:
         tags: Mapping[str, str],  # noqa: ARG002 - the port's
         *,
         is_new: bool = False,  # noqa: ARG002 - the port's
+        on_created: Callable[[LoggedModel], None] | None = None,
     ) -> LoggedModel:
         record = self._run(run.mlflow_run_id)
         if record.model is None:
             record.model = _new_model()
+        if on_created:
+            on_created(record.model)
         return record.model
 
     async def finalize_model(self, model: LoggedModel, tags: Mapping[str, str]) -> None:

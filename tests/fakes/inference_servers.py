@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from domain.convergence import Problem, Replica, Served, Sight
+from domain.convergence import Problem, Replica, ReplicaObservation, Served
 
 
 class FakeInferenceServers:
     """Port `InferenceServers`; those in `down` do not answer, the others serve what they are asked for.
 
     One in `refusing` does not load, for that reason; one in `without_generations` is not Laurel's own. None
-    steps back.
+    steps back, but those in `mistaken`, which had their generation from a tag.
     """
 
     def __init__(self, *servers: str, down: Sequence[str] = ()) -> None:
@@ -17,16 +17,17 @@ class FakeInferenceServers:
         self.down = set(down)
         self.refusing: dict[str, Problem] = {}
         self.without_generations: set[str] = set()
+        self.mistaken: set[str] = set()
         self.served: dict[str, Served] = {}
         self.asked: list[tuple[str, int, int]] = []
 
     async def replicas(self) -> Sequence[Replica]:
         return [Replica(url=server) for server in self.servers]
 
-    async def look(self, replica: Replica, *, seconds: float) -> Sight:  # noqa: ARG002 - it answers at once
+    async def look(self, replica: Replica, *, seconds: float) -> ReplicaObservation:  # noqa: ARG002 - it answers at once
         if replica.url in self.down:
-            return Sight(problem=Problem(reason="unreachable", detail="ConnectError"))
-        return Sight(served=self.served.get(replica.url, Served(version=None)))
+            return ReplicaObservation(problem=Problem(reason="unreachable", detail="ConnectError"))
+        return ReplicaObservation(served=self.served.get(replica.url, Served(version=None)))
 
     async def reload(
         self,
@@ -48,7 +49,7 @@ class FakeInferenceServers:
             self.served[server] = Served(version=version)
             return None
         known = self.served.get(server)
-        if known is not None and (known.generation or 0) > generation:
+        if known is not None and (known.generation or 0) > generation and server not in self.mistaken:
             return Problem(reason="conflict", detail="status 409")
         self.served[server] = Served(version=version, generation=generation)
         return None

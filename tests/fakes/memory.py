@@ -74,9 +74,11 @@ class Memory:
         self.first_uses: dict[tuple[str, str, str], str] = {}
         self.alias_writes: dict[int, tuple[str, int, str, datetime]] = {}
         self.alias_writes_made = 0
+        self.heartbeats: dict[str, tuple[Any, datetime, datetime]] = {}
         self.notices: dict[tuple[str, str, str], Any] = {}
         self.work = Bell()
         self.rows = Bell()
+        self.cancelled = Bell()
 
     def announce(
         self, announcement: Announcement, run_id: str | None = None, generation: int | None = None

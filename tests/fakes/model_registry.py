@@ -24,7 +24,9 @@ class FakeModelRegistry:
         if model_name not in self.versions:
             return None
         return RegisteredModel(
-            alias_version=self.aliases.get(model_name), ledger_id=self.ledger_ids.get(model_name)
+            alias_version=self.aliases.get(model_name),
+            ledger_id=self.ledger_ids.get(model_name),
+            newest=next(reversed(self.versions[model_name]), None),
         )
 
     async def mark(self, model_name: str, ledger_id: str) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.ports.notices import Claim, Claimed
+from domain.ports.notices import Claimed, NoticeClaim
 from tests.fakes.memory import Memory
 
 
@@ -24,7 +24,7 @@ class FakeNotices:
         self.memory = memory or Memory()
         self._model = model_name
 
-    async def claim(self, claim: Claim, held_seconds: float) -> Claimed:
+    async def claim(self, claim: NoticeClaim, held_seconds: float) -> Claimed:
         row = self.memory.notices.get(self._key(claim))
         if row is None or (row.claim_id is None and not row.end):
             tries = row.tries + 1 if row else 1
@@ -37,32 +37,32 @@ class FakeNotices:
         row.end = "given up"
         return Claimed.UNCLEAR
 
-    async def again(self, claim: Claim) -> bool:
+    async def again(self, claim: NoticeClaim) -> bool:
         row = self._mine(claim)
         if row is not None:
             row.tries += 1
             row.begun_at = self.memory.now()
         return row is not None
 
-    async def sent(self, claim: Claim) -> None:
+    async def sent(self, claim: NoticeClaim) -> None:
         self._end(claim, "sent")
 
-    async def given_up(self, claim: Claim) -> None:
+    async def given_up(self, claim: NoticeClaim) -> None:
         self._end(claim, "given up")
 
-    async def release(self, claim: Claim) -> None:
+    async def release(self, claim: NoticeClaim) -> None:
         row = self._mine(claim)
         if row is not None:
             row.claim_id = None
 
-    def _end(self, claim: Claim, end: str) -> None:
+    def _end(self, claim: NoticeClaim, end: str) -> None:
         row = self._mine(claim)
         if row is not None:
             row.end = end
 
-    def _mine(self, claim: Claim) -> NoticeRow | None:
+    def _mine(self, claim: NoticeClaim) -> NoticeRow | None:
         row = self.memory.notices.get(self._key(claim))
         return row if row and not row.end and row.claim_id == claim.claim_id else None
 
-    def _key(self, claim: Claim) -> tuple[str, str, str]:
+    def _key(self, claim: NoticeClaim) -> tuple[str, str, str]:
         return (self._model, claim.event_id, claim.channel)

@@ -100,6 +100,28 @@ class FakeRunStore:
             self.memory.announce(announcement, run.run_id)
         return copy.deepcopy(row.run)
 
+    async def cancel(self, run: Run, failure: Failure, announcements: Sequence[Announcement]) -> Run:
+        to_state = next_state(run.state, Outcome.CANCELLED)
+        row = self.memory.runs[run.run_id]
+        mine = (run.state, run.fence + 1, Outcome.CANCELLED.value)
+        if mine in {(one.from_state, one.fence, one.outcome) for one in row.history}:
+            return copy.deepcopy(row.run)
+        if (row.run.state, row.run.fence) != (run.state, run.fence):
+            raise _lease_lost(run)
+        self._update(row, fence=run.fence + 1)
+        self._move(row, to_state, Outcome.CANCELLED, None, failure)
+        for announcement in announcements:
+            self.memory.announce(announcement, run.run_id)
+        self.memory.cancelled.ring()
+        return copy.deepcopy(row.run)
+
+    async def wait_for_cancelling(self, seen: int | None) -> int:
+        bell = self.memory.cancelled
+        before = bell.rings if seen is None else seen
+        while bell.rings <= before:
+            await bell.beyond(before, 3600)
+        return bell.rings
+
     async def postpone(self, run: Run, seconds: float, failure: Failure, *, waiting_on: str | None) -> None:
         if self._postponed_before(run, failure):
             return
@@ -128,8 +150,14 @@ class FakeRunStore:
         return None if row is None else copy.deepcopy(row.run)
 
     async def find(self, text: str) -> Sequence[Run]:
+        return [run for run in self._newest_first() if text and text in {run.identity, run.mlflow_run_id}]
+
+    async def search(self, text: str) -> Sequence[Run]:
         def matches(run: Run) -> bool:
-            return bool(text) and (run.run_id.startswith(text) or text in {run.identity, run.mlflow_run_id})
+            ids = (run.run_id, run.causation_id, run.correlation_id, run.mlflow_run_id)
+            return bool(text) and (
+                text == run.identity or any(known and known.startswith(text) for known in ids)
+            )
 
         return [run for run in self._newest_first() if matches(run)]
 
@@ -162,12 +190,12 @@ class FakeRunStore:
         nap = min([timeout_seconds, *(max(seconds, 0.05) for seconds in future)])
         await self.memory.work.beyond(self._seen, nap)
 
-    async def ended_without(self, model_name: str, chore: str, limit: int) -> Sequence[Run]:
-        ended = [row for row in self.memory.runs.values() if row.run.ended and chore not in row.chores_done]
+    async def ended_without(self, model_name: str, job: str, limit: int) -> Sequence[Run]:
+        ended = [row for row in self.memory.runs.values() if row.run.ended and job not in row.chores_done]
         return [copy.deepcopy(row.run) for row in ended if row.run.model_name == model_name][:limit]
 
-    async def chore_done(self, run_id: str, chore: str) -> None:
-        self.memory.runs[run_id].chores_done.add(chore)
+    async def job_done(self, run_id: str, job: str) -> None:
+        self.memory.runs[run_id].chores_done.add(job)
 
     def _held(self, run: Run) -> RunRow:
         row = self.memory.runs[run.run_id]

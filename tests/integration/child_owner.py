@@ -10,9 +10,8 @@ import time
 from pathlib import Path
 
 from domain.errors import LaurelError
-from service.children.pool import Children, ChildSet
-from service.children.settings import ChildSettings
-from tests.processes import eventually
+from service.processes.child_settings import ForkSettings
+from service.processes.pool import Children, ChildSet
 
 _TASKS = "tests.integration.child_tasks"
 
@@ -60,10 +59,9 @@ _SCENARIOS = {"at_work": _at_work, "lease": _lease, "interrupt": _interrupt}
 
 
 async def _main(folder: Path, preload: tuple[str, ...], scenario: str) -> None:
-    children = Children(ChildSettings(preload=preload, spares=1))
+    children = Children(ForkSettings(preload=preload))
     await children.start()
     async with children.lease() as leased:
-        await eventually(lambda: "spare.0" in children.pids())
         _say(folder / "pids", " ".join(map(str, children.pids().values())))
         _say(folder / "outcome", await _SCENARIOS[scenario](folder, leased))
     await children.stop()

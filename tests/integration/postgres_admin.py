@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 from sqlalchemy.engine import make_url
 
-from tests.proxies import FaultProxy
-from tests.wire_formats import Postgres
+from tests.harm.proxies import FaultProxy
+from tests.harm.wire_formats import Postgres
 
 
 def plain(url: str) -> psycopg.Connection[tuple[Any, ...]]:

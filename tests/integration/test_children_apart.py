@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Stop, TryLater
-from service.children.pool import ChildSet
+from service.processes.pool import ChildSet
 from tests.integration.test_warm_children import running, task
-from tests.processes import eventually
+from tests.kit.eventually import eventually
 
 _STARTS_A_THREAD = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
 
@@ -35,7 +35,7 @@ async def test_threads_that_nobody_can_keep_out_are_named_with_what_brings_them(
     uncustomized = tmp_path / "uncustomized"
     uncustomized.mkdir()
     (uncustomized / "sitecustomize.py").write_text(_STARTS_A_THREAD)
-    monkeypatch.setattr("service.children.fork_parent._UNCUSTOMIZED", uncustomized)
+    monkeypatch.setattr("service.processes.fork_client._UNCUSTOMIZED", uncustomized)
     with pytest.raises(Stop, match="injected into each process"):
         async with running():
             pass

@@ -19,18 +19,18 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from mlflow.tracking import MlflowClient
 
-from service.embedded import broker_runtime, databases, kafka, ports, unprivileged, wheels
-from service.embedded.broker_runtime import Runtime
-from service.embedded.errors import EmbeddedServerError
-from service.embedded.folder import FolderLock
-from service.embedded.kafka import EmbeddedKafka, Listener
-from service.embedded.mlflow import EmbeddedMlflow
-from service.embedded.postgres import FAST_SETTINGS, EmbeddedPostgres
-from service.embedded.server import EmbeddedServer
-from service.embedded.world import Addresses, Ports, World, WorldOptions, read_addresses
-from tests.processes import eventually
-from tests.proxies import FaultProxy
-from tests.wire_formats import Kafka
+from service.local.servers import broker_runtime, databases, kafka, ports, unprivileged, wheels
+from service.local.servers.broker_runtime import Runtime
+from service.local.servers.errors import EmbeddedServerError
+from service.local.servers.folder import FolderLock
+from service.local.servers.kafka import EmbeddedKafka, Listener
+from service.local.servers.mlflow import EmbeddedMlflow
+from service.local.servers.postgres import FAST_SETTINGS, EmbeddedPostgres
+from service.local.servers.server import EmbeddedServer
+from service.local.servers.stack import Addresses, LocalStack, Ports, WorldOptions, read_addresses
+from tests.harm.proxies import FaultProxy
+from tests.harm.wire_formats import Kafka
+from tests.kit.eventually import eventually
 
 SERVERS = ("kafka", "postgres", "mlflow")
 NONE = dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapAmb"), 0) | (
@@ -164,8 +164,9 @@ def test_a_broker_starts_without_an_aot_cache(tmp_path: Path, monkeypatch: pytes
         assert broker.pid is not None
 
 
-async def test_a_topic_is_not_made_by_a_typo(tmp_path: Path) -> None:
-    with EmbeddedKafka(tmp_path, ports.free_port(2)) as broker:
+async def test_a_topic_is_not_made_by_a_typo_and_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """Java would read the folder's name from its properties as other letters."""
+    with EmbeddedKafka(tmp_path / "ü 𝄞 \\u", ports.free_port(2)) as broker:
         admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
         await admin.start()
         described = await admin.describe_topics(["trainig.requested"])
@@ -252,7 +253,7 @@ def test_a_world_comes_back_with_its_data_after_its_owner_was_killed(tmp_path: P
         assert first is not None
         MlflowClient(first.tracking_uri).create_experiment("houses")
         owner.kill()
-    with World(tmp_path, WorldOptions(ports=Ports.free(), postgres=FAST_SETTINGS)) as world:
+    with LocalStack(tmp_path, WorldOptions(ports=Ports.free(), postgres=FAST_SETTINGS)) as world:
         client = MlflowClient(world.addresses.tracking_uri)
         assert client.get_experiment_by_name("houses") is not None
         assert world.ended() == []
@@ -263,7 +264,7 @@ def test_a_given_address_is_used_and_not_started(tmp_path: Path) -> None:
     external = Addresses(
         "kafka.example:9092", "postgresql+psycopg://db.example/laurel", "http://mlflow.example"
     )
-    with World(tmp_path, WorldOptions(external=external)) as world:
+    with LocalStack(tmp_path, WorldOptions(external=external)) as world:
         assert world.addresses == external
         assert read_addresses(tmp_path) == external
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700, "data and passwords are its owner's alone"
@@ -272,7 +273,7 @@ def test_a_given_address_is_used_and_not_started(tmp_path: Path) -> None:
 
 def test_mlflow_goes_to_the_given_postgres(tmp_path: Path, postgres: EmbeddedPostgres) -> None:
     external = Addresses(bootstrap_servers="kafka.example:9092", database_url=postgres.url("postgres"))
-    with World(tmp_path / "world", WorldOptions(ports=Ports.free(), external=external)) as world:
+    with LocalStack(tmp_path / "world", WorldOptions(ports=Ports.free(), external=external)) as world:
         assert world.addresses.tracking_uri is not None
         assert world.postgres is None
     with databases.connect(postgres.url("mlflow")) as connection:
@@ -284,7 +285,7 @@ async def test_a_server_that_cannot_start_takes_the_others_down(tmp_path: Path) 
     options = WorldOptions(ports=at, postgres=FAST_SETTINGS)
     taken = pytest.raises(EmbeddedServerError, match=f"port {at.kafka} ")
     with socket.create_server((ports.LOOPBACK, at.kafka)), taken:
-        World(tmp_path, options).start()
+        LocalStack(tmp_path, options).start()
     await eventually(lambda: not any(is_held(tmp_path, name) for name in SERVERS))
 
 

@@ -242,7 +242,7 @@ async def test_a_worker_without_ownership_lives_a_whole_life(worker_url: str) ->
         await stores.outbox.mark_sent([row.seq for row in await stores.outbox.unsent(10)])
         await stores.first_uses.record("splits", "v1", "digest", run.run_id)
         await stores.alias_writes.close(await stores.alias_writes.open(MODEL, 1, "w"))
-        await stores.runs.chore_done(ended.run_id, "status")
+        await stores.runs.job_done(ended.run_id, "status")
     assert await audit(worker_url) is None
 
 

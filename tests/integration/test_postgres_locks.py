@@ -16,9 +16,9 @@ from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.session_lock import SessionLock
 from service.adapters.postgres.worker_identity import WorkerIdentity, hold_worker_identity
-from tests.eventually import eventually
 from tests.integration.postgres_admin import ask
 from tests.integration.postgres_lock_holder import RELAY_IDLE_SECONDS
+from tests.kit.eventually import eventually
 
 
 @pytest.fixture

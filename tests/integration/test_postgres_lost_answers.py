@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import GenerationTaken
 from domain.lifecycle import Outcome
-from domain.ports.notices import Claim, Claimed
+from domain.ports.notices import Claimed, NoticeClaim
 from domain.ports.run_store import Added
 from domain.run import Run
 from service.adapters.postgres.schema import upgrade
@@ -27,10 +27,10 @@ from tests.contract.stores import (
     promoted,
     request,
 )
+from tests.harm.proxies import Fault, FaultProxy, cut_request, lost
+from tests.harm.wire_formats import Match, postgres
 from tests.integration.postgres_admin import ask, proxied
-from tests.proxies import Fault, FaultProxy, cut_request, lost
-from tests.servers import PostgresServer
-from tests.wire_formats import Match, postgres
+from tests.worlds.servers import PostgresServer
 
 HARMS: dict[str, Callable[[Match], Fault]] = {
     "answer lost": lambda match: lost(match, times=1),
@@ -222,7 +222,7 @@ async def _alias_write(scene: Scene) -> None:
 
 
 async def _notice(scene: Scene) -> None:
-    claim = Claim(event_id="event", channel="json-1", claim_id="ours")
+    claim = NoticeClaim(event_id="event", channel="json-1", claim_id="ours")
     assert await scene.stores.notices.claim(claim, LONG) is Claimed.MINE
     assert await scene.aside.notices.again(claim)
 

@@ -16,8 +16,8 @@ from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import upgrade
 from service.adapters.postgres.worker_identity import hold_worker_identity
-from service.embedded import ports
-from service.embedded.databases import create_database
+from service.local.servers import ports
+from service.local.servers.databases import create_database
 from tests.contract.stores import (
     LONG,
     SHORT,
@@ -28,12 +28,12 @@ from tests.contract.stores import (
     on_postgres,
     request,
 )
-from tests.eventually import eventually
+from tests.harm.proxies import hole, refuse
+from tests.harm.wire_formats import postgres
 from tests.integration.postgres_admin import as_user, ask, plain, proxied
-from tests.proxies import hole, refuse
-from tests.server_kinds import Database as Server
-from tests.server_kinds import choose
-from tests.wire_formats import postgres
+from tests.kit.eventually import eventually
+from tests.worlds.server_kinds import Database as Server
+from tests.worlds.server_kinds import choose
 
 MODEL = "price"
 

@@ -20,8 +20,8 @@ from tests.contract.stores import (
     promoted,
     stores_on,
 )
-from tests.eventually import eventually
 from tests.integration.postgres_admin import ask, plain
+from tests.kit.eventually import eventually
 
 MODEL = "price"
 WRITERS = 6

@@ -16,12 +16,12 @@ from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.schema import upgrade
 from service.adapters.postgres.sessions import is_straight_session, require_sessions, sessions_to
 from service.adapters.postgres.worker_identity import hold_worker_identity
-from tests.eventually import eventually
+from tests.harm.poolers import Mode, Pooler
+from tests.harm.postgres_messages import message_of, one_number
 from tests.integration.postgres_admin import ask, proxied
-from tests.poolers import Mode, Pooler
-from tests.postgres_messages import message_of, one_number
+from tests.kit.eventually import eventually
 
-SENTENCE = "a pooler in transaction mode: connect straight, or use session mode"
+SENTENCE = "a pooler in transaction mode: connect directly, or use session mode"
 LIMITS = (
     "SELECT current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout'), "
     "current_setting('TimeZone')"

@@ -8,8 +8,8 @@ from service.adapters.postgres.database import open_database
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.run_store import PostgresRunStore
 from tests.contract.stores import request
-from tests.poolers import Mode, Pooler
-from tests.postgres_messages import error_of, message_of
+from tests.harm.poolers import Mode, Pooler
+from tests.harm.postgres_messages import error_of, message_of
 
 
 class Refusing:

@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from service.adapters.postgres.database import open_database
+from service.adapters.postgres.dry_run import dry_run
 from service.adapters.postgres.outbox import PostgresOutbox
-from service.adapters.postgres.rehearsal import rehearse
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import upgrade
 from service.adapters.postgres.tables import metadata
@@ -23,7 +23,7 @@ async def test_a_rehearsal_leaves_nothing_and_wakes_nobody(database_url: str) ->
         rings = another.work.rings, another.outbox.rings
         rows = _rows(database_url)
         for _ in range(2):
-            await rehearse(database)
+            await dry_run(database)
         assert _rows(database_url) == rows
         await PostgresRunStore(database).add(request("price"))
         await store.wait_for_work(LONG)
@@ -39,7 +39,7 @@ def _rows(database_url: str) -> dict[str, Any]:
 async def test_after_a_rehearsal_requests_are_handled_as_before(database_url: str) -> None:
     upgrade(database_url)
     async with open_database(database_url) as database:
-        await rehearse(database)
+        await dry_run(database)
         store = PostgresRunStore(database)
         await store.add(request("price", "one"))
         await store.claim("price", "w", LONG)

@@ -13,15 +13,15 @@ from sqlalchemy.engine import make_url
 from domain.errors import Stop, TryLater
 from domain.lifecycle import Outcome, State
 from service.adapters.postgres.database import open_database
+from service.adapters.postgres.dry_run import dry_run
 from service.adapters.postgres.errors import is_passing, translate
-from service.adapters.postgres.rehearsal import rehearse
 from service.adapters.postgres.risks import risks_of
 from service.adapters.postgres.schema import require_current, upgrade
 from service.adapters.postgres.session_contract import session_settings
 from service.adapters.postgres.sessions import Sessions, require_sessions, sessions_to
 from service.adapters.postgres.transactions import transaction
-from service.clock import SystemClock
-from service.embedded import databases
+from service.local.servers import databases
+from service.runtime.clock import SystemClock
 from tests.contract.stores import (
     LONG,
     MLFLOW_AWAY,
@@ -35,9 +35,9 @@ from tests.contract.stores import (
     on_postgres,
     stores_on,
 )
+from tests.harm.poolers import Mode, Pooler
 from tests.integration.postgres_admin import as_user, ask, plain
-from tests.poolers import Mode, Pooler
-from tests.servers import PostgresServer
+from tests.worlds.servers import PostgresServer
 
 TEXT = "é日本\\'"
 # Each is something that a session may be set up with, and that would spoil reading, writing or a promise.
@@ -68,8 +68,8 @@ ODD: Mapping[str, Mapping[str, str]] = {
         "timezone": "America/St_Johns",
         "default_transaction_isolation": "repeatable read",
         "lock_timeout": "1",
-        "transaction_timeout": "40",
-        "idle_in_transaction_session_timeout": "40",
+        "transaction_timeout": "250",
+        "idle_in_transaction_session_timeout": "250",
         "idle_session_timeout": "3000",
         "statement_timeout": "400",
         "client_min_messages": "debug5",
@@ -123,7 +123,7 @@ async def live(stores: Stores, model: str) -> None:
     await stores.outbox.add(announcement(model))
     assert [row.announcement.key for row in await stores.outbox.unsent(10)][-1:] == [model]
     assert await stores.outbox.oldest_age_seconds() > 0
-    assert await stores.runs.find("10%_\\") == []
+    assert await stores.runs.search("10%_\\") == []
 
 
 async def test_a_schema_is_made_and_a_run_lives_its_life(url: str) -> None:
@@ -135,13 +135,14 @@ async def test_a_schema_is_made_and_a_run_lives_its_life(url: str) -> None:
         await live(stores, model)
         assert await stores.outbox.try_to_be_the_relay()
     async with open_database(url) as database:
-        await rehearse(database)
+        await dry_run(database)
 
 
 async def test_every_connection_is_set_up_alike_and_a_bare_one_is_not(url: str) -> None:
     """The pool's, one beside it, that of migrations and that of the embedded servers."""
     wanted = {
-        name: setting.value for name, setting in session_settings(make_url(url), statement_seconds=5).items()
+        name: setting.value
+        for name, setting in session_settings(make_url(url).query, statement_seconds=5).items()
     }
     look = text(f"SELECT name, current_setting(name) FROM unnest(ARRAY{sorted(wanted)}) AS name")  # noqa: S608
     statement = str(look).encode()

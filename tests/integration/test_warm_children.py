@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from domain.errors import LeaseLost, NeverRetry, Stop, TryLater
-from service.children.kernel import held_by
-from service.children.pool import Children, ChildSet
-from service.children.settings import PRELOAD, ChildSettings
-from tests.processes import alive, eventually, open_descriptors, started_by, stopped
+from service.processes.child_settings import PRELOAD, ForkSettings
+from service.processes.kernel import held_by
+from service.processes.pool import Children, ChildSet
+from tests.kit.eventually import eventually
+from tests.kit.processes import alive, open_descriptors, started_by, stopped
 
+pytestmark = pytest.mark.usefixtures("cold_starts")  # they are what this is about
 _TASKS = "tests.integration.child_tasks"
 _MEGABYTE = 1 << 20
 _SLOW_TO_END = 40 * _MEGABYTE  # the kernel needs a while to end a process that holds so much
@@ -29,7 +31,7 @@ _BOTH = ("train", "side")
 @asynccontextmanager
 async def running(*, sets: int = 1, **settings: Any) -> AsyncIterator[Children]:
     """Children that preload nothing, unless told otherwise, and have no spare."""
-    children = Children(ChildSettings(**{"preload": (), "spares": 0, **settings}), sets=sets)
+    children = Children(ForkSettings(**{"preload": (), **settings}), sets=sets)
     await children.start()
     try:
         yield children
@@ -188,22 +190,6 @@ class TestFailures:
         assert after
         assert await leased.run("train", task("pid")) == children.pids()["0.train"]
 
-    async def test_what_dies_is_replaced_by_the_warm_spare(self, tmp_path: Path) -> None:
-        warm_up = _logging_warm_up(tmp_path / "log")
-        async with running(spares=1, **warm_up) as children, children.lease() as leased:
-            spare = await eventually(lambda: children.pids().get("spare.0"))
-            with pytest.raises(TryLater):
-                await leased.run("train", task("die"), number=9)
-            assert await leased.run("train", task("pid")) == spare
-            assert await eventually(lambda: children.pids().get("spare.0")) != spare
-
-    async def test_a_spare_that_dies_is_replaced(self) -> None:
-        async with running(spares=1) as children:
-            await eventually(lambda: "spare.0" in children.pids())
-            spare = children.pids()["spare.0"]
-            os.kill(spare, signal.SIGKILL)
-            await eventually(lambda: children.pids().get("spare.0", spare) != spare)
-
     async def test_the_fork_parents_death_ends_its_children_and_another_is_started(
         self, children: Children, leased: ChildSet, tmp_path: Path
     ) -> None:
@@ -222,7 +208,7 @@ class TestFailures:
         assert children.pids()["fork_parent"] != before
 
     async def test_a_fork_parent_that_hangs_is_replaced(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("service.children.warm_child._DYING_SECONDS", 0.2)
+        monkeypatch.setattr("service.processes.warm_child._DYING_SECONDS", 0.2)
         async with running(ready_seconds=3.0) as children, children.lease() as leased:
             before = children.pids()
             os.kill(before["fork_parent"], signal.SIGSTOP)
@@ -251,7 +237,7 @@ class TestLimits:
         call = asyncio.create_task(work)
         (pid,) = await eventually(lambda: pids_in(path))
         os.kill(pid, signal.SIGSTOP)
-        with pytest.raises(TryLater, match="longer than it was given"):
+        with pytest.raises(TryLater, match="exceeded its time limit"):
             await call
         assert not alive([pid])
 
@@ -410,10 +396,9 @@ class TestStarting:
                 pass
 
     async def test_stopping_ends_every_process_and_may_be_repeated(self) -> None:
-        async with running(spares=1) as children:
-            await eventually(lambda: "spare.0" in children.pids())
+        async with running() as children:
             pids = list(children.pids().values())
-            assert len(alive(pids)) == 4
+            assert len(alive(pids)) == 3
             await children.stop()
             assert not alive(pids)
             async with children.lease() as leased:
@@ -422,7 +407,7 @@ class TestStarting:
 
     async def test_a_start_that_is_broken_off_twice_leaves_no_process(self) -> None:
         """A worker that cannot open cancels its warm-up and stops the children at the same moment."""
-        children = Children(ChildSettings(preload=PRELOAD, spares=0))
+        children = Children(ForkSettings(preload=PRELOAD))
         before = set(started_by(os.getpid()))
         warming = asyncio.create_task(children.start())
         parent = await eventually(lambda: set(started_by(os.getpid())) - before)
@@ -439,7 +424,7 @@ class TestStarting:
 
     def test_the_workers_side_imports_no_heavy_library(self) -> None:
         heavy = "{'numpy', 'pandas', 'polars', 'sklearn', 'mlflow', 'dvc', 'pyarrow', 'skops'}"
-        code = f"import sys, service.children.pool; sys.exit(str({heavy} & set(sys.modules) or ''))"
+        code = f"import sys, service.processes.pool; sys.exit(str({heavy} & set(sys.modules) or ''))"
         command = [sys.executable, "-c", code]
         found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ours
         assert found.stderr.strip() == ""
@@ -447,16 +432,14 @@ class TestStarting:
 
 class TestDescriptors:
     async def test_a_child_holds_nothing_of_the_worker_or_of_its_siblings(self) -> None:
-        async with running(spares=1) as children, children.lease() as leased:
-            await eventually(lambda: "spare.0" in children.pids())
+        async with running() as children, children.lease() as leased:
             for name in _BOTH:
                 opened = await leased.run(name, task("descriptors"))
                 assert sum(what.startswith("socket:") for what in opened) == 1 + _inherited_sockets()
                 assert not [what for what in opened if what.startswith("anon_inode")]
 
     async def test_descriptors_stay_flat_over_200_tasks_and_20_deaths(self) -> None:
-        async with running(spares=1) as children, children.lease() as leased:
-            await eventually(lambda: "spare.0" in children.pids())
+        async with running() as children, children.lease() as leased:
             parent = children.pids()["fork_parent"]
             gc.collect()  # what earlier tests left is not to hide what this one leaves
             before = (open_descriptors(), open_descriptors(parent))
@@ -465,7 +448,7 @@ class TestDescriptors:
                 if number % 10 == 9:
                     with pytest.raises(TryLater):
                         await leased.run("train", task("die"), number=9)
-            await eventually(lambda: len(children.pids()) == 4)
+            await eventually(lambda: len(children.pids()) == 3)
             await eventually(lambda: open_descriptors() <= before[0])
             await eventually(lambda: open_descriptors(parent) <= before[1])
 

@@ -7,8 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
-from service.embedded.postgres import FAST_SETTINGS
-from service.embedded.world import Ports, World, WorldOptions
+from service.local.servers.postgres import FAST_SETTINGS
+from service.local.servers.stack import LocalStack, Ports, WorldOptions
 
 
 def _report(server: str, phase: str, _seconds: float) -> None:
@@ -19,7 +19,7 @@ def _report(server: str, phase: str, _seconds: float) -> None:
 def main() -> None:
     """Start a world and wait."""
     options = WorldOptions(ports=Ports.free(), postgres=FAST_SETTINGS, progress=_report)
-    with World(Path(sys.argv[1]), options):
+    with LocalStack(Path(sys.argv[1]), options):
         _report("all", "READY", 0)
         signal.pause()
 

@@ -9,16 +9,20 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
 from domain.announcement import Announcement
+from domain.cancelling import CANCELLED
 from domain.counterparts import Announced
 from domain.ledger import LedgerEntry
+from domain.lifecycle import Outcome, State
+from domain.lifecycle import advance as next_state
 from domain.models import LoggedModel, RegisteredModel, RegisteredVersion
 from domain.package_tags import MANIFEST_TAG
 from domain.points import Point
 from domain.promotion_policy import PromotionPolicy
+from domain.run import Failure, Run
 from domain.version_triple import VersionTriple
-from service.metrics import Metrics
-from service.provenance import Provenance
-from service.world import World
+from service.lifecycle.run_ports import RunPorts
+from service.runtime.metrics import Metrics
+from service.runtime.provenance import Provenance
 
 MODEL = "price"
 LEDGER_ID = "a-ledger"
@@ -140,6 +144,43 @@ class AskingConfig(AskingPort):
         await Ask("write_defaults", triple.model_version)
 
 
+class AskingRuns(AskingPort):
+    """The run store as the command that cancels sees it; a run says what an announcement needs of it."""
+
+    async def get(self, run_id: str) -> Run:
+        fence, state = await Ask("read_run", int(run_id))
+        return run_seen(run_id, fence, state)
+
+    async def cancel(self, run: Run, _failure: Failure, _announcements: object) -> Run:
+        next_state(run.state, Outcome.CANCELLED)
+        await Ask("cancel", (int(run.run_id), run.fence, run.state.value))
+        return run_seen(run.run_id, run.fence + 1, State.FAILED.value)
+
+
+def run_seen(run_id: str, fence: int, state: str) -> Run:
+    """A run of which only fence and state matter; one that has failed here was cancelled."""
+    failure = Failure(reason=CANCELLED, message="cancelled") if state == State.FAILED else None
+    return Run(
+        run_id=run_id,
+        model_name=MODEL,
+        identity=run_id,
+        payload={},
+        correlation_id=run_id,
+        causation_id=None,
+        state=State(state),
+        fence=fence,
+        owner=None,
+        attempts=0,
+        mlflow_run_id=None,
+        outputs={},
+        failure=failure,
+        waiting_on=None,
+        waiting_since=None,
+        requested_at=StoppedClock().now(),
+        updated_at=StoppedClock().now(),
+    )
+
+
 class ConstantAnchor(AskingPort):
     """What was announced before a restore does not change while the processes run."""
 
@@ -174,9 +215,9 @@ class NotingPoints:
         self.passed_points.add(point)
 
 
-def asking_world(worker: str, points: NotingPoints, announced: Announced | None = None) -> World:
+def asking_world(worker: str, points: NotingPoints, announced: Announced | None = None) -> RunPorts:
     """A world of one worker in which every port only asks."""
-    ports: dict[str, Any] = dict.fromkeys(World.__dataclass_fields__)
+    ports: dict[str, Any] = dict.fromkeys(RunPorts.__dataclass_fields__)
     ports.update(
         model_name=MODEL,
         worker=worker,
@@ -191,4 +232,4 @@ def asking_world(worker: str, points: NotingPoints, announced: Announced | None 
         metrics=Metrics(),
         anchor=ConstantAnchor(announced),
     )
-    return World(**ports)
+    return RunPorts(**ports)

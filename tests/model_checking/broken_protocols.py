@@ -4,8 +4,8 @@ from typing import Final
 
 from domain.errors import GenerationTaken
 from domain.ledger import Cause, LedgerEntry, next_entry
-from service.ledger_projector import LedgerProjector
-from service.world import World
+from service.lifecycle.run_ports import RunPorts
+from service.promotion.projector import LedgerProjector
 from tests.model_checking.asking import MODEL, Ask, StoppedClock
 from tests.model_checking.programs import ERRORS, outlook_on, persist, score_of, triple_of
 
@@ -21,8 +21,8 @@ class NeverLooksAgain(LedgerProjector):
 class LooksOnce(LedgerProjector):
     """Writes what it decided on, whatever the alias shows by then."""
 
-    async def _stands_as_seen(self, seen: int | None) -> bool:
-        del seen
+    async def _stands_at(self, places: object) -> bool:
+        del places
         return True
 
 
@@ -30,7 +30,7 @@ class ProjectsItsOwn(LedgerProjector):
     """Shows the generation that it found, whatever the head is by the time that it writes."""
 
     async def follow(self) -> LedgerEntry | None:
-        own = await self._world.ledger.head(self._world.model_name)
+        own = await self.ledger.head(self.model_name)
         if own is not None:
             record = await self._open_record(own)
             await self._write_alias(own)
@@ -67,7 +67,7 @@ async def set_alias_under_lease(version: int) -> None:
 
 
 async def carry_with_the_old_verdict(
-    version: int, evaluated_against: LedgerEntry | None, world: World, projector: LedgerProjector
+    version: int, evaluated_against: LedgerEntry | None, world: RunPorts, projector: LedgerProjector
 ) -> None:
     """Judge once; when another was first, insert behind it all the same."""
     fence, state, generation = await Ask("claim", version)
@@ -94,3 +94,25 @@ async def carry_with_the_old_verdict(
             continue
         state, generation = "PROMOTED", entry.generation
     await persist(version, fence, generation, world, projector)
+
+
+async def carry_what_was_lost(
+    version: int, evaluated_against: LedgerEntry | None, world: RunPorts, projector: LedgerProjector
+) -> None:
+    """Find out before the last step alone that the run was cancelled meanwhile."""
+    await Ask("claim", version)
+    head = await world.ledger.head(MODEL)
+    entry = next_entry(
+        MODEL,
+        head,
+        version=version,
+        cause=Cause.GATE,
+        run_id=f"run-{version}",
+        triple=triple_of(version),
+        reasons=("nobody looked at the run",),
+        actor=world.worker,
+        at=StoppedClock().now(),
+    )
+    del evaluated_against
+    await world.ledger.append(entry)
+    await projector.follow()

@@ -24,11 +24,15 @@ from typing import Any, Final, NamedTuple, cast
 from pydantic import BaseModel
 
 from domain.ledger import LedgerEntry
-from service.ledger_projector import LedgerProjector
-from service.reconciler import Reconciler
-from service.recovery import Recovery
-from service.steps.decide import Inputs
-from service.world import World
+from service.lifecycle.cancel import Cancelling
+from service.lifecycle.run_ports import RunPorts
+from service.lifecycle.steps.decide import DecideStep, Inputs
+from service.promotion.alias_watch import AliasWatch
+from service.promotion.counterparts import CounterpartChecks
+from service.promotion.known_versions import KnownVersions
+from service.promotion.projector import LedgerProjector
+from service.promotion.reconciler import Reconciler
+from service.promotion.recovery import Recovery
 from tests.model_checking.asking import Ask, AskingPort, NotingPoints, Question
 from tests.model_checking.liveness import live_locals
 from tests.model_checking.shared import Entries, Raised
@@ -45,11 +49,16 @@ _FIXED: Final = (
     MethodType,
     SimpleNamespace,
     type,
-    World,
+    RunPorts,
     Inputs,
+    DecideStep,
+    AliasWatch,
+    CounterpartChecks,
+    KnownVersions,
     LedgerProjector,
     Reconciler,
     Recovery,
+    Cancelling,
     NotingPoints,
     AskingPort,
     Ask,

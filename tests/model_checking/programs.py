@@ -1,27 +1,32 @@
 """What the processes run: the product's own coroutines, held together as the runner and the app do it."""
 
 from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
+from domain.cancelling import Actor, CannotCancel
 from domain.errors import GenerationTaken, LeaseLost, NeverRetry, TryLater
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.models import LoggedModel, ModelPackage, OpenedRun
 from domain.points import Point
 from domain.promotion_checks import Champion, NoChampion
+from domain.run_outputs import ChampionOutlook, Evaluated, Trained
 from domain.score import Score
 from domain.version_triple import VersionTriple
-from service.ledger_projector import LedgerProjector
-from service.reconciler import Reconciler
-from service.recovery import Recovery
-from service.steps.decide import Inputs, decide
-from service.steps.outputs import ChampionOutlook, Evaluated, Trained
-from service.world import World
-from tests.model_checking.asking import MODEL, Ask, StoppedClock
+from service.lifecycle.cancel import Cancelling
+from service.lifecycle.run_ports import RunPorts
+from service.lifecycle.steps.decide import Inputs
+from service.lifecycle.workbench import recovery_in
+from service.lifecycle.worker_parts import decide_in, reconciler_in
+from service.promotion.projector import LedgerProjector
+from tests.model_checking.asking import MODEL, Ask, AskingRuns, NotingPoints, StoppedClock
 
 DIGEST: Final = "a" * 64
 # rmsle by version: 1 and 2 were champions before, 3 and 4 are candidates, 9 is a person's choice
 ERRORS: Final = {1: 0.9, 2: 0.8, 3: 0.5, 4: 0.4, 9: 0.7}
+A_PERSON: Final = Actor(name="a person", door="api", proven=True)
 Program = Coroutine[Any, Any, None]
 
 
@@ -53,24 +58,44 @@ def outlook_on(head: LedgerEntry | None) -> ChampionOutlook:
 
 
 async def carry(
-    version: int, evaluated_against: LedgerEntry | None, world: World, projector: LedgerProjector
+    version: int, evaluated_against: LedgerEntry | None, world: RunPorts, projector: LedgerProjector
 ) -> None:
     """Take over the run that makes `version` where its row says, and carry it to its end as a runner does."""
     fence, state, generation = await Ask("claim", version)
+    if state == "TRAINED":
+        state = await _evaluate(version, fence)
     if state == "EVALUATED":
         state, generation = await _decide(version, fence, evaluated_against, world)
     if state == "PROMOTED":
         await persist(version, fence, generation, world, projector)
 
 
+async def _evaluate(version: int, fence: int) -> str:
+    try:
+        await Ask("commit_evaluated", (version, fence))
+    except LeaseLost:
+        return "another's"
+    return "EVALUATED"
+
+
+async def cancel(version: int, points: NotingPoints) -> None:
+    """Be the person who cancels the run that makes `version`, wherever it is by then."""
+    runs: Any = AskingRuns()
+    noted: Any = points
+    clock: Any = StoppedClock()
+    run = await runs.get(str(version))
+    with suppress(CannotCancel):
+        await Cancelling(runs, clock, 1_000_000, noted).cancel(run, A_PERSON, None)
+
+
 async def _decide(
-    version: int, fence: int, evaluated_against: LedgerEntry | None, world: World
+    version: int, fence: int, evaluated_against: LedgerEntry | None, world: RunPorts
 ) -> tuple[str, int]:
     inputs = _inputs(version, evaluated_against)
     while True:
         await world.points.at(Point.DECIDE_BEFORE_EFFECT)
         try:
-            _, entry = await decide(inputs, world, _score_head)
+            _, entry = await decide_in(world).decide(inputs, _score_head)
         except GenerationTaken:
             continue
         await world.points.at(Point.DECIDE_AFTER_EFFECT)
@@ -86,7 +111,7 @@ async def _decide(
 
 
 async def persist(
-    version: int, fence: int, generation: int, world: World, projector: LedgerProjector
+    version: int, fence: int, generation: int, world: RunPorts, projector: LedgerProjector
 ) -> None:
     await world.points.at(Point.PERSIST_BEFORE_EFFECT)
     while not await _shown(generation, projector):
@@ -112,24 +137,20 @@ async def _shown(generation: int, projector: LedgerProjector) -> bool:
     return True
 
 
-async def reconcile(world: World, projector: LedgerProjector) -> None:
+async def reconcile(world: RunPorts, projector: LedgerProjector) -> None:
     """Take one look."""
-    reconciler = Reconciler(_without_chores(world), projector, pause_seconds=0)
+    reconciler = reconciler_in(replace(world, store=cast("Any", _NoChores())), projector, 0)
     try:
         await reconciler.look()
     except (NeverRetry, TryLater):
         return
 
 
-async def accept(world: World) -> None:
+async def accept(world: RunPorts) -> None:
     """Be the person who goes on after a restore, until it is done."""
     done = None
     while done is None or done.unshown:
-        done = await Recovery(world, cast("Any", world.anchor)).accept("a backup was restored")
-
-
-def _without_chores(world: World) -> World:
-    return World(**{**vars(world), "store": cast("Any", _NoChores())})
+        done = await recovery_in(world, cast("Any", world.anchor)).accept("a backup was restored")
 
 
 class _NoChores:

@@ -9,8 +9,12 @@ from tests.model_checking.shared import Entries, Shared
 def wrong_at_rest(shared: Shared, entries: Entries) -> Iterator[str]:
     """Say what is broken."""
     for version, row in shared.runs:
-        if row.state not in {"COMPLETED", "DECLINED"}:
+        if row.state not in {"COMPLETED", "DECLINED", "FAILED"}:
             yield f"the run of version {version} was left {row.state}"
+        if shared.failed.count(version) != (row.state == "FAILED"):
+            yield f"the run of version {version} is {row.state}, and its failure was announced otherwise"
+        if row.state == "FAILED" and version in {entries[number].version for number in shared.ledger}:
+            yield f"version {version} of a cancelled run is in the ledger"
     if shared.announced != len(shared.ledger):
         yield f"{len(shared.ledger) - shared.announced} generations were never announced"
     if shared.chosen is not None:
@@ -23,7 +27,8 @@ def wrong_at_rest(shared: Shared, entries: Entries) -> Iterator[str]:
 
 def _best_lost(shared: Shared) -> Iterator[str]:
     """Where no person meddles, the best that anybody made is champion."""
-    best = min((version for version, _ in shared.runs), key=ERRORS.__getitem__)
+    made = [version for version, row in shared.runs if row.state != "FAILED"]
+    best = min(made, key=ERRORS.__getitem__, default=shared.alias)
     if shared.alias != best:
         yield f"version {best} is the best, and the alias shows {shared.alias}"
 

@@ -37,7 +37,7 @@ class Shared(NamedTuple):
     `records` the open records of alias writes, `opened` how many there ever were, `on_the_way` number and
     version of writes whose sender no longer waits for the answer. `chosen` is a person's version while it
     stands and was a clear choice, `moves` all that persons have set. `used` is the highest generation that
-    was announced before the ledger was restored.
+    was announced before the ledger was restored. `failed` are the runs whose failure was announced.
     """
 
     ledger: tuple[int, ...] = ()
@@ -51,6 +51,7 @@ class Shared(NamedTuple):
     chosen: int | None = None
     moves: tuple[int, ...] = ()
     used: int = 0
+    failed: tuple[int, ...] = ()
 
 
 class Answer(NamedTuple):
@@ -268,13 +269,37 @@ def _write_defaults(shared: Shared, version: int, _entries: Entries) -> Answer:
 @effect("claim")
 def _claim(shared: Shared, version: int, _entries: Entries) -> Answer:
     row = run_of(shared, version)
-    row = row._replace(fence=row.fence + 1)
+    if row.state != "FAILED":  # nobody claims what has ended
+        row = row._replace(fence=row.fence + 1)
     return Answer((row.fence, row.state, row.generation), _with_run(shared, version, row))
 
 
 @effect("holds")
 def _holds(shared: Shared, fence: int, _entries: Entries) -> Answer:
     return Answer(run_of(shared, 1).fence == fence, shared)
+
+
+@effect("read_run")
+def _read_run(shared: Shared, version: int, _entries: Entries) -> Answer:
+    return Answer(run_of(shared, version)[:2], shared)
+
+
+@effect("cancel")
+def _cancel(shared: Shared, about: tuple[int, int, str], _entries: Entries) -> Answer:
+    version, fence, state = about
+    row = run_of(shared, version)
+    if (row.fence, row.state) == (fence + 1, "FAILED"):  # an earlier try, or another person
+        return Answer(None, shared)
+    if (row.fence, row.state) != (fence, state):
+        return Answer(Raised("lost"), shared)
+    ended = _with_run(shared, version, row._replace(fence=fence + 1, state="FAILED"))
+    wrong = "a run that was promoted was cancelled" if row.generation else ""
+    return Answer(None, ended._replace(failed=(*shared.failed, version)), "cancelled", wrong)
+
+
+@effect("commit_evaluated")
+def _commit_evaluated(shared: Shared, about: tuple[int, int], _entries: Entries) -> Answer:
+    return _committed(shared, about, "TRAINED", "EVALUATED")
 
 
 @effect("commit_verdict")
@@ -294,11 +319,15 @@ def _commit_verdict(shared: Shared, about: tuple[int, int, int | None], entries:
 
 @effect("commit_persisted")
 def _commit_persisted(shared: Shared, about: tuple[int, int], _entries: Entries) -> Answer:
+    return _committed(shared, about, "PROMOTED", "COMPLETED")
+
+
+def _committed(shared: Shared, about: tuple[int, int], before: str, after: str) -> Answer:
     version, fence = about
     row = run_of(shared, version)
-    if row.fence != fence or row.state != "PROMOTED":
+    if row.fence != fence or row.state != before:
         return Answer(Raised("lost"), shared)
-    return Answer(None, _with_run(shared, version, row._replace(state="COMPLETED")))
+    return Answer(None, _with_run(shared, version, row._replace(state=after)))
 
 
 def run_of(shared: Shared, version: int) -> RunRow:

@@ -4,15 +4,15 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from domain.counterparts import Announced
-from service.ledger_projector import LedgerProjector
-from service.world import World
+from service.lifecycle.run_ports import RunPorts
+from service.promotion.projector import LedgerProjector
 from tests.model_checking import programs
 from tests.model_checking.asking import NotingPoints, asking_world
 from tests.model_checking.explore import Story
 from tests.model_checking.local_states import Start
 from tests.model_checking.shared import Entries, RunRow, Shared
 
-MakeProjector = Callable[[World], LedgerProjector]
+ProjectorKind = type[LedgerProjector]
 Carry = Callable[..., Coroutine[Any, Any, None]]
 
 
@@ -22,7 +22,7 @@ def story(
     history: Iterable[int] = (1,),
     alias: int | None = None,
     promoted: int | None = None,
-    projector: MakeProjector = LedgerProjector,
+    projector: ProjectorKind = LedgerProjector,
     carry: Carry = programs.carry,
     points: NotingPoints | None = None,
     announced: Announced | None = None,
@@ -31,9 +31,10 @@ def story(
 ) -> Story:
     """Tell a story.
 
-    A process is `carry 3 @w1` (worker w1 carries the run that makes version 3), `reconcile @w2`, or `accept
-    @p` (a person goes on after a restore: what was `announced` before is not in the ledger, and the
-    processes ask for it unless `is_asked` is false). `history`
+    A process is `carry 3 @w1` (worker w1 carries the run that makes version 3), `reconcile @w2`, `cancel 3
+    @p` (a person cancels that run; all runs are then TRAINED at the start), or `accept @p` (a person goes on
+    after a restore: what was `announced` before is not in the ledger, and the processes ask for it unless
+    `is_asked` is false). `history`
     are the versions that were champions before; `alias` is what the alias shows if that is not the last of
     them. The run that makes `promoted` has won, and nothing shows it yet. A killed worker comes back under
     its name. A broken `projector` is a promoter's, never the reconciler's.
@@ -42,6 +43,7 @@ def story(
     before = programs.earlier_entries(*history)
     head = before[-1] if before else None
     ledger = before if promoted is None else programs.earlier_entries(*history, promoted)
+    begins = "TRAINED" if any(process.startswith("cancel") for process in processes) else "EVALUATED"
     made: dict[str, Start] = {}
     reborn: dict[str, str] = {}
     versions: set[int] = set()
@@ -53,6 +55,9 @@ def story(
             continue
         version = int(doing.split()[1])
         versions.add(version)
+        if doing.startswith("cancel"):
+            made[process] = _cancel(version, noted)
+            continue
         made[process] = _carry(carry, version, head, world, projector)
         reborn[process] = process
     shared = Shared(
@@ -60,7 +65,9 @@ def story(
         announced=len(before),
         alias=head.version if head else alias,
         defaults=head.version if head else 0,
-        runs=tuple((version, _row(version, promoted, len(ledger))) for version in sorted(versions)),
+        runs=tuple(
+            (version, _row(version, promoted, len(ledger), begins=begins)) for version in sorted(versions)
+        ),
         moves=(alias,) if alias is not None else (0,) if announced else (),
         used=announced.generation if announced else 0,
     )
@@ -69,8 +76,8 @@ def story(
     )
 
 
-def _row(version: int, promoted: int | None, generation: int) -> RunRow:
-    return RunRow(state="PROMOTED", generation=generation) if version == promoted else RunRow()
+def _row(version: int, promoted: int | None, generation: int, *, begins: str) -> RunRow:
+    return RunRow(state="PROMOTED", generation=generation) if version == promoted else RunRow(state=begins)
 
 
 def bare_story(name: str, promote: Callable[[int], Coroutine[Any, Any, None]]) -> Story:
@@ -85,16 +92,23 @@ def _promote(promote: Callable[[int], Coroutine[Any, Any, None]], version: int) 
     return lambda: promote(version)
 
 
-def _carry(carry: Carry, version: int, head: object, world: World, projector: MakeProjector) -> Start:
-    return lambda: carry(version, head, world, projector(world))
+def _carry(carry: Carry, version: int, head: object, world: RunPorts, projector: ProjectorKind) -> Start:
+    return lambda: carry(version, head, world, world.projector(projector))
 
 
-def _reconcile(world: World) -> Start:
-    return lambda: programs.reconcile(world, LedgerProjector(world))
+def _cancel(version: int, points: NotingPoints) -> Start:
+    return lambda: programs.cancel(version, points)
 
 
-def _accept(world: World) -> Start:
+def _reconcile(world: RunPorts) -> Start:
+    return lambda: programs.reconcile(world, world.projector())
+
+
+def _accept(world: RunPorts) -> Start:
     return lambda: programs.accept(world)
 
 
-_WITHOUT_A_RUN: Final[Mapping[str, Callable[[World], Start]]] = {"reconcile": _reconcile, "accept": _accept}
+_WITHOUT_A_RUN: Final[Mapping[str, Callable[[RunPorts], Start]]] = {
+    "reconcile": _reconcile,
+    "accept": _accept,
+}

@@ -28,6 +28,9 @@ STORIES: tuple[Callable[[], Story], ...] = (
     lambda: story("an answer lost beside a reconciler", ONE, LOOK, lost_answers=1),
     lambda: story("an answer lost, and a person", ONE, LOOK, lost_answers=1, choices=(3,), history=(1, 2)),
     lambda: story("a crash, and a person", ONE, crashes=1, choices=(9,)),
+    lambda: story("a run that is cancelled", ONE, "cancel 3 @p", crashes=1),
+    lambda: story("two persons who cancel one run", ONE, "cancel 3 @p", "cancel 3 @q"),
+    lambda: story("a run that is cancelled beside a promoter", ONE, OTHER, "cancel 3 @p"),
     lambda: story("two promoters and a lost answer", ONE, OTHER, lost_answers=1),
     lambda: story("two promoters and a crash", ONE, OTHER, crashes=1),
     lambda: story("a restored ledger, and a person goes on", LOOK, "accept @p", announced=LOST),
@@ -52,6 +55,7 @@ BROKEN: tuple[Callable[[], Story], ...] = (
     lambda: story("nobody looks directly before writing", ONE, choices=(9,), projector=broken.LooksOnce),
     lambda: story("nobody asks what was announced", ONE, announced=LOST, is_asked=False),
     lambda: story("each projects its own version", ONE, OTHER, projector=broken.ProjectsItsOwn),
+    lambda: story("whoever lost a run goes on", ONE, "cancel 3 @p", carry=broken.carry_what_was_lost),
     lambda: story("the old verdict is used again", ONE, OTHER, carry=broken.carry_with_the_old_verdict),
 )
 
@@ -91,7 +95,8 @@ def test_every_crash_point_of_the_protocol_is_passed() -> None:
     points = NotingPoints()
     search(story("two promoters and a reconciler's look", ONE, OTHER, points=points))
     search(story("a look", ONE, LOOK, points=points))
-    within = ("decide.", "project.", "persist.", "reconcile.")
+    search(story("a run that is cancelled", ONE, "cancel 3 @p", points=points))
+    within = ("decide.", "project.", "persist.", "reconcile.", "cancel.")
     atomic = {Point.PERSIST_AFTER_TEMP, Point.PERSIST_AFTER_REPLACE}  # inside of one file's replacement
     wanted = {point for point in Point if point.startswith(within)} - atomic
     assert wanted - points.passed_points == set()

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from domain.lifecycle import NEXT_STEP, TRANSITIONS, Outcome, State, advance
 from domain.run import Failure, Run, TransitionRecord
-from service.api.dag.tasks import TASK_IDS, Task, tasks_of
-from service.api.dag.views import RUN_STATES, run_shape
-from tests.lives import asked, history_of, run_after
+from service.gateway.dag.tasks import TASK_IDS, Task, tasks_of
+from service.gateway.dag.views import RUN_STATES, run_shape
+from tests.kit.lives import asked, history_of, run_after
 
 # How far a task is: no task is further than the one before it.
 _RANK: Final = {

@@ -16,8 +16,8 @@ from domain.record import Record, Unreadable
 from handlers.handled import Handled, set_aside
 from service.adapters.kafka import bad_records
 from service.adapters.kafka.delivery import KafkaDelivery
-from service.metrics import Metrics
-from service.patience import RetryPolicy
+from service.runtime.metrics import Metrics
+from service.runtime.retry import RetryPolicy
 
 PLACE = TopicPartition("requests", 0)
 ONE_BY_ONE = 4

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.topics import EVENT_TOPICS
+from domain.plain_text import visible
 from handlers.envelope import FIRST_COORDINATES
 from service.adapters.kafka.dead_letter_format import read_dead_letter, requeue_headers
 from service.adapters.kafka.foreign import as_record
 from service.adapters.kafka.requests import event_of
-from service.cli.console import printable
-from service.cli.shown import event_line
+from service.cli.formatting import event_line
 
 Headers = list[tuple[str, bytes | None]]
 
@@ -58,7 +58,7 @@ def test_any_record_is_shown_as_a_line_and_as_json(
 ) -> None:
     record = raw(topic, timestamp, value, headers)
     event = event_of(record)
-    assert topic in printable(event_line(event))
+    assert topic in visible(event_line(event))
     json.dumps({"data": event.data, **event.attributes}, allow_nan=False, ensure_ascii=False).encode()
     assert as_record(record).problem is None
 

@@ -8,20 +8,24 @@ from domain.errors import IllegalTransition
 from domain.lifecycle import ENDS, NEXT_STEP, TRANSITIONS, Outcome, State, advance
 
 # Written down a second time, from the design and not from the code.
-_ARROWS = {
-    ("REQUESTED", "resolved", "RESOLVED"),
-    ("REQUESTED", "refused", "REJECTED"),
-    ("RESOLVED", "split", "SPLIT"),
-    ("SPLIT", "versioned", "VERSIONED"),
-    ("VERSIONED", "trained", "TRAINED"),
-    ("TRAINED", "evaluated", "EVALUATED"),
-    ("EVALUATED", "won", "PROMOTED"),
-    ("EVALUATED", "lost", "DECLINED"),
-    ("PROMOTED", "persisted", "COMPLETED"),
-} | {
-    (state, "gave_up", "FAILED")
-    for state in ("REQUESTED", "RESOLVED", "SPLIT", "VERSIONED", "TRAINED", "EVALUATED")
-}
+_ARROWS = (
+    {
+        ("REQUESTED", "resolved", "RESOLVED"),
+        ("REQUESTED", "refused", "REJECTED"),
+        ("RESOLVED", "split", "SPLIT"),
+        ("SPLIT", "versioned", "VERSIONED"),
+        ("VERSIONED", "trained", "TRAINED"),
+        ("TRAINED", "evaluated", "EVALUATED"),
+        ("EVALUATED", "won", "PROMOTED"),
+        ("EVALUATED", "lost", "DECLINED"),
+        ("PROMOTED", "persisted", "COMPLETED"),
+    }
+    | {
+        (state, "gave_up", "FAILED")
+        for state in ("REQUESTED", "RESOLVED", "SPLIT", "VERSIONED", "TRAINED", "EVALUATED")
+    }
+    | {(state, "cancelled", "FAILED") for state in ("REQUESTED", "RESOLVED", "SPLIT", "VERSIONED", "TRAINED")}
+)
 
 
 @pytest.mark.parametrize("state", State)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, r2_score
 
 from domain.metrics import finite_metrics, measure
-from tests.straight_model import scores
+from tests.straight.straight_model import scores
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)
 anything = st.floats()

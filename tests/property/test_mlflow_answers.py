@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import LaurelError, NeverRetry, TryLater
+from service.adapters.mlflow.answer_types import MlflowAnswer
 from service.adapters.mlflow.batches import metric_list, param_list, request_bodies, tag_list
 from service.adapters.mlflow.errors import read_answer
-from service.adapters.mlflow.foreign_answers import Answer
+from service.adapters.mlflow.foreign_answers import ForeignAnswer
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
@@ -26,10 +27,10 @@ STATUSES = st.sampled_from([200, 201, 204, 301, 302, 400, 401, 403, 404, 409, 41
 KEYS = st.integers(0, 10_000).map(lambda number: f"key-{number}")
 
 
-def outcome(status: int, body: bytes) -> dict[str, Any] | LaurelError:
+def outcome(status: int, body: bytes) -> MlflowAnswer | LaurelError:
     """What becomes of an answer; any error but ours goes through."""
     try:
-        return read_answer("GET anything", Answer(status, body))
+        return read_answer("GET anything", ForeignAnswer(status, body))
     except LaurelError as error:
         return error
 
@@ -57,7 +58,7 @@ def test_it_is_a_refusal_only_when_mlflow_names_its_code(status: int, body: byte
 
 def test_deep_nesting_is_no_answer() -> None:
     with pytest.raises(TryLater):
-        read_answer("GET anything", Answer(200, b'{"a":' * 200_000))
+        read_answer("GET anything", ForeignAnswer(200, b'{"a":' * 200_000))
 
 
 @given(

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from domain.events import Event, InferenceReloaded, TrainingFailed
 from domain.faults import Fault
 from domain.ledger import Cause
-from domain.notice_fields import FIELDS, SUBJECTS, Subject, fields_of, subject_of
-from domain.notices import LONGEST_BODY, LONGEST_TITLE, NoticeTemplate, Wording
-from domain.plain_text import plain
+from domain.notice_fields import fields_of, subject_of
+from domain.notice_forms import Forms, fitted, short_form
+from domain.notice_subjects import FIELDS, SUBJECTS, Subject
+from domain.notices import LONGEST_BODY, LONGEST_TITLE, Notice, NoticeTemplate, Wording
+from domain.plain_text import bounded_bytes, plain
 from domain.score import Score
 from domain.verdict import Check, Decision
 from domain.version_triple import VersionTriple
@@ -50,7 +52,7 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("champion_version", "champion_generation", "champion_trained_rows"), maybe_wholes),
     **dict.fromkeys(("served_version", "served_generation", "confirmed_generation"), maybe_wholes),
     **dict.fromkeys(("candidate", "champion"), scores),
-    "versions": triples,
+    **dict.fromkeys(("versions", "triple"), triples),
     "cause": st.sampled_from(Cause),
     "decision": st.sampled_from(Decision),
     "reasons": reasons,
@@ -76,8 +78,8 @@ def test_every_event_makes_a_bounded_plain_message(event: Event) -> None:
     notice = Wording().notice(event, "an id")
 
     assert notice is not None
-    assert 0 < len(notice.title) <= LONGEST_TITLE
-    assert 0 < len(notice.body) <= LONGEST_BODY
+    assert 0 < len(notice.title.encode()) <= LONGEST_TITLE
+    assert 0 < len(notice.body.encode()) <= LONGEST_BODY
     assert notice.title.isprintable()
     assert notice.body.replace("\n", "").isprintable()
     assert not [mark for mark in _MARKUP if mark in notice.title + notice.body.lower()]
@@ -96,6 +98,67 @@ def test_plain_text_is_one_bounded_printable_line_and_stays_as_it_is(text: str, 
     assert len(once) <= longest
     assert once.isprintable()
     assert plain(once, longest) == once
+
+
+@given(text=st.text(max_size=200), most=st.integers(0, 400))
+def test_a_text_that_is_bounded_in_bytes_is_whole_or_its_beginning(text: str, most: int) -> None:
+    cut = bounded_bytes(text, most)
+    assert len(cut.encode()) <= most
+    assert text.startswith(cut.removesuffix("…"))
+    if len(text.encode()) <= most:
+        assert cut == text
+    else:
+        assert len(cut.encode()) > most - 4 or not cut, "no more than one character is left out in vain"
+
+
+# Letters of one byte to four, and a title or a body in the place of both.
+messages = st.builds(
+    Notice,
+    event_id=st.just("an id"),
+    subject=st.just("failed"),
+    severity=st.just("failure"),
+    title=st.text("aé字🙂", min_size=1, max_size=150),
+    body=st.text("aé字🙂\n", min_size=64, max_size=1900),
+    whole_at=st.just("laurel show 85a27d19"),
+)
+
+
+limits = st.tuples(st.sampled_from([0, 150]), st.integers(160, 2000))
+
+
+@given(notice=messages, title_bytes=st.sampled_from([0, 60, 150]), body_bytes=st.integers(100, 2000))
+def test_a_channel_is_sent_no_more_bytes_than_it_takes(
+    notice: Notice, title_bytes: int, body_bytes: int
+) -> None:
+    """One that knows no titles gets both in the body, with a line break between them."""
+    for form in (notice, short_form(notice)):
+        told = fitted(form, title_bytes, body_bytes)
+        title, body = len(told.title.encode()), len(told.body.encode())
+        if title_bytes:
+            assert (title <= title_bytes, body <= body_bytes) == (True, True)
+        else:
+            assert title + len("\r\n") + body <= body_bytes
+
+
+@given(notice=messages, tries=st.integers(1, 8), limits=limits)
+def test_what_was_refused_is_not_sent_again_as_it_was_and_the_last_form_is_short(
+    notice: Notice, tries: int, limits: tuple[int, int]
+) -> None:
+    forms = Forms(notice, tries)
+    sent = [forms.first]
+    while (form := forms.after(len(sent), refused=True)) is not None:
+        sent.append(form)
+    assert len(sent) == max(tries, 2)
+    told = [fitted(form, *limits) for form in sent]
+    assert len({(one.title, one.body) for one in told}) == len(told)
+    assert told[-1].body == "laurel show 85a27d19"
+
+
+@given(notice=messages, tries=st.integers(2, 8))
+def test_what_nobody_answered_is_sent_again_whole_until_the_last_try(notice: Notice, tries: int) -> None:
+    forms = Forms(notice, tries)
+    sent = [forms.after(number, refused=False) for number in range(1, tries + 1)]
+    assert sent == [*[notice] * (tries - 2), short_form(notice), None]
 
 
 @given(event=of_kind(TrainingFailed))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.data_contract import DataContract
 from domain.feature_schema import FeatureSchema
 from service.adapters.sklearn.preprocessing import build_preprocessing
-from tests import straight_model
+from tests.straight import straight_model
 
 IMPUTES = ("mean", "median", "most_frequent", "constant")
 NULLS = (None, np.nan, pd.NA)

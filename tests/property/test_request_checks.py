@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # its stubs are a package more
 
-from service.inference.request_checks import RequestChecks
-from service.inference.request_fields import LARGEST_NUMBER, LARGEST_WHOLE, request_fields
-from service.inference.request_schema import example_row, row_schema
-from tests.served_models import COLUMNS, FEATURES, contract_of, features_of
+from service.models.request_checks import RequestChecks
+from service.models.request_fields import LARGEST_NUMBER, LARGEST_WHOLE, request_fields
+from service.serving.request_schema import example_row, row_schema
+from tests.worlds.served_models import COLUMNS, FEATURES, contract_of, features_of
 
 KNOWN = {"grade": ("low", "mid", "high")}
 FIELDS = request_fields(features_of(), contract_of(), KNOWN)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from domain.record import Unreadable
 from domain.request import ReceivedRequest, read_payload
 from handlers.training_requested import AnotherModels, read_request
-from tests.records import record
+from tests.kit.records import record
 
 names = st.one_of(
     st.sampled_from(["ce_id", "ce_source", "ce_type", "ce_specversion", "content-type"]), st.text()

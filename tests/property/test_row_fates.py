@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from domain.dataset_limits import DatasetLimits
 from domain.datasets import SplitParts
 from domain.errors import NeverRetry
-from tests.split_jobs import SMALL_CONTRACT, split_small
-from tests.straight_split import straight_fates
+from tests.straight.straight_split import straight_fates
+from tests.worlds.split_jobs import SMALL_CONTRACT, split_small
 
 BASE = {"version": 1, "data_contract": 1, "periodic_column": "year"}
 RULES: Mapping[str, Mapping[str, Any]] = {

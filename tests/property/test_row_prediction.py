@@ -12,8 +12,8 @@ from domain.errors import ModelUnusable
 from service.adapters.pyarrow.datasets import frame_of_rows
 from service.adapters.sklearn.fitting import predict
 from service.adapters.sklearn.row_prediction import RowPredictor
-from service.tasks.model_folder import ModelFolder
-from tests.small_models import CONTRACT, MODELS, dataset, definition, table, trained
+from service.models.load import ModelFolder
+from tests.worlds.small_models import CONTRACT, MODELS, dataset, definition, table, trained
 
 # Every way to prepare a column, with and without nulls in training.
 FEATURES: Mapping[str, Any] = {

@@ -18,16 +18,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.metrics import Floats
+from domain.arrays import Floats
 from service.adapters.pyarrow.predictions import read_predictions
 from service.adapters.sklearn.row_prediction import RowPredictor
-from service.inference.desk import Desk, Limits
-from service.inference.metrics import InferenceMetrics
-from service.inference.served_model import ServedModel, Serving
-from service.tasks.model_folder import ModelFolder
-from service.tasks.verify import verify
-from tests.served_models import served_model
-from tests.small_models import dataset, model_of, scored, trained
+from service.models.load import ModelFolder
+from service.models.verify import verify
+from service.serving.predictor import Limits, Predictor
+from service.serving.served_model import ServedModel, Serving
+from service.serving.serving_metrics import InferenceMetrics
+from tests.worlds.served_models import served_model
+from tests.worlds.small_models import dataset, model_of, scored, trained
 
 _MOST_ROWS = 200
 _ROWS = 24
@@ -148,7 +148,7 @@ def contract_of(kind: Kind) -> dict[str, Any]:
     return {"version": 1, "columns": columns, "primary_key": ["key"], "target": "price"}
 
 
-def scores_and_desk(case: Case, folder: Path) -> tuple[Floats, Desk]:
+def scores_and_predictor(case: Case, folder: Path) -> tuple[Floats, Predictor]:
     """What the worker scored, and the desk of a server that loads the package from its files."""
     answer = trained(
         folder / "run",
@@ -157,11 +157,13 @@ def scores_and_desk(case: Case, folder: Path) -> tuple[Floats, Desk]:
         features={"it": case.spec},
         contract=contract_of(case.kind),
     )
-    verify(**model_of(answer))
+    verify(model_of(answer))
     reference = dataset(folder / "reference.parquet", table_of(case, case.reference, 2))
     said = scored(answer, reference, predictions_folder=str(folder))["predictions"]["reference"]
-    return read_predictions(Path(said))[1], Desk(
-        served(answer), Limits(_MOST_ROWS, 1 << 20, refuses_unknown=True), InferenceMetrics(Serving())
+    return read_predictions(Path(said))[1], Predictor(
+        served(answer),
+        Limits(_MOST_ROWS, 1 << 20, refuses_unknown=True),
+        InferenceMetrics(Serving(), "price"),
     )
 
 
@@ -193,8 +195,8 @@ def spellings(kind: Kind, value: Any) -> list[Any]:
     return found
 
 
-def asked(desk: Desk, body: Any) -> Any:
-    return json.loads(desk.answer(json.dumps(body).encode()))
+def asked(predictor: Predictor, body: Any) -> Any:
+    return json.loads(predictor.answer(json.dumps(body).encode()))
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -205,12 +207,12 @@ def test_the_answer_for_a_row_of_the_reference_is_the_number_that_scored_it(
 ) -> None:
     case = data.draw(cases(KINDS[name]))
     with TemporaryDirectory() as folder:
-        scores, desk = scores_and_desk(case, Path(folder))
+        scores, predictor = scores_and_predictor(case, Path(folder))
     pairs = [
         ({"it": spelling}, float(score))
         for value, score in zip(case.reference, scores, strict=True)
         for spelling in spellings(case.kind, value)
     ]
-    assert [asked(desk, row)["prediction"] for row, _ in pairs] == [score for _, score in pairs]
-    together = asked(desk, [row for row, _ in pairs])
+    assert [asked(predictor, row)["prediction"] for row, _ in pairs] == [score for _, score in pairs]
+    together = asked(predictor, [row for row, _ in pairs])
     assert [answer["prediction"] for answer in together] == [score for _, score in pairs]

@@ -1,7 +1,6 @@
-"""Three descriptions of each split rule agree: the domain's, a straight one, and what lands on disk."""
+"""Each split rule lands on disk as a straight description of it says."""
 
-from collections.abc import Mapping
-from math import isnan
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.dataset_limits import DatasetLimits
-from domain.split_rules import SPLIT_RULES, GeographicSplit, HashSplit, SplitRules, TemporalSplit
+from domain.split_rule import C, Rows, SplitRule
+from domain.split_rules import SPLIT_RULES, HashSplit, TemporalSplit
 from service.adapters.files.atomic import AtomicFiles
 from service.adapters.polars.frames import open_dataset
+from service.adapters.polars.row_sides import fates_of, made_reference
 from service.adapters.polars.splitting import Plan, plan_split, write_parts
-from service.adapters.polars.standing import fates_of, made_reference
-from tests.straight_split import key_position, straight_fates, straight_split
+from tests.straight.straight_split import straight_fates, straight_split
 
 PLACES = ["north", "Süd", "NO", "", "南"]
 STREAMED = DatasetLimits(in_memory_cells=0)
@@ -98,34 +98,12 @@ def masters(draw: st.DrawFn) -> pa.Table:
     )
 
 
-def by_the_domain(table: pa.Table, found: SplitRules) -> dict[str, list[int]]:
-    """Ask the pure rules, row by row."""
-    years = [None if year is None or isnan(year) else year for year in table["year"].to_pylist()]
-    latest = max((year for year in years if year is not None), default=None)
-    parts: dict[str, list[int]] = {name: [] for name in ("train", "reference", *dict(found.moving_tests))}
-    for place, row in enumerate(table.to_pylist()):
-        for name in _parts_of(found, row, years[place], latest):
-            parts[name].append(place)
-    return parts
-
-
-def _parts_of(
-    found: SplitRules, row: Mapping[str, Any], year: float | None, latest: float | None
-) -> frozenset[str]:
-    if isinstance(found, GeographicSplit):
-        return found.parts_of(row["place"], year, latest)
-    if isinstance(found, HashSplit):
-        key = tuple(row[name] for name in found.key_columns)
-        return found.parts_of(key_position(found.salt, key), year, latest)
-    return found.parts_of(year, latest)
-
-
-def on_disk(folder: Path, found: SplitRules, limits: DatasetLimits) -> dict[str, bytes]:
+def on_disk(folder: Path, found: SplitRule, limits: DatasetLimits) -> dict[str, bytes]:
     """Write every part, the empty ones too; return their bytes."""
     return written_by(planned(folder, found, limits), folder)
 
 
-def planned(folder: Path, found: SplitRules, limits: DatasetLimits) -> Plan:
+def planned(folder: Path, found: SplitRule, limits: DatasetLimits) -> Plan:
     """Where each row of the folder's master goes."""
     return plan_split(open_dataset(folder / "master.parquet", limits), found)
 
@@ -142,13 +120,10 @@ def written_by(plan: Plan, folder: Path) -> dict[str, bytes]:
 
 @settings(max_examples=50, deadline=None)
 @given(master=masters(), content=rules, group=st.integers(1, 40))
-def test_domain_straight_description_and_files_agree(
-    master: pa.Table, content: dict[str, Any], group: int
-) -> None:
+def test_straight_description_and_files_agree(master: pa.Table, content: dict[str, Any], group: int) -> None:
     """Row by row and column by column, with the master's order; from memory and streamed, byte for byte."""
     found = SPLIT_RULES.validate_python(content)
     expected = straight_split(master.to_pandas(), content)
-    assert by_the_domain(master, found) == expected
     with TemporaryDirectory() as name:
         folder = Path(name)
         pq.write_table(master, folder / "master.parquet")
@@ -185,13 +160,14 @@ def test_a_row_never_changes_sides_as_the_master_grows(
 def test_a_larger_test_fraction_only_takes_from_train(position: int, less: int, more: int) -> None:
     """Raising the fraction never gives a test row back to train."""
     small, large = less / 1000, (less + more) / 1000
-    sides = [
-        HashSplit(
+    trains = [
+        position
+        >= HashSplit(
             version=1, data_contract=1, split_strategy="hash", key_columns=("k",), test_fraction=fraction
-        ).parts_of(position, None, None)
+        ).threshold
         for fraction in (small, large)
     ]
-    assert not ("reference" in sides[0] and "train" in sides[1])
+    assert trains[0] or not trains[1]
 
 
 @pytest.mark.parametrize(
@@ -251,7 +227,7 @@ def test_rows_of_later_periods_leave_the_reference_as_it_is(
     assert references[0] == references[1]
 
 
-def test_the_temporal_rule_trains_on_nothing_of_unknown_time() -> None:
+def test_the_temporal_rule_trains_on_nothing_of_unknown_time(tmp_path: Path) -> None:
     """A row without a period could come from after the test."""
     found = TemporalSplit.model_validate(
         {
@@ -259,6 +235,38 @@ def test_the_temporal_rule_trains_on_nothing_of_unknown_time() -> None:
             "split_strategy": "temporal",
             "periodic_column": "year",
             "reference_test_period": {"min": 2005},
+            "moving_test_period": {"durations": [1]},
         }
     )
-    assert found.parts_of(None, 2010) == frozenset()
+    pq.write_table(pa.table({"year": [None, 2004, 2010]}), tmp_path / "master.parquet")
+    assert planned(tmp_path, found, DatasetLimits()).rows == {
+        "train": 1,
+        "reference": 1,
+        "recent_1_year": 1,
+    }
+
+
+class WholeYears(SplitRule):
+    """A strategy that is not ours: the years that end in 0 are held back, the others train."""
+
+    periodic_column: str = "year"
+
+    @property
+    def reference_columns(self) -> tuple[str, ...]:
+        return (self.periodic_column,)
+
+    def parts(self, rows: Rows[C]) -> Iterator[tuple[str, C]]:
+        decades = rows.between(2000, 2000) | rows.between(2010, 2010)
+        yield "train", ~decades
+        yield "reference", decades
+        yield from self._tests(rows, decades)
+
+
+def test_a_new_strategy_is_a_class_and_the_engine_learns_nothing(tmp_path: Path) -> None:
+    rule = WholeYears.model_validate({**BASE, "moving_test_period": {"durations": [5]}})
+    pq.write_table(
+        pa.table({"year": [2000, 2001, None, 2010], "carried": range(4)}), tmp_path / "master.parquet"
+    )
+    on_disk(tmp_path, rule, DatasetLimits())
+    parts = {path.stem: pq.read_table(path)["carried"].to_pylist() for path in tmp_path.glob("*.parquet")}
+    assert parts == {"master": [0, 1, 2, 3], "train": [1, 2], "reference": [0, 3], "recent_5_year": [3]}

@@ -3,7 +3,7 @@
 import random
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from domain.faults import Fault
@@ -43,6 +43,29 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     if isinstance(found, Fault):
         assert found.line is not None
         assert 1 <= found.line <= data.count(b"\n") + data.count(b"\r") + 70
+
+
+@settings(max_examples=300, deadline=None)
+@example(text="1:" * 49 + "1", as_key=False)
+@given(
+    text=st.one_of(
+        st.text("0123456789_:.-+eExXoObBfFinaT \t", max_size=40),
+        st.tuples(st.sampled_from(["1:", "0", "0x", "9", "1_", "+.", "1e"]), st.integers(2, 5000)).map(
+            lambda made: made[0] + made[0][-2:] * made[1] + "1"
+        ),
+    ),
+    as_key=st.booleans(),
+)
+def test_whatever_looks_like_a_number_is_read_as_pyyaml_reads_it_or_refused(
+    text: str, *, as_key: bool
+) -> None:
+    """In a time that grows with its length, so that long ones are among the examples."""
+    written = f"? {text}\n: 1\n" if as_key else f"a: {text}\n"
+    found = read_document("file.yaml", written.encode())
+    if isinstance(found, Fault):
+        assert len(found.message) < 300
+    elif not as_key and isinstance(found.values["a"], int | float) and len(text) < 50:
+        assert repr(found.values) == repr(yaml.safe_load(written))
 
 
 def test_hostile_documents_are_refused_quickly() -> None:

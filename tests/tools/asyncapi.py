@@ -24,13 +24,13 @@ from tests.tools.asyncapi_messages import (
 FILE: Final = Path(__file__).parents[2] / "docs" / "asyncapi.yaml"
 _HEAD: Final = "# Generated from the code: python -m tests.tools.asyncapi\n"
 _ABOUT: Final = (
-    "What Laurel reads and says on Kafka, seen from Laurel: it receives requests and sends what"
-    " came of them. Every type carries its own version; a breaking change is a new type beside the old one."
+    "What Laurel reads and publishes on Kafka, seen from Laurel: it receives requests and sends their"
+    " outcomes. Every type carries its own version; a breaking change is a new type beside the old one."
     " Payloads are described by the JSON Schemas (draft 2020-12) in `events/`, and explained in `events.md`."
 )
 _SUMMARIES: Final[Mapping[str, str]] = {
-    REQUEST_TOPIC: "Somebody asks for a training, in any of three forms.",
-    DEAD_LETTER_TOPIC: "What could not be read.",
+    REQUEST_TOPIC: "A training request, in any of three forms.",
+    DEAD_LETTER_TOPIC: "Records that could not be read.",
     **{event.topic: summary(event) for event in OUTGOING},
 }
 

@@ -11,7 +11,7 @@ from domain.record import Record, Unreadable
 from domain.request import Coordinates
 from handlers.envelope import _LONGEST
 from service.adapters.kafka.dead_letter_format import dead_letter_headers
-from tests.tools.event_examples import EVENTS, RUN_ID
+from tests.tools.event_examples import EVENTS, REQUEST, RUN_ID
 
 Part = dict[str, Any]
 
@@ -20,11 +20,10 @@ PLAIN: Final = f"{REQUEST_TOPIC}.plain"
 STRUCTURED: Final = f"{REQUEST_TOPIC}.structured"
 _JSON: Final = "application/json"
 _CLOUDEVENT: Final = "application/cloudevents+json"
-_MODEL_KEY: Final = "the model's name, so that the events of a model stand in one partition"
+_MODEL_KEY: Final = "the model's name, so that the events of a model are in one partition"
 _ANY_KEY: Final = "any, or none; the model's name keeps the requests for a model in one partition"
 _AT: Final = datetime(2026, 11, 24, 7, 31, 19, tzinfo=UTC)
 _CAUSE: Final = run_event_id(RUN_ID, "TRAINED-EVALUATED")
-_ASKED: Final[Part] = {"feature_version": 1, "model_version": "3", "reason": "new sales"}
 _ENVELOPE: Final = {
     "specversion": "1.0",
     "id": "order-7",
@@ -90,7 +89,7 @@ def _binary_request() -> Part:
         "headers": _headers_of(REQUEST_TYPE, "requestHeaders"),
         "payload": _payload(REQUEST_TOPIC),
         "bindings": _key(_ANY_KEY),
-        "examples": [{"headers": headers, "payload": _ASKED}],
+        "examples": [{"headers": headers, "payload": REQUEST}],
     }
 
 
@@ -98,11 +97,11 @@ def _plain_request() -> Part:
     return {
         "name": PLAIN,
         "title": "A request, plain JSON",
-        "summary": "Without an envelope `request_id` says which request it is, else the record's own place.",
+        "summary": "Without an envelope `request_id` identifies the request, else the record's own place.",
         "contentType": _JSON,
         "payload": _payload(REQUEST_TOPIC),
         "bindings": _key(_ANY_KEY),
-        "examples": [{"payload": _ASKED | {"request_id": "order-7"}}],
+        "examples": [{"payload": REQUEST | {"request_id": "order-7"}}],
     }
 
 
@@ -111,7 +110,7 @@ def _structured_request() -> Part:
     return {
         "name": STRUCTURED,
         "title": "A request, CloudEvents in structured mode",
-        "summary": "The whole event is the body; `data` holds what is asked for.",
+        "summary": "The whole event is the body; `data` holds the request.",
         "contentType": _CLOUDEVENT,
         "correlationId": {"location": "$message.payload#/correlationid"},
         "headers": {
@@ -125,7 +124,7 @@ def _structured_request() -> Part:
             "properties": attributes | {"data": _payload(REQUEST_TOPIC)},
         },
         "bindings": _key(_ANY_KEY),
-        "examples": [{"headers": {"content-type": _CLOUDEVENT}, "payload": _ENVELOPE | {"data": _ASKED}}],
+        "examples": [{"headers": {"content-type": _CLOUDEVENT}, "payload": _ENVELOPE | {"data": REQUEST}}],
     }
 
 
@@ -135,7 +134,7 @@ def _dead_letter() -> Part:
     return {
         "name": DEAD_LETTER_TOPIC,
         "title": "A record that could not be read",
-        "summary": "Key, value and headers byte for byte as they were, and behind them why and whence.",
+        "summary": "Key, value and headers byte for byte as they were, followed by reason and origin.",
         "contentType": "application/octet-stream",
         "headers": {
             "type": "object",
@@ -159,7 +158,7 @@ def _event_headers() -> Part:
         "ce_subject": {"description": "the model's name"},
         "ce_time": {
             "format": "date-time",
-            "description": "when it became true, by PostgreSQL's clock; order by offset, not by this",
+            "description": "when it became true, by PostgreSQL's clock; order by offset, not by this time",
         },
         "ce_correlationid": {"description": "follows a request through everything that it causes"},
         "ce_causationid": {"description": "the id of the event before; absent where there is none"},

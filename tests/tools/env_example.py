@@ -44,7 +44,7 @@ def _group(group: type[BaseModel], prefix: str) -> Iterator[str]:
 def _allowed(field: FieldInfo) -> str:
     if field.is_required():
         return " (needed)"
-    if choices := _choices(field.annotation):
+    if choices := tuple(field.examples or ()) or _choices(field.annotation):
         return f" ({', '.join(map(str, choices))})"
     if field.annotation is bool:
         return " (true, false)"

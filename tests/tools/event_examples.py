@@ -37,6 +37,7 @@ _REPLICA: Final[dict[str, Any]] = {
     "listener": "host",
 }
 
+REQUEST: Final[dict[str, Any]] = {"feature_version": 1, "model_version": "3", "reason": "new sales"}
 EVENTS: Final[tuple[Event, ...]] = (
     SplitCompleted(
         **_RUN,
@@ -62,6 +63,7 @@ EVENTS: Final[tuple[Event, ...]] = (
         optional_tests={"recent_30_day": _SCORE},
         training_seconds=1.0,
         evaluation_seconds=0.1,
+        metric="mae",
     ),
     ModelPromoted(
         **_RUN,
@@ -79,6 +81,7 @@ EVENTS: Final[tuple[Event, ...]] = (
         reasons=("gain +0.1",),
         actor="worker-1",
         promoted_at="2026-01-01T00:00:00+00:00",
+        metric="mae",
     ),
     ModelDeclined(
         **_RUN,
@@ -91,6 +94,7 @@ EVENTS: Final[tuple[Event, ...]] = (
         champion=None,
         champion_version=None,
         champion_generation=None,
+        metric="mae",
     ),
     TrainingRejected(
         **_RUN,

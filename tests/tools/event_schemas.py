@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from domain.events import OUTGOING, REQUEST_TOPIC, REQUEST_TYPE, Event
 from domain.request_schema import request_schema
+from tests.tools.event_descriptions import describe
+from tests.tools.event_examples import EVENTS, REQUEST
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "events"
-_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -29,7 +31,8 @@ def rendered(schema: Mapping[str, Any]) -> str:
 
 def _outgoing(event: type[Event]) -> dict[str, Any]:
     """Every field is always there, and a later version may add more: readers ignore what they do not know."""
-    schema = event.model_json_schema(mode="serialization") | _about(event.topic, event.wire_type)
+    schema = describe(event.model_json_schema(mode="serialization")) | _about(event.topic, event.wire_type)
+    schema["examples"] = [one.model_dump(mode="json") for one in EVENTS if type(one) is event]
     schema["required"] = sorted(event.model_fields)
     for part in (schema, *schema.get("$defs", {}).values()):
         part.pop("additionalProperties", None)
@@ -37,12 +40,13 @@ def _outgoing(event: type[Event]) -> dict[str, Any]:
 
 
 def _request() -> dict[str, Any]:
-    return request_schema() | _about(REQUEST_TOPIC, REQUEST_TYPE)
+    return request_schema() | _about(REQUEST_TOPIC, REQUEST_TYPE) | {"examples": [dict(REQUEST)]}
 
 
 def _about(topic: str, wire_type: str) -> dict[str, Any]:
     return {
-        "$schema": _DIALECT,
+        "$schema": DIALECT,
+        "$id": f"urn:{wire_type.replace('.', ':')}",
         "title": wire_type,
         "x-topic": topic,
         "x-envelope": "CloudEvents 1.0, binary mode: attributes in Kafka headers `ce_…`, key = model name",

@@ -52,6 +52,8 @@ def fault_in(words: list[str]) -> str | None:
         option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
     }
     unknown = [
-        word for word in rest if word.startswith("-") and word.partition("=")[0] not in {*known, "--help"}
+        word
+        for word in rest
+        if word.startswith("-") and word.partition("=")[0] not in {*known, "--help", "-h"}
     ]
     return f"{shlex.join(words)} has no {unknown[0]}" if unknown else None

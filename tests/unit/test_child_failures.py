@@ -3,9 +3,9 @@
 import pytest
 
 from domain.errors import LaurelError, LeaseLost, NeverRetry, TryLater
-from service.children import failures
-from service.children.charges import Death
-from service.children.limits import Watch
+from service.processes import failures
+from service.processes.child_table import Death
+from service.processes.limits import Watch
 
 _WATCH = Watch(3, {}, memory_bytes=1000)
 

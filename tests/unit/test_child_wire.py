@@ -13,7 +13,7 @@ import pytest
 
 from domain.errors import NeverRetry
 from domain.faults import Fault
-from service.children.wire import NotPlain, frame, pack, receive_frame, unpack_plain
+from service.processes.wire import NotPlain, frame, pack, receive_frame, unpack_plain
 
 
 @pytest.mark.parametrize(

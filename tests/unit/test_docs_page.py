@@ -2,11 +2,12 @@
 
 import re
 from html import unescape
-from typing import Any
+from typing import cast
 
-from service.web.docs_page import page
+from service.runtime.web.docs_page import page
+from service.runtime.web.openapi_types import Document, Schema
 
-SCHEMAS = {
+SCHEMAS: dict[str, Schema] = {
     "Size": {"type": "string", "enum": ["small", "large"]},
     "Body": {
         "properties": {
@@ -28,7 +29,7 @@ PARAMETERS = [
 ]
 
 
-def document(title: str, scheme: str, method: str) -> dict[str, Any]:
+def document(title: str, scheme: str, method: str) -> Document:
     """One page of one document."""
     body = {"content": {"application/json": {"schema": {"$ref": "#/x/Body"}}}}
     operation = {
@@ -39,14 +40,15 @@ def document(title: str, scheme: str, method: str) -> dict[str, Any]:
         "requestBody": body,
         "responses": {"200": {"description": "Kept; `note` says so."}},
     }
-    return {
+    made = {
         "info": {"title": title, "version": "1"},
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": dict(SCHEMAS),
             "securitySchemes": {"credential": {"type": "http", "scheme": scheme}},
         },
         "paths": {"/things/{key}": {method: operation}},
     }
+    return cast("Document", made)
 
 
 SHOWN = page(
@@ -80,6 +82,23 @@ def test_parameters_and_fields_say_what_is_allowed() -> None:
         ["limit", "query", "integer", "", "from 0 to 2147483647", ""],
         ["key", "string", "yes", ""],
         ["size", "string or null", "", '"small", "large"'],
+    ]
+
+
+def test_fields_that_say_what_they_mean_have_a_column_for_it() -> None:
+    described = document("Own", "bearer", "post")
+    field: Schema = {"type": "string", "description": "Which `one`."}
+    described["components"]["schemas"]["Body"] = {"properties": {"key": field}}
+    assert "<td>Which <code>one</code>.</td>" in page({"/openapi.json": described})
+
+
+def test_words_are_broken_nowhere_but_in_what_is_allowed() -> None:
+    """A pattern may be longer than any line; the cells of words keep theirs whole."""
+    style = SHOWN.partition("<style>")[2].partition("</style>")[0]
+    anywhere = [rule for rule in style.split("}") if "overflow-wrap: anywhere" in rule or "break-all" in rule]
+    assert [rule.partition("{")[0].strip() for rule in anywhere] == [
+        "h2 code",
+        ".parameters td:nth-child(5), .fields td:nth-child(4)",
     ]
 
 

@@ -7,16 +7,18 @@ from typing import Any, Final
 import pytest
 from pydantic import TypeAdapter
 
+from domain.counterparts import ALL_AGREE
 from domain.events import DEAD_LETTER_TOPIC, OUTGOING, REQUEST_TOPIC, Event
 from domain.lifecycle import ENDS
 from domain.request import ALLOWED_FIELDS
 from domain.split_rules import SPLIT_RULES
 from service.adapters.files.active_config import ActiveConfig
 from service.adapters.files.config_documents import CONTRACTS, FEATURES, MODELS
-from service.adapters.files.yaml_documents import Document, read_document
+from service.adapters.files.yaml_documents import YamlDocument, read_document
 from service.cli.commands import COMMANDS
+from service.runtime.identity_labels import BUILD_INFO
 from tests.tools import env_example, state_diagram
-from tests.tools.reason_codes import reason_codes
+from tests.tools.reason_codes import http_codes, reason_codes
 from tests.tools.shown_commands import fault_in, shown_commands, shown_targets
 
 ROOT: Final = Path(__file__).parents[2]
@@ -61,9 +63,16 @@ def test_shown_commands_exist_with_their_options(page: Path) -> None:
 
 
 def test_the_readme_shows_every_command() -> None:
-    """Whoever reads only that page has met them all."""
+    """A reader of that page alone has met them all."""
     shown = {words[1] for words in shown_commands(text_of("README.md")) if len(words) > 1}
     assert {str(command.name) for command in COMMANDS} <= shown
+
+
+def test_the_readmes_figures_are_those_of_the_performance_page() -> None:
+    chapter = text_of("README.md").partition("## Speed")[2].partition("\n## ")[0]
+    figures = set(re.findall(r"[\d.,]*\d (?:ms|s|MB|rows)\b", chapter))
+    assert len(figures) >= 5
+    assert {figure for figure in figures if figure not in text_of("docs", "performance.md")} == set()
 
 
 @each_page
@@ -99,9 +108,27 @@ def test_named_settings_exist(page: Path) -> None:
 
 
 def test_every_reason_code_is_explained() -> None:
-    """Whoever is woken by a code finds it in the runbook."""
+    """A person who is woken by a code finds it in the runbook."""
     explained = set(re.findall(r"`([a-z]+(?:_[a-z]+)*)`", text_of("docs", "operations.md")))
-    assert reason_codes() - explained == set()
+    assert (reason_codes() | http_codes()) - explained == set()
+
+
+@pytest.mark.parametrize(
+    ("pages", "rooms"),
+    [
+        (("http-api", "dag-api"), ("runtime", "gateway")),
+        (("serving",), ("runtime", "serving")),
+    ],
+    ids=["gateway", "inference"],
+)
+def test_every_code_of_an_answer_is_documented_where_its_callers_read(
+    pages: tuple[str, ...], rooms: tuple[str, ...]
+) -> None:
+    text = "".join(text_of("docs", f"{page}.md") for page in pages)
+    documented = set(re.findall(r"`([a-z]+(?:_[a-z]+)*)`", text))
+    codes = {code for room in rooms for code in http_codes(room)}
+    assert len(codes) > 10
+    assert codes - documented == set()
 
 
 def test_the_runbook_explains_no_code_that_nobody_gives() -> None:
@@ -111,15 +138,29 @@ def test_the_runbook_explains_no_code_that_nobody_gives() -> None:
     assert {code for code in explained if code not in SOURCE} == set()
 
 
+def test_the_runbook_has_the_sentence_that_ledger_status_prints() -> None:
+    shown = text_of("docs", "operations.md").partition("laurel ledger status\n```\n\nYou should see")[2]
+    assert f"`{ALL_AGREE}`" in shown.partition("\n\n")[0]
+
+
+def test_every_code_with_which_a_request_is_rejected_stands_under_rejected() -> None:
+    """Resolving refuses a master whose footer cannot be read; what only its pages show fails later."""
+    runbook = text_of("docs", "operations.md")
+    chapter = runbook.partition("### Rejected")[2].partition("\n### ")[0]
+    explained = set(re.findall(r"^\| (`.+?) \|", chapter, re.MULTILINE))
+    codes = {code for row in explained for code in re.findall(r"`([a-z_]+)`", row)}
+    assert {"unreadable_dataset", "column_missing", "unknown_param", "bad_version"} <= codes
+
+
 def test_every_metric_that_is_emitted_is_explained_and_no_other() -> None:
-    vocabulary = set(re.findall(r'"(laurel_[a-z_]+)"', text_of("service", "metrics.py")))
+    vocabulary = set(re.findall(r'"(laurel_[a-z_]+)"', text_of("service", "runtime", "metrics.py")))
     emitted = {
         name
         for name in vocabulary
-        if SOURCE.count(f'"{name}"') > text_of("service", "metrics.py").count(f'"{name}"')
+        if SOURCE.count(f'"{name}"') > text_of("service", "runtime", "metrics.py").count(f'"{name}"')
     }
     explained = set(re.findall(r"^\| `(laurel_[a-z_]+)`", text_of("docs", "operations.md"), re.MULTILINE))
-    assert explained == emitted
+    assert explained == emitted | {BUILD_INFO}
 
 
 def test_every_event_is_described_with_all_its_fields() -> None:
@@ -155,5 +196,5 @@ def test_shown_configuration_files_are_valid() -> None:
     assert len(examples) >= len(FAMILIES)
     for name, example in examples:
         document = read_document(name, example.encode())
-        assert isinstance(document, Document), document
+        assert isinstance(document, YamlDocument), document
         FAMILIES[name.partition("/")[0]].validate_python(document.values)

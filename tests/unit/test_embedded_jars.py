@@ -1,13 +1,22 @@
 """The broker's jars are what the list says, or they are not used."""
 
 import hashlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from service.embedded import jars
-from service.embedded.errors import EmbeddedServerError
-from service.embedded.jars import Jar
+from service.local.servers import jars
+from service.local.servers.errors import EmbeddedServerError
+from service.local.servers.jars import Jar
+from tests.harm.tls import Authority
+
+CENTRAL = "repo.maven.apache.org"
+USUAL = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NO_PROXY", "no_proxy")
 
 
 def test_the_list_names_every_jar_once_and_no_address() -> None:
@@ -45,9 +54,73 @@ def test_another_jar_than_the_listed_one_is_refused_and_not_kept(
 def test_a_jar_that_cannot_be_had_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jars, "_download", _no_network)
     with pytest.raises(
-        EmbeddedServerError, match=r"cannot fetch example:tool:1\.0 .* is the network reachable"
+        EmbeddedServerError, match=r"cannot fetch example:tool:1\.0 .* is the network reachable.*unreachable"
     ):
         jars.ensure((_jar(b"right"),), tmp_path)
+
+
+def test_one_that_cannot_be_had_ends_it_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Jar] = []
+
+    def refuse(jar: Jar, _scratch: Path) -> Path:
+        asked.append(jar)
+        raise ConnectionError("unreachable")
+
+    monkeypatch.setattr(jars, "_download", refuse)
+    listed = tuple(Jar(f"example:tool:{number}.0", "0" * 64) for number in range(200))
+    with pytest.raises(EmbeddedServerError, match="cannot fetch"):
+        jars.ensure(listed, tmp_path)
+    assert len(asked) < len(listed)
+
+
+@pytest.mark.parametrize("more", [{}, {"REQUESTS_CA_BUNDLE": ssl.get_default_verify_paths().cafile or ""}])
+def test_behind_a_companys_proxy_the_ca_that_the_variable_names_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
+) -> None:
+    """The proxy answers for Maven Central with a certificate of its own, and says so to all that download."""
+    authority, folder = Authority(tmp_path), tmp_path / "jars"
+    with _company_proxy(authority, b"right", monkeypatch):
+        with pytest.raises(EmbeddedServerError) as refused:
+            jars.ensure((_jar(b"right"),), folder)
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        for name, value in more.items():
+            monkeypatch.setenv(name, value)
+        [path] = jars.ensure((_jar(b"right"),), folder)
+    said = str(refused.value)
+    assert "certificate is not trusted (" in said
+    assert "in SSL_CERT_FILE" in said
+    assert "\n" not in said
+    assert path.read_bytes() == b"right"
+
+
+@contextmanager
+def _company_proxy(authority: Authority, content: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in USUAL:
+        monkeypatch.delenv(name, raising=False)
+    context = authority.server(CENTRAL)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_answer_all, args=(listener, context, content), daemon=True).start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def _answer_all(listener: socket.socket, context: ssl.SSLContext, content: bytes) -> None:
+    with suppress(OSError):
+        while True:
+            caller, _ = listener.accept()
+            with suppress(OSError), caller:
+                _answer_one(caller, context, content)
+
+
+def _answer_one(caller: socket.socket, context: ssl.SSLContext, content: bytes) -> None:
+    caller.recv(1 << 16)
+    caller.sendall(b"HTTP/1.1 200 tunnel\r\n\r\n")
+    with context.wrap_socket(caller, server_side=True) as tunnel:
+        tunnel.recv(1 << 16)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+        tunnel.sendall(head.encode() + content)
 
 
 def _jar(content: bytes) -> Jar:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.embedded import wheels
-from service.embedded.errors import EmbeddedServerError
+from service.local.servers import wheels
+from service.local.servers.errors import EmbeddedServerError
 
 
 def test_an_absent_wheel_is_named_with_what_to_install() -> None:

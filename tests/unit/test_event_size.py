@@ -5,7 +5,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from domain.announcement import Announcement
 from domain.errors import NeverRetry
-from service.event_size import refuse_too_large, size_on_wire
+from service.messaging.event_size import refuse_too_large, size_on_wire
 
 
 def announcement(body: str, **headers: str) -> Announcement:

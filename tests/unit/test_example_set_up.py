@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Stop
-from service.demo.__main__ import main
+from service.local.demo.__main__ import main
 
 
 @pytest.fixture
@@ -41,5 +41,5 @@ def test_a_second_time_changes_nothing(folder: Path) -> None:
 
 
 def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Stop, match=r"data: .* is no folder"):
+    with pytest.raises(Stop, match=r"data: .* is not a directory"):
         main(tmp_path)

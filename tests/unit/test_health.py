@@ -4,12 +4,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from time import monotonic
 
 import pytest
 
 from domain.errors import TryLater
-from service.health import HealthServer, Readiness, Vitals
-from service.metrics import Metrics
+from service.runtime.health import Readiness, Vitals
+from service.runtime.metrics import Metrics
+from service.runtime.web.health import Figures, Health, health_app
+from service.runtime.web.http_server import Shell
+from tests.kit.eventually import eventually
 
 
 async def well() -> None:
@@ -34,13 +38,16 @@ class Probe:
     def __init__(self) -> None:
         self.vitals = Vitals()
         self.pings = {"postgres": well}
-        self.server = HealthServer(self.vitals, Readiness(self.pings, timeout_seconds=0.1), Metrics())
+        readiness = Readiness(self.pings, timeout_seconds=0.1, kept_seconds=0)
+        health = Health(readiness, Metrics().render, dead=self.vitals.dead)
+        self.shell = Shell(health_app(health), unless="", grace_seconds=1)
         self.port = 0
 
     async def raw(self, request: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             writer.write(request)
+            writer.write_eof()
             return await reader.read()
         finally:
             writer.close()
@@ -54,9 +61,8 @@ class Probe:
 @pytest.fixture
 async def probe() -> AsyncIterator[Probe]:
     one = Probe()
-    one.port = await one.server.start("127.0.0.1", 0)
-    yield one
-    await one.server.stop()
+    async with one.shell.serving("127.0.0.1", 0) as one.port:
+        yield one
 
 
 async def test_a_process_that_is_well_is_live_and_ready(probe: Probe) -> None:
@@ -93,6 +99,24 @@ async def test_metrics_are_told_in_prometheus_format(probe: Probe) -> None:
     status, body = await probe.get("/metrics")
     assert status == 200
     assert "# TYPE laurel_outbox_age_seconds gauge" in body
+
+
+async def test_a_flood_of_questions_for_metrics_renders_them_ten_times_a_second() -> None:
+    rendered = []
+
+    def render() -> bytes:
+        rendered.append(monotonic())
+        return str(len(rendered)).encode()
+
+    figures = Figures(render)
+    texts = [await figures.text() for _ in range(1000)]
+    assert (texts[0], texts[9]) == (b"1", b"10")
+    assert len(rendered) <= 10 * (1 + monotonic() - rendered[0])
+
+    async def text_changes() -> bool:
+        return await figures.text() != texts[-1]
+
+    await eventually(text_changes)
 
 
 async def test_nothing_else_is_answered(probe: Probe) -> None:

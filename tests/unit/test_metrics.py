@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from service.metrics import CounterName, GaugeName, HistogramName, Metrics
+from service.runtime.metrics import CounterName, GaugeName, HistogramName, Metrics
 
 
 def test_every_name_in_the_vocabulary_is_defined_and_rendered() -> None:

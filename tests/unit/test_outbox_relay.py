@@ -8,12 +8,12 @@ import pytest
 
 from domain.errors import NeverRetry, TryLater
 from domain.points import Point, Points
-from service.clock import SystemClock
-from service.metrics import Metrics
-from service.outbox_relay import OutboxRelay
-from service.patience import RetryPolicy
-from tests.eventually import eventually
-from tests.relay_world import RowsInMemory, Wire, row
+from service.messaging.relay import OutboxRelay
+from service.runtime.clock import SystemClock
+from service.runtime.metrics import Metrics
+from service.runtime.retry import RetryPolicy
+from tests.kit.eventually import eventually
+from tests.worlds.relay import RowsInMemory, Wire, row
 
 AWAY = TryLater("kafka_unavailable", "gone", waiting_on="kafka")
 
@@ -116,7 +116,7 @@ async def test_one_that_is_not_the_relay_sends_nothing_until_it_is() -> None:
 
 async def test_it_stays_the_relay_while_kafka_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The store gives the lock to another process when it hears nothing of the one that holds it."""
-    monkeypatch.setattr("service.outbox_relay._HOLD_SECONDS", 0.01)
+    monkeypatch.setattr("service.messaging.relay._HOLD_SECONDS", 0.01)
     outbox, wire = RowsInMemory(row(1, "a")), Wire()
     wire.held["e1"] = asyncio.Event()
     async with running(relay(outbox, wire)):

@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import Stop
 from service.adapters.files.probe import probe
-from service.roots import Written, require_roots
+from service.lifecycle.preflight import Written, require_roots
 
 UNWRITABLE = Path("/proc")  # even for root
 
@@ -31,20 +31,20 @@ def test_every_root_that_is_not_usable_is_named_at_once(tmp_path: Path) -> None:
 
 def test_what_cannot_even_be_looked_at_is_named(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "unmounted")
-    with pytest.raises(Stop, match=r"cannot be looked at \(File name too long"):
+    with pytest.raises(Stop, match=r"cannot be inspected \(File name too long"):
         require_roots({"DATA_ROOT": tmp_path / ("a" * 300)})
-    with pytest.raises(Stop, match="link cannot be written: making a folder is refused"):
+    with pytest.raises(Stop, match="link cannot be written: making a directory is refused"):
         require_roots({}, [Written("DVC__REMOTE_URL", tmp_path / "link" / "files")])
 
 
 def test_a_file_is_no_root(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Stop, match="is no folder"):
+    with pytest.raises(Stop, match="is not a directory"):
         require_roots({"DATA_ROOT": tmp_path / "file"})
 
 
 CALLS = {
-    "making a folder": "mkdir",
+    "making a directory": "mkdir",
     "writing": "open",
     "fsync": "fsync",
     "chmod": "chmod",
@@ -84,7 +84,7 @@ def test_a_full_disk_is_waited_for_and_hard_links_are_asked_for_only_where_they_
 
 def test_of_a_folder_that_is_not_there_yet_the_one_above_it_is_tried(tmp_path: Path) -> None:
     require_roots({}, [Written("DVC__REMOTE_URL", tmp_path / "a" / "b")])
-    with pytest.raises(Stop, match="DVC__REMOTE_URL: /proc cannot be written: making a folder is refused"):
+    with pytest.raises(Stop, match="DVC__REMOTE_URL: /proc cannot be written: making a directory is refused"):
         require_roots({}, [Written("DVC__REMOTE_URL", UNWRITABLE / "cache")])
     (tmp_path / "file").touch()
     with pytest.raises(Stop, match="Not a directory"):

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import structlog
 
-from service.telemetry import Mask, OncePerWhile, configure_logging, doing
+from service.runtime.secret_mask import Mask
+from service.runtime.telemetry import OncePerWhile, configure_logging, doing
 
 SECRETS = ["canary-token", 'pass"word\\7', "p\N{LATIN SMALL LETTER A WITH ACUTE}ss/w:rd"]
 
@@ -85,6 +86,18 @@ def test_uncaught_exceptions_are_lines_as_well(lines: Any) -> None:
     error = ValueError("canary-token")
     sys.excepthook(ValueError, error, None)
     assert "***" in lines()[0]["exception"]
+
+
+@pytest.mark.parametrize("human", [True, False])
+def test_no_text_commands_a_terminal_or_forges_a_line(*, human: bool) -> None:
+    stream = io.StringIO()
+    configure_logging(Mask(), stream=stream, human=human)
+    forged = "eve\n2026-11-29 [info] promoted\x1b[2J\x9b\u202e\u2028"
+    structlog.get_logger("laurel").warning("asked", by=forged)
+    logging.getLogger("others").warning("%s", forged)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 2
+    assert all(line.isprintable() for line in lines)
 
 
 def test_a_library_says_the_same_once_in_a_while() -> None:

@@ -10,8 +10,8 @@ import pytest
 from domain.errors import TryLater
 from service.adapters.mlflow import artifact_store
 from service.adapters.mlflow.artifact_store import LibraryStore
-from service.threads import OneAtATime
-from tests.eventually import eventually
+from service.processes.threads import OneAtATime
+from tests.kit.eventually import eventually
 
 
 async def test_work_that_never_ends_is_left_and_a_fresh_thread_goes_on() -> None:

@@ -1,5 +1,6 @@
 """Whom connections trust: what a setting or a variable names is used, or refused by its name."""
 
+import os
 import ssl
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from domain.errors import Stop
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.tls import trust
 from service.adapters.tls.trust import Trust, bundle_for_requests, shared_variables
-from tests.tls import Authority
+from tests.harm.tls import Authority
 
 USUAL = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
 NO_CERTIFICATE = {
@@ -129,7 +130,23 @@ def test_libraries_that_take_a_file_get_everybody_who_is_trusted(
     assert bundle.count("BEGIN CERTIFICATE") > 50
 
 
-def test_requests_is_told_for_a_while_unless_somebody_else_told_it(
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_what_any_of_the_variables_names_is_in_the_bundle_also_beside_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    authority = Authority(theirs)
+    for other in {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"} - {name}:
+        monkeypatch.setenv(other, certifi.where())
+    monkeypatch.setenv(name, str(theirs if name == "SSL_CERT_DIR" else authority.file))
+    with bundle_for_requests(tmp_path):
+        bundle = Path(os.environ["REQUESTS_CA_BUNDLE"]).read_text(encoding="utf-8")
+    assert authority.file.read_text() in bundle
+    assert bundle.count("BEGIN CERTIFICATE") > 50
+
+
+def test_requests_is_told_for_a_while_and_then_as_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path).file))
@@ -141,6 +158,10 @@ def test_requests_is_told_for_a_while_unless_somebody_else_told_it(
     with bundle_for_requests(folder):
         assert shared_variables()["AWS_CA_BUNDLE"] == str(folder / "trusted.pem")
     assert list(folder.iterdir()) == []
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "theirs")
-    with bundle_for_requests(folder):
-        assert list(folder.iterdir()) == []
+    assert "REQUESTS_CA_BUNDLE" not in os.environ
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing"))
+    with (
+        pytest.raises(Stop, match="REQUESTS_CA_BUNDLE: the file does not exist"),
+        bundle_for_requests(folder),
+    ):
+        pass

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from service.children.wire import unpack_plain
-from service.children.zygote import Zygote
+from service.processes.fork_server import Zygote
+from service.processes.wire import unpack_plain
 
 
 def test_a_fork_that_the_kernel_refuses_is_told_and_the_childs_socket_is_closed(

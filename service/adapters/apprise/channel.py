@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from domain.errors import Stop, TryLater
-from domain.notices import Notice
+from domain.notice_forms import fitted
+from domain.notices import LONGEST_BODY, LONGEST_TITLE, Notice
 
 _SETTING: Final = "NOTIFIER__URLS"
+_SPLIT: Final = "split"
 _THREAD: Final = "laurel-channel"
 _DIGITS: Final = 6  # of the digest in a name
 
 
 class AppriseChannel:
-    """`domain.ports.channels.Channel`: one message at a time, each in a thread that a process can leave."""
+    """`domain.ports.notices.Channel`: one message at a time, each in a thread that a process can leave."""
 
     def __init__(self, name: str, service: Any, timeout_seconds: float) -> None:
         self.name = name
@@ -26,7 +28,7 @@ class AppriseChannel:
         self._busy = threading.Lock()
 
     async def send(self, notice: Notice) -> None:
-        """Send one message. Raises TryLater `channel_unavailable`."""
+        """Send one message, in the bytes that the service takes. Raises TryLater `channel_unavailable`."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[bool] = loop.create_future()
         # A daemon: Apprise cannot be interrupted, and a process that ends does not wait for a dead channel.
@@ -35,9 +37,9 @@ class AppriseChannel:
             async with asyncio.timeout(self._timeout):
                 taken = await done
         except TimeoutError:
-            raise self._unavailable(f"did not answer within {self._timeout:g} s") from None
+            raise self._unavailable(f"did not answer within {self._timeout:g} s", refused=False) from None
         if not taken:
-            raise self._unavailable("did not take the message")
+            raise self._unavailable("did not take the message", refused=True)
 
     def _post(self, notice: Notice, loop: asyncio.AbstractEventLoop, done: "asyncio.Future[bool]") -> None:
         taken = False
@@ -50,16 +52,25 @@ class AppriseChannel:
         _settle(loop, done, taken=taken)
 
     def _notify(self, notice: Notice) -> bool:
+        told = self._fitted(notice)
         try:
             taken = self._service.notify(
-                title=notice.title, body=notice.body, notify_type=notice.severity, body_format="text"
+                title=told.title, body=told.body, notify_type=told.severity, body_format="text"
             )
         except Exception:  # noqa: BLE001 - whatever a plugin raises; its text may hold the address
             return False
         return bool(taken)
 
-    def _unavailable(self, what: str) -> TryLater:
-        return TryLater("channel_unavailable", f"{self.name} {what}", waiting_on="channel")
+    def _fitted(self, notice: Notice) -> Notice:
+        """Cut it to the service's own limits, which it may count in bytes; `?overflow=split` needs none."""
+        service = self._service
+        if service.overflow_mode == _SPLIT:
+            return fitted(notice, LONGEST_TITLE, LONGEST_BODY)
+        return fitted(notice, min(service.title_maxlen, LONGEST_TITLE), service.body_maxlen)
+
+    def _unavailable(self, what: str, *, refused: bool) -> TryLater:
+        message = f"{self.name} {what}"
+        return TryLater("channel_unavailable", message, waiting_on="channel", refused=refused)
 
 
 def _settle(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[bool]", *, taken: bool) -> None:
@@ -84,7 +95,7 @@ def open_channels(
     cannot read.
     """
     if not urls:
-        raise Stop("channels_missing", f"{_SETTING} is not set: give the Apprise addresses to tell")
+        raise Stop("channels_missing", f"{_SETTING} is not set: give the Apprise addresses of the channels")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it looks for a module that later Pythons lack
         services = [_service(url, timeout_seconds, trusted) for url in urls]

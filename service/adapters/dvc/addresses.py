@@ -21,7 +21,7 @@ def shown(url: str) -> str:
 
 
 def identity(url: str) -> str:
-    """By what a remote is known: another password is no other remote."""
+    """What identifies a remote: another password does not make another remote."""
     return shown(absolute(url)).rstrip("/")
 
 

@@ -10,10 +10,9 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from dvc.fs import localfs
-from dvc_data.hashfile.db import get_odb
+from dvc_data.hashfile.db import HashFileDB, get_odb
 
 from domain.datasets import DatasetFile
 from domain.errors import NeverRetry
@@ -34,8 +33,8 @@ class DvcCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._incoming = folder / "laurel" / "incoming"
-        self._objects: Any = get_odb(localfs, str(objects_below(folder)), hash_name="md5")
-        # Nothing waits for the disk: what a power cut costs here is seen by its digest and made anew.
+        self._objects: HashFileDB = get_odb(localfs, str(objects_below(folder)), hash_name="md5")
+        # Nothing waits for the disk: what a power cut costs here is seen by its digest and made again.
         self._writer = AtomicFiles(FileOperations(fsync=lambda _: None))
 
     def path(self, oid: str) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from dvc.config import ConfigError as RemoteConfigError
 from dvc.fs import AuthError, ConfigError, RemoteMissingDepsError
@@ -13,7 +12,7 @@ from service.adapters.dvc.addresses import shown
 from service.adapters.files.errors import NO_ROOM, sorted_error
 
 
-def unavailable(url: str, detail: str, **facts: Any) -> TryLater:
+def unavailable(url: str, detail: str, **facts: object) -> TryLater:
     """The remote does not take what it is given, or does not show it afterwards."""
     return TryLater(
         "dvc_remote_unavailable",

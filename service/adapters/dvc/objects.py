@@ -1,7 +1,7 @@
 """Values of DVC's object format: an object per content, named by its md5; a folder is an object too."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
@@ -24,7 +24,7 @@ class FolderObject(NamedTuple):
     oid: str
     size: int
     files: int
-    tree: Any
+    tree: Tree
 
 
 def folder_of(entries: Mapping[str, FileObject]) -> FolderObject:

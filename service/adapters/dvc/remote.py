@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
-from dvc.fs import LocalFileSystem, get_cloud_fs, localfs
-from dvc_data.hashfile.db import get_odb
+from dvc.fs import FileSystem, LocalFileSystem, get_cloud_fs, localfs
+from dvc_data.hashfile.db import HashFileDB, get_odb
 
-from domain.datasets import RemoteSight
+from domain.datasets import RemoteObservation
 from service.adapters.dvc.addresses import absolute
 from service.adapters.dvc.cache import READ_ONLY, DvcCache
 from service.adapters.dvc.errors import remote_errors, unavailable
@@ -27,7 +27,7 @@ _ID_FILE: Final = "laurel-remote-id"
 _ID: Final = re.compile(rb"[0-9A-Za-z-]{1,64}")
 # Waits for one answer.
 _SECONDS: Final = 5
-_TIMEOUTS: Final[Mapping[str, Mapping[str, Any]]] = {
+_TIMEOUTS: Final[Mapping[str, Mapping[str, object]]] = {
     "http": {"connect_timeout": _SECONDS, "read_timeout": _SECONDS},
     "https": {"connect_timeout": _SECONDS, "read_timeout": _SECONDS},
     "s3": {"connect_timeout": _SECONDS, "read_timeout": _SECONDS},
@@ -43,13 +43,15 @@ class DvcRemote:
     remote, such as `{"method": "PUT"}` for http.
     """
 
-    def __init__(self, url: str, notes: Path, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, url: str, notes: Path, options: Mapping[str, object] | None = None) -> None:
         self.url = absolute(url)
         self._note = notes / hashlib.sha256(self.url.encode()).hexdigest()[:32]
         with remote_errors(self.url):
             self._fs, path = _file_system(self.url, tuple((options or {}).items()))
             self._id_file = self._fs.join(path, _ID_FILE)
-            self._objects: Any = get_odb(self._fs, self._fs.join(path, "files", "md5"), hash_name="md5")
+            self._objects: HashFileDB = get_odb(
+                self._fs, self._fs.join(path, "files", "md5"), hash_name="md5"
+            )
 
     def push(self, objects: Sequence[Object], source: DvcCache) -> None:
         """Upload what is not there, byte for byte as recorded, and see that everything is there then."""
@@ -61,7 +63,7 @@ class DvcRemote:
                 self._require_held(missing)
             self._remember()
 
-    def look(self, objects: Sequence[str], add_id: str | None = None) -> RemoteSight:
+    def look(self, objects: Sequence[str], add_id: str | None = None) -> RemoteObservation:
         """Read the ids that it bears, one a line, and ask for some objects; `add_id` is added.
 
         Several models may share a remote, and each has an id of its own.
@@ -72,7 +74,7 @@ class DvcRemote:
                 self._write_ids([*ids, add_id])
                 ids = self._ids()
             missing = [oid for oid in objects if not self._shows(oid)]
-            return RemoteSight(ids=tuple(ids), asked=len(objects), missing=tuple(missing))
+            return RemoteObservation(ids=tuple(ids), asked=len(objects), missing=tuple(missing))
 
     def _ids(self) -> list[str]:
         self._forget_listings()
@@ -104,7 +106,7 @@ class DvcRemote:
     def _require_an_answer(self, error: FileNotFoundError) -> None:
         if _is_an_outage(error.__cause__):
             why = type(error.__cause__).__name__
-            raise unavailable(self.url, f"it does not say what it holds ({why})") from error
+            raise unavailable(self.url, f"it does not list its objects ({why})") from error
 
     def _forget_listings(self) -> None:
         if not self._is_local:
@@ -123,7 +125,7 @@ class DvcRemote:
         lost = [thing.oid for thing in objects if not self._holds(thing)]
         if lost:
             raise unavailable(
-                self.url, "it took objects and does not show them, or shows others", objects=lost
+                self.url, "it accepted objects and does not return them, or returns others", objects=lost
             )
 
     def _holds(self, thing: Object) -> bool:
@@ -147,7 +149,7 @@ class DvcRemote:
         if self._is_local and self._note.exists() and not Path(self._objects.path).is_dir():
             raise unavailable(
                 self.url,
-                "it held objects before and is not there now; mount or restore it, "
+                "it held objects before and is now missing; mount or restore it, "
                 f"or remove {self._note} to begin an empty one",
             )
 
@@ -157,7 +159,7 @@ class DvcRemote:
 
 
 @cache
-def _file_system(url: str, options: tuple[tuple[str, Any], ...]) -> tuple[Any, str]:
+def _file_system(url: str, options: tuple[tuple[str, object], ...]) -> tuple[FileSystem, str]:
     """Open DVC's file system of a remote, once per process: it keeps connections."""
     wanted = {**_TIMEOUTS.get(urlsplit(url).scheme, {}), **dict(options)}
     kind, config, path = get_cloud_fs(None, url=url, **wanted)

@@ -3,7 +3,8 @@
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -14,11 +15,13 @@ from domain.data_contract import DataContract
 from domain.faults import Fault
 from domain.feature_schema import FeatureSchema
 from domain.model_definition import ModelDefinition
+from domain.nearest import suggestion
 from domain.resolved_config import Family
+from service.adapters.files.known_keys import FileSchema, UnknownKey, corrected
 from service.adapters.files.small_files import read_small
-from service.adapters.files.yaml_documents import MAX_BYTES, Document, Place, read_document
+from service.adapters.files.yaml_documents import MAX_BYTES, Place, YamlDocument, read_document
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 CONTRACTS: Final = TypeAdapter(DataContract)
 FEATURES: Final = TypeAdapter(FeatureSchema)
@@ -28,29 +31,44 @@ _NAME: Final = re.compile(
     r"v[1-9][0-9]{0,6}\.yaml"
 )  # one name for each version: not v01, not v1 in other digits
 
+_MOST_FAULTS: Final = 100  # of one file: they go into events, and nobody reads more
+
 
 @dataclass(frozen=True)
-class ConfigFile(Generic[T]):
-    """A file that was read: its version, its name below the root, its digest, its value or its faults."""
+class ConfigFile(Generic[T_co]):
+    """A file that was read: its version, its name below the root, its digest, its value or its faults.
+
+    `draft` is what a file with faults says if they leave that clear, so that it can be asked about the rest;
+    `document` then has the keys that were meant.
+    """
 
     version: int
     name: str
     sha256: str
-    document: Document | None
-    value: T | None
+    document: YamlDocument | None
+    draft: T_co | None
     faults: Sequence[Fault]
 
+    @property
+    def value(self) -> T_co | None:
+        """What may be used: nothing of a file with faults."""
+        return None if self.faults else self.draft
 
-class ConfigReader(Generic[T]):
+
+class ConfigReader(Generic[T_co]):
     """Reads one family. Parsed files are kept by the digest of their bytes, which are read every time."""
 
-    def __init__(self, root: Path, family: Family, adapter: TypeAdapter[T]) -> None:
+    def __init__(self, root: Path, family: Family, adapter: TypeAdapter[T_co]) -> None:
         self.family = family
         self._folder = root / family
         self._adapter = adapter
-        self._parsed: dict[tuple[int, str], ConfigFile[T]] = {}
+        self._parsed: dict[tuple[int, str], ConfigFile[T_co]] = {}
 
-    def read(self, version: int) -> ConfigFile[T] | None:
+    @cached_property
+    def _schema(self) -> FileSchema:
+        return FileSchema(self._adapter.json_schema())
+
+    def read(self, version: int) -> ConfigFile[T_co] | None:
         """Read `vN.yaml`; None when there is no such file. The name is made from an integer alone."""
         data = read_small(self._folder / f"v{int(version)}.yaml", MAX_BYTES)
         if data is None:
@@ -60,7 +78,7 @@ class ConfigReader(Generic[T]):
             self._parsed[key] = self._parse(version, data, key[1])
         return self._parsed[key]
 
-    def files(self) -> Iterator[ConfigFile[T]]:
+    def files(self) -> Iterator[ConfigFile[T_co]]:
         """Read every version that there is, smallest first."""
         names = [path.name for path in self._folder.glob("v*.yaml")]
         for version in sorted(int(name[1:-5]) for name in names if _NAME.fullmatch(name)):
@@ -68,36 +86,54 @@ class ConfigReader(Generic[T]):
             if file is not None:
                 yield file
 
+    def passed_over(self) -> Iterator[str]:
+        """Name what lies in the family's folder and is never read: `v1.yml`, `v01.yaml`, a folder."""
+        for path in sorted(self._folder.glob("[!.]*")):
+            if not (_NAME.fullmatch(path.name) and path.is_file()):
+                yield f"{self.family}/{path.name}"
+
     def valid_versions(self) -> list[int]:
         """The versions whose file can be used by itself, smallest first."""
         return [file.version for file in self.files() if not file.faults]
 
-    def _parse(self, version: int, data: bytes, digest: str) -> ConfigFile[T]:
+    def _parse(self, version: int, data: bytes, digest: str) -> ConfigFile[T_co]:
         name = f"{self.family}/v{version}.yaml"
         document = read_document(name, data)
         if isinstance(document, Fault):
             return ConfigFile(version, name, digest, None, None, (document,))
-        read = ConfigFile[T](version, name, digest, document, None, ())
-        faults = list(_version_faults(document, version))
-        try:
-            value = self._adapter.validate_python(document.values)
-        except ValidationError as error:
-            return replace(read, faults=(*faults, *_schema_faults(document, error)))
-        return replace(read, value=None if faults else value, faults=faults)
+        document, draft, faults = self._judged(document)
+        found = (*_version_faults(document, version), *faults)
+        return ConfigFile(version, name, digest, document, draft, found)
+
+    def _judged(self, document: YamlDocument) -> tuple[YamlDocument, T_co | None, Sequence[Fault]]:
+        """Hold a document against the schema; what a misspelt key hides is found at once with it."""
+        faults: list[Fault] = []
+        while True:
+            try:
+                return document, self._adapter.validate_python(document.values), faults
+            except ValidationError as error:
+                details = error.errors(include_url=False, include_input=False)[:_MOST_FAULTS]
+            unknown = list(self._unknown_keys(document, details))
+            if not unknown or len(faults) >= _MOST_FAULTS:
+                return document, None, [*faults, *_schema_faults(document, details)]
+            faults += [_unknown_field(document, key) for key in unknown]
+            document = corrected(document, unknown)
+
+    def _unknown_keys(self, document: YamlDocument, details: Sequence[ErrorDetails]) -> Iterator[UnknownKey]:
+        for detail in details:
+            if detail["type"] == "extra_forbidden":
+                yield self._schema.unknown_key(detail["loc"], _place(document, detail))
 
 
-def located(fault: Fault, document: Document) -> Fault:
+def located(fault: Fault, document: YamlDocument) -> Fault:
     """Add the line on which a fault's dotted field stands, or the nearest thing around it."""
     parts = fault.field.split(".")
-    for length in range(len(parts), 0, -1):
-        field = ".".join(parts[:length])
-        for place, line in document.lines.items():
-            if ".".join(map(str, place)) == field:
-                return fault.model_copy(update={"line": line, "file": document.name})
-    return fault.model_copy(update={"line": 1, "file": document.name})
+    around = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    line = next((document.fields[field] for field in around if field in document.fields), 1)
+    return fault.model_copy(update={"line": line, "file": document.name})
 
 
-def _version_faults(document: Document, version: int) -> Iterator[Fault]:
+def _version_faults(document: YamlDocument, version: int) -> Iterator[Fault]:
     """Versions are integers, and the file's own is its name's; the schemas alone read them leniently."""
     for field in ("version", "data_contract"):
         found = document.values.get(field)
@@ -109,17 +145,23 @@ def _version_faults(document: Document, version: int) -> Iterator[Fault]:
             yield _fault(document, (field,), "bad_config", message)
 
 
-def _schema_faults(document: Document, error: ValidationError) -> Iterator[Fault]:
-    found: dict[tuple[Place, str], list[str]] = {}
-    for detail in error.errors(include_url=False, include_input=False):
-        place, code = _place(document, detail), _code(detail["type"])
-        found.setdefault((place, code), []).append(_said(detail))
-    for (place, code), messages in found.items():
-        text = ", or ".join(dict.fromkeys(messages)) + document.hint(place)
-        yield _fault(document, place, code, text)
+def _unknown_field(document: YamlDocument, key: UnknownKey) -> Fault:
+    message = f"there is no such field{suggestion(str(key.place[-1]), key.allowed)}"
+    fault = _fault(document, key.place, "unknown_field", message)
+    return fault.model_copy(update={"allowed": ", ".join(key.allowed)})
 
 
-def _place(document: Document, detail: ErrorDetails) -> Place:
+def _schema_faults(document: YamlDocument, details: Sequence[ErrorDetails]) -> Iterator[Fault]:
+    found: dict[Place, list[str]] = {}
+    for detail in details:
+        found.setdefault(_place(document, detail), []).append(_said(detail))
+    for place, messages in found.items():
+        yield _fault(
+            document, place, "bad_config", ", or ".join(dict.fromkeys(messages)) + document.hint(place)
+        )
+
+
+def _place(document: YamlDocument, detail: ErrorDetails) -> Place:
     """Drop from pydantic's location what is no place in the file: names of types and of union members."""
     place: Place = ()
     for part in detail["loc"]:
@@ -128,19 +170,12 @@ def _place(document: Document, detail: ErrorDetails) -> Place:
     return (*place, detail["loc"][-1]) if detail["type"] == "missing" else place
 
 
-def _code(kind: str) -> str:
-    return "unknown_field" if kind == "extra_forbidden" else "bad_config"
-
-
-_PLAINER: Final = {"missing": "is missing", "extra_forbidden": "there is no such field"}
-
-
 def _said(detail: ErrorDetails) -> str:
-    text = _PLAINER.get(detail["type"], detail["msg"])
+    text = "is missing" if detail["type"] == "missing" else detail["msg"]
     return text.removeprefix("Value error, ").replace("valid tuple", "valid list").replace("Tuple", "List")
 
 
-def _fault(document: Document, place: Place, code: str, message: str) -> Fault:
+def _fault(document: YamlDocument, place: Place, code: str, message: str) -> Fault:
     field = ".".join(map(str, place))
     text = f"{field}: {message}" if field and not message.startswith(field) else message
     line = document.line_of(place)

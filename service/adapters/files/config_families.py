@@ -5,17 +5,20 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
+
+from pydantic import ValidationError
 
 from domain.compatibility import compatibility_faults
-from domain.config_questions import contract_question, split_question
+from domain.config_questions import contract_question, slow_formats, split_question
 from domain.data_contract import DataContract
 from domain.errors import NeverRetry, TryLater
 from domain.faults import Fault
+from domain.feature_schema import FeatureSchema
 from domain.model_definition import Estimator, ModelDefinition
 from domain.points import NO_POINTS, Point, Points
 from domain.resolved_config import ConfigDigests, ConfigUse, ResolvedConfig
-from domain.split_rules import SPLIT_RULES
+from domain.split_rules import SPLIT_RULES, SplitRules
 from domain.version_triple import AskedVersions, VersionTriple
 from service.adapters.files.active_config import FILE_NAME, ActiveConfig, fresh, read_active, with_defaults
 from service.adapters.files.atomic import AtomicFiles, sweep
@@ -32,6 +35,7 @@ from service.adapters.files.yaml_documents import MAX_BYTES
 
 EstimatorCheck = Callable[[Estimator], Awaitable[Sequence[Fault]]]
 _ABANDONED_SECONDS: Final = 5.0  # the file is a few hundred bytes: nobody writes at it for that long
+T = TypeVar("T")
 _log: Final = logging.getLogger("laurel.config")
 
 
@@ -41,6 +45,20 @@ class JudgedConfig(NamedTuple):
     use: ConfigUse
     faults: Sequence[Fault]
     broken_contract: str | None
+
+
+class _FilesOfTriple(NamedTuple):
+    contract: ConfigFile[DataContract] | None
+    split: ConfigFile[SplitRules] | None
+    features: ConfigFile[FeatureSchema] | None
+    model: ConfigFile[ModelDefinition] | None
+    faults: Sequence[Fault]
+
+
+def _asked(reader: ConfigReader[T], ask: Callable[[T], Fault | None]) -> Iterator[Fault]:
+    for file in reader.files():
+        if file.value and file.document and (asked := ask(file.value)):
+            yield located(asked, file.document)
 
 
 async def _no_check(_: Estimator) -> Sequence[Fault]:
@@ -74,7 +92,7 @@ class FileConfigFamilies:
 
     async def defaults(self) -> VersionTriple:
         """The triple in active_config.yaml. Raises NeverRetry `bad_config` with every fault and its line."""
-        return self.active().training_defaults
+        return (await asyncio.to_thread(self.active)).training_defaults
 
     def active(self) -> ActiveConfig:
         """Read active_config.yaml. Raises NeverRetry `bad_config`."""
@@ -84,22 +102,14 @@ class FileConfigFamilies:
             raise NeverRetry("bad_config", said, faults=[fault.model_dump(mode="json") for fault in read])
         return read[0]
 
-    def versions(self) -> dict[str, list[int]]:
-        """The versions of each family that exist and can be read."""
-        return {reader.family: reader.valid_versions() for reader in self._readers()}
-
-    async def faults(self) -> list[Fault]:
-        """Every fault in every file of the four families, each against the contract that it names."""
-        return [fault async for file in self.judged() for fault in file.faults]
-
     async def judged(self) -> AsyncIterator[JudgedConfig]:
         """Judge every file of the four families; its digest and its faults are of the same bytes."""
         for reader in self._readers():
             for file in reader.files():
                 contract, named_by = self._named_contract(file)
                 faults = [*file.faults, *named_by, *await self._model_faults(file)]
-                if contract is not None and contract.value is not None:
-                    faults += _fit(contract.value, file)
+                if contract is not None and contract.draft is not None:
+                    faults += _fit(contract.draft, file)
                 broken = contract.name if contract is not None and contract.faults else None
                 yield JudgedConfig(ConfigUse(reader.family, f"v{file.version}", file.sha256), faults, broken)
 
@@ -113,17 +123,27 @@ class FileConfigFamilies:
             for file in reader.files():
                 if file.value and file.document and (asked := ask(file.value)):
                     yield located(asked, file.document)
+        for name in (name for reader in self._readers() for name in reader.passed_over()):
+            message = "it is not read: is it a version? Versions are files named v1.yaml, v2.yaml and so on"
+            yield Fault(code="file_not_read", field="", message=message, file=name)
+
+    def slow_contracts(self) -> Iterator[tuple[ConfigUse, Sequence[Fault]]]:
+        """Contracts with formats that cannot be matched in linear time, each with those formats."""
+        for file in self._contracts.files():
+            if file.draft and file.document and (slow := slow_formats(file.draft)):
+                found = [located(fault, file.document) for fault in slow]
+                yield ConfigUse("data_contracts", f"v{file.version}", file.sha256), found
 
     def _named_contract(
         self, file: ConfigFile[Any]
     ) -> tuple[ConfigFile[DataContract] | None, Sequence[Fault]]:
         """The contract that a split or a features file names, and what is wrong with the naming."""
-        if isinstance(file.value, DataContract | ModelDefinition):
+        if isinstance(file.draft, DataContract | ModelDefinition):
             return None, ()
         contract, faults = self._contract_of(file)
         return contract, [fault for fault in faults if fault.file == file.name]
 
-    def _readers(self) -> tuple[ConfigReader[Any], ...]:
+    def _readers(self) -> tuple[ConfigReader[object], ...]:
         return self._contracts, self._splits, self._features, self._models
 
     async def resolve(self, asked: AskedVersions) -> ResolvedConfig | Sequence[Fault]:
@@ -133,35 +153,40 @@ class FileConfigFamilies:
         """
         complete = None not in asked.model_dump().values()
         triple = VersionTriple(**asked.model_dump()) if complete else asked.filled_from(await self.defaults())
+        contract, split, features, model, found = await asyncio.to_thread(self._files_of, triple)
+        faults = [*found, *(await self._model_faults(model) if model is not None else ())]
+        if faults or contract is None or split is None or features is None or model is None:
+            return faults
+        return _resolved(triple, contract, split, features, model)
+
+    def _files_of(self, triple: VersionTriple) -> _FilesOfTriple:
+        """Read the four files; for a thread, as a large one takes a second."""
         split, split_faults = _read(self._splits, triple.split_version, "split_version")
         features, feature_faults = _read(self._features, triple.feature_version, "feature_version")
         model, model_faults = _read(self._models, triple.model_version, "model_version")
         contract, contract_faults = self._contract_of(split, features)
         faults = [*split_faults, *feature_faults, *model_faults, *contract_faults]
-        if contract is not None and contract.value is not None:
-            faults += _fit(contract.value, *(file for file in (split, features) if file is not None))
-        if model is not None:
-            faults += await self._model_faults(model)
-        if faults or contract is None or split is None or features is None or model is None:
-            return faults
-        return _resolved(triple, contract, split, features, model)
+        if contract is not None and contract.draft is not None:
+            faults += _fit(contract.draft, *(file for file in (split, features) if file is not None))
+        return _FilesOfTriple(contract, split, features, model, faults)
 
     def _contract_of(
         self, *naming: ConfigFile[Any] | None
     ) -> tuple[ConfigFile[DataContract] | None, Sequence[Fault]]:
         """Read the contract that the split names, or, if that can not be read, the one of the features."""
         for file in naming:
-            if file is not None and file.value is not None:
-                version = file.value.data_contract
+            if file is not None and file.draft is not None:
+                version = file.draft.data_contract
                 found, faults = _read(self._contracts, version, "data_contract")
                 return found, [_named_by(fault, file) for fault in faults]
         return None, ()
 
-    async def _model_faults(self, model: ConfigFile[Any]) -> Sequence[Fault]:
-        if not isinstance(model.value, ModelDefinition) or model.document is None:
+    async def _model_faults(self, model: ConfigFile[object]) -> Sequence[Fault]:
+        estimator = _estimator_in(model)
+        if estimator is None or model.document is None:
             return ()
         if model.sha256 not in self._judged_models:
-            found = await self._estimator_faults(model.value.model)
+            found = await self._estimator_faults(estimator)
             self._judged_models[model.sha256] = [located(fault, model.document) for fault in found]
         return self._judged_models[model.sha256]
 
@@ -172,19 +197,21 @@ class FileConfigFamilies:
             (self._features, triple.feature_version),
             (self._models, triple.model_version),
         )
-        return all(reader.read(version) is not None for reader, version in readers)
+        return await asyncio.to_thread(
+            lambda: all(reader.read(version) is not None for reader, version in readers)
+        )
 
     async def write_defaults(self, triple: VersionTriple) -> None:
         """Replace the three defaults in one atomic replace; every other byte stays. Safe to repeat.
 
-        A file that cannot be read is made anew, and what stood there is kept beside it. What a killed writer
+        A file that cannot be read is rewritten, and what stood there is kept beside it. What a killed writer
         left is removed; a slow one that loses its draft so fails, and may repeat. Raises TryLater `disk_full`
         and `file_error`.
         """
         path = self._active_path.resolve()  # through a symbolic link, which is to stay one
         sweep(path.parent, older_than_seconds=_ABANDONED_SECONDS)
         data = read_small(path, MAX_BYTES)
-        new = self._with_defaults(data, triple)
+        new = await asyncio.to_thread(self._with_defaults, data, triple)
         if new == data:
             return
         with self._files.draft(path) as draft:
@@ -201,20 +228,20 @@ class FileConfigFamilies:
         if data:
             kept = self._active_path.with_name(f"{FILE_NAME}.unreadable")
             self._files.replace(kept, data)
-        _log.warning("active_config.yaml is made anew: %s", read[0].message)
+        _log.warning("active_config.yaml is rewritten: %s", read[0].message)
         return fresh(triple, self._contract_version(triple))
 
     def _contract_version(self, triple: VersionTriple) -> int:
         split = self._splits.read(triple.split_version)
         if split is None or split.value is None:
             message = (
-                f"active_config.yaml cannot be made anew: splits/v{triple.split_version}.yaml is unusable"
+                f"active_config.yaml cannot be rewritten: splits/v{triple.split_version}.yaml is unusable"
             )
             raise TryLater("bad_config", message, waiting_on="config")
         return split.value.data_contract
 
 
-def _read(reader: ConfigReader[Any], version: int, field: str) -> tuple[Any, Sequence[Fault]]:
+def _read(reader: ConfigReader[T], version: int, field: str) -> tuple[ConfigFile[T] | None, Sequence[Fault]]:
     """Read one version: the file (None when there is none), and its faults."""
     file = reader.read(version)
     if file is not None:
@@ -224,7 +251,21 @@ def _read(reader: ConfigReader[Any], version: int, field: str) -> tuple[Any, Seq
     return None, [Fault(code="unknown_version", field=field, message=message, allowed=allowed)]
 
 
-def _named_by(fault: Fault, file: ConfigFile[Any]) -> Fault:
+def _estimator_in(file: ConfigFile[object]) -> Estimator | None:
+    """Type and params of a model file: they can be judged whatever else is wrong in it."""
+    if isinstance(file.draft, ModelDefinition):
+        return file.draft.model
+    if file.document is None or not file.name.startswith("models/"):
+        return None
+    model = file.document.values.get("model")
+    known = model.items() if isinstance(model, dict) else ()
+    try:
+        return Estimator.model_validate({name: value for name, value in known if name in {"type", "params"}})
+    except ValidationError:
+        return None
+
+
+def _named_by(fault: Fault, file: ConfigFile[object]) -> Fault:
     """A contract that does not exist is a fault of the file that names it; other faults are its own."""
     if fault.code != "unknown_version" or file.document is None:
         return fault
@@ -234,7 +275,7 @@ def _named_by(fault: Fault, file: ConfigFile[Any]) -> Fault:
 def _fit(contract: DataContract, *files: ConfigFile[Any]) -> Iterator[Fault]:
     """Hold a split file, a features file, or both against their contract."""
     documents = {file.name: file.document for file in files}
-    values = {file.name.partition("/")[0]: file.value for file in files}
+    values = {file.name.partition("/")[0]: file.draft for file in files}
     for fault in compatibility_faults(contract, values.get("splits"), values.get("features")):
         document = documents.get(fault.file or "")
         yield fault if document is None else located(fault, document)

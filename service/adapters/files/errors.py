@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from domain.counted import byte_count
 from domain.errors import TryLater
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -50,10 +51,10 @@ def sorted_error(error: OSError, path: Path) -> TryLater:
 
 def _no_room(path: Path, code: str) -> TryLater:
     free, inodes = free_bytes(path), lacks_inodes(path)
-    why = "no inode is free: remove files" if inodes else f"{free} bytes are free; make room"
+    why = "no inode is free: remove files" if inodes else f"{byte_count(free or 0)} are free; make space"
     return TryLater(
         "disk_full",
-        f"no room to write {path} ({code}): {why}, the run goes on by itself",
+        f"no space to write {path} ({code}): {why}; the run then goes on by itself",
         waiting_on="disk",
         path=str(path),
         free_bytes=free,

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from domain.counted import byte_count
 from domain.errors import Stop
-from domain.notice_fields import SUBJECTS, Subject
+from domain.notice_subjects import SUBJECTS, Subject
 from domain.notices import NoticeTemplate
 from service.adapters.files.small_files import read_small
 
@@ -25,14 +26,14 @@ def read_templates(folder: Path) -> dict[Subject, NoticeTemplate]:
         raise _unusable(f"NOTIFIER__TEMPLATES_FOLDER: {folder}: {error.strerror}") from None
     strange = [name for name in names if name not in _FILES]
     if strange:
-        raise _unusable(f"{folder / strange[0]}: no subject is called so; allowed: {', '.join(_FILES)}")
+        raise _unusable(f"{folder / strange[0]}: no subject has that name; allowed: {', '.join(_FILES)}")
     return {_FILES[name]: _read(folder / name, _FILES[name]) for name in names}
 
 
 def _read(path: Path, subject: Subject) -> NoticeTemplate:
     content = read_small(path, _LARGEST)
     if content is None or len(content) > _LARGEST:
-        raise _unusable(f"{path}: is no regular file of at most {_LARGEST} bytes")
+        raise _unusable(f"{path}: is not a regular file of at most {byte_count(_LARGEST)}")
     try:
         return NoticeTemplate.read(subject, content.decode("utf-8"))
     except UnicodeDecodeError as error:

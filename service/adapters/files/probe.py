@@ -15,7 +15,7 @@ _READ_ONLY: Final = 0o444  # as DVC keeps its objects
 
 
 @dataclass(frozen=True)
-class Refused:
+class WriteRefused:
     """The first call that the folder's file system refused, and what it said."""
 
     folder: Path
@@ -28,19 +28,19 @@ class Refused:
         return f"{self.folder} cannot be written: {self.call} is refused ({why})"
 
 
-def probe(folder: Path, *, links: bool = False) -> Refused | None:
+def probe(folder: Path, *, links: bool = False) -> WriteRefused | None:
     """Try a folder, or the nearest one above it that is there; nothing of the try remains.
 
     `links`: hard links are made there, which some file systems do not know.
     """
     there = next(above for above in (folder, *folder.parents) if os.path.lexists(above))
     home = there / f".laurel-probe-{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
-    call = "making a folder"
+    call = "making a directory"
     try:
         for call in _calls(home, links=links):  # noqa: B007 - the one that was tried last
             pass
     except OSError as error:
-        return Refused(there, call, error)
+        return WriteRefused(there, call, error)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     return None
@@ -49,7 +49,7 @@ def probe(folder: Path, *, links: bool = False) -> Refused | None:
 def _calls(home: Path, *, links: bool) -> Iterator[str]:
     """Name each call before it is made. Raises OSError."""
     file, other = home / "file", home / "other"
-    yield "making a folder"
+    yield "making a directory"
     home.mkdir()
     yield "writing"
     for path in (file, other):
@@ -66,7 +66,7 @@ def _calls(home: Path, *, links: bool) -> Iterator[str]:
         file.hardlink_to(other)
     yield "reading"
     _read(other)
-    yield "fsync of a folder"
+    yield "fsync of a directory"
     _sync(home)
     yield "removing"
     file.unlink(missing_ok=True)
@@ -84,4 +84,4 @@ def _sync(path: Path) -> None:
 
 def _read(path: Path) -> None:
     if path.read_bytes() != _CONTENT:
-        raise OSError(0, "it holds other bytes than were written")
+        raise OSError(0, "it returns other bytes than were written")

@@ -1,18 +1,16 @@
-"""The parts of a split on disk: checked before every use, and published for others to look at."""
+"""The parts of a split on disk: held against their digests, and published for others to look at."""
 
 import hashlib
 import stat
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from domain.datasets import DatasetFile, SplitParts
 from domain.errors import NeverRetry
-from domain.manifest import named_files
 from service.adapters.files.atomic import AtomicFiles, copy_into, sha256_of
 from service.adapters.files.errors import disk_errors
-from service.adapters.files.operations import TEMPORARY_SUFFIX
 
 MASTER: Final = "master.parquet"
 SPLIT: Final = "split"  # the folder in a run's own that mirrors `splits/vN/`
@@ -20,12 +18,12 @@ TRAIN_FILE: Final = "train.parquet"
 OPTIONAL_TESTS: Final = "optional_tests"
 
 
-def mismatch(role: str, path: Path, why: str, **facts: Any) -> NeverRetry:
+def mismatch(role: str, path: Path, why: str, **facts: object) -> NeverRetry:
     """Say that a file is not what was recorded; `role` is reference, or any part that a run owns."""
     reason = "reference_digest_mismatch" if role == "reference" else "split_digest_mismatch"
     recorded = role == "reference" and facts.get("expected") is not None
-    mend = "; restore the file, or make a new split version" if recorded else ""
-    return NeverRetry(reason, f"{role} {path}: {why}{mend}", part=role, path=str(path), why=why, **facts)
+    fix = "; restore the file, or make a new split version" if recorded else ""
+    return NeverRetry(reason, f"{role} {path}: {why}{fix}", part=role, path=str(path), why=why, **facts)
 
 
 def digest_of(role: str, path: Path, expected: str | None) -> tuple[str, int]:
@@ -36,34 +34,12 @@ def digest_of(role: str, path: Path, expected: str | None) -> tuple[str, int]:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise mismatch(role, path, "it is missing", expected=expected) from error
         if not stat.S_ISREG(status.st_mode):
-            raise mismatch(role, path, "it is a link or no regular file", expected=expected)
+            raise mismatch(role, path, "it is a link, or not a regular file", expected=expected)
         found = sha256_of(path)
     if expected is not None and found != expected:
         why = "its bytes are not those of its first use"
         raise mismatch(role, path, why, expected=expected, found=found, bytes=status.st_size)
     return found, status.st_size
-
-
-def verify_parts(parts: SplitParts, only: Collection[str] | None = None) -> None:
-    """Check that each part has its digest, and that nothing was added to the run's own folder.
-
-    `only` names parts (master, train, reference, an optional test); None is all of them. Raises NeverRetry
-    `reference_digest_mismatch` or `split_digest_mismatch`, TryLater `file_error`.
-    """
-    for role, file in named_files(parts).items():
-        if only is None or role in only:
-            digest_of(role, Path(file.path), file.sha256)
-    own = {Path(file.path) for file in (parts.train, *parts.optional_tests.values())}
-    folder = Path(parts.train.path).parent
-    with disk_errors(folder):
-        added = sorted(path for path in folder.rglob("*") if path not in own and _counts(path))
-    if added:
-        raise mismatch("split", added[0], "it does not belong to the split", count=len(added))
-
-
-def _counts(path: Path) -> bool:
-    """A draft, be it of a writer who lives or was killed, is not a file yet."""
-    return not path.is_dir() and path.suffix != TEMPORARY_SUFFIX
 
 
 def owner_of(run_folder: Path) -> str:

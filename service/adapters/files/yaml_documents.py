@@ -1,25 +1,32 @@
 """YAML as a configuration language: safe, small, and with the line of every value.
 
 Values are read as the user's other tools read them (YAML 1.1, as PyYAML does), so one file means one thing
-to all of them. What that version of YAML makes of `NO`, `1e5` or `2020-01-01` is not mended in silence: the
+to all of them. What that version of YAML makes of `NO`, `1e5` or `2020-01-01` is not corrected silently: the
 reader of a field says what it expected, and `Document.hint` tells how the file put it.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, cast
 
 import yaml
 
+from domain.counted import byte_count
 from domain.faults import Fault
 from domain.values import spelled_version
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 20
 
+MAX_VALUES: Final = 50_000
 # Octal (010) and base 60 (12:30): numbers that are not what they look like.
 _ODD_NUMBER: Final = re.compile(r"[-+]?(0[0-7_]+|[\d_]+(:[\d_]+)+(\.[\d_]*)?)")
+# Longer numbers are none that anybody means, and reading one in base 60 takes the square of its length.
+_LONGEST_NUMBER: Final = 100
+_LONGEST_SHOWN: Final = 60
+_NUMBER_TAGS: Final = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
 
 Place = tuple[str | int, ...]
 
@@ -36,7 +43,7 @@ class Scalar:
 
 
 @dataclass
-class Document:
+class YamlDocument:
     """A parsed document: plain values, the line of each place, and each scalar as it was written."""
 
     name: str
@@ -44,6 +51,14 @@ class Document:
     values: Any = None
     lines: dict[Place, int] = field(default_factory=dict)
     scalars: dict[Place, Scalar] = field(default_factory=dict)
+
+    @cached_property
+    def fields(self) -> Mapping[str, int]:
+        """The line of each place by its dotted name; of two with one name, the first."""
+        named: dict[str, int] = {}
+        for place, line in self.lines.items():
+            named.setdefault(".".join(map(str, place)), line)
+        return named
 
     def line_of(self, place: Place) -> int:
         """The line of a place, or of the nearest thing around it."""
@@ -66,11 +81,12 @@ class Document:
         value = _construct(scalar)
         if isinstance(value, bool) and scalar.text.lower() not in {"true", "false"}:
             return f"; YAML reads a bare {scalar.text} as {value}: quote it if it is text"
+        shown = _shown(scalar.text)
         if isinstance(value, str) and _looks_like_a_number(scalar.text):
-            return f"; YAML reads {scalar.text} as text: write it with a dot and a sign (1.0e+5), or in full"
+            return f"; YAML reads {shown} as text: write it with a dot and a sign (1.0e+5), or in full"
         if not isinstance(value, str | int | float | None):
-            return f"; YAML reads {scalar.text} as a date: quote it if it is text"
-        return f"; the file says {scalar.text[:60]}" if scalar.text else "; the file says nothing there"
+            return f"; YAML reads {shown} as a date: quote it if it is text"
+        return f"; the file says {shown}" if scalar.text else "; the file has nothing there"
 
 
 class BadYaml(Exception):
@@ -82,15 +98,16 @@ class BadYaml(Exception):
         self.line = line
 
 
-def read_document(name: str, data: bytes) -> Document | Fault:
+def read_document(name: str, data: bytes) -> YamlDocument | Fault:
     """Parse one document whose top is a map; or say what is wrong, and where.
 
     Refused: more than 1 MiB, not UTF-8, not YAML, several documents, aliases (a few hundred bytes of them
     unfold to gigabytes), tags, duplicate keys (of which the last would win), keys that are no text, nesting
-    deeper than 20. `name` is how faults call the file.
+    deeper than 20, more than 50,000 values, numbers of more than 100 characters. `name` is how faults call
+    the file.
     """
     try:
-        document = Document(name, _decode(data))
+        document = YamlDocument(name, _decode(data))
         _Reader(document).read()
     except BadYaml as error:
         return Fault(code="bad_config", field="", message=error.message, file=name, line=error.line)
@@ -99,7 +116,7 @@ def read_document(name: str, data: bytes) -> Document | Fault:
 
 def _decode(data: bytes) -> str:
     if len(data) > MAX_BYTES:
-        raise BadYaml(f"the file has {len(data)} bytes; at most {MAX_BYTES} are read", 1)
+        raise BadYaml(f"the file has {byte_count(len(data))}; at most {byte_count(MAX_BYTES)} are read", 1)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -109,8 +126,9 @@ def _decode(data: bytes) -> str:
 class _Reader:
     """Builds values from parser events, so that nothing is unfolded before it is refused."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: YamlDocument) -> None:
         self._document = document
+        self._values = 0
         self._events = yaml.parse(document.text, Loader=yaml.CSafeLoader)
 
     def read(self) -> None:
@@ -141,8 +159,12 @@ class _Reader:
             raise BadYaml("the file holds characters that YAML does not allow", 1) from None
 
     def _value(self, event: yaml.Event, place: Place) -> Any:
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise BadYaml(f"the file holds more than {MAX_VALUES} values", _line(event))
         if isinstance(event, yaml.AliasEvent):
-            raise BadYaml(f"aliases are not taken: write out what *{event.anchor} stands for", _line(event))
+            anchor = _shown(str(event.anchor))
+            raise BadYaml(f"aliases are not allowed: write out what *{anchor} stands for", _line(event))
         if len(place) > MAX_DEPTH:
             raise BadYaml(f"nested deeper than {MAX_DEPTH}", _line(event))
         self._document.lines.setdefault(place, _line(event))
@@ -161,10 +183,8 @@ class _Reader:
             quoted=bool(event.style),
         )
         self._document.scalars[place] = scalar
-        value = _construct(scalar)
-        if not isinstance(value, bool | str) and _ODD_NUMBER.fullmatch(scalar.text):
-            raise BadYaml(f"YAML reads {scalar.text} as {value}: quote it, or write {value}", scalar.line)
-        return value
+        _refuse_number(scalar)
+        return _construct(scalar)
 
     def _sequence(self, place: Place) -> list[Any]:
         values: list[Any] = []
@@ -185,16 +205,37 @@ class _Reader:
             raise BadYaml("a key must be a plain name", _line(event))
         _refuse_tag(event)
         scalar = Scalar(event.value, _line(event), 0, 0, quoted=bool(event.style))
-        if not isinstance(_construct(scalar), str):
-            raise BadYaml(f"the key {event.value} is not read as text: quote it", _line(event))
+        if _tag(scalar) in _NUMBER_TAGS or not isinstance(_construct(scalar), str):
+            raise BadYaml(f"the key {_shown(event.value)} is not read as text: quote it", _line(event))
         if event.value in seen:
-            raise BadYaml(f"the key {event.value} stands twice", _line(event))
+            raise BadYaml(f"the key {_shown(event.value)} occurs twice", _line(event))
         return str(event.value)
 
 
 def _refuse_tag(event: Any) -> None:
     if event.tag is not None:
-        raise BadYaml(f"tags are not taken: {event.tag}", _line(event))
+        raise BadYaml(f"tags are not allowed: {_shown(event.tag)}", _line(event))
+
+
+def _refuse_number(scalar: Scalar) -> None:
+    """Numbers that are not what they look like, or that nobody can have meant; none of them is computed."""
+    if scalar.quoted or _tag(scalar) not in _NUMBER_TAGS:
+        return
+    if len(scalar.text) > _LONGEST_NUMBER:
+        raise BadYaml(
+            f"{_shown(scalar.text)} is a number of {len(scalar.text)} characters, "
+            f"{_LONGEST_NUMBER} are read: quote it if it is text",
+            scalar.line,
+        )
+    if _ODD_NUMBER.fullmatch(scalar.text) and not isinstance(value := _construct(scalar), str):
+        read = _shown(str(value))
+        raise BadYaml(f"YAML reads {_shown(scalar.text)} as {read}: quote it, or write {read}", scalar.line)
+
+
+def _shown(text: str) -> str:
+    """A text of the file, short and on one line."""
+    head = "".join(sign if sign.isprintable() else " " for sign in text[:_LONGEST_SHOWN])
+    return head if len(text) <= _LONGEST_SHOWN else f"{head}…"
 
 
 def _line(event: yaml.Event) -> int:
@@ -214,12 +255,15 @@ def _construct(scalar: Scalar) -> Any:
     """Read a scalar as PyYAML's safe loader does; what it cannot read stays text."""
     if scalar.quoted:
         return scalar.text
-    tag = _RESOLVER.resolve(yaml.ScalarNode, scalar.text, (True, False))
-    node = yaml.ScalarNode(tag, scalar.text)
+    node = yaml.ScalarNode(_tag(scalar), scalar.text)
     try:
         return _CONSTRUCTOR.construct_object(node)
     except (ValueError, yaml.YAMLError):  # a date such as 2020-13-40
         return scalar.text
+
+
+def _tag(scalar: Scalar) -> str:
+    return str(_RESOLVER.resolve(yaml.ScalarNode, scalar.text, (not scalar.quoted, scalar.quoted)))
 
 
 def _looks_like_a_number(text: str) -> bool:

@@ -1,15 +1,15 @@
 """HTTP that cannot hurt: bounded in time and size, to one address, past every proxy, without redirects."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ssl import SSLContext
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
 from domain.convergence import Problem, Replica
+from domain.strict_json import object_in
 from service.adapters.http.resolving import is_literal
 from service.adapters.tls.causes import cause_of
 
@@ -23,13 +23,9 @@ class Answer:
     status: int
     body: bytes | None
 
-    def document(self) -> Mapping[str, Any] | None:
+    def document(self) -> Mapping[str, object] | None:
         """The JSON object that the body holds, if it holds one."""
-        try:
-            found = json.loads(self.body or b"")
-        except (ValueError, RecursionError):
-            return None
-        return found if isinstance(found, dict) else None
+        return object_in(self.body)
 
 
 def open_client(token: str | None, verify: SSLContext | bool) -> httpx.AsyncClient:  # noqa: FBT001 - as httpx takes it
@@ -51,7 +47,7 @@ async def ask(
     path: str,
     *,
     seconds: float,
-    content: Mapping[str, Any] | None = None,
+    content: Mapping[str, object] | None = None,
 ) -> Answer | Problem:
     """Ask one address under its server's name; never raises for what the other side does."""
     try:
@@ -64,7 +60,7 @@ async def ask(
 
 
 async def _asked(
-    client: httpx.AsyncClient, replica: Replica, method: str, path: str, content: Mapping[str, Any] | None
+    client: httpx.AsyncClient, replica: Replica, method: str, path: str, content: Mapping[str, object] | None
 ) -> Answer:
     url = httpx.URL(f"{replica.url}{path}")
     at = url.copy_with(host=replica.address) if replica.address else url

@@ -1,14 +1,14 @@
 """The servers that answer predictions, asked over HTTP what they serve, and to load the champion."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ssl import SSLContext
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
-from domain.convergence import Problem, Replica, Sight
-from service.adapters.http.answers import problem_of_reload, sight_of
+from domain.convergence import Problem, Replica, ReplicaObservation
+from service.adapters.http.answers import observation_of, problem_of_reload
 from service.adapters.http.bounded import Answer, ask, open_client
 from service.adapters.http.resolving import Resolve, Unresolved, is_literal, system_addresses
 
@@ -16,7 +16,7 @@ _RESOLVING_SECONDS: Final = 5.0
 
 
 class HttpInferenceServers:
-    """Port `InferenceServers`: each URL stands for every address behind its name, found anew each time.
+    """Port `InferenceServers`: each URL stands for every address behind its name, resolved again each time.
 
     The token goes to these addresses and nowhere else: no redirect is followed and no proxy is taken from the
     environment. An answer is bounded in size and, from the first byte to the last, in time. `verify` says
@@ -44,10 +44,10 @@ class HttpInferenceServers:
         found = await asyncio.gather(*(self._behind(url) for url in self._clients))
         return [replica for some in found for replica in some]
 
-    async def look(self, replica: Replica, *, seconds: float) -> Sight:
+    async def look(self, replica: Replica, *, seconds: float) -> ReplicaObservation:
         """GET /info."""
         answer = await self._ask(replica, "GET", "/info", seconds)
-        return Sight(problem=answer) if isinstance(answer, Problem) else sight_of(answer)
+        return ReplicaObservation(problem=answer) if isinstance(answer, Problem) else observation_of(answer)
 
     async def reload(
         self, replica: Replica, generation: int, version: int, *, seconds: float
@@ -69,7 +69,12 @@ class HttpInferenceServers:
             await client.aclose()
 
     async def _ask(
-        self, replica: Replica, method: str, path: str, seconds: float, content: Any = None
+        self,
+        replica: Replica,
+        method: str,
+        path: str,
+        seconds: float,
+        content: Mapping[str, object] | None = None,
     ) -> Answer | Problem:
         if replica.problem is not None:
             return Problem(reason="unresolved", detail=replica.problem)

@@ -46,5 +46,5 @@ def _announced(raw: ConsumerRecord, model_name: str) -> Announced | None:
         return None
     try:
         return Announced.model_validate({name: said[name] for name in _FIELDS & said.keys()})
-    except ValidationError:  # whoever may write there; the listener tells of it
+    except ValidationError:  # anyone may write there; the listener reports it
         return None

@@ -1,4 +1,4 @@
-"""The bad records of one partition: the first of a batch are told of one by one, the rest together.
+"""The bad records of one partition: the first of a batch get a letter each, the rest share one.
 
 A batch of a megabyte may hold a million of them, and their bytes stay in the topic anyway.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from domain.record import Extent, Record, Unreadable, UnreadableReason
-from handlers.handled import Outcome
+from handlers.handled import RecordOutcome
 
 ONE_BY_ONE: Final = 100  # of a batch
 
@@ -19,7 +19,7 @@ class Bad:
 
     record: Record
     why: Unreadable
-    outcome: Outcome
+    outcome: RecordOutcome
 
     @property
     def count(self) -> int:
@@ -36,10 +36,10 @@ class Bad:
 
 @dataclass
 class _Rest:
-    """Those of a batch that are told of together."""
+    """Those of a batch that share one letter."""
 
     first: Record
-    outcome: Outcome
+    outcome: RecordOutcome
     last_offset: int = 0
     reasons: Counter[UnreadableReason] = field(default_factory=Counter)
 

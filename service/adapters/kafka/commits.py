@@ -8,7 +8,7 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from service.adapters.kafka.consumers import Consumer
-from service.patience import RetryPolicy
+from service.runtime.retry import RetryPolicy
 
 _COMMIT_SECONDS: Final = 10.0
 
@@ -43,7 +43,7 @@ class Commits:
         return self._committed.get(place)
 
     def forget(self, place: TopicPartition) -> None:
-        """The partition begins anew."""
+        """The partition starts over."""
         self._committed.pop(place, None)
 
     async def commit(self, consumer: Consumer, place: TopicPartition, position: int, epoch: int) -> bool:

@@ -1,19 +1,22 @@
 """How to reach the brokers: one value for every client."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from service.adapters.tls.trust import Trust
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
+# A broker takes 1 MiB for a batch, packed or not, unless its topic says otherwise.
+UNPACKED_BYTES: Final = 8 << 20
+
 
 @dataclass(frozen=True)
 class KafkaConnection:
     """Addresses as `host:port,host:port`; with SASL a user and a password.
 
-    With SSL a CA to trust besides the usual ones, and a client certificate with its key.
+    With SSL a CA to trust in addition to the usual ones, and a client certificate with its key.
 
     `request_seconds` bounds every request; it is longer than a group's session, for a join waits that long.
     `topology_seconds` is how old may be what a client knows of topics: one that grows, or is made again, is

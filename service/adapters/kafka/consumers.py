@@ -1,4 +1,4 @@
-"""The one place where consumers are made: committed records only, bounded in memory, and losses are told."""
+"""The one place that makes consumers: committed records only, bounded in memory; losses are reported."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -8,12 +8,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.protocol.fetch import FetchRequest
 
-from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.connection import UNPACKED_BYTES, KafkaConnection
 from service.adapters.kafka.fetch_guard import Checked, checked, is_heavy
 from service.adapters.kafka.unpacking import Unpacker
 
-# A broker takes 1 MiB for a batch, packed or not, unless its topic says otherwise.
-UNPACKED_BYTES: Final = 8 << 20
 # An aborted request is no request, and one that is not committed yet is none so far.
 _ISOLATION: Final = {"isolation_level": "read_committed"}
 

@@ -9,6 +9,7 @@ from pydantic import NonNegativeInt, ValidationError
 
 from domain.record import Record, Unreadable
 from domain.request import Coordinates
+from domain.strict_json import object_in
 from domain.values import Value
 from handlers.envelope import FIRST_COORDINATES
 from service.adapters.kafka.foreign import as_text, coordinates_in, place_of, without_marks
@@ -65,7 +66,7 @@ class DeadLetter:
         return cut[2] if cut else None
 
     def as_json(self) -> dict[str, Any]:
-        """For people and tools: bytes that are no text are shown with backslashes."""
+        """For people and tools: bytes that are not text are shown with backslashes."""
         return {
             "place": str(self.place),
             "reason": self.why.reason,
@@ -91,7 +92,7 @@ class DeadLetter:
             )
         if self.digest_of_all is not None:
             return f"can be requeued while {origin} is still there: the letter keeps only its start"
-        return "can be requeued as it was"
+        return "can be requeued unchanged"
 
 
 def dead_letter_headers(record: Record, why: Unreadable) -> Headers:
@@ -111,7 +112,7 @@ def _extent_header(record: Record, why: Unreadable) -> Headers:
 
 
 def read_dead_letter(raw: ConsumerRecord) -> DeadLetter | None:
-    """Read it back; None for a record in that topic which is no dead letter of ours."""
+    """Read it back; None for a record in that topic that is not a dead letter of Laurel."""
     headers = tuple(raw.headers)
     ours = headers[-len(_OURS) :]
     if tuple(name for name, _ in ours) != _OURS:
@@ -130,12 +131,12 @@ def read_dead_letter(raw: ConsumerRecord) -> DeadLetter | None:
 
 
 def _without_extent(headers: Any) -> tuple[Any, Several | None]:
-    """What is no extent is a header of the record: an earlier version wrote none."""
+    """Anything but an extent is a header of the record: an earlier version wrote none."""
     if not headers or headers[-1][0] != _EXTENT:
         return headers, None
     text = headers[-1][1] or b""
     try:
-        return headers[:-1], Several.model_validate_json(text) if text else None
+        return headers[:-1], Several.model_validate(object_in(text)) if text else None
     except ValidationError:
         return headers, None
 

@@ -18,9 +18,11 @@ from service.adapters.kafka.producers import start_producer, stop_producer
 from service.adapters.kafka.reading import read_one, read_to_the_end
 
 
-async def list_dead_letters(connection: KafkaConnection, topic: str) -> AsyncGenerator[DeadLetter, None]:
+async def list_dead_letters(
+    connection: KafkaConnection, topic: str, *, from_ms: int | None = None
+) -> AsyncGenerator[DeadLetter, None]:
     """All dead letters there are now, oldest first within a partition. Raises TryLater."""
-    async for raw in read_to_the_end(connection, [topic]):
+    async for raw in read_to_the_end(connection, [topic], from_ms=from_ms):
         letter = read_dead_letter(raw)
         if letter is not None:
             yield letter

@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, get_args
 
-import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
@@ -16,7 +15,8 @@ from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letter_format import dead_letter_headers
 from service.adapters.kafka.errors import TOO_LARGE, sort
 from service.adapters.kafka.producers import start_producer, stop_producer
-from service.metrics import Metrics
+from service.runtime.lazy_log import LaterLog
+from service.runtime.metrics import Metrics
 
 _SECONDS: Final = 5.0
 _LARGEST: Final = 4 << 20
@@ -24,7 +24,7 @@ _PACKED: Final = 1 << 18  # bytes of letters in one batch
 _KEPT_WHEN_CUT: Final = 1 << 14
 _UNAVAILABLE: Final = "dead_letters_unavailable"
 
-log = structlog.get_logger("laurel.dead_letters")
+log = LaterLog("laurel.dead_letters")
 
 
 class KafkaDeadLetters:

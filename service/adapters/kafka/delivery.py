@@ -14,14 +14,14 @@ from domain.errors import LaurelError, Stop
 from domain.points import NO_POINTS, Point, Points
 from domain.ports.dead_letters import Letter
 from domain.record import Record
-from handlers.handled import Outcome
+from handlers.handled import RecordOutcome
 from handlers.router import Handle
 from service.adapters.kafka.bad_records import Bad, BadRecords
 from service.adapters.kafka.commits import Commits, Epochs
 from service.adapters.kafka.consumers import Consumer
 from service.adapters.kafka.foreign import as_record
-from service.metrics import Metrics
-from service.patience import RetryPolicy
+from service.runtime.metrics import Metrics
+from service.runtime.retry import RetryPolicy
 
 RETRIES: Final = RetryPolicy(first_pause=0.2, longest_pause=5.0)
 _WARNED_OF: Final = frozenset({"dead_lettered", "unreadable"})
@@ -137,7 +137,7 @@ class KafkaDelivery:
         for one in due:
             self._tell(one.record, one.outcome, one.count, one.facts)
 
-    def _tell(self, record: Record, outcome: Outcome, count: int, facts: Mapping[str, Any]) -> None:
+    def _tell(self, record: Record, outcome: RecordOutcome, count: int, facts: Mapping[str, Any]) -> None:
         place = record.coordinates
         say = log.warning if outcome in _WARNED_OF else log.info
         say(f"record_{outcome}", topic=place.topic, partition=place.partition, offset=place.offset, **facts)

@@ -16,6 +16,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
+from domain.counted import byte_count
 from domain.record import Extent, Unreadable, UnreadableReason
 from service.adapters.kafka.header_names import with_readable_names
 from service.adapters.kafka.unpacking import CODECS, TooLarge, Unpacker
@@ -118,9 +119,9 @@ def _guarded(data: bytes, from_offset: int, unpacker: Unpacker, several: list[tu
         body = unpacker.unpack(batch.codec, batch.packed)
         readable, first, last = _readable(batch, body)
     except KeyError:
-        problem = batch.problem("unsupported_compression", " that nobody knows")
+        problem = batch.problem("unsupported_compression", " that is unknown")
     except TooLarge:
-        too_large = f", holds more than {unpacker.limit} bytes, which is all that is unpacked"
+        too_large = f", holds more than {byte_count(unpacker.limit)}, the limit for unpacking"
         problem = batch.problem("too_large", too_large)
     except Exception as error:  # noqa: BLE001 - whatever it is, the library would meet it and stop for ever
         problem = batch.problem("bad_envelope", f", cannot be unpacked: {error!r}")

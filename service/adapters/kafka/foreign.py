@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord
 
 from domain.record import Record
 from domain.request import Coordinates
-from handlers.strict_json import DEEPEST_EVENT, NotStrictJson, parse_object
+from domain.strict_json import DEEPEST_EVENT, NotStrictJson, parse_object
 from service.adapters.kafka.fetch_guard import is_mark, problem_of
 
 # How an earlier version marked a record: on the wire, where anybody could.

@@ -12,15 +12,14 @@ from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker, KafkaRouter
 
 from domain.errors import Stop, TryLater
-from service.adapters.kafka.connection import KafkaConnection
-from service.adapters.kafka.consumers import UNPACKED_BYTES
+from service.adapters.kafka.connection import UNPACKED_BYTES, KafkaConnection
 from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.errors import DENIED, kafka_errors, sort
 from service.adapters.kafka.free_partitions import refuse_free_partitions
 from service.adapters.kafka.partition_watch import WATCH_TIMES, PartitionWatch, WatchTimes
 from service.adapters.kafka.turns import TurnConsumer
-from service.metrics import CounterName, Metrics
-from service.patience import RetryPolicy
+from service.runtime.metrics import CounterName, Metrics
+from service.runtime.retry import RetryPolicy
 
 _RESTARTS: Final = RetryPolicy(first_pause=0.5, longest_pause=10.0)
 _SETTLED_SECONDS: Final = 60.0  # a consumer that lived that long was well
@@ -62,7 +61,7 @@ class KafkaInbox:
     """Brings the records of one topic to their handler.
 
     The library leaves a consumer whose loop, coordinator or fetcher has died running and deaf: `run` watches
-    these tasks and starts the consumer anew. Whatever was not committed then comes again.
+    these tasks and restarts the consumer. Whatever was not committed then comes again.
     """
 
     def __init__(

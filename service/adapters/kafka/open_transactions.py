@@ -14,7 +14,7 @@ from service.adapters.kafka.errors import kafka_errors
 from service.adapters.kafka.topic_provisioning import partitions_of
 
 _SECONDS: Final = 10.0
-_LOOK_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ async def _at_stable_ends(
 
 async def _held(consumer: Consumer, places: list[TopicPartition]) -> list[HeldUp]:
     while any(consumer.highwater(place) is None for place in places):
-        await consumer.getmany(timeout_ms=int(_LOOK_SECONDS * 1000), max_records=1)
+        await consumer.getmany(timeout_ms=int(_POLL_SECONDS * 1000), max_records=1)
     found = []
     for place in places:
         stable, end = consumer.last_stable_offset(place), consumer.highwater(place)

@@ -14,7 +14,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.standstill import Standstill
 from service.adapters.kafka.turns import TurnConsumer
-from service.metrics import Metrics
+from service.runtime.metrics import Metrics
 
 _REPEAT_SECONDS: Final = 300.0
 _POSITION_SECONDS: Final = 1.0
@@ -43,7 +43,7 @@ WATCH_TIMES: Final = WatchTimes()
 
 
 @dataclass
-class _Held:
+class _HeldPartition:
     """Where an open transaction holds a partition up, since when, and when that was last told."""
 
     offset: int
@@ -67,7 +67,7 @@ class PartitionWatch:
         self._metrics = metrics
         self._topics = topics
         self._times = times
-        self._held: dict[TopicPartition, _Held] = {}
+        self._held: dict[TopicPartition, _HeldPartition] = {}
         self._standstill = Standstill(times.standstill)
 
     @property
@@ -129,7 +129,7 @@ class PartitionWatch:
         held, now = self._held.get(place), time.monotonic()
         if held is None or held.offset != stable:
             self._let_go(place)
-            self._held[place] = held = _Held(stable, now)
+            self._held[place] = held = _HeldPartition(stable, now)
         due = held.since + self._times.open_transaction if held.told is None else held.told + _REPEAT_SECONDS
         if now >= due:
             held.told = now

@@ -14,7 +14,7 @@ from domain.announcement import Announcement
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.errors import kafka_errors, sort
 from service.adapters.kafka.producers import START_SECONDS, start_producer, stop_producer
-from service.metrics import Metrics
+from service.runtime.metrics import Metrics
 
 _SEND_SECONDS: Final = 10.0
 

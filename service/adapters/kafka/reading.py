@@ -1,8 +1,8 @@
 """Reading topics as any bare consumer does: no group, no commits."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from typing import Self
+from typing import Final, Self
 
 from aiokafka import ConsumerRecord, TopicPartition
 
@@ -13,6 +13,7 @@ from service.adapters.kafka.topic_provisioning import missing_topics
 
 _SECONDS = 15.0
 _POLL_MS = 200  # a look that finds the mark of a transaction alone ends only with this
+_NOWHERE: Final[Mapping[int, int]] = {}
 _AT_ONCE = 500  # records in memory: a batch of 1 MiB may hold 130,000
 
 
@@ -23,16 +24,20 @@ async def read_to_the_end(
     from_ms: int | None = None,
     from_offset: int = 0,
     partition: int | None = None,
+    from_offsets: Mapping[int, int] = _NOWHERE,
 ) -> AsyncGenerator[ConsumerRecord, None]:
     """Every record that the topics hold now; an open transaction's are not there yet. Raises TryLater.
 
-    With `from_offset` none before that offset of its partition, with `partition` that one alone.
+    With `from_offset` none before that offset of its partition, with `partition` that one alone;
+    `from_offsets` says so for each partition.
     """
     known = await _known(connection, topics)
     if not known:
         return
-    async with _Reader(connection, known, from_ms) as reader:
+    async with _TopicReader(connection, known, from_ms) as reader:
         await reader.skip(from_offset, partition)
+        for number, offset in from_offsets.items():
+            await reader.skip_in(number, offset)
         async with aclosing(reader.unread()) as records:
             async for record in records:
                 yield record
@@ -46,7 +51,7 @@ async def read_last(connection: KafkaConnection, topic: str, count: int) -> tupl
     known = await _known(connection, [topic])
     if not known:
         return [], True
-    async with _Reader(connection, known, None) as reader:
+    async with _TopicReader(connection, known, None) as reader:
         whole = await reader.go_back_from_the_end(count)
         return [record async for record in reader.unread()], whole
 
@@ -55,7 +60,7 @@ async def read_on(
     connection: KafkaConnection, topics: Iterable[str], *, from_ms: int | None = None
 ) -> AsyncGenerator[ConsumerRecord, None]:
     """Every record from the beginning, or from a time (milliseconds since 1970), and then as they come."""
-    async with _Reader(connection, await _known(connection, topics), from_ms) as reader:
+    async with _TopicReader(connection, await _known(connection, topics), from_ms) as reader:
         while True:
             yield await reader.consumer.getone()
 
@@ -67,7 +72,10 @@ async def read_one(
     known = await _known(connection, [topic])
     if not known:
         return None
-    async with _Reader(connection, known, None) as reader, kafka_errors("reading a record", within=_SECONDS):
+    async with (
+        _TopicReader(connection, known, None) as reader,
+        kafka_errors("reading a record", within=_SECONDS),
+    ):
         return await reader.one(TopicPartition(topic, partition), offset)
 
 
@@ -77,7 +85,7 @@ async def _known(connection: KafkaConnection, topics: Iterable[str]) -> list[str
     return [topic for topic in asked if topic not in missing]
 
 
-class _Reader:
+class _TopicReader:
     """A consumer that stands at the start in every partition of the topics."""
 
     def __init__(self, connection: KafkaConnection, topics: Iterable[str], from_ms: int | None) -> None:
@@ -118,6 +126,12 @@ class _Reader:
             if partition not in {None, place.partition}:
                 del self._ends[place]
             elif await self.consumer.position(place) < offset:
+                self.consumer.seek(place, offset)
+
+    async def skip_in(self, partition: int, offset: int) -> None:
+        """Leave out what stands before an offset of one partition."""
+        for place in self._ends:
+            if place.partition == partition and await self.consumer.position(place) < offset:
                 self.consumer.seek(place, offset)
 
     async def go_back_from_the_end(self, count: int) -> bool:

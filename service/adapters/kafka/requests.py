@@ -31,6 +31,10 @@ class SentRequest:
     correlation_id: str
     coordinates: Coordinates
 
+    def facts(self) -> dict[str, str]:
+        """What finds it again, as JSON."""
+        return {"request_id": self.event_id, "identity": self.identity, "coordinates": str(self.coordinates)}
+
 
 @dataclass(frozen=True)
 class ReadEvent:
@@ -90,7 +94,7 @@ async def read_events(
 
 
 def event_of(raw: ConsumerRecord) -> ReadEvent:
-    """Read a record as an event, whoever wrote it."""
+    """Read a record as an event, from any producer."""
     return ReadEvent(
         coordinates=place_of(raw),
         key=None if raw.key is None else as_text(raw.key),

@@ -38,7 +38,7 @@ class Standstill:
     ) -> None:
         """Say of each partition how far all is dealt with, where its records end, and when a try comes next.
 
-        A record that waits for a service is no deafness: what it waits for is told elsewhere.
+        A record that waits for a service does not count: what it waits for is reported elsewhere.
         """
         now = time.monotonic()
         for place, position in reached.items():
@@ -52,7 +52,7 @@ class Standstill:
         self.is_dead = bool(dead)
 
     def forget(self) -> None:
-        """Begin anew: nobody knows where the records end."""
+        """Start over: nobody knows where the records end."""
         self._still.clear()
         self.is_dead = False
 
@@ -79,5 +79,5 @@ class Standstill:
             position=still.position,
             end=end,
             seconds=round(now - still.since, 1),
-            message="it holds records that are not read, and nothing says why; this process is not live",
+            message="it holds records that are not read, for an unknown reason; this process is not live",
         )

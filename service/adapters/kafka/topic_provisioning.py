@@ -112,7 +112,7 @@ async def _create(admin: AIOKafkaAdminClient, wanted: list[Any]) -> list[str]:
             made.append(name)
         elif error is not TopicAlreadyExistsError:  # somebody else was first: as good
             raise NeverRetry(
-                "topic_refused", f"topic {name} cannot be made: {error.__name__}: {message}", topic=name
+                "topic_refused", f"topic {name} cannot be created: {error.__name__}: {message}", topic=name
             )
     return made
 
@@ -120,8 +120,8 @@ async def _create(admin: AIOKafkaAdminClient, wanted: list[Any]) -> list[str]:
 async def _until_led(admin: AIOKafkaAdminClient, names: list[str]) -> None:
     """Wait until every partition of the new topics has its leader: before that the first use may fail."""
     async with asyncio.timeout(_MADE_SECONDS):
-        while names and not _all_led(await admin.describe_topics(names)):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)  # the brokers tell nobody when they are ready
+        while names and not _all_led(await admin.describe_topics(names)):  # noqa: ASYNC110 - the brokers signal nothing
+            await asyncio.sleep(0.05)
 
 
 def _all_led(topics: Any) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from domain.errors import Stop
-from service.adapters.tls.causes import Cause, cause_of
+from service.adapters.tls.causes import TlsCause, cause_of
 from service.adapters.tls.trust import Trust, no_trust
 
 API: Final = "/api/2.0/mlflow/"
@@ -17,6 +17,7 @@ ARTIFACTS: Final = "/api/2.0/mlflow-artifacts/artifacts"
 _CA: Final = "MLFLOW_TRACKING_SERVER_CERT_PATH"
 _CERTIFICATE: Final = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
 _INSECURE: Final = "MLFLOW_TRACKING_INSECURE_TLS"
+_CREDENTIALS: Final = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 _SLOWEST: Final = 256 * 1024  # bytes per second that a transfer must reach in the end
 
 
@@ -25,7 +26,7 @@ class MlflowAccess:
     """The server's address and what it asks for; `timeout_seconds` bounds each wait.
 
     Secrets are kept out of its repr. A token goes before user and password. The files are for https: a CA to
-    trust besides the usual ones, and a client certificate with its key.
+    trust in addition to the usual ones, and a client certificate with its key.
     """
 
     url: str
@@ -70,10 +71,30 @@ class MlflowAccess:
         certificate = self.client_cert_file or os.environ.get(_CERTIFICATE)
         return Trust("MLFLOW", self.ca_file, certificate, self.client_key_file, (_CA,)).context()
 
-    def cause_of(self, error: BaseException) -> Cause:
+    def cause_of(self, error: BaseException) -> TlsCause:
         """Why an exchange with the server failed, and which setting helps."""
         return cause_of(error, "MLFLOW", "MLFLOW_TRACKING_URI", https=self._is_https)
 
     @property
     def _is_https(self) -> bool:
         return self.url.lower().startswith("https:")
+
+
+def library_environment(access: MlflowAccess) -> dict[str, str]:
+    """Variables for child processes: one bounded try per call, nothing cut, guessed, drawn or sent home.
+
+    Without them the library tries seven times for two minutes each, and repeats POSTs on the way. It gets no
+    credentials, not even those that stand in our own environment: it would show them to any store that an
+    address leads to, and foreign models run beside it.
+    """
+    return {
+        "MLFLOW_TRACKING_URI": access.url,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_TRUNCATE_LONG_VALUES": "false",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, round(access.timeout_seconds))),
+        "MLFLOW_UV_AUTO_DETECT": "false",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        **dict.fromkeys(_CREDENTIALS, ""),
+    }

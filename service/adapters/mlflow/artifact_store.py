@@ -10,17 +10,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from domain.errors import LaurelError, NeverRetry, TryLater
 from service.adapters.files.atomic import chunks, sha256_of
 from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.answer_types import ArtifactFile
 from service.adapters.mlflow.artifact_uri import served_path
-from service.adapters.mlflow.door import Door
 from service.adapters.mlflow.errors import is_unclear, read_library_error, unavailable, well_formed
 from service.adapters.mlflow.foreign_answers import Sent
 from service.adapters.mlflow.store_location import store_location
-from service.threads import in_thread
+from service.adapters.mlflow.sync_client import SyncClient
+from service.processes.threads import in_thread
+
+if TYPE_CHECKING:
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
+T = TypeVar("T")
 
 _CLIENTS_OWN_SECONDS: Final = (
     60.0  # what the clients of such stores wait for one answer, before they try again
@@ -50,15 +56,15 @@ class ArtifactStore(Protocol):
 class ServedStore:
     """A root that the tracking server serves."""
 
-    def __init__(self, door: Door, root: str) -> None:
-        self._door = door
+    def __init__(self, client: SyncClient, root: str) -> None:
+        self._client = client
         self._root = root
 
     def put(self, path: str, file: Path) -> None:
         """Store a local file."""
         with file.open("rb") as content:
             sent = Sent(path, file.stat().st_size)
-            self._door.put_artifact(posixpath.join(self._root, path), content, sent)
+            self._client.put_artifact(posixpath.join(self._root, path), content, sent)
 
     def sizes(self) -> dict[str, int]:
         """List the root and everything below it."""
@@ -66,14 +72,14 @@ class ServedStore:
 
     def read(self, path: str) -> Iterator[bytes]:
         """Stream one file."""
-        return self._door.get_artifact(posixpath.join(self._root, path))
+        return self._client.get_artifact(posixpath.join(self._root, path))
 
     def remove(self, path: str) -> None:
         """Remove one file."""
-        self._door.delete_artifact(posixpath.join(self._root, path))
+        self._client.delete_artifact(posixpath.join(self._root, path))
 
     def _list(self, folder: str) -> list[tuple[str, int | None]]:
-        answer = self._door.list_artifacts(posixpath.join(self._root, folder))
+        answer = self._client.list_artifacts(posixpath.join(self._root, folder))
         with well_formed("GET artifacts"):
             return [_entry(folder, info) for info in answer.get("files", [])]
 
@@ -81,7 +87,7 @@ class ServedStore:
 class LibraryStore:
     """A root in a store that MLflow's library knows; its clients have no deadline for a whole transfer."""
 
-    def __init__(self, repository: Any, allowed_seconds: Callable[[int], float]) -> None:
+    def __init__(self, repository: "ArtifactRepository", allowed_seconds: Callable[[int], float]) -> None:
         self._repository = repository
         self._allowed = allowed_seconds
         self._listed: dict[str, int] = {}
@@ -118,7 +124,7 @@ class LibraryStore:
         infos = self._in_time("list artifacts", lambda: self._repository.list_artifacts(folder or None))
         return [(info.path, None if info.is_dir else info.file_size or 0) for info in infos]
 
-    def _in_time(self, doing: str, work: Callable[[], Any], size: int = 0) -> Any:
+    def _in_time(self, doing: str, work: Callable[[], T], size: int = 0) -> T:
         """Do it in a thread, which is left behind when it takes too long for so many bytes."""
         seconds = _CLIENTS_OWN_SECONDS + self._allowed(size)
         try:
@@ -133,13 +139,13 @@ def open_store(artifact_uri: str, access: MlflowAccess) -> Iterator[ArtifactStor
 
     Raises ModelUnusable `model_source_refused` for a server that is not the tracking server.
     """
-    with Door(access) as door:
-        location = store_location(artifact_uri, door)
+    with SyncClient(access) as client:
+        location = store_location(artifact_uri, client)
         root = served_path(location, access.url)
         yield (
             LibraryStore(_repository(location, access), access.allowed_seconds)
             if root is None
-            else ServedStore(door, root)
+            else ServedStore(client, root)
         )
 
 
@@ -166,9 +172,9 @@ def _arrived(store: ArtifactStore, path: str, file: Path) -> bool:
     return False
 
 
-def _repository(artifact_uri: str, access: MlflowAccess) -> Any:
+def _repository(artifact_uri: str, access: MlflowAccess) -> "ArtifactRepository":
     # Loaded only where it is needed: the served path does without, and an import costs seconds.
-    from mlflow.store.artifact.artifact_repository_registry import (  # noqa: PLC0415
+    from mlflow.store.artifact.artifact_repository_registry import (  # noqa: PLC0415 - see above
         get_artifact_repository,
     )
 
@@ -187,16 +193,16 @@ def _walk(list_folder: Callable[[str], list[tuple[str, int | None]]]) -> dict[st
             else:
                 found[path] = size
             if len(found) + len(waiting) > _MOST_FILES:
-                raise NeverRetry("model_too_large", f"more than {_MOST_FILES} files stand in one model")
+                raise NeverRetry("model_too_large", f"a model has more than {_MOST_FILES} files")
     return found
 
 
-def _entry(folder: str, info: dict[str, Any]) -> tuple[str, int | None]:
+def _entry(folder: str, info: ArtifactFile) -> tuple[str, int | None]:
     path = posixpath.join(folder, info["path"])
     return path, None if info.get("is_dir") else int(info.get("file_size", 0))
 
 
-def _sorted(doing: str, work: Callable[[], Any]) -> Any:
+def _sorted(doing: str, work: Callable[[], T]) -> T:
     with _library_errors(doing):
         return work()
 

@@ -79,7 +79,7 @@ def _without_steps_up(path: str) -> str:
 def _another_server(parts: SplitResult) -> ModelUnusable:
     host = parts.netloc.rpartition("@")[2] or "no host"
     return _refused(
-        f"the artifacts are said to be at {parts.scheme}://{host}, which is not this MLflow server: "
+        f"the artifacts are at {parts.scheme}://{host}, which is not this MLflow server: "
         "its credentials are not sent there"
     )
 

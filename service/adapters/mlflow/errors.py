@@ -4,14 +4,15 @@ Only a JSON object with MLflow's own error code is MLflow speaking. Everything e
 answer, silence) says nothing about runs or versions.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final, cast
 
 from domain.errors import LaurelError, NeverRetry, TryLater
-from service.adapters.mlflow.foreign_answers import Answer, Sent, first_words, foreign_answer
+from domain.strict_json import object_in
+from service.adapters.mlflow.answer_types import MlflowAnswer
+from service.adapters.mlflow.foreign_answers import ForeignAnswer, Sent, first_words, foreign_answer
 
 ABSENT: Final = "RESOURCE_DOES_NOT_EXIST"
 EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
@@ -36,10 +37,10 @@ _OK: Final = 200
 _BUSY: Final = 429
 _BROKEN: Final = 500
 _DOORKEEPERS: Final = {
-    (401, "You are not authenticated"): "MLflow asks who we are; set MLFLOW__USERNAME and MLFLOW__PASSWORD, "
+    (401, "You are not authenticated"): "MLflow requires a login; set MLFLOW__USERNAME and MLFLOW__PASSWORD, "
     "or MLFLOW__TOKEN, as it knows them",
-    (403, "Permission denied"): "MLflow does not let this user do that; give it the permission there",
-    (403, "Invalid Host header"): "MLflow does not know this name for itself; add it to its --allowed-hosts",
+    (403, "Permission denied"): "MLflow does not permit this user to do that; grant the permission there",
+    (403, "Invalid Host header"): "MLflow does not accept this host name; add it to its --allowed-hosts",
 }
 _DELETED_CODES: Final = {"experiment": "mlflow_experiment_deleted", "run": "mlflow_run_deleted"}
 _DELETED: Final = re.compile(r"The (experiment|run) (\w+) must be in the 'active' state")
@@ -52,15 +53,15 @@ def unavailable(doing: str, detail: str, *, unclear: bool = True, advice: str = 
     `unclear` is False when the request cannot have reached the server; else it may have been carried out.
     `advice` says what to do, if that is known.
     """
-    mend = {"advice": advice} if advice else {}
+    fix = {"advice": advice} if advice else {}
     return TryLater(
         "mlflow_unavailable",
-        f"MLflow does not answer as it should ({doing}: {detail})" + (f"; {advice}" if advice else ""),
+        f"MLflow gives an unexpected answer ({doing}: {detail})" + (f"; {advice}" if advice else ""),
         waiting_on="mlflow",
         doing=doing,
         detail=detail,
         unclear=unclear,
-        **mend,
+        **fix,
     )
 
 
@@ -98,7 +99,7 @@ def well_formed(doing: str) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise unavailable(doing, "the answer lacks what MLflow's answers have") from error
+        raise unavailable(doing, "the answer lacks fields of MLflow's answers") from error
 
 
 def is_unclear(error: LaurelError) -> bool:
@@ -122,10 +123,10 @@ def is_of_its_database(error: LaurelError) -> bool:
 
 
 def read_answer(
-    doing: str, answer: Answer, sent: Sent | None = None, hide: Sequence[str] = ()
-) -> dict[str, Any]:
+    doing: str, answer: ForeignAnswer, sent: Sent | None = None, hide: Sequence[str] = ()
+) -> MlflowAnswer:
     """Return the JSON object of a good answer; raise for any other. `hide` are secrets that it may repeat."""
-    status, found = answer.status, _json_object(answer.body)
+    status, found = answer.status, cast("MlflowAnswer | None", object_in(answer.body))
     if status == _OK and found is not None:
         return found
     code = (found or {}).get("error_code")
@@ -139,13 +140,15 @@ def read_answer(
     raise refused(doing, code, detail)
 
 
-def require_stored(doing: str, answer: Answer, sent: Sent | None = None, hide: Sequence[str] = ()) -> None:
+def require_stored(
+    doing: str, answer: ForeignAnswer, sent: Sent | None = None, hide: Sequence[str] = ()
+) -> None:
     """Accept MLflow's answer to an upload, which is empty; raise for any other."""
     if answer.status != _OK or answer.body:
         read_answer(doing, answer, sent, hide)
 
 
-def _without_a_code(doing: str, answer: Answer, sent: Sent | None, hide: Sequence[str]) -> LaurelError:
+def _without_a_code(doing: str, answer: ForeignAnswer, sent: Sent | None, hide: Sequence[str]) -> LaurelError:
     """MLflow's doorkeepers answer in plain text; everybody else who does is somebody else."""
     words = first_words(answer.body, hide)
     for (status, beginning), meaning in _DOORKEEPERS.items():
@@ -160,14 +163,6 @@ def read_library_error(doing: str, error: Exception) -> LaurelError:
     if isinstance(code, str) and code not in _NOT_NOW:
         return refused(doing, code, _first_line(error))
     return unavailable(doing, type(error).__name__)
-
-
-def _json_object(body: bytes) -> dict[str, Any] | None:
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) else None
 
 
 def _first_line(message: object) -> str:

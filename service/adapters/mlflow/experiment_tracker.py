@@ -1,14 +1,14 @@
 """Port `ExperimentTracker` on MLflow tracking."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from domain.dataset_inputs import DatasetInput
 from domain.errors import NeverRetry, TryLater
 from domain.models import LoggedModel, OpenedRun, RecordedRun
 from domain.ports.clock import Clock
-from service.adapters.mlflow.artifact_uri import proxied_path
+from service.adapters.mlflow.answer_types import MlflowRun, Pair
 from service.adapters.mlflow.batches import metric_list, param_list, request_bodies, tag_list
 from service.adapters.mlflow.errors import ABSENT, INVALID, code_of, says_absent, well_formed
 from service.adapters.mlflow.experiments import Experiments
@@ -19,9 +19,6 @@ from service.adapters.mlflow.rest import MlflowRest, side_by_side
 
 RUN_ID_TAG: Final = "laurel.run_id"
 
-# Stores texts by path below an artifact URI that the server does not serve itself (s3://, file:).
-StoreTexts = Callable[[str, Mapping[str, str]], Awaitable[None]]
-
 
 class MlflowExperimentTracker:
     """Keeps the record in one experiment, which is made when it is missing.
@@ -30,12 +27,9 @@ class MlflowExperimentTracker:
     record and the others are marked as orphans.
     """
 
-    def __init__(
-        self, rest: MlflowRest, experiment: str, clock: Clock, store_texts: StoreTexts | None = None
-    ) -> None:
+    def __init__(self, rest: MlflowRest, experiment: str, clock: Clock) -> None:
         self._rest = rest
         self._clock = clock
-        self._store_texts = store_texts
         self._experiments = Experiments(rest, experiment)
         self._models = LoggedModels(rest)
 
@@ -83,7 +77,7 @@ class MlflowExperimentTracker:
         self,
         mlflow_run_id: str,
         *,
-        params: Mapping[str, Any] | None = None,
+        params: Mapping[str, object] | None = None,
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -104,27 +98,20 @@ class MlflowExperimentTracker:
         async with self._experiments.written_to():
             await self._rest.post("runs/log-inputs", body)
 
-    async def log_texts(self, run: OpenedRun, files: Mapping[str, str]) -> None:
-        """Store texts as artifacts, by path below the run's artifacts. Safe to repeat."""
-        root = proxied_path(run.artifact_uri)
-        if root is not None:
-            for path, text in files.items():
-                await self._rest.put_artifact(f"{root}/{path}", text.encode())
-        elif self._store_texts is not None:
-            await self._store_texts(run.artifact_uri, files)
-        else:
-            raise NeverRetry(
-                "artifact_store_unusable",
-                f"the server does not serve the artifacts at {run.artifact_uri} itself",
-                artifact_uri=run.artifact_uri,
-            )
-
     async def create_model(
-        self, run: OpenedRun, params: Mapping[str, Any], tags: Mapping[str, str], *, is_new: bool = False
+        self,
+        run: OpenedRun,
+        params: Mapping[str, object],
+        tags: Mapping[str, str],
+        *,
+        is_new: bool = False,
+        on_created: Callable[[LoggedModel], None] | None = None,
     ) -> LoggedModel:
-        """Find this run's logged model `model`, or create it."""
+        """Find this run's logged model `model`, or create it; `on_created` is told before it is linked."""
         async with self._experiments.written_to():
-            return await self._models.find_or_create(run, param_list(params), tag_list(tags), is_new=is_new)
+            return await self._models.find_or_create(
+                run, param_list(params), tag_list(tags), is_new=is_new, on_created=on_created
+            )
 
     async def finalize_model(self, model: LoggedModel, tags: Mapping[str, str]) -> None:
         """Mark the logged model READY, and set tags of it. Safe to repeat."""
@@ -205,7 +192,7 @@ class MlflowExperimentTracker:
         await self._rest.post("runs/update", body if name is None else {**body, "run_name": name})
 
     async def _name_changed_params(
-        self, mlflow_run_id: str, wanted: list[dict[str, str]], error: NeverRetry
+        self, mlflow_run_id: str, wanted: Sequence[Pair], error: NeverRetry
     ) -> None:
         """Say which params have another value already, if that is what MLflow refuses."""
         if not wanted or code_of(error) != INVALID:
@@ -231,15 +218,15 @@ class MlflowExperimentTracker:
         return int((at or self._clock.now()).timestamp() * 1000)
 
 
-def _age(run: Mapping[str, Any]) -> tuple[int, str]:
+def _age(run: MlflowRun) -> tuple[int, str]:
     return int(run["info"]["start_time"]), run["info"]["run_id"]
 
 
-def _pairs(items: list[dict[str, Any]]) -> dict[str, str]:
+def _pairs(items: Sequence[Pair]) -> dict[str, str]:
     return {item["key"]: item.get("value", "") for item in items}
 
 
-def _opened(run: Mapping[str, Any]) -> OpenedRun:
+def _opened(run: MlflowRun) -> OpenedRun:
     info = run["info"]
     return OpenedRun(
         mlflow_run_id=info["run_id"], experiment_id=info["experiment_id"], artifact_uri=info["artifact_uri"]

@@ -1,16 +1,17 @@
 """The experiment that all runs of a deployment belong to."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
 from domain.errors import NeverRetry, TryLater
+from service.adapters.mlflow.answer_types import Experiment
 from service.adapters.mlflow.errors import EXISTS, code_of, deleted, says_absent, well_formed
 from service.adapters.mlflow.rest import MlflowRest
 
 _NOTE: Final = "mlflow.note.content"
 _ABOUT: Final = (
-    "Trainings of Laurel, one run for each request. A run's name says whose request it is (the beginning of "
+    "Trainings of Laurel, one run for each request. A run's name shows the request (the beginning of "
     "Laurel's run id), which versions of split, features and model it used, and how it ended."
 )
 
@@ -30,10 +31,10 @@ class Experiments:
         return self._id
 
     def forget(self) -> None:
-        """Look it up anew the next time: it may have been deleted."""
+        """Look it up again the next time: it may have been deleted."""
         self._id = None
 
-    async def look(self) -> Mapping[str, Any] | None:
+    async def look(self) -> Experiment | None:
         """The experiment, None when there is none. Raises TryLater `mlflow_experiment_deleted`."""
         doing = "experiments/get-by-name"
         try:
@@ -43,7 +44,7 @@ class Experiments:
                 return None
             raise
         with well_formed(doing):
-            experiment: dict[str, Any] = answer["experiment"]
+            experiment = answer["experiment"]
             number, is_active = str(experiment["experiment_id"]), experiment["lifecycle_stage"] == "active"
         if not is_active:
             raise deleted(doing, "experiment", number, self._name)

@@ -5,7 +5,6 @@ may pass, and asks to come back later.
 """
 
 import html
-import json
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -13,14 +12,15 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from domain.errors import LaurelError, NeverRetry, TryLater
+from domain.strict_json import NotStrictJson, parse_json
 
 _LONGEST: Final = 120  # characters of an answer that are shown
 _READ: Final = 1 << 16  # bytes of an answer that are looked at
 _LIMITS: Final = {
-    411: "it wants a length",
+    411: "it requires a length",
     413: "the body is too large",
     414: "the address is too long",
-    415: "it does not take this type",
+    415: "it does not accept this type",
     431: "the headers are too large",
 }
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -28,7 +28,7 @@ _LOGIN: Final = frozenset({401, 403, 407, 511})
 _UNSEEN: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
-class Answer(NamedTuple):
+class ForeignAnswer(NamedTuple):
     """What came back; `location` is where a redirect leads to."""
 
     status: int
@@ -43,7 +43,7 @@ class Sent(NamedTuple):
     size: int
 
 
-def foreign_answer(doing: str, answer: Answer, sent: Sent | None, hide: Sequence[str]) -> LaurelError:
+def foreign_answer(doing: str, answer: ForeignAnswer, sent: Sent | None, hide: Sequence[str]) -> LaurelError:
     """Make the error for an answer that is not MLflow's. `hide` are secrets that it may repeat."""
     if sent is not None and answer.status in _LIMITS:
         return _over_a_limit(doing, answer, sent, hide)
@@ -69,7 +69,7 @@ def first_words(body: bytes, hide: Sequence[str] = ()) -> str:
     return " ".join(seen.split())[:_LONGEST]
 
 
-def _over_a_limit(doing: str, answer: Answer, sent: Sent, hide: Sequence[str]) -> NeverRetry:
+def _over_a_limit(doing: str, answer: ForeignAnswer, sent: Sent, hide: Sequence[str]) -> NeverRetry:
     return NeverRetry(
         "upload_refused",
         f"{sent.name} ({sent.size} bytes) is refused on its way to MLflow "
@@ -84,7 +84,7 @@ def _over_a_limit(doing: str, answer: Answer, sent: Sent, hide: Sequence[str]) -
     )
 
 
-def _described(answer: Answer, hide: Sequence[str]) -> str:
+def _described(answer: ForeignAnswer, hide: Sequence[str]) -> str:
     phrase = _phrase(answer.status)
     status = f"status {answer.status} {phrase}" if phrase else f"status {answer.status}"
     words = first_words(answer.body, hide)
@@ -104,17 +104,17 @@ def _kind(body: bytes) -> str:
     if body[:_READ].lstrip()[:1] == b"<":
         return "a page"
     try:
-        json.loads(body)
-    except (ValueError, RecursionError):
+        parse_json(body)
+    except NotStrictJson:
         return f"a text of {len(body)} bytes"
     return "JSON that is not MLflow's"
 
 
-def _advice(answer: Answer, hide: Sequence[str]) -> str:
+def _advice(answer: ForeignAnswer, hide: Sequence[str]) -> str:
     if answer.status in _REDIRECTS:
         return f"; it redirects to {_place(answer.location, hide)}: a login page, or MLflow has moved"
     if answer.status in _LOGIN:
-        return "; a proxy or a gateway asks who we are: does it know MLFLOW__TOKEN or MLFLOW__USERNAME?"
+        return "; a proxy or a gateway requires a login: does it accept MLFLOW__TOKEN or MLFLOW__USERNAME?"
     return ""
 
 

@@ -7,14 +7,17 @@ only when the operator has said that the registry is trusted.
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 from mlflow.types.schema import DataType, Schema
 
+from domain.arrays import Floats
 from domain.errors import ModelUnusable
-from domain.metrics import Floats
+
+if TYPE_CHECKING:
+    from mlflow.pyfunc import PyFuncModel
 
 _WHOLE: Final = (DataType.integer, DataType.long)
 _FRACTIONAL: Final = (DataType.float, DataType.double)
@@ -23,7 +26,7 @@ _FRACTIONAL: Final = (DataType.float, DataType.double)
 class ForeignModel:
     """Predicts with an MLflow model of anybody's. `columns` are the signature's, else the ones given."""
 
-    def __init__(self, model: Any, columns: Sequence[str]) -> None:
+    def __init__(self, model: "PyFuncModel", columns: Sequence[str]) -> None:
         self._model = model
         self._schema: Schema | None = model.metadata.get_input_schema()
         named = (
@@ -60,7 +63,7 @@ def load_foreign(folder: Path, columns: Sequence[str]) -> ForeignModel:
         ) from error
 
 
-def _cast(column: pd.Series, kind: Any) -> pd.Series:
+def _cast(column: pd.Series, kind: DataType) -> pd.Series:
     if kind in _FRACTIONAL:
         return column.astype("float32" if kind == DataType.float else "float64")
     if kind in _WHOLE and not column.isna().any():

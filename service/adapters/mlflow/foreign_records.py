@@ -1,10 +1,11 @@
 """What a registry that others filled says of a version: its run, its artifact, and how that was saved."""
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 
 import yaml
 
+from domain.counted import byte_count
 from domain.errors import ModelUnusable
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.artifact_store import ArtifactStore, open_store
@@ -16,7 +17,13 @@ from service.adapters.mlflow.read_back import quoted
 from service.adapters.mlflow.rest import MlflowRest
 
 _LARGEST_MLMODEL: Final = 4 << 20
+_NOTHING: Final = (None, "", "~", "null", "Null", "NULL")
 _SEARCH: Final = "model-versions/search"
+
+
+class _Described(TypedDict, total=False):
+    run_id: str
+    flavors: Mapping[str, Mapping[str, str]]
 
 
 class SavedModel(NamedTuple):
@@ -44,24 +51,29 @@ def look_at_model(source: str, access: MlflowAccess) -> SavedModel:
             found = "no MLmodel file among its files" if sizes else "no files"
             raise ModelUnusable("model_missing", f"{source} has {found}", source=source)
         described = _read(store, sizes[DESCRIPTION])
-    lacks = tuple(field for field in LOGGED_FIELDS if described.get(field) is None)
-    return SavedModel(name, _saved_with(described["flavors"]), described.get("run_id"), lacks)
+    lacks = tuple(field for field in LOGGED_FIELDS if described.get(field) in _NOTHING)
+    run_id = described.get("run_id")
+    return SavedModel(name, _saved_with(described["flavors"]), None if run_id in _NOTHING else run_id, lacks)
 
 
-def _read(store: ArtifactStore, size: int) -> Mapping[str, Any]:
+def _read(store: ArtifactStore, size: int) -> _Described:
     if size > _LARGEST_MLMODEL:
-        raise ModelUnusable("unloadable_model", f"its MLmodel file has {size} bytes")
+        raise ModelUnusable(
+            "unloadable_model",
+            f"its MLmodel file has {byte_count(size)}; at most {byte_count(_LARGEST_MLMODEL)} are read",
+        )
     try:
-        described: dict[str, Any] = yaml.safe_load(b"".join(store.read(DESCRIPTION)))
+        # As texts: only texts are looked for, and reading a number can take the square of its length.
+        described: _Described = yaml.load(b"".join(store.read(DESCRIPTION)), Loader=yaml.BaseLoader)  # noqa: S506 - texts
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelUnusable("unloadable_model", "its MLmodel file is no YAML") from error
+        raise ModelUnusable("unloadable_model", "its MLmodel file is not YAML") from error
     flavors = described.get("flavors") if isinstance(described, dict) else None
     if not isinstance(flavors, dict) or not isinstance(flavors.get("python_function"), dict):
         raise ModelUnusable("unloadable_model", "its MLmodel file names no python_function flavor")
     return described
 
 
-def _saved_with(flavors: Mapping[str, Any]) -> str:
+def _saved_with(flavors: Mapping[str, Mapping[str, str]]) -> str:
     own = flavors.get("sklearn")
     said = own.get("serialization_format") if isinstance(own, dict) else None
     return str(said or flavors["python_function"].get("loader_module") or "an unknown loader")

@@ -1,7 +1,7 @@
 """Datasets as MLflow shows them: name, digest, where they are, their schema and size."""
 
 import json
-from typing import Any, Final
+from typing import Final
 
 from domain.data_contract import DataContract
 from domain.dataset_inputs import DatasetInput
@@ -17,7 +17,7 @@ from domain.tracker_limits import (
 _TYPES: Final = {"string": "string", "int": "long", "float": "double"}
 
 
-def input_body(dataset: DatasetInput) -> dict[str, Any]:
+def input_body(dataset: DatasetInput) -> dict[str, object]:
     """One entry of `runs/log-inputs`. The digest is the beginning of the sha256, as much as MLflow keeps."""
     file = dataset.file
     return {

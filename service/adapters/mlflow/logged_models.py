@@ -1,11 +1,13 @@
 """MLflow 3's logged models: one of record per run, named `model`."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
+from domain.errors import TryLater
 from domain.models import LoggedModel, OpenedRun
 from domain.package_tags import DIGEST_TAG, MANIFEST_TAG
-from service.adapters.mlflow.errors import well_formed
+from service.adapters.mlflow.answer_types import Model, Pair
+from service.adapters.mlflow.errors import is_unclear, well_formed
 from service.adapters.mlflow.read_back import ORPHAN_TAG, create_or_adopt, quoted
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.mlflow.version_source import tags_of
@@ -22,15 +24,21 @@ class LoggedModels:
         self._rest = rest
 
     async def find_or_create(
-        self, run: OpenedRun, params: list[dict[str, str]], tags: list[dict[str, str]], *, is_new: bool
+        self,
+        run: OpenedRun,
+        params: Sequence[Pair],
+        tags: Sequence[Pair],
+        *,
+        is_new: bool,
+        on_created: Callable[[LoggedModel], None] | None = None,
     ) -> LoggedModel:
         """Find this run's model, or create it; and link it to the run's outputs."""
-        model = None if is_new else await self._of_record(run)
-        if model is None:
-            model = await self._create(run, params, tags)
-        elif await self._is_linked(run, model):
-            return model
-        await self._link(run, model, step=0)
+        found = None if is_new else await self._of_record(run)
+        model = found or await self._create(run, params, tags)
+        if on_created:
+            on_created(model)
+        if found is None or not await self._is_linked(run, model):
+            await self._link(run, model, step=0)
         return model
 
     async def find_or_create_successor(self, run: OpenedRun, model_id: str) -> LoggedModel:
@@ -52,7 +60,7 @@ class LoggedModels:
             await self._link(run, model, step=1)
         return model
 
-    async def tag(self, model_id: str, tags: list[dict[str, str]]) -> None:
+    async def tag(self, model_id: str, tags: Sequence[Pair]) -> None:
         """Set tags of a model. Safe to repeat."""
         if tags:
             await self._rest.patch("logged-models", f"{model_id}/tags", {"tags": tags})
@@ -94,8 +102,8 @@ class LoggedModels:
     async def _create(
         self,
         run: OpenedRun,
-        params: list[dict[str, str]],
-        tags: list[dict[str, str]],
+        params: Sequence[Pair],
+        tags: Sequence[Pair],
         repairs: str | None = None,
     ) -> LoggedModel:
         body = {
@@ -114,8 +122,13 @@ class LoggedModels:
         return await create_or_adopt(create, lambda: self._of_record(run, repairs))
 
     async def _link(self, run: OpenedRun, model: LoggedModel, *, step: int) -> None:
+        """Link it, unless another process has just done so: MLflow's database refuses a second link."""
         body = {"run_id": run.mlflow_run_id, "models": [{"model_id": model.model_id, "step": step}]}
-        await self._rest.post("runs/outputs", body)
+        try:
+            await self._rest.post("runs/outputs", body)
+        except TryLater as error:
+            if not is_unclear(error) or not await self._is_linked(run, model):
+                raise
 
     async def _is_linked(self, run: OpenedRun, model: LoggedModel) -> bool:
         """Look before linking: MLflow refuses to be told twice."""
@@ -125,12 +138,12 @@ class LoggedModels:
             return any(output["model_id"] == model.model_id for output in linked)
 
 
-def _age(model: Mapping[str, Any]) -> tuple[int, str]:
+def _age(model: Model) -> tuple[int, str]:
     info = model["info"]
     return int(info["creation_timestamp_ms"]), info["model_id"]
 
 
-def _model(model: Mapping[str, Any]) -> LoggedModel:
+def _model(model: Model) -> LoggedModel:
     info = model["info"]
     model_id = str(info["model_id"])
     return LoggedModel(model_id=model_id, uri=f"models:/{model_id}", artifact_uri=info["artifact_uri"])

@@ -1,6 +1,6 @@
 """Model folders on this machine, by the digest that seals their manifest.
 
-Each appears whole and is checked, every byte, at every use: what was damaged is fetched anew. A folder that
+Each appears whole and is checked, every byte, at every use: what was damaged is fetched again. A folder that
 has not been used for a while makes room when there are many.
 """
 
@@ -105,7 +105,7 @@ def require_digest(path: str, found: str, wanted: str) -> None:
     if found != wanted:
         raise ModelUnusable(
             "model_digest_mismatch",
-            f"the model's file {path} is not the one that was recorded",
+            f"the model's file {path} is not the recorded one",
             path=path,
             found=found,
             recorded=wanted,

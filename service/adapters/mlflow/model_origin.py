@@ -1,13 +1,13 @@
 """What MLflow says of the logged model that is a version's source: where its files are, and which run's."""
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from domain.errors import ModelUnusable, NeverRetry
 from service.adapters.mlflow.access import MlflowAccess
-from service.adapters.mlflow.door import Door
+from service.adapters.mlflow.answer_types import ModelInfo
 from service.adapters.mlflow.errors import ABSENT, code_of, well_formed
+from service.adapters.mlflow.sync_client import SyncClient
 
 _LOGGED_MODEL: Final = re.compile(r"models:/(m-[0-9a-f]{32})/?")
 
@@ -22,13 +22,13 @@ def own_location(source: str, mlflow_run_id: str | None, access: MlflowAccess) -
     if info is None:
         raise ModelUnusable(
             "model_source_refused",
-            "the version's source is no logged model (models:/m-…) of this MLflow server",
+            "the version's source is not a logged model (models:/m-…) of this MLflow server",
         )
     made_by = info.get("source_run_id") or None
     if mlflow_run_id is None or made_by != mlflow_run_id:
         raise ModelUnusable(
             "model_of_another_run",
-            f"the version says that run {mlflow_run_id} made it, its files are of run {made_by}",
+            f"the version names run {mlflow_run_id}, but its files are of run {made_by}",
             run=mlflow_run_id,
             made_by=made_by,
         )
@@ -55,23 +55,22 @@ def named_location(source: str, access: MlflowAccess) -> tuple[str, str]:
     return _location(info), str(info.get("name") or "")
 
 
-def _logged_model(source: str, access: MlflowAccess) -> Mapping[str, Any] | None:
+def _logged_model(source: str, access: MlflowAccess) -> ModelInfo | None:
     """What the server says of the logged model; None for a source of another kind."""
     found = _LOGGED_MODEL.fullmatch(source)
     if not found:
         return None
-    with Door(access) as door:
+    with SyncClient(access) as client:
         try:
-            answer = door.get_json(f"logged-models/{found[1]}")
+            answer = client.get_json(f"logged-models/{found[1]}")
         except NeverRetry as error:
             if code_of(error) == ABSENT:
                 raise ModelUnusable("model_missing", f"{source} does not exist", source=source) from error
             raise
     with well_formed("GET logged-models"):
-        info: Mapping[str, Any] = dict(answer["model"]["info"])
-    return info
+        return ModelInfo(**answer["model"]["info"])
 
 
-def _location(info: Mapping[str, Any]) -> str:
+def _location(info: ModelInfo) -> str:
     with well_formed("GET logged-models"):
         return str(info["artifact_uri"])

@@ -12,20 +12,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import yaml
 
-from domain.model_definition import ModelType
+from domain.model_types import MODEL_TYPES
 from domain.models import ModelRecord
 from domain.values import Sha256
 from service.adapters.mlflow.package_format import DESCRIPTION, MODEL_FILE, OURS, record_fields
 
 _ALWAYS: Final = ("mlflow", "scikit-learn", "skops", "numpy", "pandas", "scipy")
-_BOOSTERS: Final[Mapping[str, tuple[str, ...]]] = {
-    "lightgbm": ("lightgbm",),
-    "xgboost": ("xgboost", "xgboost-cpu"),  # one module, two distributions
-}
 
 
 class PackagedModel(NamedTuple):
@@ -36,11 +32,11 @@ class PackagedModel(NamedTuple):
     """
 
     skops: bytes
-    model_type: ModelType
+    model_type: str
     columns: Sequence[str]
     listed_types: Sequence[str]
-    travelling: Mapping[str, Any]
-    metadata: Mapping[str, Any]
+    travelling: Mapping[str, object]
+    metadata: Mapping[str, object]
     record: ModelRecord | None = None
 
 
@@ -78,9 +74,9 @@ def manifest_of_files(files: Mapping[str, bytes]) -> dict[str, Sha256]:
 
 
 @cache
-def pip_requirements(model_type: ModelType) -> tuple[str, ...]:
+def pip_requirements(model_type: str) -> tuple[str, ...]:
     """What a server has to install, pinned to what trained: scores differ between versions."""
-    names = (*_ALWAYS, *_BOOSTERS.get(model_type, ()))
+    names = (*_ALWAYS, *MODEL_TYPES[model_type].distributions)
     return tuple(f"{name}=={found}" for name in names if (found := _installed(name)))
 
 
@@ -134,7 +130,7 @@ def _signature(columns: Sequence[str]) -> dict[str, str | None]:
     return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": None}
 
 
-def _conda_environment(requirements: Sequence[str]) -> dict[str, Any]:
+def _conda_environment(requirements: Sequence[str]) -> dict[str, object]:
     return {
         "name": "mlflow-env",
         "channels": ["conda-forge"],
@@ -149,9 +145,9 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _yaml(value: Any) -> bytes:
+def _yaml(value: object) -> bytes:
     return yaml.safe_dump(value, sort_keys=False).encode()
 
 
-def _json(value: Any) -> bytes:
+def _json(value: object) -> bytes:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode()

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from domain.errors import NeverRetry, TryLater
 from domain.models import LoggedModel, RegisteredModel, RegisteredVersion
 from domain.package_tags import LEDGER_TAG, MANIFEST_TAG, SHARED_TAGS
 from domain.tracker_limits import VERSION_TAG
+from service.adapters.mlflow.answer_types import MlflowAnswer, ModelVersion
 from service.adapters.mlflow.errors import (
     ABSENT,
     EXISTS,
@@ -20,7 +21,7 @@ from service.adapters.mlflow.errors import (
 )
 from service.adapters.mlflow.read_back import ORPHAN_TAG, create_or_adopt, quoted
 from service.adapters.mlflow.rest import MlflowRest, side_by_side
-from service.adapters.mlflow.version_source import LOGGED_MODEL, Origin, VersionSources, tags_of
+from service.adapters.mlflow.version_source import LOGGED_MODEL, VersionOrigin, VersionSources, tags_of
 
 _SEARCH: Final = "model-versions/search"
 _MODEL: Final = "registered-models/get"
@@ -122,7 +123,7 @@ class MlflowModelRegistry:
         )
 
     async def _known_tags(
-        self, model_name: str, version: RegisteredVersion, origin: Origin
+        self, model_name: str, version: RegisteredVersion, origin: VersionOrigin
     ) -> dict[str, str]:
         """What another version of the same files says, else the logged model; never a mixture of two."""
         if origin.model is None or MANIFEST_TAG in version.tags:
@@ -134,7 +135,7 @@ class MlflowModelRegistry:
     async def look(self, version: RegisteredVersion) -> None:
         """Look at the files; in a thread, since a store of another kind is asked by MLflow's library."""
         # Not above: an inference server looks at nothing in this way, and does without YAML.
-        from service.adapters.mlflow.foreign_records import look_at_model  # noqa: PLC0415
+        from service.adapters.mlflow.foreign_records import look_at_model  # noqa: PLC0415 - see above
 
         await asyncio.to_thread(look_at_model, version.source, self._rest.access)
 
@@ -230,7 +231,7 @@ class MlflowModelRegistry:
             found = [_version(version) for version in answer.get("model_versions", [])]
         return sorted(found, key=lambda version: version.version)
 
-    async def _create_in(self, model_name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def _create_in(self, model_name: str, body: Mapping[str, object]) -> MlflowAnswer:
         """Create the version; a registered model that is not there yet is made on the way."""
         try:
             return await self._rest.post("model-versions/create", body)
@@ -249,7 +250,7 @@ class MlflowModelRegistry:
                 raise
 
 
-def _version(version: Mapping[str, Any]) -> RegisteredVersion:
+def _version(version: ModelVersion) -> RegisteredVersion:
     return RegisteredVersion(
         version=int(version["version"]),
         source=version.get("source") or "",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
+from domain.counted import byte_count
 from domain.errors import ModelUnusable, NeverRetry, TryLater
 from domain.manifest import seal
 from service.adapters.files.atomic import AtomicFiles
@@ -98,12 +99,12 @@ def _arrived(store: ArtifactStore, sizes: Mapping[str, int], manifest: Mapping[s
 def _require_arrived(sent: Mapping[str, int], found: Mapping[str, int]) -> None:
     if extra := sorted(found.keys() - sent.keys()):
         raise NeverRetry(
-            "upload_mixed", "the model's store holds files that are not the model's", extra=extra[:20]
+            "upload_mixed", "the model's store holds files that do not belong to the model", extra=extra[:20]
         )
     if bad := [path for path, size in sent.items() if found.get(path) != size]:
         raise TryLater(
             "upload_incomplete",
-            f"{', '.join(bad)} did not arrive whole in the model's store",
+            f"{', '.join(bad)} did not arrive completely in the model's store",
             waiting_on="mlflow",
             files=bad,
         )
@@ -134,11 +135,11 @@ def _require_fetchable(
     if manifest is not None:
         require_same_files(set(sizes), manifest)
     if unsafe := [path for path in sizes if not _is_safe(path)]:
-        raise ModelUnusable("model_unsafe_path", "the model has a file outside of its folder", path=unsafe[0])
+        raise ModelUnusable("model_unsafe_path", "the model has a file outside its folder", path=unsafe[0])
     if (total := sum(sizes.values())) > largest_bytes:
         raise ModelUnusable(
             "model_too_large",
-            f"the model has {total} bytes, {largest_bytes} are allowed",
+            f"the model has {byte_count(total)}; at most {byte_count(largest_bytes)} are allowed",
             bytes=total,
             allowed=largest_bytes,
         )
@@ -163,5 +164,5 @@ def _download(store: ArtifactStore, path: str, size: int, to: Path) -> str:
 
 
 def _cache_files() -> AtomicFiles:
-    """A writer that does not wait for the disk: what a power cut spoils here is seen and fetched anew."""
+    """A writer that does not wait for the disk: what a power cut spoils here is noticed and fetched again."""
     return AtomicFiles(FileOperations(fsync=lambda _: None))

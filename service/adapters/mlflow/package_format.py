@@ -1,12 +1,12 @@
 """The format of a model folder, for those who only read one: MLflow itself is not needed for that."""
 
-import hashlib
 from pathlib import Path
 from typing import Final
 
 from domain.errors import ModelUnusable
 from domain.models import ModelRecord
 from domain.values import Sha256
+from service.adapters.files.atomic import sha256_of
 
 MODEL_FILE: Final = "model.skops"
 DESCRIPTION: Final = "MLmodel"  # a folder without it is no model yet
@@ -43,9 +43,9 @@ def package_digest(folder: Path) -> dict[str, Sha256]:
         for path in sorted(folder.rglob("*")):
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
                 name = path.relative_to(folder)
-                raise ModelUnusable("model_digest_mismatch", f"{name} in the model is no plain file")
+                raise ModelUnusable("model_digest_mismatch", f"{name} in the model is not a plain file")
             if path.is_file():
-                manifest[path.relative_to(folder).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+                manifest[path.relative_to(folder).as_posix()] = sha256_of(path)
     except OSError as error:
         raise ModelUnusable(
             "model_digest_mismatch", f"the model cannot be read ({error.strerror})"

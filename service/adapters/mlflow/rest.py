@@ -1,32 +1,31 @@
 """MLflow's public REST API for an event loop: no retries, every call bounded in time and size, and counted.
 
-Each call goes through a door of its own, in a thread, on a connection that an earlier call has left.
+Each call runs in a thread, on a connection that an earlier call has left.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 from service.adapters.mlflow.access import API, MlflowAccess
-from service.adapters.mlflow.door import JSON, Door, artifact_url, as_json, with_query
-from service.adapters.mlflow.errors import read_answer, require_stored, unavailable
-from service.adapters.mlflow.foreign_answers import Answer, Sent
+from service.adapters.mlflow.answer_types import MlflowAnswer
+from service.adapters.mlflow.errors import read_answer, unavailable
+from service.adapters.mlflow.foreign_answers import ForeignAnswer, Sent
+from service.adapters.mlflow.sync_client import SyncClient, as_json, with_query
 
 _AT_ONCE: Final = 16
-_BYTES: Final = "application/octet-stream"
 # Names are resolved by the system, which no deadline of ours can end.
 _RESOLVING_SECONDS: Final = 1.0
 
 # Told after each call: endpoint, "answered" or "failed", seconds.
 Observer = Callable[[str, str, float], None]
-ReadAnswer = Callable[[str, Answer, Sent | None, Sequence[str]], dict[str, Any]]
 
 
-async def side_by_side(*calls: Coroutine[Any, Any, Any]) -> None:
+async def side_by_side(*calls: Awaitable[object]) -> None:
     """Make calls at the same time; raise the first error when all have ended, so that none goes on alone."""
     for outcome in await asyncio.gather(*calls, return_exceptions=True):
         if isinstance(outcome, BaseException):
@@ -46,7 +45,7 @@ class MlflowRest:
         self._observe = observe
         self._context = access.tls_context()
         self._threads = ThreadPoolExecutor(_AT_ONCE, "mlflow")
-        self._idle: list[Door] = []
+        self._idle: list[SyncClient] = []
         self._most_idle = _AT_ONCE
 
     async def close(self) -> None:
@@ -56,87 +55,71 @@ class MlflowRest:
         while self._idle:
             self._idle.pop().close()
 
-    async def get(self, endpoint: str, **query: str) -> dict[str, Any]:
+    async def get(self, endpoint: str, **query: str) -> MlflowAnswer:
         """Read; safe to repeat."""
         return await self._call("GET", endpoint, with_query(API + endpoint, query))
 
-    async def post(self, endpoint: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def post(self, endpoint: str, body: Mapping[str, object]) -> MlflowAnswer:
         """Write, or search."""
         return await self._call("POST", endpoint, API + endpoint, as_json(body))
 
-    async def patch(self, endpoint: str, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def patch(self, endpoint: str, name: str, body: Mapping[str, object]) -> MlflowAnswer:
         """Change the named one."""
         return await self._call("PATCH", endpoint, f"{API}{endpoint}/{name}", as_json(body))
 
-    async def delete(self, endpoint: str, name: str) -> dict[str, Any]:
+    async def delete(self, endpoint: str, name: str) -> MlflowAnswer:
         """Delete the named one, as MLflow deletes: its record stays."""
         return await self._call("DELETE", endpoint, f"{API}{endpoint}/{name}")
-
-    async def put_artifact(self, path: str, content: bytes) -> None:
-        """Store an artifact at a path below the server's artifact root."""
-        await self._call("PUT", "artifacts", artifact_url(path), content, _BYTES, read=_read_stored)
 
     async def ping(self) -> None:
         """Ask for something that every server knows. Raises TryLater when it is no MLflow that answers."""
         await self.post("experiments/search", {"max_results": 1})
 
-    async def _call(
-        self,
-        method: str,
-        endpoint: str,
-        url: str,
-        body: bytes | None = None,
-        kind: str = JSON,
-        *,
-        read: ReadAnswer = read_answer,
-    ) -> dict[str, Any]:
+    async def _call(self, method: str, endpoint: str, url: str, body: bytes | None = None) -> MlflowAnswer:
         doing, size = f"{method} {endpoint}", len(body or b"")
         self.calls[doing] += 1
         started, outcome = time.monotonic(), "failed"
         try:
-            answer = await self._asked(doing, size, lambda door: door.ask(doing, method, url, body, kind))
-            found = read(doing, answer, _sent(url, size), self.access.secrets)
+            answer = await self._asked(doing, size, lambda client: client.ask(doing, method, url, body))
+            found = read_answer(doing, answer, _sent(url, size), self.access.secrets)
             outcome = "answered"
         finally:
             if self._observe:
                 self._observe(doing, outcome, time.monotonic() - started)
         return found
 
-    async def _asked(self, doing: str, size: int, ask: Callable[[Door], Answer]) -> Answer:
-        """Ask in a thread. Whoever waits no more takes the connection away from it, and it ends."""
-        door = self._idle.pop() if self._idle else Door(self.access, self._context)
+    async def _asked(
+        self, doing: str, size: int, ask: Callable[[SyncClient], ForeignAnswer]
+    ) -> ForeignAnswer:
+        """Ask in a thread. A caller that stops waiting takes the connection away from it, and it ends."""
+        client = self._idle.pop() if self._idle else SyncClient(self.access, self._context)
         seconds = self.access.allowed_seconds(size)
-        exchange = self._threads.submit(ask, door)
+        exchange = self._threads.submit(ask, client)
         try:
             async with asyncio.timeout(seconds + _RESOLVING_SECONDS):
                 answer = await asyncio.wrap_future(exchange)
         except TimeoutError as error:
-            _end(door, exchange)
+            _end(client, exchange)
             raise unavailable(doing, f"no answer within {seconds + _RESOLVING_SECONDS:.0f} s") from error
         except BaseException:
-            _end(door, exchange)
+            _end(client, exchange)
             raise
-        self._leave(door)
+        self._leave(client)
         return answer
 
-    def _leave(self, door: Door) -> None:
+    def _leave(self, client: SyncClient) -> None:
         if len(self._idle) < self._most_idle:
-            self._idle.append(door)
+            self._idle.append(client)
         else:
-            door.close()
+            client.close()
 
 
-def _end(door: Door, exchange: Future[Answer]) -> None:
+def _end(client: SyncClient, exchange: Future[ForeignAnswer]) -> None:
     """End an exchange that nobody waits for: its thread may be past the point where it hears of it."""
-    door.abort()
-    exchange.add_done_callback(lambda _: door.close())
+    client.abort()
+    exchange.add_done_callback(lambda _: client.close())
 
 
 def _sent(url: str, size: int) -> Sent | None:
     """What the request carries, named as its last words are; None for one that only asks."""
     return Sent(unquote(url.rpartition("/")[2]), size) if size else None
-
-
-def _read_stored(doing: str, answer: Answer, sent: Sent | None, hide: Sequence[str]) -> dict[str, Any]:
-    require_stored(doing, answer, sent, hide)
-    return {}

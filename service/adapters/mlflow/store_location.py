@@ -4,18 +4,19 @@ MLflow's library would ask by itself, and then go wherever the answer leads, wit
 """
 
 import re
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from domain.errors import ModelUnusable
-from service.adapters.mlflow.door import Door
+from service.adapters.mlflow.answer_types import ModelInfo
 from service.adapters.mlflow.errors import well_formed
+from service.adapters.mlflow.sync_client import SyncClient
 
 _MOST_STEPS: Final = 5
 _LOGGED_MODEL: Final = re.compile(r"m-[0-9a-f]{32}")
 
 
-def store_location(artifact_uri: str, door: Door) -> str:
+def store_location(artifact_uri: str, client: SyncClient) -> str:
     """Follow `runs:/` and `models:/` to the place of the files; any other address is the place itself.
 
     Raises ModelUnusable `model_source_refused` for one that leads nowhere, NeverRetry, TryLater.
@@ -26,34 +27,33 @@ def store_location(artifact_uri: str, door: Door) -> str:
             return artifact_uri
         first, _, rest = urlsplit(artifact_uri).path.strip("/").partition("/")
         with well_formed(f"the place of {scheme}:/"):
-            artifact_uri = _STEPS[scheme](unquote(first), rest, door)
-    raise ModelUnusable("model_source_refused", "the address of the artifacts leads round in a circle")
+            artifact_uri = _STEPS[scheme](unquote(first), rest, client)
+    raise ModelUnusable("model_source_refused", "the address of the artifacts leads in a circle")
 
 
-def _of_run(run_id: str, path: str, door: Door) -> str:
+def _of_run(run_id: str, path: str, client: SyncClient) -> str:
     """A logged model of the run by that name goes before what the run holds itself."""
-    run = door.get_json("runs/get", run_id=run_id)["run"]
+    run = client.get_json("runs/get", run_id=run_id)["run"]
     name, _, below = path.partition("/")
     for output in reversed(run.get("outputs", {}).get("model_outputs", [])):
-        model = _logged_model(output["model_id"], door)
+        model = _logged_model(output["model_id"], client)
         if model.get("name") == name:
             return _joined(model["artifact_uri"], below)
     return _joined(run["info"]["artifact_uri"], path)
 
 
-def _of_model(name: str, rest: str, door: Door) -> str:
+def _of_model(name: str, rest: str, client: SyncClient) -> str:
     version, _, below = rest.partition("/")
     if _LOGGED_MODEL.fullmatch(name):
-        return _joined(_logged_model(name, door)["artifact_uri"], rest)
+        return _joined(_logged_model(name, client)["artifact_uri"], rest)
     if not version.isdigit():
         raise ModelUnusable("model_source_refused", "the version's source names no version of a model")
-    place = door.get_json("model-versions/get-download-uri", name=name, version=version)
+    place = client.get_json("model-versions/get-download-uri", name=name, version=version)
     return _joined(place["artifact_uri"], below)
 
 
-def _logged_model(model_id: str, door: Door) -> dict[str, Any]:
-    info: dict[str, Any] = door.get_json(f"logged-models/{model_id}")["model"]["info"]
-    return info
+def _logged_model(model_id: str, client: SyncClient) -> ModelInfo:
+    return client.get_json(f"logged-models/{model_id}")["model"]["info"]
 
 
 def _joined(root: str, path: str) -> str:

@@ -5,10 +5,10 @@ takes each of them; the files are the logged model's in every case.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from domain.errors import ModelUnusable, NeverRetry
+from service.adapters.mlflow.answer_types import MlflowAnswer, ModelInfo, ModelVersion, RunInfo
 from service.adapters.mlflow.errors import says_absent, well_formed
 from service.adapters.mlflow.read_back import ORPHAN_TAG, quoted
 from service.adapters.mlflow.rest import MlflowRest
@@ -21,12 +21,12 @@ _READY: Final = "LOGGED_MODEL_READY"
 _MOST_STEPS: Final = 10  # copies of copies
 
 
-class Origin(NamedTuple):
+class VersionOrigin(NamedTuple):
     """Where a source leads: to a logged model, or else to a place."""
 
     source: str
     run_id: str | None
-    model: Mapping[str, Any] | None = None
+    model: ModelInfo | None = None
 
 
 class VersionSources:
@@ -35,7 +35,7 @@ class VersionSources:
     def __init__(self, rest: MlflowRest) -> None:
         self._rest = rest
 
-    async def origin(self, source: str, run_id: str | None) -> Origin:
+    async def origin(self, source: str, run_id: str | None) -> VersionOrigin:
         """Follow a source to its end; `run_id` is the run that its version names."""
         for _ in range(_MOST_STEPS):
             copied = _VERSION.fullmatch(source)
@@ -43,37 +43,37 @@ class VersionSources:
                 return await self._end(source, run_id)
             version = await self._version(*copied.groups())
             source, run_id = version.get("source") or "", run_id or version.get("run_id") or None
-        raise ModelUnusable("model_source_refused", "the version's source is a copy of a copy without an end")
+        raise ModelUnusable("model_source_refused", "the version's source is an endless chain of copies")
 
-    async def _end(self, source: str, run_id: str | None) -> Origin:
+    async def _end(self, source: str, run_id: str | None) -> VersionOrigin:
         if named := LOGGED_MODEL.fullmatch(source) or _LOCATION.fullmatch(source):
             return await self._of_id(named[1], source, run_id)
         if of_run := _OF_RUN.fullmatch(source):
             return await self._of_run(of_run[1], of_run[2])
         if source and run_id is not None:
             return await self._below_run(source, run_id)
-        return Origin(source, run_id)
+        return VersionOrigin(source, run_id)
 
-    async def _of_id(self, model_id: str, source: str, run_id: str | None) -> Origin:
+    async def _of_id(self, model_id: str, source: str, run_id: str | None) -> VersionOrigin:
         answer = await self._asked("model_missing", f"logged-models/{model_id}", model_id)
         with well_formed("logged-models"):
             info = answer["model"]["info"]
         is_it = LOGGED_MODEL.fullmatch(source) or info.get("artifact_uri") == source.rstrip("/")
-        return _at_model(info, run_id) if is_it else Origin(source, run_id)
+        return _at_model(info, run_id) if is_it else VersionOrigin(source, run_id)
 
-    async def _of_run(self, run_id: str, path: str) -> Origin:
+    async def _of_run(self, run_id: str, path: str) -> VersionOrigin:
         run = await self._run(run_id)
         return await self._named(run, path.strip("/"))
 
-    async def _below_run(self, source: str, run_id: str) -> Origin:
+    async def _below_run(self, source: str, run_id: str) -> VersionOrigin:
         """Such as `mlflow-artifacts:/1/<run>/artifacts/model`."""
         run = await self._run(run_id)
         root = f"{run['artifact_uri'].rstrip('/')}/"
         if not source.startswith(root):
-            return Origin(source, run_id)
+            return VersionOrigin(source, run_id)
         return await self._named(run, source.removeprefix(root).strip("/"))
 
-    async def _named(self, run: Mapping[str, Any], name: str) -> Origin:
+    async def _named(self, run: RunInfo, name: str) -> VersionOrigin:
         """The newest whole model of that name, as MLflow chooses; without one the run's own artifacts."""
         body = {
             "experiment_ids": [run["experiment_id"]],
@@ -84,23 +84,26 @@ class VersionSources:
             found = [model["info"] for model in answer.get("models", []) if _is_whole(model["info"])]
             newest = max(found, key=lambda info: int(info["creation_timestamp_ms"]), default=None)
         if newest is None:
-            return Origin(f"{run['artifact_uri'].rstrip('/')}/{name}", run["run_id"])
+            return VersionOrigin(f"{run['artifact_uri'].rstrip('/')}/{name}", run["run_id"])
         return _at_model(newest, run["run_id"])
 
-    async def _run(self, run_id: str) -> Mapping[str, Any]:
+    async def _run(self, run_id: str) -> RunInfo:
         answer = await self._asked("model_source_refused", "runs/get", run_id, run_id=run_id)
         with well_formed("runs/get"):
-            info: dict[str, Any] = answer["run"]["info"]
-            return {name: str(info[name]) for name in ("run_id", "experiment_id", "artifact_uri")}
+            info = answer["run"]["info"]
+            return RunInfo(
+                run_id=str(info["run_id"]),
+                experiment_id=str(info["experiment_id"]),
+                artifact_uri=str(info["artifact_uri"]),
+            )
 
-    async def _version(self, name: str, version: str) -> Mapping[str, Any]:
+    async def _version(self, name: str, version: str) -> ModelVersion:
         asked = {"name": name, "version": version}
         answer = await self._asked("model_source_refused", "model-versions/get", name, **asked)
         with well_formed("model-versions/get"):
-            found: dict[str, Any] = answer["model_version"]
-        return found
+            return answer["model_version"]
 
-    async def _asked(self, reason: str, endpoint: str, what: str, **query: str) -> dict[str, Any]:
+    async def _asked(self, reason: str, endpoint: str, what: str, **query: str) -> MlflowAnswer:
         try:
             return await self._rest.get(endpoint, **query)
         except NeverRetry as error:
@@ -113,14 +116,14 @@ class VersionSources:
             raise
 
 
-def tags_of(info: Mapping[str, Any]) -> dict[str, str]:
+def tags_of(info: ModelInfo) -> dict[str, str]:
     """The tags of a logged model."""
     return {tag["key"]: tag.get("value", "") for tag in info.get("tags", [])}
 
 
-def _at_model(info: Mapping[str, Any], run_id: str | None) -> Origin:
-    return Origin(f"models:/{info['model_id']}", run_id or info.get("source_run_id") or None, info)
+def _at_model(info: ModelInfo, run_id: str | None) -> VersionOrigin:
+    return VersionOrigin(f"models:/{info['model_id']}", run_id or info.get("source_run_id") or None, info)
 
 
-def _is_whole(info: Mapping[str, Any]) -> bool:
+def _is_whole(info: ModelInfo) -> bool:
     return info.get("status") == _READY and ORPHAN_TAG not in tags_of(info)

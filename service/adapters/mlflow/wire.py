@@ -12,10 +12,13 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from service.adapters.mlflow.access import MlflowAccess
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 BLOCK: Final = 1 << 20
 _PIECE: Final = 1 << 16
@@ -63,7 +66,7 @@ class Deadline:
         """Say how far it was."""
         seconds = self._seconds
         if self._came:
-            return TooSlowError(f"the answer drips, {self._came} bytes in {seconds:.0f} s")
+            return TooSlowError(f"the answer arrives too slowly, {self._came} bytes in {seconds:.0f} s")
         return TooSlowError(f"no answer within {seconds:.0f} s")
 
     @property
@@ -98,12 +101,14 @@ class Wire:
             self.close()
         deadline, self._is_whole = Deadline(self._allowed), True
         if self._http.sock is None:
-            self._http.connect()
-            raw: Any = self._http.sock
-            self._socket = self._http.sock = _TimedSocket(raw, deadline)
+            self._socket = self._http.sock = _TimedSocket(self._connected(), deadline)
         elif self._socket is not None:
             self._socket.deadline = deadline
         deadline.left()
+
+    def _connected(self) -> socket.socket:
+        self._http.connect()
+        return self._http.sock
 
     def _is_stale(self, idle: "_TimedSocket") -> bool:
         return time.monotonic() - self._idle_since > _IDLE_SECONDS or idle.has_news
@@ -138,7 +143,7 @@ class Wire:
         self._http.close()
 
     def abort(self) -> None:
-        """Let whoever waits on the connection wait no more."""
+        """Let nobody wait on the connection any more."""
         if self._socket is not None:
             self._socket.abort()
 
@@ -169,11 +174,11 @@ class _TimedSocket:
                 raise self.deadline.over() from None
             self.deadline.sent(len(piece))
 
-    def read_into(self, read: Callable[[Any], int | None], buffer: Any) -> int | None:
+    def read_into(self, read: "Callable[[WriteableBuffer], int | None]", to: "WriteableBuffer") -> int | None:
         """Read what is there."""
         try:
             self._raw.settimeout(self.deadline.left())
-            count = read(buffer)
+            count = read(to)
         except TimeoutError:
             raise self.deadline.over() from None
         self.deadline.came(count or 0)
@@ -207,7 +212,7 @@ class _TimedFile(io.RawIOBase):
         """Yes."""
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: "WriteableBuffer") -> int | None:
         """Read what is there, within the deadline."""
         return self._timed.read_into(self._raw.readinto, buffer)
 

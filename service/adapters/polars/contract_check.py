@@ -3,7 +3,7 @@
 Plain polars, not pandera: one pass answers all rules together, where pandera walks the frame per check.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,10 +13,11 @@ import polars.selectors as cs
 from domain.compatibility import fits
 from domain.data_contract import ColumnRule, DataContract
 from domain.nearest import nearest
+from domain.text_pattern import is_linear, whole
 from service.adapters.polars.columns import all_of, is_among, value_of
 from service.adapters.polars.frames import Dataset, engine_errors
 from service.adapters.polars.repeated_keys import count_repeats, sample_repeats
-from service.adapters.polars.text_format import breaks_format
+from service.processes.slow_patterns import SlowPattern
 
 SAMPLES: Final = 5  # keys per violation: enough to find the rows, few enough for an event
 _LONGEST_KEY: Final = 200  # characters
@@ -27,7 +28,7 @@ _LONGEST_VALUE: Final = 80
 _FOUND: Final = "found"
 _LARGEST_WHOLE: Final = 2.0**127  # of the widest integers that whole numbers in floats are compared as
 
-Row = dict[str, Any]
+Row = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class _Rule:
 def observe(dataset: Dataset, contract: DataContract) -> Observation:
     """Check every rule of `contract` and describe its columns. Raises NeverRetry `unreadable_dataset`."""
     missing = list(_structure(dataset, contract))
-    unfit = {violation["column"] for violation in missing}
+    unfit = {str(violation["column"]) for violation in missing}
     columns = {name: rule for name, rule in contract.columns.items() if name not in unfit}
     rules = [rule for name in columns for rule in _rules(name, dataset, contract)]
     with engine_errors(dataset.path):
@@ -108,7 +109,9 @@ def _number_rules(name: str, rule: ColumnRule, dtype: pl.DataType) -> Iterator[_
         yield _Rule(name, "max", column > rule.max, f"at most {rule.max}")
 
 
-def _look(dataset: Dataset, rules: list[_Rule], columns: Mapping[str, ColumnRule]) -> Row:
+def _look(
+    dataset: Dataset, rules: list[_Rule], columns: Mapping[str, ColumnRule]
+) -> Mapping[str, float | None]:
     """Ask everything in one pass: how often each rule is broken, and what the columns hold."""
     asked = [rule.broken.sum().alias(f"rule {place}") for place, rule in enumerate(rules)]
     for name, rule in columns.items():
@@ -120,7 +123,9 @@ def _look(dataset: Dataset, rules: list[_Rule], columns: Mapping[str, ColumnRule
     return dataset.frame.select(asked).collect(engine="streaming").row(0, named=True) if asked else {}
 
 
-def _statistics(looked: Row, columns: Mapping[str, ColumnRule], dataset: Dataset) -> dict[str, Row]:
+def _statistics(
+    looked: Mapping[str, float | None], columns: Mapping[str, ColumnRule], dataset: Dataset
+) -> dict[str, Row]:
     return {
         name: {
             word: looked[f"{word} {name}"]
@@ -171,14 +176,14 @@ def _told(rows: pl.DataFrame, rule: _Rule, contract: DataContract) -> Row:
     }
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: Any) -> object:
     """A value for an event: bounded, and a number that JSON knows."""
     if isinstance(value, str):
         return value[:_LONGEST_VALUE]
     return value if value is None or _is_a_number(value) else str(value)
 
 
-def sentence(violation: Row) -> str:
+def sentence(violation: Mapping[str, Any]) -> str:
     """A violation for people: column, rule, how often, what was found, and what is allowed or near."""
     said = f"{violation['column']}: {violation['rule']} ({violation['count']})"
     found, near = violation.get("found_values") or [violation.get("found")], violation.get("nearest")
@@ -188,7 +193,7 @@ def sentence(violation: Row) -> str:
     return said if near is None else f"{said}, nearest {near!r}"
 
 
-def sample_keys(keys: pl.DataFrame) -> list[Any]:
+def sample_keys(keys: pl.DataFrame) -> Sequence[object]:
     """Keys as JSON, long texts cut: the value itself, or a map for a key of several columns."""
     plain = keys.with_columns((~cs.integer()).cast(pl.String, strict=False).str.head(_LONGEST_KEY))
     return plain.to_series().to_list() if plain.width == 1 else plain.to_dicts()
@@ -206,3 +211,22 @@ def _repeats(dataset: Dataset, contract: DataContract, unfit: set[str]) -> Itera
         if count:
             violation = _violation(", ".join(names), rule, count, "each key once")
             yield violation | {"sample_keys": sample_keys(sample_repeats(dataset, names, SAMPLES))}
+
+
+def breaks_format(column: pl.Expr, pattern: str) -> pl.Expr:
+    """True where a text does not match `pattern` as a whole; null where there is no text.
+
+    The engine matches what is linear, which requests are matched by too; Python matches the rest, apart.
+    """
+    if is_linear(pattern):
+        return ~column.str.contains(whole(pattern))
+    return column.map_batches(
+        lambda texts: _unmatched(texts, pattern), return_dtype=pl.Boolean, is_elementwise=True
+    )
+
+
+def _unmatched(texts: pl.Series, pattern: str) -> pl.Series:
+    distinct = texts.drop_nulls().unique().to_list()
+    with SlowPattern(pattern) as matches:
+        unmatched = {text: not said for text, said in zip(distinct, matches.each(distinct), strict=True)}
+    return pl.Series(texts.name, [unmatched.get(text) for text in texts], dtype=pl.Boolean)

@@ -1,7 +1,6 @@
 """A dataset as it stood at some time: all rows up to a period."""
 
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -19,6 +18,6 @@ def write_delivery(source: Path, path: Path, period_column: str, last: int | Non
     return rows.height
 
 
-def first_row(path: Path) -> dict[str, Any]:
+def first_row(path: Path) -> dict[str, object]:
     """One row as a request would bring it."""
     return pl.read_parquet(path, n_rows=1).row(0, named=True)

@@ -35,7 +35,7 @@ def unread_columns(path: Path) -> dict[str, str]:
             (length,) = struct.unpack("<I4x", file.read())
             file.seek(-_TAIL - length, os.SEEK_END)
             footer = file.read(length)
-        return dict(_odd(_Reader(footer).struct()[_SCHEMA]))
+        return dict(_odd(_FooterReader(footer).struct()[_SCHEMA]))
     except (OSError, LookupError, TypeError, ValueError, struct.error, RecursionError):
         return {}
 
@@ -60,7 +60,7 @@ def _kind(element: dict[int, Any]) -> str | None:
 
 
 @dataclass
-class _Reader:
+class _FooterReader:
     """Reads values of Thrift's compact protocol; raises what reading beyond the end raises."""
 
     data: bytes

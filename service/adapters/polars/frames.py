@@ -56,17 +56,17 @@ def open_dataset(path: Path, limits: DatasetLimits, *, called: Path | None = Non
 
     `called` is what errors call it.
 
-    Raises NeverRetry `unreadable_dataset`, or `data_contract` when two columns have one name.
+    Raises NeverRetry `unreadable_dataset`, or `data_contract` when two columns have the same name.
     """
     name = called or path
     with engine_errors(name):
         frame = scan(path)
         schema = _schema(frame, path, name)
         if len(schema) > limits.max_columns:
-            raise unreadable(name, f"{len(schema)} columns; at most {limits.max_columns} are taken")
+            raise unreadable(name, f"{len(schema)} columns; at most {limits.max_columns} are allowed")
         rows = int(frame.select(pl.len()).collect().item())
         if rows > limits.max_rows:
-            raise unreadable(name, f"{rows} rows; at most {limits.max_rows} are taken")
+            raise unreadable(name, f"{rows} rows; at most {limits.max_rows} are allowed")
         small = path.stat().st_size <= limits.in_memory_bytes
         in_memory = small and rows * len(schema) <= limits.in_memory_cells
         if in_memory:
@@ -89,7 +89,7 @@ def _schema(frame: pl.LazyFrame, path: Path, name: Path) -> pl.Schema:
 
 def _types_not_read(odd: Mapping[str, str]) -> str:
     said = ", ".join(f"column {column!r} holds {kind}" for column, kind in odd.items())
-    return f"{said}; types of that kind are not read: write the column as another type, or leave it out"
+    return f"{said}; this type is not supported: write the column as another type, or leave it out"
 
 
 def unreadable(path: Path, why: str) -> NeverRetry:
@@ -107,7 +107,7 @@ def engine_errors(path: Path) -> Iterator[None]:
     except pl.exceptions.DuplicateError as error:
         violation = {"column": None, "rule": "duplicate_column", "count": 1, "detail": _said(error)}
         raise NeverRetry(
-            "data_contract", f"{path}: two columns have one name", path=str(path), violations=[violation]
+            "data_contract", f"{path}: two columns have the same name", path=str(path), violations=[violation]
         ) from error
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise unreadable(path, _said(error)) from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from domain.counted import byte_count
 from domain.dataset_limits import DatasetLimits
 from service.adapters.files.errors import disk_errors
 from service.adapters.polars.frames import open_dataset, unreadable
@@ -36,7 +37,7 @@ def inspect(path: Path, limits: DatasetLimits) -> Inspection:
 
 
 def check_header(path: Path, limits: DatasetLimits) -> int:
-    """Refuse what is no parquet file, or too large to be looked into; return its size in bytes."""
+    """Refuse a file that is not Parquet, or too large to inspect; return its size in bytes."""
     with disk_errors(path):
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would block for ever
@@ -51,15 +52,20 @@ def check_header(path: Path, limits: DatasetLimits) -> int:
 def _checked_size(path: Path, fd: int, limits: DatasetLimits) -> int:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
-        raise unreadable(path, "it is no regular file")
+        raise unreadable(path, "it is not a regular file")
     if not _SMALLEST <= status.st_size <= limits.max_bytes:
-        raise unreadable(path, f"{status.st_size} bytes; from {_SMALLEST} to {limits.max_bytes} are taken")
+        raise unreadable(
+            path,
+            f"it has {byte_count(status.st_size)}; from {_SMALLEST} bytes to {byte_count(limits.max_bytes)} "
+            "are allowed",
+        )
     head, tail = os.pread(fd, len(_MAGIC), 0), os.pread(fd, _TAIL, status.st_size - _TAIL)
     if _ENCRYPTED in {head, tail[4:]}:
         raise unreadable(path, "it is encrypted")
     if head != _MAGIC or tail[4:] != _MAGIC:
-        raise unreadable(path, "it is no parquet file (no PAR1 at both ends)")
+        raise unreadable(path, "it is not a Parquet file (no PAR1 at both ends)")
     (footer,) = struct.unpack("<I", tail[:4])
     if footer > min(limits.max_footer_bytes, status.st_size - _SMALLEST):
-        raise unreadable(path, f"its footer says {footer} bytes; at most {limits.max_footer_bytes} are taken")
+        most = byte_count(limits.max_footer_bytes)
+        raise unreadable(path, f"its footer says {byte_count(footer)}; at most {most} are allowed")
     return status.st_size

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
 from domain.compatibility import fits
 from domain.data_contract import DataContract
-from domain.split_rules import TRAIN
+from domain.split_rule import TRAIN
 from service.adapters.polars.columns import key_value_of
 from service.adapters.polars.contract_check import SAMPLES, sample_keys
 from service.adapters.polars.frames import Dataset, engine_errors
+from service.adapters.polars.row_sides import SIDE, Counts, RowSide, counts_of, read_counts
 from service.adapters.polars.splitting import Plan, rows_of
-from service.adapters.polars.standing import STANDING, Counts, Standing, counts_of, read_counts
 
-_KEY: Final = "key"  # with its place behind it: a name from a file could be a pattern to the engine
+_KEY: Final = "key"  # followed by its place: a name from a file could be a pattern to the engine
 _CONTENT: Final = "content"
 
 
@@ -28,7 +28,7 @@ class Overlap:
 
     by_key: int
     by_content: int
-    sample_keys: list[Any]
+    sample_keys: Sequence[object]
     in_master: Counts
 
     def __bool__(self) -> bool:
@@ -48,10 +48,10 @@ def find_overlap(plan: Plan, reference: Dataset, contract: DataContract) -> Over
         keys = reference.frame.select(_keys(reference, contract).values()).collect(engine="streaming")
         _require_keys(keys, reference)
         found = _rows_of_master(plan, keys, contract)
-        training = found.filter(pl.col(STANDING) == Standing.TRAINS.value).drop(STANDING)
+        training = found.filter(pl.col(SIDE) == RowSide.TRAINS.value).drop(SIDE)
         gone = keys.join(found, on=names, how="anti")
         renamed = _training_under_another_key(plan, reference, gone, contract)
-        counts = read_counts(found.select(counts_of(pl.col(STANDING))).row(0, named=True))
+        counts = read_counts(found.select(counts_of(pl.col(SIDE))).row(0, named=True))
     samples = (
         pl.concat([training, renamed])
         .head(SAMPLES)
@@ -90,7 +90,7 @@ def _require_keys(keys: pl.DataFrame, dataset: Dataset) -> None:
 
 def _rows_of_master(plan: Plan, keys: pl.DataFrame, contract: DataContract) -> pl.DataFrame:
     """Return the keys of the master's rows that have one of `keys`, and where each stands."""
-    asked = [*_keys(plan.dataset, contract).values(), plan.standing.alias(STANDING)]
+    asked = [*_keys(plan.dataset, contract).values(), plan.side.alias(SIDE)]
     master = plan.dataset.frame.select(asked)
     return master.join(keys.lazy(), on=keys.columns, how="semi").collect(engine="streaming")
 

@@ -1,20 +1,17 @@
-"""The split rules as predicates of the data engine, and the parts as files.
+"""The parts of a split as predicates of the data engine, and as files; their rule describes them."""
 
-`domain.split_rules` says what each rule means; a property test holds both against each other.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, Any, Final, cast
+from typing import IO, Final, cast
 
 import polars as pl
 
-from domain.split_rules import REFERENCE, TRAIN, GeographicSplit, HashSplit, Number, SplitRules, TemporalSplit
+from domain.split_rule import REFERENCE, Number, SplitRule
 from service.adapters.files.atomic import Draft
-from service.adapters.polars.columns import all_of, exactly, is_among, value_of
+from service.adapters.polars.columns import all_of, exactly, value_of
 from service.adapters.polars.frames import Dataset, engine_errors
-from service.adapters.polars.key_hash import positions
-from service.adapters.polars.standing import STANDING, Counts, counts_of, read_counts, standing_of
+from service.adapters.polars.row_expressions import RowExpressions
+from service.adapters.polars.row_sides import SIDE, Counts, counts_of, read_counts, side_of
 
 # Fixed, so that the same rows are the same bytes on any worker, however the master was laid out. Level 1
 # of zstd: hardly slower than snappy, and a third less to hash, copy and push afterwards.
@@ -32,31 +29,32 @@ class Plan:
     dataset: Dataset
     predicates: Mapping[str, pl.Expr]
     rows: Mapping[str, int]
-    standing: pl.Expr
+    side: pl.Expr
     counts: Counts
     columns: Sequence[str]
 
 
-def plan_split(dataset: Dataset, rules: SplitRules) -> Plan:
+def plan_split(dataset: Dataset, rules: SplitRule) -> Plan:
     """Find out where each row goes, and how many there are of each part; nothing is written.
 
     Raises NeverRetry `unreadable_dataset`.
     """
     columns = dataset.schema.names()
+    period = _period(dataset, rules)
     with engine_errors(dataset.path):
-        predicates = dict(_predicates(dataset, rules, _latest(dataset, rules)))
-        questions = {**predicates, STANDING: standing_of(predicates, _period(dataset, rules))}
+        predicates = dict(rules.parts(RowExpressions(dataset, period, _latest(dataset, rules, period))))
+        questions = {**predicates, SIDE: side_of(predicates, period)}
         if dataset.in_memory:
             dataset, questions = _answered(dataset, questions)
-        standing = questions.pop(STANDING)
+        side = questions.pop(SIDE)
         sums = [rule.sum().alias(part) for part, rule in questions.items()]
-        counted = dataset.frame.select(*sums, *counts_of(standing)).collect(engine="streaming")
+        counted = dataset.frame.select(*sums, *counts_of(side)).collect(engine="streaming")
     found = counted.row(0, named=True)
     return Plan(
         dataset=dataset,
         predicates=questions,
         rows={part: found[part] for part in questions},
-        standing=standing,
+        side=side,
         counts=read_counts(found),
         columns=columns,
     )
@@ -70,9 +68,9 @@ def _answered(dataset: Dataset, questions: Mapping[str, pl.Expr]) -> tuple[Datas
     return replace(dataset, frame=frame), {asked: exactly(name) for asked, name in names.items()}
 
 
-def judging(dataset: Dataset, rules: SplitRules) -> pl.Expr:
+def judging(dataset: Dataset, rules: SplitRule) -> pl.Expr:
     """True for each row of `dataset` that may stand in the reference by the rules."""
-    return dict(_predicates(dataset, rules, latest=None))[REFERENCE]
+    return dict(rules.parts(RowExpressions(dataset, _period(dataset, rules), latest=None)))[REFERENCE]
 
 
 def write_parts(plan: Plan, drafts: Mapping[str, Draft]) -> None:
@@ -109,57 +107,14 @@ def _unused(name: str, dataset: Dataset) -> str:
     return name
 
 
-def _latest(dataset: Dataset, rules: SplitRules) -> Number | None:
+def _latest(dataset: Dataset, rules: SplitRule, period: pl.Expr) -> Number | None:
     """The latest period of the whole master; None without periods, or when no test asks for it."""
     if not rules.moving_tests or rules.periodic_column is None:
         return None
-    period = _period(dataset, rules)
-    latest: Any = dataset.frame.select(period.max()).collect(engine="streaming").item()
+    latest: object = dataset.frame.select(period.max()).collect(engine="streaming").item()
     return cast("Number | None", latest)
 
 
-def _period(dataset: Dataset, rules: SplitRules) -> pl.Expr:
+def _period(dataset: Dataset, rules: SplitRule) -> pl.Expr:
     name = rules.periodic_column
     return pl.lit(None) if name is None else value_of(name, dataset.schema[name])
-
-
-def _predicates(dataset: Dataset, rules: SplitRules, latest: Number | None) -> Iterator[tuple[str, pl.Expr]]:
-    """Yield each part with its predicate: train, reference, then the moving tests. None of them is null."""
-    period = _period(dataset, rules)
-    tests = {name: _later(period, latest, duration) for name, duration in rules.moving_tests}
-    if isinstance(rules, TemporalSplit):
-        yield from _temporal(rules, period, tests)
-        return
-    held_back = _held_back(dataset, rules)
-    yield TRAIN, ~held_back
-    inside = rules.reference_test_period
-    within = pl.lit(value=True) if inside is None else _between(period, inside.min, inside.max)
-    yield REFERENCE, held_back & within
-    yield from ((name, held_back & later) for name, later in tests.items())
-
-
-def _held_back(dataset: Dataset, rules: GeographicSplit | HashSplit) -> pl.Expr:
-    if isinstance(rules, GeographicSplit):
-        name = rules.geographic_column
-        return is_among(name, dataset.schema[name], rules.test_localities).fill_null(value=False)
-    return positions(rules, dataset.schema) < pl.lit(rules.threshold, dtype=pl.UInt64)
-
-
-def _temporal(
-    rules: TemporalSplit, period: pl.Expr, tests: Mapping[str, pl.Expr]
-) -> Iterator[tuple[str, pl.Expr]]:
-    inside = rules.reference_test_period
-    before = (period < inside.min).fill_null(value=False)
-    after = pl.lit(value=False) if inside.max is None else (period > inside.max).fill_null(value=False)
-    yield TRAIN, before | after if rules.rows_after == "train" else before
-    yield REFERENCE, _between(period, inside.min, inside.max)
-    yield from ((name, later & ~before) for name, later in tests.items())
-
-
-def _between(period: pl.Expr, first: Number, last: Number | None) -> pl.Expr:
-    inside = period >= first if last is None else period.is_between(first, last)
-    return inside.fill_null(value=False)
-
-
-def _later(period: pl.Expr, latest: Number | None, duration: int) -> pl.Expr:
-    return pl.lit(value=False) if latest is None else (period > latest - duration).fill_null(value=False)

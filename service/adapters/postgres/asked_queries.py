@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     ARRAY,
@@ -23,8 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from domain.lifecycle import State
-from domain.ports.asked_requests import Wanted
-from service.adapters.postgres.run_rows import run_columns
+from domain.ports.asked_requests import RequestFilter
+from service.adapters.postgres.run_columns import run_columns
 from service.adapters.postgres.tables import asked_requests as asked
 from service.adapters.postgres.tables import runs
 
@@ -33,9 +33,25 @@ _same_request: Final = (asked.c.identity_digest == runs.c.identity_digest) & (
     asked.c.model_name == runs.c.model_name
 )
 _FIRST: Final = literal(State.REQUESTED.value, Text)
-_BY_KAFKA: Final = "kafka"  # the door of a run that came in by none of ours
+_BY_KAFKA: Final = "kafka"  # the `door` of a run that came in by no API
 
-CLAIM: Final = postgresql.insert(asked).on_conflict_do_nothing()
+_CLAIMED: Final = ("model_name", "request_id", "identity_digest", "payload", "door", "asked_by")
+_is_anothers_run: Final = (
+    select(runs.c.run_id)
+    .where(
+        runs.c.run_id == bindparam("request_id", type_=Text),
+        runs.c.model_name == bindparam("model_name", type_=Text),
+        runs.c.identity_digest != bindparam("identity_digest", type_=Text),
+    )
+    .exists()
+)
+CLAIM: Final = (
+    postgresql.insert(asked)
+    .from_select(
+        _CLAIMED, select(*(bindparam(name, type_=Text) for name in _CLAIMED)).where(~_is_anothers_run)
+    )
+    .on_conflict_do_nothing()
+)
 CLAIMED: Final = select(asked).where(*_this)
 NOTHING: Final = select(asked.c.request_id).limit(0)
 _recently: Final = func.clock_timestamp() - bindparam("age", type_=Interval)
@@ -70,7 +86,7 @@ RUNS: Final = select(*run_columns()).where(runs.c.run_id == func.any(bindparam("
 
 _changes: Final = (runs.c.updated_at, case((runs.c.ended, runs.c.updated_at)).label("ended_at"))
 
-# A run, under the id that its door gave it, or its own.
+# A run, under the id that its API gave it, or its own.
 _stored: Final = (
     select(
         func.coalesce(asked.c.request_id, runs.c.run_id).label("request_id"),
@@ -103,8 +119,8 @@ _on_its_way: Final = select(
 )
 _all: Final = union_all(_stored, _on_its_way).subquery("requests")
 
-# Each half finds its row by an index. A caller may have taken a run's id for a key: what was asked for
-# under an id comes before its run.
+# Each half finds its row by an index. Where a caller took a run's id for a key, before that was refused, what
+# was asked for under an id comes before its run.
 _by_request: Final = (
     select(
         asked.c.request_id,
@@ -125,22 +141,22 @@ _found: Final = union_all(_by_request, _by_run).subquery("found")
 ONE: Final = select(_found).order_by(_found.c.place).limit(1)
 
 
-def page(wanted: Wanted) -> Select[Any]:
+def page(wanted: RequestFilter) -> Select[object]:
     """Select the wanted requests in their order."""
     order = _all.c.asked_at.desc() if wanted.newest_first else _all.c.asked_at
     return _filtered(select(_all), wanted).order_by(order, _all.c.request_id)
 
 
-def count(wanted: Wanted) -> Select[Any]:
+def count(wanted: RequestFilter) -> Select[object]:
     """Count them."""
     return _filtered(select(func.count().label("total")).select_from(_all), wanted)
 
 
-def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
+def _filtered(query: Select[object], wanted: RequestFilter) -> Select[object]:
     if wanted.states:
         query = query.where(_all.c.state.in_([state.value for state in wanted.states]))
-    if wanted.doors:
-        query = query.where(_all.c.door.in_(wanted.doors))
+    if wanted.interfaces:
+        query = query.where(_all.c.door.in_(wanted.interfaces))
     for column, since, until in _spans(wanted):
         if since is not None:
             query = query.where(column >= since)
@@ -149,7 +165,9 @@ def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
     return query
 
 
-def _spans(wanted: Wanted) -> Iterator[tuple[ColumnElement[datetime], datetime | None, datetime | None]]:
+def _spans(
+    wanted: RequestFilter,
+) -> Iterator[tuple[ColumnElement[datetime], datetime | None, datetime | None]]:
     yield _all.c.asked_at, wanted.since, wanted.until
     yield _all.c.ended_at, wanted.ended_since, wanted.ended_until
     yield _all.c.updated_at, wanted.updated_since, wanted.updated_until

@@ -1,19 +1,19 @@
-"""What came in by the doors: claimed before it is sent, and read together with its run."""
+"""The requests that came in: claimed before they are sent, and read together with their runs."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import RowMapping
+from sqlalchemy.sql.base import Executable
 
 from domain.asked_request import Ask, AskedRequest, Claim
-from domain.ports.asked_requests import Wanted
+from domain.ports.asked_requests import RequestFilter
 from domain.run import Run
 from service.adapters.postgres import asked_queries as queries
 from service.adapters.postgres import json_text
 from service.adapters.postgres.database import Database
+from service.adapters.postgres.run_reads import digest_of
 from service.adapters.postgres.run_rows import NO_OUTPUTS, run_of
-from service.adapters.postgres.run_store import digest_of
 
 
 class PostgresAskedRequests:
@@ -27,8 +27,8 @@ class PostgresAskedRequests:
         """Ask once whether the database answers and has its tables. Raises TryLater if not."""
         await self._database.ping(queries.NOTHING)
 
-    async def claim(self, ask: Ask) -> Claim:
-        """Insert it unless its id is there, and read what is there."""
+    async def claim(self, ask: Ask) -> Claim | None:
+        """Insert it unless its id is there, or is another's run, and read what is there."""
         payload = json_text.dump_sorted(ask.payload)
         row = {
             "model_name": self._model,
@@ -40,7 +40,9 @@ class PostgresAskedRequests:
         }
         await self._database.rows("claim a request", queries.CLAIM, row)
         which = {"model": self._model, "request": ask.request_id}
-        found = (await self._database.rows("look a claim up", queries.CLAIMED, which))[0]
+        found = await self._database.row("look a claim up", queries.CLAIMED, which)
+        if found is None:
+            return None
         return Claim(
             payload=json_text.load(found["payload"]),
             asked_at=found["asked_at"],
@@ -75,7 +77,9 @@ class PostgresAskedRequests:
         rows = await self._database.rows("read a request", queries.ONE, which)
         return next(iter(await self._whole(rows)), None)
 
-    async def page(self, wanted: Wanted, limit: int, offset: int) -> tuple[Sequence[AskedRequest], int]:
+    async def page(
+        self, wanted: RequestFilter, limit: int, offset: int
+    ) -> tuple[Sequence[AskedRequest], int]:
         """Read a page of requests, and count all of them."""
         model = {"model": self._model}
         counted = await self._database.rows("count requests", queries.count(wanted), model)
@@ -83,7 +87,7 @@ class PostgresAskedRequests:
         rows = await self._database.rows("read requests", page, model)
         return await self._whole(rows), int(counted[0]["total"])
 
-    async def _note(self, doing: str, statement: Any, request_id: str, **more: Any) -> None:
+    async def _note(self, doing: str, statement: Executable, request_id: str, **more: object) -> None:
         await self._database.rows(doing, statement, {"model": self._model, "request": request_id, **more})
 
     async def _whole(self, rows: Sequence[RowMapping]) -> Sequence[AskedRequest]:

@@ -4,30 +4,30 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import RowMapping, event, literal, select
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy import RowMapping, literal, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.base import Executable
 
 from domain.errors import Stop
+from service.adapters.postgres.async_engine import AsyncConnection, AsyncEngine
 from service.adapters.postgres.connections import (
     PromptConnection,
     connect_arguments,
     open_session,
-    parse_url,
 )
-from service.adapters.postgres.errors import is_passing, needs_another_connection, translate, unavailable
-from service.adapters.postgres.listener import OUTBOX, WORK, Bell, Listener
+from service.adapters.postgres.engine import engine_url, pooled_engine
+from service.adapters.postgres.errors import is_passing, translate, unavailable
+from service.adapters.postgres.listener import CALLED_OFF, OUTBOX, WORK, Bell, NotificationListener
+from service.adapters.postgres.one_session import PAUSES
 from service.adapters.postgres.sessions import Sessions, sessions_to
 
-# Seconds between tries: the second mends a connection that was cut while idle, the last a server's restart.
-_PAUSES: Final = (0.0, 0.05, 0.15, 0.3, 0.5)
 _PING: Final = select(literal(1))
-_NONE: Final[Mapping[str, Any]] = {}
+_NONE: Final[Mapping[str, str]] = {}
+
+Statement = Executable | str  # built by the library, or in plain SQL as psycopg takes it
 
 
 class Database:
@@ -38,21 +38,29 @@ class Database:
     nobody knows whether it was committed, is simply said again, and the store looks at what it finds.
     """
 
-    def __init__(self, engine: AsyncEngine, sessions: Sessions, timeout_seconds: float) -> None:
+    def __init__(
+        self, engine: AsyncEngine, probe: AsyncEngine, sessions: Sessions, timeout_seconds: float
+    ) -> None:
         self._engine = engine
+        self._probe = probe
         self._sessions = sessions
         self._timeout = timeout_seconds
         self.clock = sessions.clock
         self.work = Bell()
         self.outbox = Bell()
-        self._listener = Listener(self.connect_alone, {WORK: self.work, OUTBOX: self.outbox}, self.clock)
+        self.cancelled = Bell()
+        bells = {WORK: self.work, OUTBOX: self.outbox, CALLED_OFF: self.cancelled}
+        self._listener = NotificationListener(self.connect_alone, bells, self.clock)
         self._listening: asyncio.Task[None] | None = None
         self._alone: list[PromptConnection] = []
 
-    async def ping(self, statement: Executable = _PING) -> None:
-        """Ask once whether the database answers, and whether work is heard of. Raises TryLater if not."""
-        async with self._within_limits("answer a ping"):
-            await self._once(statement, _NONE)
+    async def ping(self, statement: Statement = _PING) -> None:
+        """Ask once whether the database answers, and whether work is heard of. Raises TryLater if not.
+
+        It has a connection of its own: that all others are busy is no reason to say that it is away.
+        """
+        async with self._within_limits("answer a ping"), self._probe.connect() as connection:
+            await _answer(connection, statement, _NONE)
         self._refuse_lost_sessions()
         if self._listening is None or self._listening.done():
             raise unavailable("announce new work", "the listening task of this process has ended")
@@ -62,10 +70,10 @@ class Database:
     async def rows(
         self,
         doing: str,
-        statement: Executable,
-        parameters: Mapping[str, Any] = _NONE,
+        statement: Statement,
+        parameters: Mapping[str, object] = _NONE,
         *,
-        unless_found: Executable | None = None,
+        unless_found: Statement | None = None,
     ) -> Sequence[RowMapping]:
         """Run a statement and return its rows; `doing` is a verb phrase for errors.
 
@@ -80,10 +88,10 @@ class Database:
     async def row(
         self,
         doing: str,
-        statement: Executable,
-        parameters: Mapping[str, Any] = _NONE,
+        statement: Statement,
+        parameters: Mapping[str, object] = _NONE,
         *,
-        unless_found: Executable | None = None,
+        unless_found: Statement | None = None,
     ) -> RowMapping | None:
         """Give the first row of `rows`, None without one."""
         found = await self.rows(doing, statement, parameters, unless_found=unless_found)
@@ -115,6 +123,7 @@ class Database:
         for connection in self._alone:
             await connection.close()
         await self._engine.dispose()
+        await self._probe.dispose()
 
     def listen(self) -> None:
         """Start the listening task."""
@@ -128,19 +137,21 @@ class Database:
                 yield
         except TimeoutError:
             raise unavailable(doing, f"no answer within {self._timeout:g} s") from None
-        except (DBAPIError, NoFreeConnection, UnicodeEncodeError) as error:
+        except NoFreeConnection:
+            raise unavailable(doing, "every connection of this process is in use") from None
+        except (DBAPIError, UnicodeEncodeError) as error:
             raise translate(error, doing) from error
 
     def _refuse_lost_sessions(self) -> None:
-        """Whoever listens finds out when a pooler comes between, after a failover, say."""
+        """The listener notices when a pooler comes between, for example after a failover."""
         if (refusal := self._listener.refusal) is not None:
             raise Stop(refusal.reason, refusal.message)
 
     async def _insist(
-        self, statement: Executable, parameters: Mapping[str, Any], unless_found: Executable | None
+        self, statement: Statement, parameters: Mapping[str, object], unless_found: Statement | None
     ) -> Sequence[RowMapping]:
         attempt = partial(self._once, statement, parameters)
-        for pause in _PAUSES:
+        for pause in PAUSES:
             try:
                 return await attempt()
             except DBAPIError as error:
@@ -152,12 +163,12 @@ class Database:
         return await attempt()
 
     async def _repeat(
-        self, statement: Executable, parameters: Mapping[str, Any], unless_found: Executable
+        self, statement: Statement, parameters: Mapping[str, object], unless_found: Statement
     ) -> Sequence[RowMapping]:
         found = await self._once(unless_found, parameters)
         return found or await self._once(statement, parameters)
 
-    async def _once(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[RowMapping]:
+    async def _once(self, statement: Statement, parameters: Mapping[str, object]) -> Sequence[RowMapping]:
         async with self._engine.connect() as connection:
             return await _answer(connection, statement, parameters)
 
@@ -166,31 +177,21 @@ class _Stage(Database):
     """Runs every statement in one transaction."""
 
     def __init__(self, database: Database, connection: AsyncConnection) -> None:
-        super().__init__(database._engine, database._sessions, database._timeout)  # noqa: SLF001 - the same class
+        super().__init__(database._engine, database._probe, database._sessions, database._timeout)  # noqa: SLF001 - the same class
         self._connection = connection
 
-    async def _once(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[RowMapping]:
+    async def _once(self, statement: Statement, parameters: Mapping[str, object]) -> Sequence[RowMapping]:
         return await _answer(self._connection, statement, parameters)
 
 
 async def _answer(
-    connection: AsyncConnection, statement: Executable, parameters: Mapping[str, Any]
+    connection: AsyncConnection, statement: Statement, parameters: Mapping[str, object]
 ) -> Sequence[RowMapping]:
-    result = await connection.execute(statement, parameters)
+    if isinstance(statement, str):
+        result = await connection.exec_driver_sql(statement, dict(parameters) or None)
+    else:
+        result = await connection.execute(statement, parameters)
     return result.mappings().all() if result.returns_rows else ()
-
-
-def _distrust_the_pool(context: ExceptionContext) -> None:
-    """Open new connections, where the idle ones may be as bad as the one that failed.
-
-    What swallowed a call that was given up may have swallowed them too; a session that began on a read-only
-    server stays read-only; and what a pooler mixed up once is mixed up.
-    """
-    error = context.original_exception
-    if isinstance(error, asyncio.CancelledError):
-        context.invalidate_pool_on_disconnect = True
-    if needs_another_connection(error):
-        context.is_disconnect = True
 
 
 @asynccontextmanager
@@ -199,29 +200,23 @@ async def open_database(
 ) -> AsyncIterator[Database]:
     """Give a process its `Database`; leaving the block closes every connection.
 
-    Nothing has to answer yet: whoever calls first hears that PostgreSQL is away. `timeout_seconds` bounds
+    PostgreSQL need not answer yet: the first call reports that it is away. `timeout_seconds` bounds
     every call, tries and waiting for a free connection included; choose it well below the lease.
-    `connections` is how many stay open in the pool; as many again may come for a moment, and one listens.
+    `connections` is how many stay open in the pool; as many again may come for a moment, one listens, and one
+    is pinged.
     Raises Stop for a URL that cannot be one of PostgreSQL.
     """
-    parsed = parse_url(url)
+    parsed = engine_url(url)
     sessions = sessions_to(url, application=application, statement_seconds=timeout_seconds)
-    engine = create_async_engine(
-        parsed,
-        connect_args={
-            **connect_arguments(parsed, application=application),
-            "async_creator_fn": partial(open_session, sessions.settings, sessions.clock),
-        },
-        hide_parameters=True,  # they hold what requests said, and errors are logged
-        isolation_level="AUTOCOMMIT",
-        pool_size=connections,
-        max_overflow=connections,
-        pool_timeout=timeout_seconds,
-        pool_use_lifo=True,  # the connection that has the statements prepared is used first
-        pool_reset_on_return=None,  # there is never an open transaction to roll back
+    arguments = {
+        **connect_arguments(parsed.query, application=application),
+        "async_creator_fn": partial(open_session, sessions.settings, sessions.clock),
+    }
+    engine, probe = (
+        pooled_engine(parsed, arguments, timeout_seconds, kept, more)
+        for kept, more in ((connections, connections), (1, 0))
     )
-    event.listen(engine.sync_engine, "handle_error", _distrust_the_pool)
-    database = Database(engine, sessions, timeout_seconds)
+    database = Database(engine, probe, sessions, timeout_seconds)
     database.listen()
     try:
         yield database

@@ -8,8 +8,6 @@ import re
 from typing import Final
 
 import psycopg
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from domain.errors import GenerationTaken, LaurelError, NeverRetry, Stop, TryLater
 
@@ -59,8 +57,6 @@ def needs_another_connection(error: BaseException) -> bool:
 
 def translate(error: Exception, doing: str) -> LaurelError:
     """Name the reaction to an error of SQLAlchemy's engine or of psycopg."""
-    if isinstance(error, NoFreeConnection):
-        return unavailable(doing, "every connection of this process is in use")
     cause = _cause(error)
     state, why = _sqlstate(cause), _first_line(cause)
     if parameter := _startup_parameter(cause):
@@ -97,15 +93,17 @@ def _startup_parameter(cause: BaseException) -> str | None:
 def _startup_refused(parameter: str) -> Stop:
     return Stop(
         "startup_parameter_refused",
-        f"a pooler refuses the startup parameter {parameter!r}: take it out of DATABASE_URL and of libpq's "
+        f"a pooler refuses the startup parameter {parameter!r}: remove it from DATABASE_URL and of libpq's "
         "own variables (such as PGOPTIONS), or list it in the pooler's ignore_startup_parameters",
         parameter=parameter,
     )
 
 
 def _schema_unusable(state: str, why: str) -> Stop:
-    mend = "grant the missing right" if state == _NO_RIGHT else "run `laurel db upgrade`"
-    return Stop("schema_unusable", f"the database is not as Laurel needs it: {why}; {mend}", sqlstate=state)
+    fix = "grant the missing right" if state == _NO_RIGHT else "run `laurel db upgrade`"
+    return Stop(
+        "schema_unusable", f"the database does not match Laurel's schema: {why}; {fix}", sqlstate=state
+    )
 
 
 def _refusal(cause: BaseException, state: str | None, doing: str, why: str) -> LaurelError:
@@ -114,7 +112,7 @@ def _refusal(cause: BaseException, state: str | None, doing: str, why: str) -> L
     if state in _LEDGER_STATES:
         return NeverRetry("ledger_broken", f"the promotion ledger refused to {doing}: {why}; audit it")
     if _is_about_the_value(cause, state):
-        return NeverRetry("not_storable", f"PostgreSQL cannot hold what it was given to {doing}: {why}")
+        return NeverRetry("not_storable", f"PostgreSQL cannot store the values to {doing}: {why}")
     return TryLater(
         "postgres_refused",
         f"PostgreSQL refused to {doing}: {why}",
@@ -130,7 +128,8 @@ def _is_about_the_value(cause: BaseException, state: str | None) -> bool:
 
 
 def _cause(error: Exception) -> BaseException:
-    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    wrapped = getattr(error, "orig", None)  # so SQLAlchemy's engine names psycopg's own
+    return wrapped if isinstance(wrapped, BaseException) else error
 
 
 def _sqlstate(cause: BaseException) -> str | None:

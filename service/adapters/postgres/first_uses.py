@@ -7,13 +7,24 @@ from sqlalchemy.dialects import postgresql
 
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.tables import first_uses
+from service.adapters.postgres.transactions import transaction
 
 _KNOWN: Final = select(first_uses.c.digest).where(
     first_uses.c.model_name == bindparam("model"),
     first_uses.c.kind == bindparam("used_as"),
     first_uses.c.name == bindparam("used_name"),
 )
+_EVERY: Final = select(first_uses.c.name, first_uses.c.digest).where(
+    first_uses.c.model_name == bindparam("model"), first_uses.c.kind == bindparam("used_as")
+)
 _RECORD: Final = postgresql.insert(first_uses).on_conflict_do_nothing().returning(first_uses.c.digest)
+
+
+def first_digests(url: str, model_name: str, kind: str) -> dict[str, str]:
+    """The digest of each first use of this kind by its name. Raises as the stores do. Blocks."""
+    with transaction(url, "look first uses up") as connection:
+        rows = connection.execute(_EVERY, {"model": model_name, "used_as": kind}).all()
+    return {row.name: row.digest for row in rows}
 
 
 class PostgresFirstUses:

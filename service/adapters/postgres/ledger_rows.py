@@ -1,8 +1,8 @@
 """The promotion ledger's entries as rows: the canonical text is sealed, the columns are for people."""
 
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Insert, RowMapping, bindparam, insert, select
+from sqlalchemy import Insert, bindparam, insert, select
 from sqlalchemy.sql.selectable import FromClause
 
 from domain.ledger import LedgerEntry
@@ -24,14 +24,8 @@ def insert_entry(source: FromClause | None = None) -> Insert:
     return insert(promotion_ledger).from_select(columns, row if source is None else row.select_from(source))
 
 
-def entry_parameters(entry: LedgerEntry) -> dict[str, Any]:
+def entry_parameters(entry: LedgerEntry) -> dict[str, object]:
     """What `insert_entry` reads."""
     fields = {name: getattr(entry, name) for name in _ENTERED if name not in {"content", "cause"}}
     fields |= {"cause": entry.cause.value, "content": entry.text}
     return {f"entered_{name}": value for name, value in fields.items()}
-
-
-def entry_of(row: RowMapping) -> LedgerEntry:
-    """Read an entry back from its sealed text, and what stands beside it."""
-    entry = LedgerEntry.model_validate_json(row["content"])
-    return entry.model_copy(update={"model_digest": row["model_digest"]})

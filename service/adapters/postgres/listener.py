@@ -7,15 +7,16 @@ from contextlib import suppress
 from typing import Final
 
 import psycopg
-import structlog
 from psycopg import sql
 
 from domain.errors import Stop
 from service.adapters.postgres.connections import PromptConnection
-from service.clock import RecordClock
+from service.runtime.clock import RecordClock
+from service.runtime.lazy_log import LaterLog
 
 WORK: Final = "laurel_work"  # a run was added or became runnable
 OUTBOX: Final = "laurel_outbox"  # a row was committed to the outbox
+CALLED_OFF: Final = "laurel_cancelled"  # a run was cancelled, held or not
 
 _PROBE_SECONDS: Final = 10.0  # how often a silent connection is asked whether it is still there
 _ANSWER_SECONDS: Final = 5.0
@@ -23,10 +24,10 @@ _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 _DEAF_SECONDS: Final = 10.0  # to connect again takes less, unless something is wrong
 
-# The session says itself what it listens to: whoever stands between may have given it to somebody else.
+# The session says itself what it listens to: a pooler between may have given it to somebody else.
 _CHANNELS: Final = "SELECT pg_catalog.clock_timestamp(), ARRAY(SELECT pg_catalog.pg_listening_channels())"
 
-log = structlog.get_logger()
+log = LaterLog(__name__)
 
 
 class Bell:
@@ -50,7 +51,7 @@ class Bell:
                     await self._rung.wait()
 
 
-class Listener:
+class NotificationListener:
     """Rings the bell of a channel at each notification; connects again for as long as it takes.
 
     `refusal` says why nobody can listen here, while that is so: a pooler does not keep sessions.
@@ -68,7 +69,7 @@ class Listener:
         self._bells = bells
         self._pause = _FIRST_PAUSE
         self._deaf_since: float | None = time.monotonic()
-        self._lost_by = "it has only begun"
+        self._lost_by = "it has just begun"
         self.refusal: Stop | None = None
 
     @property

@@ -36,6 +36,6 @@ class PostgresMasterRows:
             "model_name": self._model,
             "key": RECORDED_ROWS,
             "value": str(rows),
-            "description": f"rows of the master, as a worker counted them at {at}; nobody has set another",
+            "description": f"rows of the master, as a worker counted them at {at}; no other value is set",
         }
         await self._database.rows("record the rows of the master", _RECORD, row)

@@ -1,12 +1,12 @@
 """Who was told of what."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Interval, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql
 
-from domain.ports.notices import Claim, Claimed
+from domain.ports.notices import Claimed, NoticeClaim
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.tables import notifications
 
@@ -70,7 +70,7 @@ class PostgresNotices:
         self._database = database
         self._model = model_name
 
-    async def claim(self, claim: Claim, held_seconds: float) -> Claimed:
+    async def claim(self, claim: NoticeClaim, held_seconds: float) -> Claimed:
         """Begin the first try, unless somebody did."""
         which = self._which(claim)
         if await self._database.row("claim a notice", _BEGIN, which, unless_found=_BEGUN):
@@ -81,23 +81,23 @@ class PostgresNotices:
         ended = await self._database.row("look a notice up", _ENDED, which)
         return Claimed.DONE if ended else Claimed.IN_HAND
 
-    async def again(self, claim: Claim) -> bool:
+    async def again(self, claim: NoticeClaim) -> bool:
         """Begin another try. Said twice after a lost answer, it counts one try too many, and no more."""
         return await self._database.row("try a notice again", _AGAIN, self._which(claim)) is not None
 
-    async def sent(self, claim: Claim) -> None:
+    async def sent(self, claim: NoticeClaim) -> None:
         """The channel took it."""
         await self._database.rows("note a notice as sent", _SENT, self._which(claim))
 
-    async def given_up(self, claim: Claim) -> None:
+    async def given_up(self, claim: NoticeClaim) -> None:
         """The channel did not take it."""
         await self._database.rows("give a notice up", _GIVE_UP, self._which(claim))
 
-    async def release(self, claim: Claim) -> None:
-        """Let the next process begin anew."""
+    async def release(self, claim: NoticeClaim) -> None:
+        """Let the next process start over."""
         await self._database.rows("release a notice", _RELEASE, self._which(claim))
 
-    def _which(self, claim: Claim) -> dict[str, Any]:
+    def _which(self, claim: NoticeClaim) -> dict[str, object]:
         return {
             "model": self._model,
             "event": claim.event_id,

@@ -1,9 +1,9 @@
 """The outbox: what was announced in the transaction that made it true, and has yet to reach Kafka."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ARRAY, BigInteger, Float, Text, bindparam, cast, func, null, select, update
+from sqlalchemy import ARRAY, BigInteger, Float, RowMapping, Text, bindparam, cast, func, null, select, update
 from sqlalchemy.sql.base import Executable
 
 from domain.announcement import Announcement
@@ -19,6 +19,7 @@ from service.adapters.postgres.outbox_rows import (
 )
 from service.adapters.postgres.session_lock import SessionLock
 from service.adapters.postgres.tables import outbox
+from service.adapters.postgres.told_events import PostgresToldEvents
 
 _ours_and_unsent: Final = (outbox.c.key == bindparam("model"), outbox.c.sent_at.is_(None))
 
@@ -29,13 +30,6 @@ _MARK_SENT: Final = (
     .values(sent_at=func.clock_timestamp())
 )
 _ADD: Final = insert_announcements(turn, cast(null(), Text)).returning(func.pg_notify(OUTBOX, ""))
-_TOLD: Final = (
-    select(outbox)
-    .where(
-        outbox.c.event_id == func.any(bindparam("ids", type_=ARRAY(Text))), outbox.c.key == bindparam("model")
-    )
-    .order_by(outbox.c.seq)
-)
 _AGE: Final = select(
     cast(func.extract("epoch", func.clock_timestamp() - func.min(outbox.c.created_at)), Float).label(
         "seconds"
@@ -43,14 +37,15 @@ _AGE: Final = select(
 ).where(*_ours_and_unsent)
 
 
-class PostgresOutbox:
+class PostgresOutbox(PostgresToldEvents):
     """`domain.ports.outbox.Outbox` of one model.
 
     The server takes the relay's lock from a process that was silent for `relay_idle_seconds`: it hangs. So
-    whoever is the relay calls `try_to_be_the_relay` again and again, at least three times in that span.
+    the relay calls `try_to_be_the_relay` again and again, at least three times in that span.
     """
 
     def __init__(self, database: Database, model_name: str, *, relay_idle_seconds: float = 15.0) -> None:
+        super().__init__(database, model_name)
         self._database = database
         self._model = model_name
         self._seen_rings = -1  # of the bell for the outbox, at the newest look or waking
@@ -86,15 +81,10 @@ class PostgresOutbox:
         refuse_promotions([announcement])
         await self._rows("add to the outbox", _ADD, **announcement_parameters([announcement]))
 
-    async def told(self, event_ids: Sequence[str]) -> Sequence[Announcement]:
-        """Read those of these events that are there."""
-        rows = await self._rows("look for events in the outbox", _TOLD, ids=list(event_ids))
-        return [outbox_row(row).announcement for row in rows]
-
     async def oldest_age_seconds(self) -> float:
         """How long the oldest unsent row has waited, by the database's clock."""
         rows = await self._rows("look at the outbox", _AGE)
         return float(rows[0]["seconds"] or 0.0)
 
-    async def _rows(self, doing: str, statement: Executable, **parameters: Any) -> Sequence[Any]:
+    async def _rows(self, doing: str, statement: Executable, **parameters: object) -> Sequence[RowMapping]:
         return await self._database.rows(doing, statement, {"model": self._model, **parameters})

@@ -1,13 +1,12 @@
 """How announcements get into the outbox: in turn, so that the order of `seq` is the order of commits."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
-    RowMapping,
     Text,
     bindparam,
     cast,
@@ -24,9 +23,9 @@ from domain.errors import IllegalTransition
 from domain.events import ModelPromoted
 from domain.ports.outbox import OutboxRow
 from service.adapters.postgres import json_text
+from service.adapters.postgres.rows import Row
 from service.adapters.postgres.tables import outbox
-
-_FIELDS: Final = ("event_id", "topic", "key", "headers", "body")
+from service.adapters.postgres.told_events import FIELDS, announcement_of
 
 # A sequence gives its numbers out before the commit: without this lock, row 6 could be read and sent while
 # row 5 is still on its way. Held until the commit, which follows at once since a statement is a transaction.
@@ -40,44 +39,42 @@ turn: Final = (
 
 
 def insert_announcements(
-    source: FromClause, run_id: ColumnElement[Any], generation: ColumnElement[Any] | None = None
+    source: FromClause, run_id: ColumnElement[str], generation: ColumnElement[int] | None = None
 ) -> postgresql.Insert:
     """Insert the announcements of `announcement_parameters`, in their order, for each row of `source`.
 
     One that is there already stays as it is: an id is derived from what happened, so it says the same.
     """
     told = _told()
-    columns = {
+    columns: dict[str, ColumnElement[str] | ColumnElement[int]] = {
         "run_id": run_id,
         "generation": cast(null(), BigInteger) if generation is None else generation,
-        **{name: told.c[name] for name in _FIELDS},
+        **{name: told.c[name] for name in FIELDS},
     }
     rows = select(*columns.values()).select_from(source.join(told, true())).order_by(told.c.place)
     return postgresql.insert(outbox).from_select(list(columns), rows).on_conflict_do_nothing()
 
 
 def _told() -> FromClause:
-    arrays = (bindparam(f"told_{name}", type_=ARRAY(Text)) for name in _FIELDS)
-    table = func.unnest(*arrays).table_valued(*_FIELDS, with_ordinality="place", name="told")
+    arrays = (bindparam(f"told_{name}", type_=ARRAY(Text)) for name in FIELDS)
+    table = func.unnest(*arrays).table_valued(*FIELDS, with_ordinality="place", name="told")
     return table.render_derived()
 
 
 def announcement_parameters(announcements: Sequence[Announcement]) -> dict[str, list[str]]:
     """The arrays that `insert_announcements` reads."""
     rows = [_texts(announcement) for announcement in announcements]
-    return {f"told_{name}": [row[name] for row in rows] for name in _FIELDS}
+    return {f"told_{name}": [row[name] for row in rows] for name in FIELDS}
 
 
 def _texts(announcement: Announcement) -> dict[str, str]:
-    texts = {name: getattr(announcement, name) for name in _FIELDS if name != "headers"}
+    texts = {name: getattr(announcement, name) for name in FIELDS if name != "headers"}
     return texts | {"headers": json_text.dump(announcement.headers)}
 
 
-def outbox_row(row: RowMapping) -> OutboxRow:
-    """Make a row of the outbox an announcement again."""
-    fields: Mapping[str, Any] = {name: row[name] for name in _FIELDS}
-    told = Announcement.model_validate({**fields, "headers": json_text.load(row["headers"])})
-    return OutboxRow(seq=row["seq"], run_id=row["run_id"], announcement=told)
+def outbox_row(row: Row) -> OutboxRow:
+    """Make a row of the outbox an announcement again, with its place."""
+    return OutboxRow(seq=row["seq"], run_id=row["run_id"], announcement=announcement_of(row))
 
 
 def refuse_promotions(announcements: Sequence[Announcement]) -> None:

@@ -1,10 +1,11 @@
 """Which remote is which, and what was pushed."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.base import Executable
 
 from domain.datasets import DatasetHashes
 from domain.lifecycle import Step
@@ -63,7 +64,7 @@ class PostgresRemotes:
         found = (DatasetHashes.model_validate(json_text.load(row["output"])) for row in rows)
         return [*dict.fromkeys(oid for hashes in found for oid in hashes.objects)]
 
-    async def _id(self, statement: Any, address: str) -> str | None:
+    async def _id(self, statement: Executable, address: str) -> str | None:
         row = await self._database.row("look a remote up", statement, self._which(address))
         return None if row is None else row["remote_id"]
 

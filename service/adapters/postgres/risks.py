@@ -9,10 +9,10 @@ from service.adapters.postgres.transactions import transaction
 
 
 class Risk(NamedTuple):
-    """What was found, with what it leads to, and what mends it."""
+    """What was found, what it leads to, and how to fix it."""
 
     found: str
-    mend: str
+    fix: str
 
 
 _LOOK: Final = text(
@@ -21,11 +21,11 @@ _LOOK: Final = text(
 )
 _OFF: Final[Mapping[str, Risk]] = {
     "fsync": Risk(
-        "fsync is off: a crash of the machine loses or spoils what was committed",
+        "fsync is off: a crash of the machine loses or corrupts committed data",
         "ALTER SYSTEM SET fsync = on, and reload",
     ),
     "full_page_writes": Risk(
-        "full_page_writes is off: a crash of the machine may spoil pages",
+        "full_page_writes is off: a crash of the machine may corrupt pages",
         "ALTER SYSTEM SET full_page_writes = on, and reload",
     ),
 }
@@ -38,6 +38,6 @@ def risks_of(url: str) -> Sequence[Risk]:
         found: dict[str, str] = dict(connection.execute(_LOOK).all())
     risks = [risk for name, risk in _OFF.items() if found[name] == "off"]
     if (encoding := found["server_encoding"]) not in _HOLDS_ALL_LETTERS:
-        why = f"the database's encoding is {encoding}: a request with letters that it lacks is set aside"
+        why = f"the database's encoding is {encoding}: a request with a character outside it is a dead letter"
         risks.append(Risk(why, "move to a database WITH ENCODING 'UTF8'"))
     return risks

@@ -1,6 +1,6 @@
 """Rights for a worker that does not own the schema: it may add to the ledger and read it, never change it.
 
-The ledger's triggers refuse a change to everybody; but whoever owns a table can switch its triggers off. So
+The ledger's triggers refuse a change to everybody; but a table's owner can switch its triggers off. So
 let one role own the schema and run `laurel db upgrade`, and let workers and listener connect as another.
 """
 
@@ -13,6 +13,7 @@ from service.adapters.postgres.tables import (
     alias_writes,
     asked_requests,
     first_uses,
+    heartbeats,
     ledger_identity,
     notifications,
     outbox,
@@ -27,7 +28,18 @@ from service.adapters.postgres.transactions import transaction
 
 _ONLY_READ: Final = (ledger_identity,)
 _ONLY_ADDED_TO: Final = (promotion_ledger, run_transitions, first_uses)
-_CHANGED: Final = (runs, run_outputs, outbox, alias_writes, asked_requests, variables, notifications, remotes)
+_CHANGED: Final = (
+    runs,
+    run_outputs,
+    outbox,
+    alias_writes,
+    asked_requests,
+    variables,
+    notifications,
+    remotes,
+    heartbeats,
+)
+_DELETED_FROM: Final = (variables, heartbeats)
 
 
 def grant_to_worker(url: str, role: str) -> None:
@@ -38,9 +50,9 @@ def grant_to_worker(url: str, role: str) -> None:
     with transaction(url, f"grant rights to {role!r}") as connection:
         names = connection.dialect.identifier_preparer
         worker = names.quote(role)
-        read, added_to, changed = (
+        read, added_to, changed, deleted_from = (
             ", ".join(names.format_table(table) for table in tables)
-            for tables in (_ONLY_READ, _ONLY_ADDED_TO, _CHANGED)
+            for tables in (_ONLY_READ, _ONLY_ADDED_TO, _CHANGED, _DELETED_FROM)
         )
         for rights in (
             f"USAGE ON SCHEMA {SCHEMA}",
@@ -48,6 +60,6 @@ def grant_to_worker(url: str, role: str) -> None:
             f"SELECT ON {read}",
             f"SELECT, INSERT ON {added_to}",
             f"SELECT, INSERT, UPDATE ON {changed}",
-            f"DELETE ON {names.format_table(variables)}",
+            f"DELETE ON {deleted_from}",
         ):
             connection.execute(text(f"GRANT {rights} TO {worker}"))

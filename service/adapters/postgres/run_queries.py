@@ -1,41 +1,19 @@
-"""The statements that read runs: for people, and to learn what became of a write without an answer."""
+"""The statements by which a worker reads runs, also to learn what became of a write without an answer."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Float, Interval, Select, bindparam, cast, func, or_, select
+from sqlalchemy import BigInteger, Float, Interval, Select, bindparam, cast, func, select
+from sqlalchemy.sql.base import Executable
 
-from domain.lifecycle import State
-from service.adapters.postgres.run_rows import run_columns
-from service.adapters.postgres.run_statements import CHORES, HELD, NOW
+from service.adapters.postgres.run_columns import run_columns
+from service.adapters.postgres.run_statements import HELD, JOBS, NOW
 from service.adapters.postgres.tables import run_transitions, runs
-
-_AT_MOST: Final = 100  # more runs than a person reads
 
 _of_this_claim: Final = (runs.c.run_id == bindparam("held_run"), runs.c.fence == bindparam("held_fence"))
 
-GET: Final = select(*run_columns()).where(runs.c.run_id == bindparam("run"))
 BY_IDENTITY: Final = select(runs.c.run_id, runs.c.payload).where(
     runs.c.identity_digest == bindparam("digest"), runs.c.model_name == bindparam("model")
 )
-FIND: Final = (
-    select(*run_columns())
-    .where(
-        or_(
-            runs.c.run_id.like(bindparam("pattern"), escape="\\"),
-            runs.c.identity_digest == bindparam("digest"),
-            runs.c.mlflow_run_id == bindparam("text"),
-        )
-    )
-    .order_by(runs.c.number.desc())
-    .limit(_AT_MOST)
-)
-HISTORY: Final = (
-    select(run_transitions)
-    .where(run_transitions.c.run_id == bindparam("run"))
-    .order_by(run_transitions.c.seq)
-)
-
 OWNED: Final = select(runs.c.run_id).where(runs.c.owner == bindparam("worker"), ~runs.c.ended)
 HELD_NOW: Final = select(*run_columns()).where(*HELD)
 CLAIMED: Final = select(*run_columns()).where(
@@ -55,6 +33,17 @@ ADVANCED: Final = select(*run_columns()).where(
     )
     .exists(),
 )
+_ENDED_BY_CANCELLING: Final = (
+    select(run_transitions)
+    .where(
+        run_transitions.c.run_id == runs.c.run_id,
+        run_transitions.c.fence == bindparam("held_fence", type_=BigInteger) + 1,
+        run_transitions.c.from_state == bindparam("held_state"),
+        run_transitions.c.outcome == bindparam("outcome"),
+    )
+    .exists()
+)
+CANCELLED: Final = select(*run_columns()).where(runs.c.run_id == bindparam("held_run"), _ENDED_BY_CANCELLING)
 POSTPONED: Final = select(runs.c.run_id).where(
     *_of_this_claim,
     runs.c.state == bindparam("held_state"),
@@ -63,7 +52,7 @@ POSTPONED: Final = select(runs.c.run_id).where(
 )
 
 
-def _next_due() -> Select[Any]:
+def _next_due() -> Select[float]:
     due = func.greatest(runs.c.lease_until, runs.c.not_before)  # ignores a null
     # What came due within the last second may have done so since the caller's claim came back empty.
     recent = NOW - cast("1 second", Interval)
@@ -74,19 +63,9 @@ def _next_due() -> Select[Any]:
 NEXT_DUE: Final = _next_due()
 
 
-def recent(states: Sequence[State], *, unfinished: bool) -> Select[Any]:
-    """Select a model's newest runs, in certain states or not ended if so asked."""
-    query = select(*run_columns()).where(runs.c.model_name == bindparam("model"))
-    if states:
-        query = query.where(runs.c.state.in_([state.value for state in states]))
-    if unfinished:
-        query = query.where(~runs.c.ended)
-    return query.order_by(runs.c.number.desc()).limit(bindparam("at_most"))
-
-
-def ended_without(chore: str) -> Select[Any]:
+def ended_without(job: str) -> Executable:
     """Select a model's ended runs whose chore is not done, oldest first."""
     query = select(*run_columns()).where(
-        runs.c.model_name == bindparam("model"), runs.c.ended, CHORES[chore].is_(None)
+        runs.c.model_name == bindparam("model"), runs.c.ended, JOBS[job].is_(None)
     )
     return query.order_by(runs.c.number).limit(bindparam("at_most"))

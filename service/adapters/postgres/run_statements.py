@@ -1,30 +1,43 @@
 """The statements that change runs. Each is one round trip, commits by itself, and may be said twice.
 
-Whoever holds a run says by which claim. A row that has another claim by now, or whose lease is over by the
+The holder of a run says by which claim. A row that has another claim by now, or whose lease is over by the
 database's clock, does not match.
 """
 
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import CTE, Insert, Interval, Text, Update, bindparam, case, func, insert, select, update
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Insert,
+    Interval,
+    Text,
+    Update,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.base import Executable
 
 from domain.run import Run
 from service.adapters.postgres.ledger_rows import insert_entry
-from service.adapters.postgres.listener import OUTBOX, WORK
+from service.adapters.postgres.listener import CALLED_OFF, OUTBOX, WORK
 from service.adapters.postgres.outbox_rows import insert_announcements, turn
-from service.adapters.postgres.run_rows import run_columns
+from service.adapters.postgres.run_columns import run_columns
 from service.adapters.postgres.tables import run_outputs, run_transitions, runs
 
 NOW: Final = func.clock_timestamp()  # not now(): a statement that waited for a row must see that time passed
 _LEASE_END: Final = NOW + bindparam("lease", type_=Interval)
 _WAKE_WORKERS: Final = func.pg_notify(WORK, "")
-_FREE: Final[Mapping[str, Any]] = {"owner": None, "lease_until": None}
-_NOT_WAITING: Final[Mapping[str, Any]] = {"waiting_on": None, "waiting_since": None, "not_before": None}
+_FREE: Final[Mapping[str, object]] = {"owner": None, "lease_until": None}
+_NOT_WAITING: Final[Mapping[str, object]] = {"waiting_on": None, "waiting_since": None, "not_before": None}
 
 HELD: Final = (
     runs.c.run_id == bindparam("held_run"),
@@ -33,12 +46,12 @@ HELD: Final = (
     runs.c.lease_until > NOW,
 )
 _HELD_IN_STATE: Final = (*HELD, runs.c.state == bindparam("held_state"))
-CHORES: Final = {"pictures": runs.c.pictures_done_at, "status": runs.c.status_done_at}
+JOBS: Final = {"pictures": runs.c.pictures_done_at, "status": runs.c.status_done_at}
 _WAITING_ON: Final = bindparam("service", type_=Text)
 _FAILURE: Final = bindparam("failed", type_=Text)
 
 
-def held(run: Run) -> dict[str, Any]:
+def held(run: Run) -> dict[str, object]:
     """The parameters that name a claim, and the state that its holder sees."""
     return {
         "held_run": run.run_id,
@@ -48,7 +61,7 @@ def held(run: Run) -> dict[str, Any]:
     }
 
 
-def lease(seconds: float) -> dict[str, Any]:
+def lease(seconds: float) -> dict[str, object]:
     """The parameter of a lease's length."""
     return {"lease": timedelta(seconds=seconds)}
 
@@ -58,14 +71,18 @@ ADD: Final = (
 )
 
 
+RUNNABLE: Final = func.coalesce(runs.c.lease_until <= NOW, True) & func.coalesce(
+    runs.c.not_before <= NOW, True
+)
+
+
 def _claim() -> Executable:
     runnable = (
         select(runs.c.run_id)
         .where(
             runs.c.model_name == bindparam("model"),
             ~runs.c.ended,
-            func.coalesce(runs.c.lease_until <= NOW, True),
-            func.coalesce(runs.c.not_before <= NOW, True),
+            RUNNABLE,
         )
         .order_by(runs.c.number)
         .limit(1)
@@ -147,7 +164,7 @@ def _kept(source: CTE) -> postgresql.Insert:
     )
 
 
-def _keep(values: Mapping[str, Any], *where: Any) -> Executable:
+def _keep(values: Mapping[str, object], *where: ColumnElement[bool]) -> Executable:
     target = (
         update(runs).where(*HELD, *where).values(updated_at=NOW, **values).returning(*runs.c).cte("kept_for")
     )
@@ -178,15 +195,41 @@ def advance(*, ends: bool, keeps: bool, announces: bool, enters: bool) -> Execut
     return select(*columns).add_cte(*parts)
 
 
+_IN_NEXT_STATE: Final[Mapping[str, object]] = {
+    "state": bindparam("to_state"),
+    "transitions": runs.c.transitions + 1,
+    "attempts": 0,
+    "failure": _FAILURE,
+    "updated_at": NOW,
+    **_NOT_WAITING,
+}
+
+
+def _cancel() -> Executable:
+    """End a run under the next fence, so that its holder has lost it."""
+    moved = (
+        update(runs)
+        .where(
+            runs.c.run_id == bindparam("held_run"),
+            runs.c.fence == bindparam("held_fence"),
+            runs.c.state == bindparam("held_state"),
+            select(turn.c.taken).scalar_subquery(),
+        )
+        .values(**_IN_NEXT_STATE, **_FREE, fence=runs.c.fence + 1)
+        .returning(*runs.c)
+        .cte("moved")
+    )
+    told = insert_announcements(moved, moved.c.run_id).cte("announced")
+    wakes = (func.pg_notify(OUTBOX, ""), func.pg_notify(CALLED_OFF, ""))
+    return select(*run_columns(moved), *wakes).add_cte(_history(moved).cte("history"), told)
+
+
 def _moved(*, ends: bool, announces: bool) -> Update:
     moved = update(runs).where(*_HELD_IN_STATE)
     if announces:
         moved = moved.where(select(turn.c.taken).scalar_subquery())
-    values = {"state": bindparam("to_state"), "transitions": runs.c.transitions + 1, "attempts": 0}
     freed = _FREE if ends else {}
-    return moved.values(**values, **_NOT_WAITING, **freed, failure=_FAILURE, updated_at=NOW).returning(
-        *runs.c
-    )
+    return moved.values(**_IN_NEXT_STATE, **freed).returning(*runs.c)
 
 
 def _history(moved: CTE) -> Insert:
@@ -202,6 +245,7 @@ def _history(moved: CTE) -> Insert:
     return insert(run_transitions).from_select([column.name for column in run_transitions.c], row)
 
 
+CANCEL: Final = _cancel()
 RECORDED_AS: Final = (
     update(runs)
     .where(runs.c.run_id == bindparam("run"), runs.c.ended, runs.c.mlflow_run_id.is_(None))
@@ -209,7 +253,7 @@ RECORDED_AS: Final = (
 )
 
 
-def chore_done(chore: str) -> Executable:
+def job_done(job: str) -> Executable:
     """Note when a chore was done first. An unknown chore is a defect, and a KeyError."""
-    column = CHORES[chore]
+    column = JOBS[job]
     return update(runs).where(runs.c.run_id == bindparam("run"), column.is_(None)).values({column: NOW})

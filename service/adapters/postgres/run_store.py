@@ -1,34 +1,35 @@
-"""The run store: a row for each request, moved on by whoever holds its lease."""
+"""The run store: a row for each request, moved on by the holder of its lease."""
 
-import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.sql.base import Executable
 
 from domain.announcement import Announcement
 from domain.errors import LeaseLost
 from domain.ledger import LedgerEntry
-from domain.lifecycle import ENDS, Outcome, State
+from domain.lifecycle import ENDS, Outcome
 from domain.lifecycle import advance as next_state
 from domain.ports.run_store import Added
 from domain.request import ReceivedRequest
-from domain.run import Failure, Run, TransitionRecord
+from domain.run import Failure, Run
 from service.adapters.postgres import json_text, run_queries
 from service.adapters.postgres import run_statements as statements
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.ledger_rows import entry_parameters
 from service.adapters.postgres.outbox_rows import announcement_parameters, refuse_promotions
-from service.adapters.postgres.run_rows import NO_OUTPUTS, failure_text, run_of, transition_of
+from service.adapters.postgres.run_reads import PostgresRunReads, digest_of
+from service.adapters.postgres.run_rows import NO_OUTPUTS, failure_text, run_of
 
 _OPEN_RUN: Final = "open_run"
-_NOTHING: Final[Mapping[str, Any]] = {}
+_NOTHING: Final[Mapping[str, object]] = {}
+_LONG_SECONDS: Final = 3600.0
 _SHORTEST_NAP: Final = 0.05  # seconds; for a run that is due but was just claimed by another worker
 
 
-class PostgresRunStore:
+class PostgresRunStore(PostgresRunReads):
     """`domain.ports.run_store.RunStore`; for any number of runners in one process.
 
     A call that finds nothing to change looks whether it had its effect before: the answer to an earlier try,
@@ -36,6 +37,7 @@ class PostgresRunStore:
     """
 
     def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self._database = database
         self._seen_rings = -1  # of the bell for work, before the newest claim that came back empty
 
@@ -83,9 +85,9 @@ class PostgresRunStore:
         attempts = {"seen_attempts": run.attempts}
         return await self._changed(run, "count an attempt", statements.BEGIN, run_queries.BEGUN, attempts)
 
-    async def keep(self, run: Run, name: str, output: Mapping[str, Any]) -> Run:
+    async def keep(self, run: Run, name: str, output: Mapping[str, object]) -> Run:
         """Keep an output; of two MLflow runs the first stays, and the returned run has it."""
-        parameters = {"kept_name": name, "kept": json_text.dump(output)}
+        parameters: dict[str, object] = {"kept_name": name, "kept": json_text.dump(output)}
         statement = statements.KEEP
         if name == _OPEN_RUN:
             statement = statements.KEEP_OPENED_RUN
@@ -99,7 +101,7 @@ class PostgresRunStore:
         run: Run,
         outcome: Outcome,
         *,
-        output: Mapping[str, Any] | None = None,
+        output: Mapping[str, object] | None = None,
         announcements: Sequence[Announcement] = (),
         entry: LedgerEntry | None = None,
         failure: Failure | None = None,
@@ -125,6 +127,26 @@ class PostgresRunStore:
         added = {} if output is None else {step: dict(output)}
         return await self._changed(run, doing, statement, run_queries.ADVANCED, parameters, added)
 
+    async def cancel(self, run: Run, failure: Failure, announcements: Sequence[Announcement]) -> Run:
+        """Commit the end with all that belongs to it, in one statement."""
+        refuse_promotions(announcements)
+        parameters = {
+            "to_state": next_state(run.state, Outcome.CANCELLED).value,
+            "outcome": Outcome.CANCELLED.value,
+            "failed": failure_text(failure),
+            **announcement_parameters(announcements),
+        }
+        doing = f"cancel a run in {run.state}"
+        return await self._changed(run, doing, statements.CANCEL, run_queries.CANCELLED, parameters)
+
+    async def wait_for_cancelling(self, seen: int | None) -> int:
+        """Return when it rang beyond what was seen."""
+        bell = self._database.cancelled
+        before = bell.rings if seen is None else seen
+        while bell.rings <= before:
+            await bell.beyond(before, _LONG_SECONDS)
+        return bell.rings
+
     async def postpone(self, run: Run, seconds: float, failure: Failure, *, waiting_on: str | None) -> None:
         """Let the run wait by the database's clock, and give the lease back."""
         parameters = {
@@ -144,30 +166,6 @@ class PostgresRunStore:
         if not await self._database.rows("note a wait", statements.NOTE_WAITING, parameters):
             raise _lease_lost(run)
 
-    async def get(self, run_id: str) -> Run | None:
-        """Read one run."""
-        row = await self._database.row("read a run", run_queries.GET, {"run": run_id, **NO_OUTPUTS})
-        return None if row is None else run_of(row)
-
-    async def find(self, text: str) -> Sequence[Run]:
-        """Find runs by the beginning of their id, by identity or by MLflow run; newest first."""
-        if not text:
-            return ()
-        parameters = {"pattern": _beginning(text), "digest": digest_of(text), "text": text}
-        return await self._runs("find runs", run_queries.FIND, parameters)
-
-    async def recent(
-        self, model_name: str, limit: int, states: Sequence[State] = (), *, unfinished: bool = False
-    ) -> Sequence[Run]:
-        """Read the newest requests first."""
-        query = run_queries.recent(states, unfinished=unfinished)
-        return await self._runs("read runs", query, {"model": model_name, "at_most": limit})
-
-    async def history(self, run_id: str) -> Sequence[TransitionRecord]:
-        """Read a run's transitions in order."""
-        rows = await self._database.rows("read a history", run_queries.HISTORY, {"run": run_id})
-        return [transition_of(row) for row in rows]
-
     async def wait_for_work(self, timeout_seconds: float) -> None:
         """Return when it rang since a claim came back empty, when a run comes due, or at the time's end."""
         row = await self._database.row("look when runs come due", run_queries.NEXT_DUE)
@@ -175,14 +173,15 @@ class PostgresRunStore:
         nap = min(timeout_seconds, max(due, _SHORTEST_NAP))
         await self._database.work.beyond(self._seen_rings, nap)
 
-    async def ended_without(self, model_name: str, chore: str, limit: int) -> Sequence[Run]:
+    async def ended_without(self, model_name: str, job: str, limit: int) -> Sequence[Run]:
         """Read ended runs whose chore is not done, oldest first."""
-        query = run_queries.ended_without(chore)
-        return await self._runs("look for chores", query, {"model": model_name, "at_most": limit})
+        query = run_queries.ended_without(job)
+        wanted = {"model": model_name, "at_most": limit, **NO_OUTPUTS}
+        return [run_of(row) for row in await self._database.rows("look for chores", query, wanted)]
 
-    async def chore_done(self, run_id: str, chore: str) -> None:
+    async def job_done(self, run_id: str, job: str) -> None:
         """Record that a chore is done."""
-        await self._database.rows("note a chore", statements.chore_done(chore), {"run": run_id})
+        await self._database.rows("note a chore", statements.job_done(job), {"run": run_id})
 
     async def recorded_as(self, run_id: str, mlflow_run_id: str) -> None:
         """Note the MLflow run of an ended run that has none."""
@@ -195,8 +194,8 @@ class PostgresRunStore:
         doing: str,
         change: Executable,
         changed_before: Executable,
-        parameters: Mapping[str, Any],
-        added: Mapping[str, Any] = _NOTHING,
+        parameters: Mapping[str, object],
+        added: Mapping[str, object] = _NOTHING,
     ) -> Run:
         """Change a run, or find it changed by an earlier try; raises LeaseLost if neither."""
         known = {name: output for name, output in run.outputs.items() if name not in added}
@@ -209,12 +208,8 @@ class PostgresRunStore:
             return run_of(row, known)
         raise _lease_lost(run)
 
-    async def _runs(self, doing: str, query: Executable, parameters: Mapping[str, Any]) -> Sequence[Run]:
-        rows = await self._database.rows(doing, query, {**parameters, **NO_OUTPUTS})
-        return [run_of(row) for row in rows]
 
-
-def _new_row(request: ReceivedRequest) -> dict[str, Any]:
+def _new_row(request: ReceivedRequest) -> dict[str, object]:
     return {
         "run_id": str(uuid.uuid4()),
         "model_name": request.model_name,
@@ -227,21 +222,10 @@ def _new_row(request: ReceivedRequest) -> dict[str, Any]:
     }
 
 
-def digest_of(text: str) -> str:
-    """sha256 of an identity, which may be longer than an index takes."""
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-
-
-def _beginning(text: str) -> str:
-    for special in ("\\", "%", "_"):
-        text = text.replace(special, f"\\{special}")
-    return f"{text}%"
-
-
 def _lease_lost(run: Run) -> LeaseLost:
     return LeaseLost(
         "lease_lost",
-        f"run {run.run_id} is not held by claim {run.fence} any more, or not in {run.state}",
+        f"run {run.run_id} is no longer held by claim {run.fence}, or not in {run.state}",
         run_id=run.run_id,
         fence=run.fence,
     )

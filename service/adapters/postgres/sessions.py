@@ -8,26 +8,29 @@ import asyncio
 import os
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
 
 from domain.errors import Stop
+from service.adapters.postgres.address import read_address
 from service.adapters.postgres.connections import (
     ANSWER_SECONDS,
     PromptConnection,
     begin_session,
     connect_arguments,
-    parse_url,
 )
 from service.adapters.postgres.errors import translate, unavailable
-from service.adapters.postgres.session_contract import Setting, session_settings
-from service.clock import RecordClock
+from service.adapters.postgres.session_contract import SessionSetting, session_settings
+from service.runtime.clock import RecordClock
 
 _ROUNDS: Final = 3  # a pooler that picks a server process at random may pick the right one, but not so often
+_NO_ANSWER: Final = f"no answer within {ANSWER_SECONDS:g} s; behind a pooler, its pool may be too small"
 _PROTOCOL_CLASS: Final = "08"  # in which poolers tell what they cannot do
 _WAYS: Final = "SELECT pg_backend_pid(), inet_client_port()"
 _PID: Final = "SELECT pg_backend_pid()"
@@ -46,13 +49,13 @@ class Sessions:
     """How a process opens sessions: libpq's arguments, settings on the server, and a clock to set by it."""
 
     arguments: Mapping[str, Any]
-    settings: Mapping[str, Setting]
+    settings: Mapping[str, SessionSetting]
     clock: RecordClock = field(default_factory=RecordClock)
 
     async def open(self, more: Mapping[str, str]) -> PromptConnection:
         """Open one that is proved, with `more` settings. Raises Stop, psycopg's errors and TimeoutError."""
         connection, _ = await self.prove()
-        ours = {name: Setting(value) for name, value in more.items()}
+        ours = {name: SessionSetting(value) for name, value in more.items()}
         await begin_session(connection, {**self.settings, **ours}, self.clock)
         return connection
 
@@ -74,11 +77,10 @@ class Sessions:
 
 def sessions_to(url: str, *, application: str, statement_seconds: float) -> Sessions:
     """Say how to open sessions of a database. Raises Stop for a URL that cannot be one of PostgreSQL."""
-    parsed = parse_url(url)
-    _, arguments = parsed.get_dialect()().create_connect_args(parsed)
+    address = read_address(url)
     return Sessions(
-        {**arguments, **connect_arguments(parsed, application=application)},
-        session_settings(parsed, statement_seconds=statement_seconds),
+        {**address.arguments, **connect_arguments(address.query, application=application)},
+        session_settings(address.query, statement_seconds=statement_seconds),
     )
 
 
@@ -87,19 +89,23 @@ async def require_sessions(url: str) -> bool:
 
     Raises Stop `pooler_in_transaction_mode`, and TryLater when there is no answer.
     """
-    doing = "prove a session"
-    try:
-        sessions = sessions_to(url, application="laurel-proof", statement_seconds=ANSWER_SECONDS)
+    sessions = sessions_to(url, application="laurel-proof", statement_seconds=ANSWER_SECONDS)
+    with proving():
         connection, straight = await sessions.prove()
         await connection.close()
+    return straight
+
+
+@contextmanager
+def proving() -> Iterator[None]:
+    """Raise TryLater where a proof gets no answer."""
+    doing = "prove a session"
+    try:
+        yield
     except TimeoutError:
         raise unavailable(doing, _NO_ANSWER) from None
     except psycopg.Error as error:
         raise translate(error, doing) from error
-    return straight
-
-
-_NO_ANSWER: Final = f"no answer within {ANSWER_SECONDS:g} s; behind a pooler, its pool may be too small"
 
 
 async def is_straight_session(
@@ -121,7 +127,7 @@ async def is_straight_session(
     return False
 
 
-async def _server_processes(one: PromptConnection, another: PromptConnection) -> tuple[Any, Any]:
+async def _server_processes(one: PromptConnection, another: PromptConnection) -> tuple[object, object]:
     """Give the server process of each, after looking whether each keeps it to itself."""
     mark = uuid.uuid4().int
     ours = await _answer(one, _PID)
@@ -149,9 +155,9 @@ async def _begin(connection: PromptConnection) -> None:
         raise _not_kept()
 
 
-async def _answer_beside(one: PromptConnection, another: PromptConnection) -> Any:
+async def _answer_beside(one: PromptConnection, another: PromptConnection) -> object:
     """Ask one while the other is in a transaction: in a pool of one server process it waits for its end."""
-    asking = asyncio.create_task(_row(one, _PID, patience=3))
+    asking = asyncio.create_task(_row(one, _PID, budget=3))
     try:
         await asyncio.wait({asking}, timeout=ANSWER_SECONDS)
         if not asking.done():
@@ -169,18 +175,18 @@ async def _answer_beside(one: PromptConnection, another: PromptConnection) -> An
         await asyncio.gather(asking, return_exceptions=True)
 
 
-async def _answer(connection: PromptConnection, statement: str, *parameters: str) -> Any:
+async def _answer(connection: PromptConnection, statement: str, *parameters: str) -> object:
     return _first(await _row(connection, statement, *parameters))
 
 
-def _first(row: tuple[Any, ...] | None) -> Any:
+def _first(row: TupleRow | None) -> object:
     return row[0] if row else None
 
 
 async def _row(
-    connection: PromptConnection, statement: str, *parameters: str, patience: int = 1
-) -> tuple[Any, ...] | None:
-    async with asyncio.timeout(patience * ANSWER_SECONDS):
+    connection: PromptConnection, statement: str, *parameters: str, budget: int = 1
+) -> TupleRow | None:
+    async with asyncio.timeout(budget * ANSWER_SECONDS):
         cursor = await connection.execute(statement.encode(), parameters or None, prepare=False)
         return await cursor.fetchone() if cursor.description else None
 
@@ -194,5 +200,5 @@ def _own_port(connection: PromptConnection) -> int | None:
 def _not_kept() -> Stop:
     return Stop(
         "pooler_in_transaction_mode",
-        "DATABASE_URL leads to a pooler in transaction mode: connect straight, or use session mode",
+        "DATABASE_URL leads to a pooler in transaction mode: connect directly, or use session mode",
     )

@@ -3,7 +3,7 @@ r"""The tables as the queries see them; the migrations make them, and a test hol
 JSON is kept as text: jsonb would reorder keys, respell numbers, and refuse \u0000, which a request may hold.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, MetaData, Table, Text
 
@@ -12,14 +12,15 @@ SCHEMA: Final = "laurel"
 metadata = MetaData(schema=SCHEMA)
 
 _ID: Final = Text(collation="C")  # so that a prefix of an id is found by the index
+_Kind = type[BigInteger | Boolean | Integer | Text] | DateTime | Text
 _TIME: Final = DateTime(timezone=True)
 
 
-def _must(name: str, kind: Any = Text) -> Column[Any]:
+def _must(name: str, kind: _Kind = Text) -> Column[object]:
     return Column(name, kind, nullable=False)
 
 
-def _may(name: str, kind: Any = Text) -> Column[Any]:
+def _may(name: str, kind: _Kind = Text) -> Column[object]:
     return Column(name, kind, nullable=True)
 
 
@@ -178,4 +179,18 @@ notifications = Table(
     _must("begun_at", _TIME),  # the latest try
     _may("sent_at", _TIME),
     _may("given_up_at", _TIME),
+)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("process_id", Text, primary_key=True),
+    _must("role"),
+    _must("name"),  # of a worker: the owner in `runs`
+    _must("model_name"),
+    _must("host"),
+    _must("pid", Integer),
+    _must("laurel_version"),
+    _must("started_at", _TIME),
+    _must("beat_at", _TIME),
 )

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import psycopg
+from psycopg.rows import TupleRow
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from service.adapters.postgres.connections import connect_arguments, parse_url
+from service.adapters.postgres.connections import connect_arguments
+from service.adapters.postgres.engine import engine_url
 from service.adapters.postgres.errors import translate
 from service.adapters.postgres.session_contract import session_settings, session_statement
 
@@ -22,11 +24,11 @@ def transaction(url: str, doing: str) -> Iterator[Connection]:
 
     Raises Stop, TryLater and NeverRetry as the stores do.
     """
-    parsed = parse_url(url)
-    given = connect_arguments(parsed, application="laurel-schema")
-    settings = session_settings(parsed, statement_seconds=_LONGEST_STATEMENT_SECONDS)
+    parsed = engine_url(url)
+    given = connect_arguments(parsed.query, application="laurel-schema")
+    settings = session_settings(parsed.query, statement_seconds=_LONGEST_STATEMENT_SECONDS)
 
-    def begin_session(opened: psycopg.Connection[Any], _: object) -> None:
+    def begin_session(opened: psycopg.Connection[TupleRow], _: object) -> None:
         opened.execute(*session_statement(settings))
         opened.commit()
 

@@ -1,9 +1,10 @@
 """Small values that others keep here under a name."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
+    ColumnElement,
     RowMapping,
     Select,
     Text,
@@ -34,7 +35,7 @@ _is_set: Final = (
     .where(_other.c.model_name == bindparam("model"), _other.c.key == MASTER_ROWS)
     .exists()
 )
-# The count that a worker recorded shows as long as nobody has set another.
+# The count that a worker recorded shows as long as no other value is set.
 _recorded: Final = select(
     literal(MASTER_ROWS).label("key"), variables.c.value, variables.c.description
 ).where(_OURS, variables.c.key == RECORDED_ROWS, ~_is_set)
@@ -48,7 +49,7 @@ _PUT: Final = _INSERT.on_conflict_do_update(
 )
 
 
-def _given(name: str) -> Any:
+def _given(name: str) -> ColumnElement[str]:
     return func.coalesce(bindparam(f"new_{name}", type_=Text), variables.c[name])
 
 
@@ -62,7 +63,7 @@ _DELETE: Final = delete(variables).where(*_THIS).returning(variables.c.key)
 _COUNT: Final = select(func.count().label("total")).select_from(_SHOWN)
 
 
-def _page(by: OrderedBy, *, backwards: bool) -> Select[Any]:
+def _page(by: OrderedBy, *, backwards: bool) -> Select[object]:
     order = [_SHOWN.c[by], _SHOWN.c.key]
     sought = [column.desc() for column in order] if backwards else order
     return select(_SHOWN).order_by(*sought).limit(bindparam("at_most")).offset(bindparam("behind"))
@@ -110,7 +111,7 @@ class PostgresVariables:
         rows = await self._database.rows("read variables", _page(by, backwards=backwards), which)
         return [Variable.model_validate(dict(row)) for row in rows], int(counted[0]["total"])
 
-    def _named(self, key: str) -> dict[str, Any]:
+    def _named(self, key: str) -> dict[str, object]:
         return {"model": self._model, "named": key}
 
 

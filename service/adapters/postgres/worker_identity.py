@@ -1,6 +1,6 @@
 """A name for each living worker, the same one after a restart.
 
-Whoever has a name may take back the leases and close the alias writes of an earlier life under it at once; so
+The holder of a name may take back the leases and close the alias writes of its earlier life at once; so
 no two living workers may have the same.
 """
 
@@ -29,7 +29,7 @@ class WorkerIdentity:
     async def keep(self) -> None:
         """Run beside the worker: take the name again after the database was away.
 
-        Raises Stop when another worker took it meanwhile: this one must end, and start anew under another;
+        Raises Stop when another worker took it meanwhile: this one must end, and start again under another;
         and when a pooler stands between now that does not keep sessions.
         """
         while True:

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from domain.arrays import Floats
 from domain.errors import NeverRetry
-from domain.metrics import Floats
 
 Table: TypeAlias = pa.Table
 Frame: TypeAlias = pd.DataFrame
@@ -35,7 +35,9 @@ def read_dataset(path: str, sha256: str, name: str, columns: Iterable[str]) -> T
         present = [column for column in dict.fromkeys(columns) if names.count(column) == 1]
         return file.read(columns=present, use_threads=False).select(present).replace_schema_metadata(None)
     except (pa.ArrowException, OSError) as error:
-        raise NeverRetry("unreadable_dataset", f"{name}: {path} is no readable Parquet ({error})") from error
+        raise NeverRetry(
+            "unreadable_dataset", f"{name}: {path} is not readable as Parquet ({error})"
+        ) from error
 
 
 def frame_of(table: Table, columns: Iterable[str]) -> Frame:
@@ -66,13 +68,13 @@ def range_of(table: Table, column: str) -> tuple[float, float] | None:
     return (float(numbers.min()), float(numbers.max())) if numbers.size else None
 
 
-def rows_at(table: Table, columns: Iterable[str], places: Sequence[int]) -> list[dict[str, Any]]:
+def rows_at(table: Table, columns: Iterable[str], places: Sequence[int]) -> list[dict[str, object]]:
     """A few rows as Python values, by their places."""
-    rows: list[dict[str, Any]] = table.select(list(columns)).take(pa.array(places, pa.int64())).to_pylist()
+    rows: list[dict[str, object]] = table.select(list(columns)).take(pa.array(places, pa.int64())).to_pylist()
     return rows
 
 
-def telling_rows(table: Table, columns: Iterable[str]) -> Iterator[int]:
+def informative_rows(table: Table, columns: Iterable[str]) -> Iterator[int]:
     """Places of rows where a column is null, or its whole number is the farthest from 0."""
     chosen = [table.column(name) for name in columns]
     for column in sorted(chosen, key=lambda column: column.type not in _LONG_WHOLE):
@@ -89,12 +91,12 @@ def _farthest(column: pa.ChunkedArray) -> int:
     return place
 
 
-def frame_of_rows(rows: Sequence[Mapping[str, Any]]) -> Frame:
+def frame_of_rows(rows: Sequence[Mapping[str, object]]) -> Frame:
     """Rows of Python values as a pandas frame, each value as it is."""
     return pd.DataFrame(rows, dtype="object")
 
 
-def write_columns(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+def write_columns(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
     """Write a small table as Parquet, for a use of this process alone. Raises OSError."""
     pq.write_table(pa.table(dict(columns)), path)
 
@@ -104,7 +106,7 @@ def _checked_bytes(path: Path, sha256: str, name: str) -> bytes:
     try:
         data = _read_regular(path)
     except OSError as error:
-        sentence = f"{name}: {path} is not the file that was recorded ({error.strerror})"
+        sentence = f"{name}: {path} is not the recorded file ({error.strerror})"
         raise NeverRetry(reason, sentence, dataset=name, expected=sha256) from error
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:

@@ -1,11 +1,11 @@
 """Is a table fit to be learned from, or scored: every fault at once, before any fit.
 
-The data contract was checked on the whole master before the split. Here is what a model needs besides: its
+The data contract was checked on the whole master before the split. Here is what a model also needs: its
 columns with fitting types, numbers that are finite, and values that its encoders know.
 """
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from domain.data_contract import DataContract
 from domain.faults import Fault
 from domain.feature_schema import CategoricalSpec, FeatureSchema, NumericSpec
+from domain.preparations import IMPUTATIONS
 from domain.single_floats import single
 
 
@@ -30,11 +31,11 @@ def frame_faults(
     A table that is only scored may hold columns without a single value: an imputer has its own already.
     """
     if not table.num_rows:
-        return [Fault(code="no_rows", field="rows", message="there is not a single row")]
+        return [Fault(code="no_rows", field="rows", message="there are no rows")]
     faults = list(target_faults(table, target))
     for name, spec in features.tabular_features.items():
         if name not in table.column_names:
-            faults.append(_fault("column_missing", name, "is missing, or there twice"))
+            faults.append(_fault("column_missing", name, "is missing, or occurs twice"))
         else:
             faults += _feature_faults(table.column(name), name, spec, contract, fit)
     return faults
@@ -43,7 +44,7 @@ def frame_faults(
 def target_faults(table: pa.Table, target: str) -> Iterator[Fault]:
     """The target is there, and every row has a finite number in it."""
     if target not in table.column_names:
-        yield _fault("column_missing", target, "the target, is missing, or there twice")
+        yield _fault("column_missing", target, "the target, is missing, or occurs twice")
         return
     column = table.column(target)
     if not _is_number(column.type):
@@ -62,25 +63,26 @@ def _feature_faults(
     is_number = name in contract.columns and contract.columns[name].is_number
     if not pa.types.is_null(column.type) and not (_is_number if is_number else _is_text)(column.type):
         wanted = "numbers" if is_number else "text"
-        yield _fault("column_type", name, f"holds {column.type}, where {wanted} should stand")
+        yield _fault("column_type", name, f"holds {column.type}instead of {wanted}")
         return
     nulls = column.null_count + _count_floats(pc.is_nan, column)
     if infinite := _count_floats(pc.is_inf, column):
         yield _fault("column_infinite", name, f"is infinite in {infinite} rows")
-    if fit is not None and nulls == len(column) and spec.impute != "constant":
-        yield _fault("column_empty", name, "holds not a single value to learn from")
+    fills_empty = spec.impute is not None and IMPUTATIONS[spec.impute].fills_empty
+    if fit is not None and nulls == len(column) and not fills_empty:
+        yield _fault("column_empty", name, "has no value to learn from")
     elif isinstance(spec, CategoricalSpec):
         yield from _category_faults(column, name, spec, nulls)
     elif fit is not None and nulls and spec.impute is None and not fit.takes_nulls:
         yield _fault(
-            "column_null", name, f"is null in {nulls} rows, is not imputed, and the model takes none"
+            "column_null", name, f"is null in {nulls} rows, is not imputed, and the model accepts no nulls"
         )
 
 
 def _category_faults(
     column: pa.ChunkedArray, name: str, spec: CategoricalSpec, nulls: int
 ) -> Iterator[Fault]:
-    if spec.encoding == "onehot":
+    if spec.encoder.takes_unseen:
         return
     if nulls and spec.impute is None:
         yield _fault("column_null", name, f"is null in {nulls} rows, and {spec.encoding} knows no null")
@@ -94,7 +96,7 @@ def _category_faults(
         )
 
 
-def _outside(column: pa.ChunkedArray, spec: CategoricalSpec) -> list[Any]:
+def _outside(column: pa.ChunkedArray, spec: CategoricalSpec) -> list[object]:
     """The distinct values that stand neither in the order nor for a null."""
     known = {*(spec.order or ()), *([spec.fill] if spec.impute == "constant" else [])}
     if pa.types.is_float32(column.type):
@@ -114,7 +116,7 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _count_floats(test: Any, column: pa.ChunkedArray) -> int:
+def _count_floats(test: Callable[[pa.ChunkedArray], pa.ChunkedArray], column: pa.ChunkedArray) -> int:
     return _count(test(column)) if pa.types.is_floating(column.type) else 0
 
 

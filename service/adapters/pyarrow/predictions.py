@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from domain.metrics import Floats
+from domain.arrays import Floats
 from service.adapters.files.atomic import AtomicFiles
 from service.adapters.pyarrow.datasets import floats_of
 

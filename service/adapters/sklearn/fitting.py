@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from domain.arrays import Floats
 from domain.data_contract import DataContract
 from domain.errors import ModelUnusable, NeverRetry
 from domain.feature_schema import FeatureSchema
-from domain.metrics import Floats
 from domain.model_definition import Estimator
 from service.adapters.sklearn.estimators import build_estimator
 from service.adapters.sklearn.preprocessing import build_preprocessing
@@ -72,7 +73,7 @@ def predict(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
         ) from error
 
 
-def predicted_by(model: Any, rows: Any) -> Floats:
+def predicted_by(model: BaseEstimator, rows: pd.DataFrame | Floats) -> Floats:
     """Predict as an estimator or a pipeline does, and raise what it raises.
 
     A target that was fitted as a logarithm may come back as infinity, which the metrics deal with.
@@ -95,12 +96,14 @@ def _fit_failures(model: Estimator) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    """scikit-learn's advice follows in further lines, and is for whoever writes the code."""
+    """scikit-learn's advice follows in further lines, and is for the code's author."""
     return str(error).partition("\n")[0]
 
 
 def _column_at_fault(
-    columns: Iterable[tuple[str, Any, str]], attempt: Callable[[Any, pd.Series], Any], frame: pd.DataFrame
+    columns: Iterable[tuple[str, object, str]],
+    attempt: Callable[[Pipeline, pd.Series], object],
+    frame: pd.DataFrame,
 ) -> str | None:
     """Try column by column until one fails: scikit-learn's own message does not name it."""
     ours = [(steps, column) for _, steps, column in columns if isinstance(steps, Pipeline)]

@@ -5,19 +5,20 @@ even with one thread; a tree itself takes microseconds. Boosted trees look at th
 which takes four times as long as all the trees.
 """
 
+from collections.abc import Callable
 from copy import copy
-from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.ensemble._gradient_boosting import predict_stages
 
-from domain.metrics import Floats
+from domain.arrays import Floats
 
 
-def with_trees_asked_directly(estimator: Any) -> Any:
+def with_trees_asked_directly(estimator: BaseEstimator) -> BaseEstimator:
     """A fitted forest or boosted trees, if the estimator is or holds such, that add up their trees in order.
 
     That is what they do with one thread, so the predictions are the same to the bit. What is not finite they
@@ -37,7 +38,7 @@ def with_trees_asked_directly(estimator: Any) -> Any:
     return asked
 
 
-def _direct(forest: RandomForestRegressor) -> Any:
+def _direct(forest: RandomForestRegressor) -> Callable[[Floats], Floats]:
     trees = [tree.tree_ for tree in forest.estimators_]
 
     def predict(prepared: Floats) -> Floats:
@@ -54,7 +55,7 @@ def _direct(forest: RandomForestRegressor) -> Any:
     return predict
 
 
-def _boosted(boosting: GradientBoostingRegressor) -> Any:
+def _boosted(boosting: GradientBoostingRegressor) -> Callable[[Floats], Floats]:
     trees, rate, first = boosting.estimators_, boosting.learning_rate, boosting.init_.constant_
 
     def predict(prepared: Floats) -> Floats:

@@ -3,14 +3,19 @@
 The list that travels with a model comes from the model itself and protects nobody; pickle is never read.
 """
 
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
+from zipfile import ZipFile
 
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
+from domain.counted import byte_count
 from domain.errors import ModelUnusable
-from domain.model_definition import ModelType
+from domain.model_types import MODEL_TYPES
+from domain.strict_json import parse_json
+from service.adapters.sklearn.sound_trees import require_sound
 
 # What our preprocessing calls, beside what skops trusts by itself.
 _PREPROCESSING: Final = (
@@ -21,60 +26,76 @@ _PREPROCESSING: Final = (
     "pandas.DataFrame",
     "pandas.Series",
 )
-_BY_TYPE: Final[Mapping[ModelType, tuple[str, ...]]] = {
-    "gradient_boosting": ("sklearn.tree._tree.Tree",),
-    "random_forest": ("sklearn.tree._tree.Tree",),
-    "ridge": (),
-    "hist_gradient_boosting": ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",),
-    "lightgbm": ("collections.OrderedDict", "lightgbm.basic.Booster", "lightgbm.sklearn.LGBMRegressor"),
-    "xgboost": ("xgboost.core.Booster", "xgboost.sklearn.XGBRegressor"),
-}
-# What skops trusts by itself here, and does not with an older skops or scikit-learn: the boosters' losses.
-_LOSS_NAMES: Final = (
-    "AbsoluteError",
-    "HalfGammaLoss",
-    "HalfPoissonLoss",
-    "HalfSquaredError",
-    "HuberLoss",
-    "PinballLoss",
-)
-_LOSSES: Final = (
-    *(f"sklearn._loss.{where}{loss}" for loss in _LOSS_NAMES for where in ("_loss.Cy", "loss.")),
-    *(f"sklearn._loss.link.{name}" for name in ("IdentityLink", "Interval", "LogLink")),
-)
-_ELSEWHERE: Final[Mapping[ModelType, tuple[str, ...]]] = {
-    "gradient_boosting": _LOSSES,
-    "hist_gradient_boosting": (*_LOSSES, "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper"),
-}
+# Ours are stored as they are. Others may be packed, but nothing that was learned packs like zeros.
+_SPARE_BYTES: Final = 64 << 20
+_MOST_UNPACKED: Final = 20  # times what the file has
 
 
-def trusted_types(model_type: ModelType) -> tuple[str, ...]:
+def trusted_types(model_type: str) -> tuple[str, ...]:
     """The types that a pipeline of this model type may hold, sorted; nothing else is ever built."""
-    return tuple(sorted((*_PREPROCESSING, *_BY_TYPE[model_type])))
+    return tuple(sorted((*_PREPROCESSING, *MODEL_TYPES[model_type].trusted)))
 
 
-def listed_types(model_type: ModelType) -> tuple[str, ...]:
+def listed_types(model_type: str) -> tuple[str, ...]:
     """What a package tells other loaders to trust, whose skops and scikit-learn may be others."""
-    return tuple(sorted((*trusted_types(model_type), *_ELSEWHERE.get(model_type, ()))))
+    return tuple(sorted((*trusted_types(model_type), *MODEL_TYPES[model_type].trusted_elsewhere)))
 
 
-def load_pipeline(data: bytes, model_type: ModelType, also_trusted: Sequence[str] = ()) -> Any:
+def load_pipeline(data: bytes, model_type: str, also_trusted: Sequence[str] = ()) -> Any:
     """Load a fitted pipeline from the bytes of a skops file; `also_trusted` are types of the operator's.
 
     Raises ModelUnusable: `untrusted_type` with the types' names, or `unloadable_model`.
     """
     try:
-        return skops.io.loads(data, trusted=[*trusted_types(model_type), *also_trusted])
+        _require_bounded(data, model_type)
+        pipeline = skops.io.loads(data, trusted=[*trusted_types(model_type), *also_trusted])
+        estimator = pipeline[-1]
     except UntrustedTypesFoundException as error:
         sentence = str(error).partition("\n")[0]
         raise ModelUnusable(
             "untrusted_type",
-            f"the model is not one of ours ({model_type}): {sentence}",
+            f"the model is not one of Laurel's ({model_type}): {sentence}",
             model_type=model_type,
         ) from error
+    except ModelUnusable:
+        raise
     except Exception as error:  # whatever a broken or foreign file makes skops raise, the model is unusable
         raise ModelUnusable(
             "unloadable_model",
             f"the model cannot be loaded ({type(error).__name__}: {error})",
             model_type=model_type,
         ) from error
+    require_sound(estimator, model_type)
+    return pipeline
+
+
+def _require_bounded(data: bytes, model_type: str) -> None:
+    """A file may be packed a thousandfold, and be named by any number of the pipeline's parts."""
+    most = _SPARE_BYTES + _MOST_UNPACKED * len(data)
+    with ZipFile(io.BytesIO(data)) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+        total = sum(entry.file_size for entry in archive.infolist())
+        if total <= most:
+            total += sum(sizes.get(name, 0) for name in _named_files(parse_json(archive.read("schema.json"))))
+    if total > most:
+        raise ModelUnusable(
+            "unloadable_model",
+            f"the model's file of {byte_count(len(data))} unpacks to {byte_count(total)}; at most "
+            f"{byte_count(most)} are allowed",
+            model_type=model_type,
+            bytes=total,
+            allowed=most,
+        )
+
+
+def _named_files(schema: Any) -> Iterator[str]:
+    """The file of every part that has one, as often as it is named."""
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += part.values()
+            if isinstance(named := part.get("file"), str):
+                yield named
+        elif isinstance(part, list):
+            waiting += part

@@ -9,29 +9,26 @@ It would make floats of whole numbers beside a null. Categories beyond 2⁵³, w
 therefore texts of digits to the encoder, in the order of the numbers.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from sklearn import preprocessing
+from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    MinMaxScaler,
-    OneHotEncoder,
-    OrdinalEncoder,
-    StandardScaler,
-)
+from sklearn.preprocessing import FunctionTransformer
 
 from domain.data_contract import DataContract
 from domain.feature_schema import NUMBER_FILL, TEXT_FILL, CategoricalSpec, FeatureSchema, NumericSpec
+from domain.preparations import SCALERS
 from domain.single_floats import single
 from service.adapters.sklearn.stored_columns import PLAIN, LongNumbers, Stored
 
-_Steps = list[tuple[str, Any]]
+_Steps = list[tuple[str, BaseEstimator]]
 _ALL_PLAIN: Final[Mapping[str, Stored]] = MappingProxyType({})
 
 
@@ -71,7 +68,7 @@ def _numeric_steps(spec: NumericSpec, dtype: str) -> _Steps:
     if spec.clip is not None:
         steps.append(("clip", _calling(np.clip, a_min=spec.clip[0], a_max=spec.clip[1])))
     if spec.scaler is not None:
-        steps.append(("scale", StandardScaler() if spec.scaler == "standard" else MinMaxScaler()))
+        steps.append(("scale", getattr(preprocessing, SCALERS[spec.scaler])()))
     return steps
 
 
@@ -81,7 +78,8 @@ def _categorical_steps(spec: CategoricalSpec, fill: str | int, stored: Stored) -
     if spec.impute is not None:
         steps.append(("impute", _imputer(spec.impute, fill if spec.impute == "constant" else None)))
     order = [single(float(value)) for value in spec.order] if spec.order and stored.is_single else spec.order
-    return [*steps, ("encode", _encoder(spec, order, fill))]
+    given = None if order is None or spec.encoder.takes_unseen else _in_order(spec, order, fill)
+    return [*steps, ("encode", _encoder(spec, given))]
 
 
 def _category_steps(dtype: str) -> _Steps:
@@ -106,23 +104,18 @@ def _long_number_steps(spec: CategoricalSpec, long: LongNumbers) -> _Steps:
     return [*steps, ("encode", _digits_encoder(spec, values, has_nulls=long.has_nulls))]
 
 
-def _encoder(
-    spec: CategoricalSpec, order: Iterable[Any] | None, fill: str | int
-) -> OneHotEncoder | OrdinalEncoder:
-    if spec.encoding == "onehot":
-        return OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    if order is None:
-        return OrdinalEncoder()
-    return OrdinalEncoder(categories=[_in_order(spec, order, fill)])
+def _encoder(spec: CategoricalSpec, categories: list[Any] | None) -> BaseEstimator:
+    """`categories` are given in the order of their codes, or are those of training, sorted."""
+    given = {} if categories is None else {"categories": [categories]}
+    return getattr(preprocessing, spec.encoder.encoder)(**given, **spec.encoder.arguments)
 
 
-def _digits_encoder(spec: CategoricalSpec, values: list[Any], *, has_nulls: bool) -> Any:
-    if spec.encoding == "onehot":
+def _digits_encoder(spec: CategoricalSpec, values: Sequence[int], *, has_nulls: bool) -> BaseEstimator:
+    if spec.encoder.takes_unseen:
         nulls = [np.nan] if has_nulls and spec.impute is None else []
-        categories = [*map(str, values), *nulls]
-        return OneHotEncoder(categories=[categories], handle_unknown="ignore", sparse_output=False)
+        return _encoder(spec, [*map(str, values), *nulls])
     known = values if spec.order is None else _in_order(spec, spec.order, NUMBER_FILL)
-    return OrdinalEncoder(categories=[[*map(_digits, known)]])
+    return _encoder(spec, [*map(_digits, known)])
 
 
 def _digits(value: float) -> str:
@@ -131,9 +124,9 @@ def _digits(value: float) -> str:
 
 def _in_order(spec: CategoricalSpec, order: Iterable[Any], fill: str | int) -> list[Any]:
     """The categories in the order of their codes, where the schema names them."""
-    if spec.encoding == "ordinal":
+    if spec.encoder.needs_order:
         return list(order)
-    allowed: set[Any] = {*order, fill} if spec.impute == "constant" else {*order}
+    allowed = {*order, fill} if spec.impute == "constant" else {*order}
     return sorted(allowed)
 
 
@@ -142,5 +135,5 @@ def _imputer(strategy: str, fill: str | int | None = None) -> SimpleImputer:
     return SimpleImputer(strategy=strategy, fill_value=fill, keep_empty_features=True)
 
 
-def _calling(function: Any, **arguments: Any) -> FunctionTransformer:
+def _calling(function: Callable[..., object], **arguments: object) -> FunctionTransformer:
     return FunctionTransformer(function, kw_args=arguments)

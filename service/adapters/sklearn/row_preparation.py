@@ -2,21 +2,37 @@
 
 A pipeline prepares column by column and takes milliseconds for each, however few the rows. Here all columns
 of numbers go through NumPy together, and a category is looked up. It is read off the fitted pipeline, and the
-results are the pipeline's to the bit.
+results are the pipeline's to the bit. What has a step that is not Laurel's is the pipeline's own to prepare.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
 
-from domain.errors import ModelUnusable
-from domain.metrics import Floats
+from domain.arrays import Floats
 
 _NUMBER_STEPS = ({"number", "array"}, {"impute", "clip", "scale"})  # those that are always there, and others
 _CATEGORY_STEPS = ({"values", "category", "array", "encode"}, {"impute", "whole", "digits"})
+_CALLS = (FunctionTransformer,)
+_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
+    "impute": (SimpleImputer, FunctionTransformer),
+    "scale": (StandardScaler, MinMaxScaler),
+    "encode": (OneHotEncoder, OrdinalEncoder),
+}
+_UNSEEN: Final[Mapping[type, str]] = {OneHotEncoder: "ignore", OrdinalEncoder: "error"}
 # How a value shows that it has no code, or is no number.
 UNKNOWN: Final = (KeyError, TypeError, ValueError, OverflowError)
 _NO_SUM = -0.0  # adding it changes no number, not even a negative zero
@@ -55,38 +71,39 @@ class _Codes(NamedTuple):
 
     def write(self, rows: Sequence[Mapping[str, Any]], to: Floats) -> None:
         """Raises KeyError for a value that has no code and needs one."""
+        column, codes, start, is_onehot = self
         for place, row in enumerate(rows):
-            value = row[self.column]
+            value = row[column]
             if value != value:  # noqa: PLR0124 - NaN
                 value = None
-            if not self.is_onehot:
-                to[place, self.start] = self.codes[value]
-            elif (code := self.codes.get(value)) is not None:
-                to[place, self.start + code] = 1.0
+            if not is_onehot:
+                to[place, start] = codes[value]
+            elif (code := codes.get(value)) is not None:
+                to[place, start + code] = 1.0
 
 
 class RowPreparation:
     """Prepares rows that are mappings.
 
     `categories` are those that the encoders know, by column. `singles` are the columns whose numbers the
-    model knows in 32 bits: their values come as such.
+    model knows in 32 bits: their values come as such. A prepared row has `width` values.
     """
 
     def __init__(self, columns: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         numbers: dict[str, tuple[int, _Numbers]] = {}
         self._codes: list[_Codes] = []
-        self._width = 0
+        self.width = 0
         self._starts: list[tuple[int, str]] = []
         for column, steps in columns:
-            self._starts.append((self._width, column))
+            self._starts.append((self.width, column))
             if "encode" in steps:
                 is_onehot = isinstance(steps["encode"], OneHotEncoder)
                 codes = _codes(steps)
-                self._codes.append(_Codes(column, codes, self._width, is_onehot))
-                self._width += len(steps["encode"].categories_[0]) if is_onehot else 1
+                self._codes.append(_Codes(column, codes, self.width, is_onehot))
+                self.width += len(steps["encode"].categories_[0]) if is_onehot else 1
             else:
-                numbers[column] = (self._width, _Numbers.of(steps))
-                self._width += 1
+                numbers[column] = (self.width, _Numbers.of(steps))
+                self.width += 1
         self.singles = frozenset(column for column, steps in columns if _is_single(steps))
         self._names = tuple(numbers)
         self._places = [place for place, _ in numbers.values()]
@@ -117,7 +134,7 @@ class RowPreparation:
         return next((column for column, attempt in attempts if not _works(attempt)), None)
 
     def _empty(self, rows: Sequence[Any]) -> Floats:
-        return np.zeros((len(rows), self._width))
+        return np.zeros((len(rows), self.width))
 
     def _prepared_numbers(self, rows: Sequence[Mapping[str, Any]]) -> Floats:
         rule = self._numbers
@@ -131,23 +148,33 @@ class RowPreparation:
         return block
 
 
-def row_preparation(preprocessing: Any) -> RowPreparation:
-    """Read a fitted ColumnTransformer. Raises ModelUnusable for steps that Laurel's do not have."""
-    columns = [
-        (column, steps.named_steps) for _, steps, column in preprocessing.transformers_ if steps != "drop"
-    ]
-    if strange := [column for column, steps in columns if not _is_known(steps)]:
-        raise ModelUnusable(
-            "unloadable_model",
-            f"column {strange[0]!r} is prepared in a way that this version of Laurel does not know; "
-            "serve the model with the version that trained it",
-        )
-    return RowPreparation(columns)
+def row_preparation(pipeline: Pipeline) -> RowPreparation | None:
+    """Read the fitted preprocessing of a pipeline; None where a step is not one of Laurel's."""
+    preprocessing = pipeline[0]
+    if len(pipeline) != len(("preprocessing", "model")) or not isinstance(preprocessing, ColumnTransformer):
+        return None
+    fitted = [(column, steps) for _, steps, column in preprocessing.transformers_ if steps != "drop"]
+    if not all(isinstance(column, str) and _is_known(steps) for column, steps in fitted):
+        return None
+    return RowPreparation([(column, steps.named_steps) for column, steps in fitted])
 
 
-def _is_known(names: Iterable[str]) -> bool:
-    found = set(names)
-    return any(always <= found <= always | others for always, others in (_NUMBER_STEPS, _CATEGORY_STEPS))
+def _is_known(prepared: Any) -> bool:
+    if not isinstance(prepared, Pipeline):
+        return False
+    steps = prepared.named_steps
+    names = set(steps)
+    is_ours = any(always <= names <= always | others for always, others in (_NUMBER_STEPS, _CATEGORY_STEPS))
+    return is_ours and all(_is_read(name, step) for name, step in steps.items())
+
+
+def _is_read(name: str, step: Any) -> bool:
+    """True for a step that is understood here; an encoder with other answers for the unseen is not."""
+    answer = _UNSEEN.get(type(step))
+    return isinstance(step, _KINDS.get(name, _CALLS)) and answer in {
+        None,
+        getattr(step, "handle_unknown", None),
+    }
 
 
 def _number_fill(steps: Mapping[str, Any]) -> float:
@@ -173,8 +200,9 @@ def _codes(steps: Mapping[str, Any]) -> dict[Any, int]:
     return codes
 
 
-def _numbers(rows: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Floats:
-    return np.array([[row[name] for name in names] for row in rows], dtype=np.float64)
+def _numbers(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Floats:
+    values = list(map(itemgetter(*names), rows))
+    return np.array(values, dtype=np.float64).reshape(len(rows), len(names))  # of one name come no tuples
 
 
 def _works(attempt: Callable[[], Any]) -> bool:

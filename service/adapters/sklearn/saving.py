@@ -2,14 +2,14 @@
 
 import io
 import json
-from typing import Any
 from zipfile import ZipFile
 
 import skops
+from sklearn.pipeline import Pipeline
 from skops.io._utils import SaveContext, get_state
 
 
-def skops_bytes(pipeline: Any) -> bytes:
+def skops_bytes(pipeline: Pipeline) -> bytes:
     """Dump a fitted pipeline as `skops.io.dumps` does, in a third of the time.
 
     That function indents its JSON, which Python does in Python: 50 ms of the 80 that a boosted model takes.

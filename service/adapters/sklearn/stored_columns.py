@@ -6,7 +6,7 @@ which is what pandas makes of whole numbers beside a null. Other columns need no
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -53,7 +53,7 @@ def stored_columns(
     }
 
 
-def _long_numbers(column: "pd.Series[Any]", spec: FeatureSpec) -> LongNumbers | None:
+def _long_numbers(column: "pd.Series[int]", spec: FeatureSpec) -> LongNumbers | None:
     if not isinstance(spec, CategoricalSpec) or not pd.api.types.is_integer_dtype(column.dtype):
         return None
     there = column.dropna()

@@ -19,7 +19,7 @@ _EXPIRED: Final = frozenset({9, 10})
 _WRONG_NAME: Final = frozenset({62, 63, 64})
 
 
-class Cause(NamedTuple):
+class TlsCause(NamedTuple):
     """What is wrong; what to do about it, or nothing."""
 
     text: str
@@ -29,7 +29,7 @@ class Cause(NamedTuple):
         return f"{self.text}; {self.advice}" if self.advice else self.text
 
 
-def cause_of(error: BaseException, group: str, address: str, *, https: bool) -> Cause:
+def cause_of(error: BaseException, group: str, address: str, *, https: bool) -> TlsCause:
     """Find the cause of a failed exchange. `group` and `address` name the settings that messages speak of."""
     chain = list(_chain(error))
     for one in chain:
@@ -41,42 +41,42 @@ def cause_of(error: BaseException, group: str, address: str, *, https: bool) -> 
     return _broken(chain, group, address, https=https)
 
 
-def _not_verified(error: ssl.SSLCertVerificationError, group: str, address: str) -> Cause:
+def _not_verified(error: ssl.SSLCertVerificationError, group: str, address: str) -> TlsCause:
     said = f"certificate verify failed: {error.verify_message.rstrip('.')}"
     if error.verify_code in _UNKNOWN_ISSUER:
-        return Cause(said, f"name the file of the CA that signed it in {group}__CA_FILE")
+        return TlsCause(said, f"name the file of the CA that signed it in {group}__CA_FILE")
     if error.verify_code in _WRONG_NAME:
-        return Cause(said, f"use a name in {address} that the server's certificate holds")
+        return TlsCause(said, f"use a name in {address} that the server's certificate holds")
     if error.verify_code in _EXPIRED:
-        return Cause(said, "renew the server's certificate, or correct this machine's clock")
-    return Cause(said, "the server's certificate, or its CA's, is at fault")
+        return TlsCause(said, "renew the server's certificate, or correct this machine's clock")
+    return TlsCause(said, "the server's certificate, or its CA's, is faulty")
 
 
-def _not_spoken(reason: str, group: str, address: str) -> Cause:
+def _not_spoken(reason: str, group: str, address: str) -> TlsCause:
     said = reason.replace("_", " ").lower()
     if reason in _NOT_TLS:
-        return Cause(
+        return TlsCause(
             f"what answers does not speak TLS ({said})", f"correct {address}: the port of TLS, or no TLS"
         )
     if "ALERT" in reason:
-        return Cause(
+        return TlsCause(
             f"the server ends the TLS handshake ({said})",
             f"if it asks for a client certificate, name one in {group}__CLIENT_CERT_FILE",
         )
-    return Cause(f"TLS failed ({said})")
+    return TlsCause(f"TLS failed ({said})")
 
 
-def _broken(chain: list[BaseException], group: str, address: str, *, https: bool) -> Cause:
+def _broken(chain: list[BaseException], group: str, address: str, *, https: bool) -> TlsCause:
     """Only OSErrors have words that are the system's; a library's text could repeat what was sent."""
     names = [type(one).__name__ for one in chain]
     system = (one for one in chain if isinstance(one, OSError) and not isinstance(one, ssl.SSLError))
     strerror = next((one.strerror for one in system if one.strerror), None)
     text = f"{names[0]}: {strerror}"[:_LONGEST] if strerror else names[0]
     if not any(_is_closed(one) for one in chain):
-        return Cause(text)
+        return TlsCause(text)
     if https:
-        return Cause(text, f"if it asks for a client certificate, name one in {group}__CLIENT_CERT_FILE")
-    return Cause(text, f"if that port speaks TLS, begin {address} with https:")
+        return TlsCause(text, f"if it asks for a client certificate, name one in {group}__CLIENT_CERT_FILE")
+    return TlsCause(text, f"if that port speaks TLS, begin {address} with https:")
 
 
 def _is_closed(error: BaseException) -> bool:

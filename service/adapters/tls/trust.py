@@ -1,13 +1,13 @@
 """The one place that makes TLS contexts: the system's store, the usual variables, and a group's own files.
 
-Everything is added up: a group's CA is trusted besides the public ones. Certificates and host names are
+Everything is added up: a group's CA is trusted along with the public ones. Certificates and host names are
 always checked, and nothing switches that off.
 """
 
 import os
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -61,7 +61,10 @@ class Trust:
 
     def bundle(self) -> str:
         """Everybody who is trusted, as PEM, for libraries that take a file instead of a context."""
-        known = self.context().get_ca_certs(binary_form=True)
+        context = self.context()
+        for folder in _folders():
+            _add_folder(context, folder)
+        known = context.get_ca_certs(binary_form=True)
         own = Path(self.ca_file).read_text(encoding="utf-8") if self.ca_file else ""
         return "".join(map(ssl.DER_cert_to_PEM_cert, known)) + own
 
@@ -85,10 +88,11 @@ def no_trust() -> ssl.SSLContext:
 
 @contextmanager
 def bundle_for_requests(folder: Path) -> Iterator[None]:
-    """Let what is built on requests, which knows its own list alone, trust whom we trust; for a while."""
-    if os.environ.get(_REQUESTS):
-        yield
-        return
+    """Let what is built on requests, which knows one file alone, trust whom we trust; for a while.
+
+    Raises Stop `ca_unusable` for a variable that names no certificates.
+    """
+    before = os.environ.get(_REQUESTS)
     file = folder / "trusted.pem"
     file.write_text(Trust("").bundle(), encoding="utf-8")
     os.environ[_REQUESTS] = str(file)
@@ -96,6 +100,8 @@ def bundle_for_requests(folder: Path) -> Iterator[None]:
         yield
     finally:
         del os.environ[_REQUESTS]
+        if before is not None:
+            os.environ[_REQUESTS] = before
         file.unlink()
 
 
@@ -118,10 +124,24 @@ def _usual_context() -> ssl.SSLContext:
         _add(context, _FILE, Path(named))
     folders = os.environ.get(_FOLDERS, "").split(os.pathsep)
     if any(folders) and not any(map(os.path.isdir, folders)):
-        raise _unusable(_FOLDERS, "names no folder that exists")
+        raise _unusable(_FOLDERS, "names no existing directory")
     if not context.cert_store_stats()["x509_ca"]:
         _add_system(context)
     return context
+
+
+def _folders() -> Iterator[Path]:
+    """The folders that the variables name: OpenSSL looks into them when it needs one, and lists none."""
+    named = (*os.environ.get(_FOLDERS, "").split(os.pathsep), *(os.environ.get(name, "") for name in _MORE))
+    yield from (Path(place) for place in named if place and os.path.isdir(place))  # noqa: PTH112 - "" is no folder
+
+
+def _add_folder(context: ssl.SSLContext, folder: Path) -> None:
+    """Load each file of certificates, as OpenSSL would the one that it needs."""
+    for file in sorted(folder.iterdir()):
+        with suppress(OSError):  # a folder may hold what is no certificate, or is not for us
+            if file.is_file() and _BEGIN in file.read_bytes():
+                context.load_verify_locations(file)
 
 
 def _add_system(context: ssl.SSLContext) -> None:

@@ -12,13 +12,13 @@ from service.adapters.kafka.topic_provisioning import ensure_topics
 from service.adapters.postgres.database import open_database
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import upgrade
-from tests.integration.api.world import ApiWorld, door, ready
-from tests.kafka_behind import Behind, broker_behind_a_proxy
-from tests.servers import KafkaServer, PostgresServer
+from tests.harm.kafka_behind import Behind, broker_behind_a_proxy
+from tests.worlds.api import ApiWorld, door, ready
+from tests.worlds.servers import KafkaServer, PostgresServer
 
 
 @pytest.fixture(scope="package")
-def door_url(postgres_server: PostgresServer) -> Iterator[str]:
+def gateway_url(postgres_server: PostgresServer) -> Iterator[str]:
     """A database for all doors: each test has its own model."""
     url = postgres_server.create_database("doors")
     upgrade(url)
@@ -27,10 +27,10 @@ def door_url(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, kafka_server: KafkaServer, door_url: str) -> ApiWorld:
+async def world(tmp_path: Path, kafka_server: KafkaServer, gateway_url: str) -> ApiWorld:
     """Nobody has asked yet."""
     await ensure_topics(KafkaConnection(kafka_server.bootstrap_servers), TOPICS)
-    return ApiWorld(tmp_path, kafka_server.bootstrap_servers, kafka_server.bootstrap_servers, door_url)
+    return ApiWorld(tmp_path, kafka_server.bootstrap_servers, kafka_server.bootstrap_servers, gateway_url)
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ async def client(world: ApiWorld) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def store(door_url: str) -> AsyncIterator[PostgresRunStore]:
+async def store(gateway_url: str) -> AsyncIterator[PostgresRunStore]:
     """The run store behind the door."""
-    async with open_database(door_url) as database:
+    async with open_database(gateway_url) as database:
         yield PostgresRunStore(database)
 
 
@@ -57,7 +57,7 @@ async def behind(tmp_path: Path) -> AsyncIterator[Behind]:
 
 
 @pytest.fixture
-def harmed(tmp_path: Path, behind: Behind, door_url: str) -> ApiWorld:
+def harmed(tmp_path: Path, behind: Behind, gateway_url: str) -> ApiWorld:
     """A world whose door reaches Kafka through the proxy."""
     through, past = behind.through.bootstrap_servers, behind.past.bootstrap_servers
-    return ApiWorld(tmp_path, through, past, door_url)
+    return ApiWorld(tmp_path, through, past, gateway_url)

@@ -15,7 +15,7 @@ from airflow_client.client.api.monitoring_api import MonitoringApi
 from airflow_client.client.api.task_instance_api import TaskInstanceApi
 from airflow_client.client.api.variable_api import VariableApi
 
-from tests.integration.api.world import PASSWORD, USER, ApiWorld, door, ready
+from tests.worlds.api import PASSWORD, USER, ApiWorld, door, ready
 
 
 @dataclass(frozen=True)

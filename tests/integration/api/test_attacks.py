@@ -8,13 +8,18 @@ import pytest
 
 from service.adapters.postgres.roles import grant_to_worker
 from service.adapters.postgres.run_store import PostgresRunStore
-from tests.eventually import eventually
-from tests.integration.api.world import PASSWORD, TOKEN, USER, ApiWorld, basic, bearer, door, ready, stored
+from tests.harm.floods import ENDLESS, flood
 from tests.integration.postgres_admin import as_user, ask, proxied
+from tests.kit.eventually import eventually
+from tests.worlds.api import PASSWORD, TOKEN, USER, ApiWorld, basic, bearer, door, ready, stored
 
 PATH = "/training-requests"
+DAG_RUNS = "/api/v1/dags/train_pipeline_dag/dagRuns"
+VARIABLES = "/api/v1/variables"
 ROLE = "a_door_without_ownership"
-HEAD = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+HEAD = (
+    f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer {TOKEN}\r\n"
+)
 
 
 async def test_a_body_is_bounded_also_when_it_does_not_say_how_long_it_is(
@@ -49,18 +54,88 @@ async def test_an_id_with_a_line_end_is_refused(client: httpx.AsyncClient, world
     assert await world.in_kafka() == []
 
 
-async def test_a_key_that_is_another_runs_id_shows_its_own_request(
+async def test_a_key_that_is_another_runs_id_hides_nothing(
     client: httpx.AsyncClient, world: ApiWorld, store: PostgresRunStore
 ) -> None:
     await client.post(PATH, json={"reason": "one"})
     [run] = await stored(store, world)
 
     second = await client.post(PATH, json={"reason": "two"}, headers={"Idempotency-Key": run.run_id})
-    early = await client.get(second.headers["Location"])
-    await stored(store, world)
-    late = await client.get(second.headers["Location"])
+    dag_run = {"dag_run_id": run.run_id}
+    third = await client.post(DAG_RUNS, json=dag_run, headers=basic(USER, PASSWORD))
+    shown = await client.get(f"{PATH}/{run.run_id}")
 
-    assert {answer.json()["payload"]["reason"] for answer in (second, early, late)} == {"two"}
+    assert (second.status_code, second.json()["reason"]) == (422, "id_conflict")
+    assert third.status_code == httpx.codes.CONFLICT
+    assert shown.json()["payload"]["reason"] == "one"
+    assert len(await world.in_kafka()) == 1
+
+
+async def test_a_call_that_another_site_makes_a_browser_send_changes_nothing(
+    client: httpx.AsyncClient, world: ApiWorld
+) -> None:
+    own = f"http://{client.base_url.netloc.decode()}"
+    foreign: list[dict[str, str]] = [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": own.replace("http", "https") + "0"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": own},
+    ]
+    pages = ((PATH, bearer(TOKEN)), (DAG_RUNS, basic(USER, PASSWORD)), (VARIABLES, basic(USER, PASSWORD)))
+    for path, credential in pages:
+        for said in foreign:
+            refused = await client.post(path, json={}, headers=credential | said)
+            assert (refused.status_code, refused.json()["reason"]) == (403, "cross_site"), (path, said)
+        for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
+            typed = {"Content-Type": kind} if kind else {}
+            refused = await client.post(path, content=b"{}", headers=credential | typed)
+            assert (refused.status_code, refused.json()["reason"]) == (415, "not_json"), (path, kind)
+    assert await world.in_kafka() == []
+    allowed = await client.post(PATH, json={}, headers={"Origin": own, "Sec-Fetch-Site": "same-origin"})
+    assert allowed.status_code == httpx.codes.ACCEPTED
+
+
+async def test_a_page_that_does_not_exist_is_told_so_whoever_asks(client: httpx.AsyncClient) -> None:
+    for path in ("/nowhere", "/api/v2/dags", "/api/v1/nowhere", "/api/v2", "/training-requests/a/b/c"):
+        for headers in ({"Authorization": ""}, bearer("wrong"), basic(USER, PASSWORD), bearer(TOKEN)):
+            for method in ("GET", "POST", "HEAD"):
+                answer = await client.request(method, path, headers=headers)
+                assert answer.status_code == httpx.codes.NOT_FOUND, (method, path, headers)
+    assert "/api/v1" in (await client.get("/api/v2/dags")).json()["detail"]
+
+
+async def test_head_is_answered_wherever_get_is(client: httpx.AsyncClient) -> None:
+    request_id = (await client.post(PATH, json={})).json()["request_id"]
+    one = f"{PATH}/{request_id}"
+    dags = basic(USER, PASSWORD)
+    for path in ("/health", "/health/live", "/health/ready", "/metrics", "/docs", PATH, one, "/api/v1/dags"):
+        headers = dags if path.startswith("/api/v1") else bearer(TOKEN)
+        head, got = await client.head(path, headers=headers), await client.get(path, headers=headers)
+        assert (head.status_code, head.content) == (got.status_code, b""), path
+        assert head.headers["content-type"] == got.headers["content-type"]
+    stream = await client.head(f"{one}/events")  # which itself would go on
+    assert stream.headers["content-type"].startswith("text/event-stream")
+    assert (await client.head(PATH, headers={"Authorization": ""})).status_code == httpx.codes.UNAUTHORIZED
+
+
+async def test_a_body_of_nothing_but_faults_is_answered_with_the_first_of_them(
+    client: httpx.AsyncClient,
+) -> None:
+    for path, credential in ((PATH, bearer(TOKEN)), (DAG_RUNS, basic(USER, PASSWORD))):
+        body = {f"field_{number}": 1 for number in range(3000)}
+        answer = await client.post(path, json=body, headers=credential)
+        assert answer.status_code in {400, 422}
+        assert len(answer.json()["errors"]) == 100
+        assert "and 2900 more faults" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+async def test_what_has_no_end_is_refused_before_it_takes_memory(
+    client: httpx.AsyncClient, kind: str
+) -> None:
+    taken, _ = await flood(client.base_url.port or 0, kind)
+    assert taken < 10 << 20
 
 
 async def test_a_time_without_its_offset_is_refused(client: httpx.AsyncClient) -> None:
@@ -69,9 +144,9 @@ async def test_a_time_without_its_offset_is_refused(client: httpx.AsyncClient) -
 
 
 async def test_a_method_that_a_page_does_not_have_is_told_which_it_has(client: httpx.AsyncClient) -> None:
-    for method in ("HEAD", "OPTIONS", "DELETE"):
+    for method in ("OPTIONS", "DELETE"):
         answer = await client.request(method, PATH)
-        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST"), method
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST"), method
 
 
 async def test_nobody_writes_pages_into_the_log(
@@ -102,11 +177,11 @@ async def test_what_is_stored_is_what_was_asked_for_and_a_repeat_of_it_is_no_con
 
 
 async def test_a_door_that_owns_nothing_in_the_database_does_all_of_it(
-    world: ApiWorld, door_url: str
+    world: ApiWorld, gateway_url: str
 ) -> None:
-    ask(door_url, f"CREATE ROLE {ROLE} LOGIN PASSWORD 'of-the-door'")
-    grant_to_worker(door_url, ROLE)
-    world.database_url = as_user(door_url, ROLE, "of-the-door")
+    ask(gateway_url, f"CREATE ROLE {ROLE} LOGIN PASSWORD 'of-the-door'")
+    grant_to_worker(gateway_url, ROLE)
+    world.database_url = as_user(gateway_url, ROLE, "of-the-door")
     dags, variable = basic(USER, PASSWORD), {"key": "k", "value": "1"}
     async with door(world) as client:
         await ready(client)
@@ -115,8 +190,8 @@ async def test_a_door_that_owns_nothing_in_the_database_does_all_of_it(
         kept = await client.post("/api/v1/variables", json=variable, headers=dags)
         changed = await client.patch("/api/v1/variables/k", json=variable, headers=dags)
         forgotten = await client.delete("/api/v1/variables/k", headers=dags)
-    ask(door_url, f"DROP OWNED BY {ROLE}")
-    ask(door_url, f"DROP ROLE {ROLE}")
+    ask(gateway_url, f"DROP OWNED BY {ROLE}")
+    ask(gateway_url, f"DROP ROLE {ROLE}")
 
     assert [answer.status_code for answer in asked] == [202, 202]
     assert listed.json()["total"] == len(asked)

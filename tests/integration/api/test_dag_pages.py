@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from service.adapters.postgres.run_store import PostgresRunStore
-from tests.eventually import eventually
-from tests.integration.api.world import (
+from tests.harm.kafka_behind import Behind
+from tests.kit.eventually import eventually
+from tests.worlds.api import (
     PASSWORD,
     TOKEN,
     USER,
@@ -20,7 +21,6 @@ from tests.integration.api.world import (
     rejected,
     stored,
 )
-from tests.kafka_behind import Behind
 
 DAG = "/api/v1/dags/train_pipeline_dag"
 RUNS = f"{DAG}/dagRuns"
@@ -95,7 +95,7 @@ async def test_a_named_run_that_was_answered_503_may_be_asked_for_again(
         away = await client.post(RUNS, json=body)
         hidden = await client.get(f"{RUNS}/nightly-1")
         await behind.proxy.open_door()
-        taken = await eventually(lambda: _once_answered(client, body), within=30)
+        taken = await eventually(lambda: _once_answered(client, body))
         again = await client.post(RUNS, json=body)
 
     answered = [answer and answer.status_code for answer in (away, hidden, taken, again)]

@@ -4,12 +4,12 @@ import httpx
 import pytest
 
 from service.adapters.postgres.run_store import PostgresRunStore
-from tests.eventually import eventually
-from tests.integration.api.world import PASSWORD, USER, ApiWorld, basic, door, ready, stored
-from tests.kafka_behind import Behind
-from tests.proxies import Fault, lost, slow
-from tests.servers import PostgresServer
-from tests.wire_formats import kafka
+from tests.harm.kafka_behind import Behind
+from tests.harm.proxies import Fault, lost, slow
+from tests.harm.wire_formats import kafka
+from tests.kit.eventually import eventually
+from tests.worlds.api import PASSWORD, USER, ApiWorld, basic, door, ready, stored
+from tests.worlds.servers import PostgresServer
 
 PATH = "/training-requests"
 RUNS = "/api/v1/dags/train_pipeline_dag/dagRuns"
@@ -105,7 +105,7 @@ async def _until_taken(
         answer = await client.post(path, json=body, headers=headers)
         return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
 
-    taken = await eventually(repeat, within=30)
+    taken = await eventually(repeat)
     assert taken is not None
     assert taken.is_success, taken.text
     return taken

@@ -9,13 +9,13 @@ import httpx
 import pytest
 
 from service.adapters.postgres.run_store import PostgresRunStore
-from service.embedded.ports import free_port
-from service.embedded.role import EmbeddedRole
-from tests.eventually import eventually
-from tests.integration.api.world import PASSWORD, TOKEN, USER, ApiWorld, basic, bearer, door, ready, stored
+from service.local.servers.ports import free_port
+from service.local.servers.role import EmbeddedRole
+from tests.harm.proxies import Fault, FaultProxy, hole, slow
+from tests.harm.wire_formats import Match, postgres
 from tests.integration.postgres_admin import ask, proxied
-from tests.proxies import Fault, FaultProxy, hole, slow
-from tests.wire_formats import Match, postgres
+from tests.kit.eventually import eventually
+from tests.worlds.api import PASSWORD, TOKEN, USER, ApiWorld, basic, bearer, door, ready, stored
 
 PATH = "/training-requests"
 RUNS = "/api/v1/dags/train_pipeline_dag/dagRuns"

@@ -7,12 +7,13 @@ from typing import Any
 import airflow_client.client as official
 import pytest
 from airflow_client.client.model.dag_run import DAGRun
+from airflow_client.client.model.update_dag_run_state import UpdateDagRunState
 from airflow_client.client.model.variable import Variable
 
 from domain.ports.variables import RECORDED_ROWS
 from service.adapters.postgres.run_store import PostgresRunStore
 from tests.integration.api.official_client import Client, call, client_of, refused
-from tests.integration.api.world import PASSWORD, USER, ApiWorld, rejected, stored
+from tests.worlds.api import PASSWORD, USER, ApiWorld, rejected, stored
 
 DAG, RUN, TASK = "train_pipeline_dag", "nightly-1", "resolve_runtime_config"
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
@@ -27,13 +28,16 @@ async def client(world: ApiWorld) -> AsyncIterator[Client]:
         yield client
 
 
-async def test_every_page_takes_every_parameter_that_the_client_knows(client: Client) -> None:
+async def test_every_page_takes_every_parameter_that_the_client_knows(
+    client: Client, world: ApiWorld, store: PostgresRunStore
+) -> None:
     """A parameter alone, and all at once. None of them may be refused, or make the answer unreadable."""
     await call(client.runs.post_dag_run, DAG, DAGRun(dag_run_id=RUN))
+    await stored(store, world)
     await call(client.variables.post_variables, Variable(key="a", value="1"))
     document = (await client.pages.get("/api/v1/openapi.json")).json()
     pages = [(method.upper(), path) for path, known in document["paths"].items() for method in known]
-    assert len(pages) == 13
+    assert len(pages) == 14
     # What deletes comes last.
     for method, path in sorted(pages, key=lambda page: page[0] == "DELETE"):
         calls, endpoint = client.endpoints[method, path.removeprefix("/api/v1")]
@@ -48,7 +52,8 @@ def _needed(name: str) -> Any:
     run = None if name != "dag_run" else DAGRun(conf={"model_version": 1})
     variable = Variable(key="a", value="2", description=None)
     values = {"dag_id": DAG, "dag_run_id": RUN, "task_id": TASK, "task_try_number": 1, "variable_key": "a"}
-    return {**values, "dag_run": run, "variable": variable}[name]
+    state = UpdateDagRunState(state="failed")
+    return {**values, "dag_run": run, "variable": variable, "update_dag_run_state": state}[name]
 
 
 def _asked(endpoint: Any) -> dict[str, Any]:
@@ -99,6 +104,20 @@ async def test_a_run_is_triggered_with_all_that_the_client_can_say(client: Clien
     versions = [(event.data or {}).get("model_version") for event in await world.in_kafka()]
     assert sorted(versions, key=str) == [99, 99, None, None, None]
     assert all(type(version) is int for version in versions if version is not None)
+
+
+async def test_a_run_whose_state_is_set_to_failed_ends(
+    client: Client, world: ApiWorld, store: PostgresRunStore
+) -> None:
+    await call(client.runs.post_dag_run, DAG, DAGRun(dag_run_id=RUN))
+    await stored(store, world)
+    failed = UpdateDagRunState(state="failed")
+
+    ended = [await call(client.runs.update_dag_run_state, DAG, RUN, failed) for _ in range(2)]
+
+    assert [str(run.state) for run in ended] == ["failed"] * 2
+    assert "gateway (dag)" in ended[0].note
+    assert (await call(client.tasks.get_task_instance, DAG, RUN, TASK)).state.value == "failed"
 
 
 async def test_runs_are_chosen_by_all_their_dates(
@@ -215,6 +234,8 @@ async def test_refusals_are_the_clients_own_errors(client: Client) -> None:
     assert await refused(runs.post_dag_run, DAG, DAGRun(data_interval_start=MAY)) == wrong
     assert await refused(runs.post_dag_run, DAG, DAGRun(dag_run_id=RUN)) == (official.ApiException, 409)
     assert await refused(runs.delete_dag_run, DAG, RUN) == (official.ApiException, 405)
+    queued = UpdateDagRunState(state="queued")
+    assert await refused(runs.update_dag_run_state, DAG, RUN, queued) == wrong
     runs.api_client.configuration.username = "somebody"
     assert await refused(runs.get_dag_runs, DAG) == (official.exceptions.UnauthorizedException, 401)
 

@@ -6,10 +6,14 @@ from typing import Any
 import httpx
 import pytest
 
+from domain.asked_request import CLI_SOURCE
+from domain.events import REQUEST_TOPIC
 from domain.lifecycle import Outcome
 from domain.run import Run
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.requests import publish_request
 from service.adapters.postgres.run_store import PostgresRunStore
-from tests.integration.api.world import LEASE, OTHER, ApiWorld, bearer, stored
+from tests.worlds.api import LEASE, OTHER, ApiWorld, bearer, stored
 
 PATH = "/training-requests"
 ASKED = {"feature_version": 1, "model_version": "3", "reason": "neue Häuser"}
@@ -130,6 +134,20 @@ async def test_a_run_is_found_by_both_ids_with_its_steps(
         ("split", "done"),
         ("version", "running"),
     ]
+
+
+async def test_a_request_that_went_to_kafka_past_the_doors_is_found_by_its_sender_s_id(
+    client: httpx.AsyncClient, world: ApiWorld, store: PostgresRunStore
+) -> None:
+    """The id that `laurel request` prints is one that every door takes."""
+    name, connection = f"past-{world.model}", KafkaConnection(world.past)
+    await publish_request(
+        connection, REQUEST_TOPIC, {}, model_name=world.model, source=CLI_SOURCE, event_id=name
+    )
+    assert (await client.get(f"{PATH}/{name}")).status_code == httpx.codes.NOT_FOUND
+    (run,) = await stored(store, world)
+    assert (await client.get(f"{PATH}/{name}")).json()["run_id"] == run.run_id
+    assert (await client.get(f"{PATH}/{name[:-1]}")).status_code == httpx.codes.NOT_FOUND
 
 
 async def test_requests_of_every_door_are_listed_newest_first_in_pages(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.api.world import PASSWORD, TOKEN, USER, ApiWorld, basic, bearer, door, ready
-from tests.schemathesis_run import schemathesis
+from tests.kit.schemathesis_run import schemathesis
+from tests.worlds.api import PASSWORD, TOKEN, USER, ApiWorld, basic, bearer, door, ready
 
 NOT_ASKED = ("--exclude-checks", "positive_data_acceptance", "--warnings", "off")
 ENDLESS = ("--exclude-path-regex", "/events$")

@@ -1,5 +1,6 @@
 """Every page without, with a wrong and with the right credential; and not too often."""
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,7 +8,8 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from tests.integration.api.world import (
+from tests.kit.eventually import eventually
+from tests.worlds.api import (
     OTHER,
     PASSWORD,
     TOKEN,
@@ -114,6 +116,32 @@ async def test_a_flood_of_one_caller_is_bounded_and_others_are_served(world: Api
     assert int(asked[-1].headers["Retry-After"]) > 0
     assert other.status_code == httpx.codes.ACCEPTED
     assert len(await world.in_kafka()) == 4
+
+
+async def test_behind_a_balancer_it_knows_its_callers_and_its_names_and_leaves_in_order(
+    world: ApiWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names, proxies = {"API__ALLOWED_HOSTS": "door.example"}, {"API__TRUSTED_PROXIES": "127.0.0.0/8"}
+    async with door(world, API__DRAIN_SECONDS="600", **names, **proxies) as client:
+        await ready(client)
+        client.headers["Host"] = "door.example:443"
+        capsys.readouterr()
+        nobody = {"Authorization": "", "X-Forwarded-For": "1.2.3.4, 203.0.113.9"}
+        refused = await client.get("/training-requests", headers=nobody)
+        another = await client.get("/training-requests", headers={"Host": "evil.example"})
+        told = "".join(capsys.readouterr())
+        signal.raise_signal(signal.SIGTERM)
+        await eventually(lambda: _leaves(client))
+        late = await client.post("/training-requests", json={})
+
+    assert (refused.status_code, another.status_code) == (401, 421)
+    assert "203.0.113.9" in told
+    assert (late.status_code, late.headers["Connection"]) == (202, "close")
+
+
+async def _leaves(client: httpx.AsyncClient) -> bool:
+    answer = await client.get("/health/ready")
+    return answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and "drain" in answer.json()["missing"]
 
 
 async def test_streams_are_bounded(world: ApiWorld) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from service.demo.stage import EXAMPLE, Stage
-from tests.own_requests import begin_here
-from tests.servers import KafkaServer, MlflowServer
+from service.local.demo.stage import EXAMPLE, Stage
 from tests.unit.cli.calls import Laurel
+from tests.worlds.own_requests import begin_here
+from tests.worlds.servers import KafkaServer, MlflowServer
 
 
 @pytest.fixture

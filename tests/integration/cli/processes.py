@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psutil
 
-from tests.processes import alive
+from tests.kit.processes import alive
 from tests.unit.cli.calls import KEPT
 
 ROOT = Path(__file__).parents[3]
@@ -20,15 +20,15 @@ _END_SECONDS = 60
 class Process:
     """A command whose lines are read as they come; everything is in one stream."""
 
-    def __init__(self, arguments: tuple[object, ...], environment: Mapping[str, str]) -> None:
-        inherited = {name: os.environ[name] for name in KEPT & set(os.environ)}
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - ours
-            [sys.executable, "-m", "service.cli", *map(str, arguments)],
-            env={**inherited, **environment},
-            cwd=ROOT,
+            command,
+            env=environment,
+            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
         self.lines: list[str] = []
 
@@ -49,6 +49,10 @@ class Process:
         """Press Ctrl-C."""
         self._process.send_signal(signal.SIGINT)
 
+    def interrupt_all(self) -> None:
+        """Press Ctrl-C in its terminal: the shell and all that runs in it hear of it."""
+        os.killpg(self._process.pid, signal.SIGINT)
+
     def end(self) -> int:
         """Read to the end and return the exit code."""
         assert self._process.stdout is not None
@@ -68,10 +72,17 @@ class Process:
         return "".join(self.lines)
 
 
+def process(*arguments: object, **environment: str) -> AbstractContextManager[Process]:
+    """Run a command of `laurel`; nothing of it is left behind, whatever the test finds."""
+    inherited = {name: os.environ[name] for name in KEPT & set(os.environ)}
+    command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
+    return process_of(command, {**inherited, **environment}, ROOT)
+
+
 @contextmanager
-def process(*arguments: object, **environment: str) -> Iterator[Process]:
-    """Run a command; nothing of it is left behind, whatever the test finds."""
-    started = Process(arguments, environment)
+def process_of(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Iterator[Process]:
+    """Run any command in a folder, likewise."""
+    started = Process(command, environment, folder)
     try:
         yield started
     finally:

@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from domain.lifecycle import Outcome
+from domain.ports.workers import WORKER
 from domain.request import ReceivedRequest
 from domain.run import Failure, Run
+from service.adapters.postgres.database import open_database
+from service.adapters.postgres.heartbeats import PostgresHeartbeats
+from service.lifecycle.heartbeat import this_process
 from tests.contract.stores import MLFLOW_AWAY, Stores, claim, following, on_postgres
 
 REFUSED = Failure(
@@ -28,10 +32,15 @@ def left(url: str, model: str, tell: Tell) -> None:
 
 
 async def add(stores: Stores, model: str, identity: str) -> Run:
-    """A request that was received, and claimed."""
-    await stores.runs.add(
-        ReceivedRequest(identity=identity, model_name=model, payload={}, correlation_id=identity)
+    """A request as `laurel request` sends it, that was received, and claimed."""
+    asked = ReceivedRequest(
+        identity=identity,
+        model_name=model,
+        payload={"model_name": model},
+        correlation_id=identity,
+        causation_id=identity.rpartition(" ")[2],
     )
+    await stores.runs.add(asked)
     return await claim(stores, model)
 
 
@@ -59,3 +68,13 @@ async def promote_twice(stores: Stores, model: str) -> None:
     for version in (1, 2):
         head = following(head, model, version=version, reasons=(f"reason {version}",))
         await stores.ledger.append(head)
+
+
+def heard(url: str, model: str, name: str, role: str = WORKER) -> None:
+    """Let a worker, or another role, be heard."""
+
+    async def beat() -> None:
+        async with open_database(url) as database:
+            await PostgresHeartbeats(database).beat(this_process(role, name, model), begins=True)
+
+    asyncio.run(beat())

@@ -15,9 +15,9 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 
 from service.cli.console import Exit
-from tests.foreign_models import ForeignModel, log_foreign, register_foreign, told_of
-from tests.servers import MlflowServer, PostgresServer
 from tests.unit.cli.calls import Laurel
+from tests.worlds.foreign_models import ForeignModel, log_foreign, register_foreign, told_of
+from tests.worlds.servers import MlflowServer, PostgresServer
 
 FILES = {
     ("data_contracts", "v1"),
@@ -200,7 +200,7 @@ def test_an_alias_that_points_nowhere_is_refused_with_what_to_do(
     ended = laurel("adopt")
     assert ended.code == Exit.NO
     assert said in ended.err
-    assert "point the alias at a version that is whole, or delete the alias" in ended.err
+    assert "point the alias at a complete version, or delete the alias" in ended.err
     assert (world.first_uses, world.generations) == ({}, [])
 
 
@@ -235,7 +235,7 @@ def test_files_that_cannot_be_used_are_named_with_their_faults_and_not_recorded(
     assert why(ended.json, "models", "v3").startswith("models/v3.yaml:")
     assert why(ended.json, "features", "v2") == "it names data_contracts/v2.yaml, which cannot be used"
     assert why(ended.json, "features", "v3").endswith(": data_contracts/v7.yaml does not exist")
-    assert "it is a link or no regular file" in why(ended.json, "reference", "v2")
+    assert "it is a link, or not a regular file" in why(ended.json, "reference", "v2")
     assert "no row" in why(ended.json, "reference", "v4")
     assert set(world.first_uses) == FILES - unusable
 
@@ -285,7 +285,7 @@ def test_a_registry_without_that_model_asks_about_its_name(laurel: Laurel, world
 def test_a_root_that_is_not_there_is_told_by_its_setting(laurel: Laurel, tmp_path: Path) -> None:
     ended = laurel("adopt", DATA_ROOT=str(tmp_path / "nowhere"))
     assert ended.code == Exit.USAGE
-    assert f"DATA_ROOT: {tmp_path / 'nowhere'} is no folder" in ended.err
+    assert f"DATA_ROOT: {tmp_path / 'nowhere'} is not a directory" in ended.err
 
 
 def test_a_store_without_a_schema_is_told_what_to_run(laurel: Laurel) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.cli.console import Exit
-from service.embedded.ports import free_port, is_free
+from service.local.servers.ports import free_port, is_free
 from tests.integration.cli.processes import left_of, process
 
 FIRST_WORDS = {
@@ -36,6 +36,9 @@ def test_the_story_is_told_to_its_end(tmp_path: Path) -> None:
     assert code == Exit.DONE, demo.text
     chapters = dict(re.findall(r"^(\d)\. (.*)$", demo.text, re.MULTILINE))
     assert all(chapters[str(number)].startswith(words) for number, words in FIRST_WORDS.items())
+    assert demo.text.startswith("five chapters on real servers: about a minute")
+    assert len(re.findall(r"^\d\. .*\n   \([a-z ]+: .*\)$", demo.text, re.MULTILINE)) == len(FIRST_WORDS)
+    _starts_to_the_end(demo.text)
     _tells_what_happened(demo.text)
     _shows_events(demo.text)
     _shows_tables(demo.text)
@@ -45,8 +48,15 @@ def test_the_story_is_told_to_its_end(tmp_path: Path) -> None:
     assert all(is_free(port) for port in range(base, base + 8))
 
 
+def _starts_to_the_end(text: str) -> None:
+    """The last word about each part of the start is that it is there."""
+    said = dict(re.findall(r"^ +[\d.]+ s  (\S+) +(\S.*)$", text.partition("\n1. ")[0], re.MULTILINE))
+    said.pop("…", None)
+    assert set(said.values()) == {"ready", "runs; serves once there is a champion"}
+
+
 def _shows_events(text: str) -> None:
-    told = re.findall(r"^   \d\d:\d\d:\d\d\.\d{3}  (\S+)", text, re.MULTILINE)
+    told = re.findall(r"^   [\d-]{10} \d\d:\d\d:\d\d\.\d{3}Z  (\S+)", text, re.MULTILINE)
     assert [topic for topic in told if not topic.startswith("inference.")] == EVENTS
     assert told.count("inference.reloaded") == 2 * EVENTS.count("model.promoted")
 
@@ -59,7 +69,7 @@ def _tells_what_happened(text: str) -> None:
         "active_config.yaml: model_version 1 → 3",
         "reference untouched: sha256 ",
         "rejected: features/v99.yaml does not exist; allowed: 1",
-        "rejected: no such field: 'model_versoin'; allowed: ",
+        "rejected: no such field: 'model_versoin' (did you mean model_version?); allowed: ",
         "two deliveries, 1 run",
         "prediction before: status 503: no_model",
         "served by 2 of 2 servers",
@@ -69,12 +79,12 @@ def _tells_what_happened(text: str) -> None:
 
 
 def _shows_tables(text: str) -> None:
-    rows = re.findall(r"^ +[0-9a-f]{8} +([A-Z]+) .* (\d+\.\d) ", text, re.MULTILINE)
+    rows = re.findall(r"^ *[0-9a-f]{8} +([A-Z]+) .* (\d+\.\d) ", text, re.MULTILINE)
     states = [state for state, _ in rows]
     assert states == ["COMPLETED", "DECLINED", "COMPLETED", "REJECTED", "REJECTED", "DECLINED"]
-    answers = re.findall(r"prediction (before|now): [\d,]+ dollars, says version (\d)", text)
+    answers = re.findall(r"prediction (before|now): [\d,]+ dollars, by version (\d)", text)
     assert answers == [("now", "1"), ("before", "1"), ("now", "2")]
-    generations = re.findall(r"^ +(\d+) +(\d+) +gate +", text, re.MULTILINE)
+    generations = re.findall(r"^ *(\d+) +(\d+) +gate +", text, re.MULTILINE)
     assert generations == [("1", "1"), ("2", "2")]
 
 

@@ -101,6 +101,6 @@ def test_events_with_text_in_place_of_numbers_are_shown(
     as_json = laurel("watch", "--no-follow", "--json")
 
     assert (watched.code, as_json.code) == (Exit.DONE, Exit.DONE)
-    assert watched.out.count("not as its schema says") == 4
+    assert watched.out.count("does not match its schema") == 4
     assert "generation 1: version 2" in watched.out
     assert len([json.loads(line) for line in as_json.out.splitlines()]) == 5

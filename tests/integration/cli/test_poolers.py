@@ -17,18 +17,19 @@ from domain.events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letter_reader import list_dead_letters
 from service.adapters.kafka.requests import publish_request
-from service.api.opening import open_api
-from service.app import open_reading
 from service.cli.console import Exit
-from service.listener import open_listener
-from service.metrics import Metrics
-from service.notifier import open_notifier
-from tests.poolers import Mode, Pooler
-from tests.settings_of import settings_of
+from service.gateway.root import open_api
+from service.lifecycle.looking import open_look
+from service.lifecycle.reading import open_reading
+from service.notifications.root import open_notifier
+from service.rollout.root import open_listener
+from service.runtime.metrics import Metrics
+from tests.harm.poolers import Mode, Pooler
+from tests.kit.settings_of import settings_of
 from tests.unit.cli.calls import KEPT, Laurel
 
 ROOT = Path(__file__).parents[3]
-SENTENCE = "a pooler in transaction mode: connect straight, or use session mode"
+SENTENCE = "a pooler in transaction mode: connect directly, or use session mode"
 
 
 async def worker_to_its_end(environment: Mapping[str, str]) -> tuple[int | None, str]:
@@ -79,7 +80,7 @@ async def test_the_doctor_and_a_migration_say_why(environment: dict[str, str], l
         upgrade = await asyncio.to_thread(laurel, "db", "upgrade", DATABASE_URL=pooler.url)
     assert doctor.code == Exit.NO
     line = next(line for line in doctor.out.splitlines() if "postgresql" in line)
-    assert line.startswith("ill")
+    assert line.startswith("FAIL")
     assert SENTENCE in line
     assert line.endswith("→ the server's own address in DATABASE_URL, or a pooler in session mode")
 
@@ -104,8 +105,9 @@ async def _open(parts: AbstractAsyncContextManager[object]) -> None:
         lambda settings: _open(open_listener(settings, Metrics())),
         lambda settings: _open(open_notifier(settings, Metrics())),
         lambda settings: _open(open_reading(settings)),
+        lambda settings: _open(open_look(settings)),
     ],
-    ids=["api", "reload-listener", "notifier", "commands that read"],
+    ids=["api", "reload-listener", "notifier", "commands that read", "commands that look"],
 )
 async def test_every_role_refuses_it_at_its_start(
     opening: Callable[[Settings], Awaitable[None]], environment: dict[str, str]

@@ -14,16 +14,15 @@ import pytest
 
 from domain.ledger import Cause
 from service.adapters.postgres.schema import upgrade
-from service.app import open_world
 from service.cli.console import Exit
-from service.repair import Repair
-from service.settings_values import mlflow_access
-from service.world import World
-from tests.foreign_models import log_foreign, register_foreign
-from tests.registered_models import ModelShelf, open_shelf, small_package
-from tests.settings_of import settings_of
-from tests.small_models import table
+from service.lifecycle.run_ports import RunPorts
+from service.lifecycle.settings_values import mlflow_access
+from service.lifecycle.workbench import open_world, repair_in
+from tests.kit.settings_of import settings_of
 from tests.unit.cli.calls import Laurel
+from tests.worlds.foreign_models import log_foreign, register_foreign
+from tests.worlds.registered_models import ModelShelf, open_shelf, small_package
+from tests.worlds.small_models import table
 
 STEPS = {
     "the model": ("tracker", "create_successor"),
@@ -73,7 +72,7 @@ async def shelf(environment: dict[str, str], tmp_path: Path, model: str) -> Asyn
 
 
 @asynccontextmanager
-async def opened(environment: dict[str, str]) -> AsyncIterator[tuple[World, Any]]:
+async def opened(environment: dict[str, str]) -> AsyncIterator[tuple[RunPorts, Any]]:
     settings = settings_of(environment)
     async with open_world(settings, "laurel repair") as world:
         yield world, mlflow_access(settings)
@@ -87,8 +86,8 @@ async def test_a_repair_that_was_killed_anywhere_is_done_once_by_the_next(
             old = await shelf.promote(older_package, None)
             ports: dict[str, Any] = {port: Dying(getattr(world, port), name)}
             with pytest.raises(KilledError):
-                await Repair(replace(world, **ports), access).repair()
-            done = await Repair(world, access).repair()
+                await repair_in(replace(world, **ports), access).repair()
+            done = await repair_in(world, access).repair()
             assert done is not None
             assert not done.unshown
             entries = await world.ledger.entries(shelf.model_name)
@@ -108,7 +107,7 @@ async def test_two_repairs_at_once_make_one_generation(
 ) -> None:
     await shelf.promote(older_package, None)
     async with opened(environment) as (world, access):
-        done = await asyncio.gather(*(Repair(world, access).repair() for _ in range(2)))
+        done = await asyncio.gather(*(repair_in(world, access).repair() for _ in range(2)))
         entries = await world.ledger.entries(shelf.model_name)
     assert [entry.cause for entry in entries] == [Cause.ADOPTED, Cause.REPAIR]
     assert [one and one.added for one in done].count(None) == 1

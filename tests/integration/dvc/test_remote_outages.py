@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from domain.datasets import DatasetHashes
 from domain.errors import TryLater
-from service.tasks.version import version
+from service.lifecycle.steps.jobs import VersionJob
+from service.lifecycle.steps.version_job import version
+from tests.harm.proxies import Fault, FaultProxy, cut_request, err, hole, lost, refuse
+from tests.harm.wire_formats import Http, http
 from tests.integration.dvc.put_server import PutServer, put_server
-from tests.proxies import Fault, FaultProxy, cut_request, err, hole, lost, refuse
-from tests.split_on_disk import split_on_disk
-from tests.wire_formats import Http, http
+from tests.worlds.split_on_disk import split_on_disk
 
 OPTIONS = {"method": "PUT", "read_timeout": 0.5, "connect_timeout": 0.5}
 PUT, LOOK = http("PUT", "/"), http("HEAD|GET", "/")
@@ -45,18 +47,16 @@ async def proxy(server: PutServer) -> AsyncIterator[FaultProxy]:
 @pytest.fixture
 def versioned(proxy: FaultProxy, tmp_path: Path) -> Callable[[], Any]:
     """Version one split to that remote."""
-    parts = split_on_disk(tmp_path, "a").model_dump(mode="json")
+    job = VersionJob(
+        parts=split_on_disk(tmp_path, "a"),
+        workspace=tmp_path / "dvc",
+        cache=tmp_path / "cache",
+        remote_url=f"{proxy.url}/store",
+        remote_options=OPTIONS,
+    )
 
-    async def call() -> dict[str, Any]:
-        return await to_thread(
-            version,
-            run_id="a",
-            parts=parts,
-            workspace_folder=str(tmp_path / "dvc"),
-            cache_folder=str(tmp_path / "cache"),
-            remote_url=f"{proxy.url}/store",
-            remote_options=OPTIONS,
-        )
+    async def call() -> DatasetHashes:
+        return await to_thread(version, job)
 
     return call
 
@@ -72,7 +72,7 @@ async def test_an_outage_ends_in_waiting_and_the_retry_in_a_version(
     assert fault.hits >= 1
     proxy.clear()
     hashes = await versioned()
-    oids = {hashes["dvc_split_hash"], hashes["dvc_reference_hash"], *hashes["files"].values()}
+    oids = {hashes.dvc_split_hash, hashes.dvc_reference_hash, *hashes.files.values()}
     assert server.objects.keys() == {f"/store/files/md5/{oid[:2]}/{oid[2:]}" for oid in oids}
 
 

@@ -10,16 +10,17 @@ from structlog.testing import capture_logs
 
 from domain.datasets import DatasetHashes
 from domain.lifecycle import Outcome
+from service.adapters.files.data_layout import DataLayout
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.remotes import PostgresRemotes
-from service.heavy.dataset_versions import ChildDatasetVersions
-from service.heavy.desk import Desk, Places
-from service.heavy.remote_watch import RemoteWatch
-from service.metrics import Metrics
+from service.lifecycle.dataset_files import ChildDatasetVersions
+from service.lifecycle.job_client import JobClient
+from service.lifecycle.remote_watch import RemoteWatch
+from service.runtime.metrics import Metrics
 from tests.contract.stores import brought_to, claimed, stores_on
 from tests.fakes.children import InProcessChildren
 from tests.integration.dvc.put_server import PutServer, put_server
-from tests.split_on_disk import CONTENT, split_on_disk
+from tests.worlds.split_on_disk import CONTENT, split_on_disk
 
 Push = Callable[[], Awaitable[DatasetHashes]]
 Log = list[dict[str, str]]
@@ -48,10 +49,10 @@ class Lives:
         self.remotes = PostgresRemotes(database, self.model)
         self._folder = folder / self.model
         self._stores = stores_on(database, self.model)
-        desk = Desk(InProcessChildren(), timeout_seconds=60, memory_bytes=1 << 30)
+        jobs = JobClient(InProcessChildren(), timeout_seconds=60, memory_bytes=1 << 30)
         where = {"cache_folder": str(self.cache), "remote_url": remote_url}
-        versions = ChildDatasetVersions(desk, Places(self._folder), **where)
-        self._watch = RemoteWatch(versions, desk, self.remotes, self.metrics, **where)
+        versions = ChildDatasetVersions(jobs, DataLayout(self._folder), **where)
+        self._watch = RemoteWatch(versions, jobs, self.remotes, self.metrics, **where)
 
     async def run(self, name: str) -> DatasetHashes:
         content = {part: f"{self.model}, run {name}: ".encode() + some for part, some in CONTENT.items()}
@@ -91,7 +92,7 @@ async def test_another_store_in_the_remotes_place_is_told_of_with_what_is_missin
     assert lives.alarms == {"objects_missing": 18, "replaced": 1}
     assert [line["event"] for line in said] == ["remote_replaced", "remote_objects_missing"]
     assert str(remote_id) in said[0]["message"]
-    assert "18 of 18 older objects" in said[1]["message"]
+    assert "18 of 18 sampled older objects" in said[1]["message"]
 
     copytree(away, remote, dirs_exist_ok=True)
     await lives.run("f")
@@ -114,7 +115,7 @@ async def test_objects_that_a_remote_lost_are_counted_and_it_is_still_the_one_it
     await lives.run("b")
     assert lives.alarms == QUIET | {"objects_missing": 3}
     assert others.alarms == QUIET
-    assert "3 of 6 older objects" in said[0]["message"]
+    assert "3 of 6 sampled older objects" in said[0]["message"]
 
 
 @pytest.fixture

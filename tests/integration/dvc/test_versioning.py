@@ -14,17 +14,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from domain.datasets import SplitParts
+from domain.datasets import DatasetHashes, SplitParts
 from domain.errors import NeverRetry, TryLater
-from service.tasks.version import version, warm_up
-from tests.split_on_disk import CONTENT, split_on_disk
+from service.lifecycle.steps.jobs import VersionJob
+from service.lifecycle.steps.version_job import version, warm_up
+from tests.worlds.split_on_disk import CONTENT, split_on_disk
 
 ROOT = Path(__file__).parents[3]
-Version = Callable[..., dict[str, Any]]
+Version = Callable[..., DatasetHashes]
 
 
 @pytest.fixture
@@ -37,15 +37,14 @@ def parts(tmp_path: Path) -> SplitParts:
 def versioned(tmp_path: Path, parts: SplitParts) -> Version:
     """Version that split; the remote is a folder unless said otherwise."""
 
-    def call(remote_url: str = str(tmp_path / "remote"), **more: Any) -> dict[str, Any]:
-        return version(
-            run_id="a",
-            parts=parts.model_dump(mode="json"),
-            workspace_folder=str(tmp_path / "runs" / "a" / "dvc"),
-            cache_folder=str(tmp_path / "cache"),
+    def call(remote_url: str = str(tmp_path / "remote")) -> DatasetHashes:
+        job = VersionJob(
+            parts=parts,
+            workspace=tmp_path / "runs" / "a" / "dvc",
+            cache=tmp_path / "cache",
             remote_url=remote_url,
-            **more,
         )
+        return version(job)
 
     return call
 
@@ -96,7 +95,7 @@ def test_what_was_pushed_can_be_pulled_by_plain_dvc(versioned: Version, tmp_path
 def test_every_object_is_at_the_remote_under_its_md5(versioned: Version, tmp_path: Path) -> None:
     hashes = versioned()
     held = objects(tmp_path / "remote")
-    named = {hashes["dvc_split_hash"], hashes["dvc_reference_hash"], *hashes["files"].values()}
+    named = {hashes.dvc_split_hash, hashes.dvc_reference_hash, *hashes.files.values()}
     assert held.keys() == named
     for oid, content in held.items():
         assert hashlib.md5(content, usedforsecurity=False).hexdigest() == oid.removesuffix(".dir")
@@ -131,7 +130,7 @@ def test_an_edit_of_a_runs_file_never_reaches_the_cache(
 ) -> None:
     hashes = versioned()
     Path(parts.train.path).write_bytes(b"edited")
-    assert object_path(tmp_path / "cache", hashes["files"]["train"]).read_bytes() == CONTENT["train"]
+    assert object_path(tmp_path / "cache", hashes.files["train"]).read_bytes() == CONTENT["train"]
 
 
 @pytest.mark.parametrize("place", ["cache", "remote"])
@@ -141,17 +140,17 @@ def test_an_object_that_is_wrong_by_one_byte_is_found_and_mended(
 ) -> None:
     """DVC itself takes a read-only object for whole without looking."""
     hashes = versioned()
-    path = object_path(tmp_path / place, hashes["files"].get(part) or hashes[part])
+    path = object_path(tmp_path / place, hashes.files.get(part) or hashes.dvc_split_hash)
     whole = path.read_bytes()
     spoil(path)
     assert path.read_bytes() != whole
-    assert versioned()["files"] == hashes["files"]
+    assert versioned().files == hashes.files
     assert path.read_bytes() == whole
 
 
 def test_an_object_that_the_remote_lost_is_pushed_again(versioned: Version, tmp_path: Path) -> None:
     hashes = versioned()
-    path = object_path(tmp_path / "remote", hashes["files"]["reference"])
+    path = object_path(tmp_path / "remote", hashes.files["reference"])
     path.unlink()
     versioned()
     assert path.read_bytes() == CONTENT["reference"]
@@ -168,7 +167,7 @@ def test_a_remote_that_vanished_is_not_made_anew(versioned: Version, tmp_path: P
     assert objects(tmp_path / "remote") == {}
     (tmp_path / "remote").rmdir()
     (tmp_path / "unmounted").rename(tmp_path / "remote")
-    assert versioned()["files"].keys() == CONTENT.keys()
+    assert versioned().files.keys() == CONTENT.keys()
 
 
 def test_a_full_disk_is_named_and_the_retry_goes_on(versioned: Version, tmp_path: Path) -> None:
@@ -183,7 +182,7 @@ def test_a_full_disk_is_named_and_the_retry_goes_on(versioned: Version, tmp_path
     assert (refusal.value.reason, facts["waiting_on"]) == ("disk_full", "disk")
     assert facts["errno"] == errno.errorcode[errno.EFBIG]
     assert facts["free_bytes"] > 0
-    assert versioned()["files"].keys() == CONTENT.keys()
+    assert versioned().files.keys() == CONTENT.keys()
     assert not list(tmp_path.glob("cache/**/*.laurel-tmp"))
 
 
@@ -211,7 +210,7 @@ def test_locks_and_indexes_of_dvc_are_not_shared_with_anyone(versioned: Version,
     (temporary / "rwlock").write_text('{"/data": {"write": {"pid": 1, "cmd"')
     with (temporary / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert versioned()["files"].keys() == CONTENT.keys()
+        assert versioned().files.keys() == CONTENT.keys()
 
 
 def test_eight_workers_version_one_reference_side_by_side(tmp_path: Path) -> None:
@@ -247,7 +246,7 @@ def test_a_versioning_that_is_killed_succeeds_when_it_is_repeated(versioned: Ver
         time.sleep(moments.uniform(0, 0.06))
         worker.send_signal(signal.SIGKILL)
         worker.communicate()
-        assert versioned()["files"] == expected["files"]
+        assert versioned().files == expected.files
         for place in ("cache", "remote"):
             for oid, content in objects(tmp_path / place).items():
                 assert hashlib.md5(content, usedforsecurity=False).hexdigest() == oid.removesuffix(".dir")
@@ -256,7 +255,7 @@ def test_a_versioning_that_is_killed_succeeds_when_it_is_repeated(versioned: Ver
 def test_leftovers_of_killed_attempts_are_swept_and_those_of_living_ones_are_not(
     versioned: Version, tmp_path: Path
 ) -> None:
-    oid = versioned()["files"]["train"]
+    oid = versioned().files["train"]
     object_path(tmp_path / "remote", oid).unlink()
     places = [tmp_path / "cache" / "laurel" / "incoming", object_path(tmp_path / "remote", oid).parent]
     for place in places:
@@ -274,7 +273,7 @@ def test_a_note_that_was_torn_is_no_harm(versioned: Version, tmp_path: Path) -> 
     assert len(notes) == len(CONTENT)
     for note, content in zip(notes, (b"", b"../../etc", b"\xff\xfe", b"0" * 32), strict=True):
         note.write_bytes(content)
-    assert versioned()["files"] == expected["files"]
+    assert versioned().files == expected.files
 
 
 def test_a_remote_whose_client_is_not_installed_is_refused_with_its_name(versioned: Version) -> None:

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from service.adapters.files.atomic import AtomicFiles
-from service.tasks.split import run_split
-from tests.faulty_operations import NthFault, sigkill
-from tests.split_jobs import small_job
+from service.lifecycle.steps.split_job import run_split
+from tests.harm.faulty_operations import NthFault, sigkill
+from tests.worlds.split_jobs import small_job
 
 
 def main() -> None:

@@ -4,7 +4,12 @@ import sys
 import threading
 from pathlib import Path
 
-from service.tasks.split import split
+from domain.data_contract import DataContract
+from domain.dataset_limits import DatasetLimits
+from domain.feature_schema import FeatureSchema
+from domain.split_rules import SPLIT_RULES
+from service.lifecycle.steps.jobs import SplitJob
+from service.lifecycle.steps.split_job import split
 
 NUMBER = {"type": "float"}
 
@@ -33,33 +38,41 @@ class Gauge(threading.Thread):
 def main() -> None:
     """Do what the module says."""
     folder = Path(sys.argv[1])
+    gauge = Gauge()
+    gauge.start()
+    split(_job(folder))
+    gauge.stop()
+    sys.stdout.write(f"{gauge.peak}\n")
+
+
+def _job(folder: Path) -> SplitJob:
     columns = {
         "key": {"type": "int"},
         "place": {"type": "int"},
         "price": NUMBER,
         "x0": {"type": "float", "min": 0},
     }
-    gauge = Gauge()
-    gauge.start()
-    split(
-        master=str(folder / "master.parquet"),
-        run_folder=str(folder / "run"),
-        reference_path=str(folder / "reference.parquet"),
-        contract={"version": 1, "columns": columns, "primary_key": ["key"], "target": "price"},
-        split={
-            "version": 1,
-            "data_contract": 1,
-            "split_strategy": "geographic",
-            "geographic_column": "place",
-            "periodic_column": "key",
-            "test_localities": [3, 4],
-            "reference_test_period": {"min": 0, "max": 1_000_000},
-        },
-        features={"version": 1, "data_contract": 1, "tabular_features": {"x0": {"type": "numeric"}}},
-        limits={"in_memory_cells": 0},
+    rules = {
+        "version": 1,
+        "data_contract": 1,
+        "split_strategy": "geographic",
+        "geographic_column": "place",
+        "periodic_column": "key",
+        "test_localities": [3, 4],
+        "reference_test_period": {"min": 0, "max": 1_000_000},
+    }
+    features = {"version": 1, "data_contract": 1, "tabular_features": {"x0": {"type": "numeric"}}}
+    return SplitJob(
+        master=folder / "master.parquet",
+        run_folder=folder / "run",
+        reference=folder / "reference.parquet",
+        contract=DataContract.model_validate(
+            {"version": 1, "columns": columns, "primary_key": ["key"], "target": "price"}
+        ),
+        rules=SPLIT_RULES.validate_python(rules),
+        features=FeatureSchema.model_validate(features),
+        limits=DatasetLimits(in_memory_cells=0),
     )
-    gauge.stop()
-    sys.stdout.write(f"{gauge.peak}\n")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from domain.errors import TryLater
 from domain.manifest import manifest_of, named_files
 from service.adapters.files.atomic import AtomicFiles, sha256_of
 from service.adapters.files.operations import TEMPORARY_SUFFIX
-from service.adapters.files.split_parts import publish_split, verify_parts
-from service.tasks.split import SplitJob, run_split
-from tests.faulty_operations import EIO, ENOSPC, Fault, NthFault
-from tests.split_jobs import small_job, small_table
+from service.adapters.files.split_parts import publish_split
+from service.lifecycle.steps.jobs import SplitJob
+from service.lifecycle.steps.split_job import run_split
+from tests.harm.faulty_operations import EIO, ENOSPC, Fault, NthFault
+from tests.worlds.split_jobs import assert_whole, small_job, small_table
 
 OPERATIONS = ("write", "fsync", "rename", "link", "unlink")
 
@@ -54,7 +55,7 @@ def test_after_the_nth_fault_of_a_split_every_file_is_whole(
         assert not leftovers(folder)
         repeated = run_split(job)
         assert manifest_of(repeated) == expected
-        verify_parts(repeated)
+        assert_whole(repeated)
     assert not broken.fired
 
 
@@ -114,7 +115,7 @@ def test_a_split_goes_on_when_there_is_room_again(tmp_path: Path, share: float) 
     assert caught.value.reason == "disk_full"
     assert caught.value.facts["free_bytes"] > 0
     assert not leftovers(tmp_path)
-    verify_parts(run_split(job))
+    assert_whole(run_split(job))
 
 
 @pytest.mark.parametrize("operation", ["write", "fsync", "rename", "link"])
@@ -128,7 +129,7 @@ def test_after_a_kill_at_the_nth_call_every_file_is_whole(tmp_path: Path, operat
     assert last == 0
     for attempt in sorted(folder.glob("[0-9]*")):
         assert not torn_files(attempt, whole)
-        verify_parts(run_split(small_job(attempt)))
+        assert_whole(run_split(small_job(attempt)))
         assert not leftovers(attempt)
 
 

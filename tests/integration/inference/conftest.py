@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.registered_models import ModelShelf, open_shelf, small_package
-from tests.servers import MlflowServer
+from tests.worlds.registered_models import ModelShelf, open_shelf, small_package
+from tests.worlds.servers import MlflowServer
 
 
 @pytest.fixture(scope="package")

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from domain.errors import NeverRetry
-from service.inference.reloading import Guard
-from service.inference.served_model import ServedModel
+from service.serving.reloading import Guard
+from service.serving.served_model import ServedModel
 from tests.chaos.figures import FIGURES
-from tests.integration.inference.loading_world import Replica
-from tests.registered_models import ModelShelf, Registered
+from tests.worlds.loading import Replica
+from tests.worlds.registered_models import ModelShelf, Registered, on_disk
 
 Package = dict[str, bytes]
 FILES = (
@@ -69,7 +69,7 @@ class Scene:
         assert not self.replica.serving.stale
 
     def on_disk(self, made: Registered, path: str) -> Path:
-        return self.artifacts / made.model.artifact_uri.removeprefix("mlflow-artifacts:/").strip("/") / path
+        return on_disk(self.artifacts, made.model) / path
 
 
 def left(mark: Path) -> bool:

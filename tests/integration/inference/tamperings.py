@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.manifest import seal
-from tests import spoiled_models as spoiled
 from tests.integration.inference.tampering_scene import GOLDEN, Package, Scene
-from tests.registered_models import manifest_of
+from tests.worlds import spoiled_models as spoiled
+from tests.worlds.registered_models import manifest_of
 
 
 def _swap(package: Package, one: str, two: str) -> Package:
@@ -82,7 +82,7 @@ def _from_code(package: Package) -> Package:
 
 
 def _self_declared(package: Package) -> Package:
-    declared = package["MLmodel"] + b"skops_trusted_types:\n- tests.spoiled_models.SkopsIntruder\n"
+    declared = package["MLmodel"] + b"skops_trusted_types:\n- tests.worlds.spoiled_models.SkopsIntruder\n"
     return {**package, "MLmodel": declared, "model.skops": spoiled.intruding_skops()}
 
 

@@ -9,10 +9,10 @@ import pytest
 from domain.errors import ModelUnusable
 from domain.model_signature import SIGNATURE_TAG, signed_text
 from service.adapters.cryptography.ed25519 import Ed25519Signer, Ed25519Verifier
-from service.inference.reloading import Guard
-from tests.integration.inference.loading_world import Replica
-from tests.registered_models import ModelShelf, Registered
-from tests.signing_keys import key_pair
+from service.serving.reloading import Guard
+from tests.kit.signing_keys import key_pair
+from tests.worlds.loading import Replica
+from tests.worlds.registered_models import ModelShelf, Registered
 
 Package = dict[str, bytes]
 

@@ -12,14 +12,14 @@ import pytest
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from service.adapters.mlflow.rest import MlflowRest
-from service.inference.reloading import Status
-from tests.eventually import eventually
-from tests.integration.inference.loading_world import Replica
+from service.serving.reloading import Status
+from tests.harm.proxies import Fault, FaultProxy, drip, drip_head, slow
+from tests.harm.wire_formats import Http, http
 from tests.integration.inference.tampering_scene import flipped, link
-from tests.proxies import Fault, FaultProxy, drip, drip_head, slow
-from tests.registered_models import ModelShelf
-from tests.servers import MlflowServer
-from tests.wire_formats import Http, http
+from tests.kit.eventually import eventually
+from tests.worlds.loading import Replica
+from tests.worlds.registered_models import ModelShelf
+from tests.worlds.servers import MlflowServer
 
 Package = dict[str, bytes]
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from service.inference.champion import Champion
-from service.inference.loading import ModelLoader
-from service.inference.reloading import Guard, Status
-from service.inference.served_model import ServedModel
-from tests.eventually import eventually
-from tests.integration.inference.loading_world import Replica
-from tests.registered_models import ModelShelf
+from service.serving.champion import RegisteredChampion
+from service.serving.loading import ModelLoader
+from service.serving.reloading import Guard, Status
+from service.serving.served_model import ServedModel
+from tests.kit.eventually import eventually
+from tests.worlds.loading import Replica
+from tests.worlds.registered_models import ModelShelf
 
 Package = dict[str, bytes]
 
@@ -28,7 +28,7 @@ class Watched:
         self._now = 0
         loader.fetch = self.fetch  # type: ignore[method-assign] # watched, not replaced
 
-    def fetch(self, champion: Champion) -> ServedModel:
+    def fetch(self, champion: RegisteredChampion) -> ServedModel:
         self.begun += 1
         self._now += 1
         self.most = max(self.most, self._now)

@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from service.embedded import ports
-from service.embedded.errors import EmbeddedServerError
-from service.embedded.replica import inference_replica
-from service.embedded.role import EmbeddedRole
-from tests.eventually import eventually
-from tests.registered_models import ROWS, ModelShelf
+from service.local.servers import ports
+from service.local.servers.errors import EmbeddedServerError
+from service.local.servers.replica import inference_replica
+from service.local.servers.role import EmbeddedRole
+from tests.kit.eventually import eventually
+from tests.worlds.registered_models import ROWS, ModelShelf
 
 TOKEN = "open-sesame-of-this-test"  # noqa: S105 - a test's own
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -53,10 +53,10 @@ class Server:
 
 @pytest.fixture
 async def starts(shelf: ModelShelf, tmp_path: Path) -> AsyncIterator[Any]:
-    """How a test starts a server: with these variables besides the usual."""
+    """How a test starts a server: with these variables besides the usual, and in a folder of its own."""
     async with AsyncExitStack() as stack:
 
-        async def start(**more: str) -> Server:
+        async def start(folder: str = "", **more: str) -> Server:
             port = ports.free_port()
             environment = {
                 "MLFLOW_TRACKING_URI": shelf.access.url,
@@ -64,7 +64,7 @@ async def starts(shelf: ModelShelf, tmp_path: Path) -> AsyncIterator[Any]:
                 "INFERENCE_INTERNAL_TOKEN": TOKEN,
                 **more,
             }
-            role = inference_replica(tmp_path / f"replica-{port}", port, environment)
+            role = inference_replica(tmp_path / (folder or f"replica-{port}"), port, environment)
             stack.callback(role.kill)
             role.start()
             client = httpx.AsyncClient(
@@ -84,7 +84,7 @@ async def answering(server: Server) -> Server:
         except httpx.TransportError:
             return False
 
-    await eventually(answers, within=60)
+    await eventually(answers)
     return server
 
 
@@ -96,7 +96,7 @@ async def test_a_server_waits_for_the_first_champion_and_follows_each_promotion(
     told = await eventually(lambda: _told_why(server))
     refused = await server.client.post("/predict", json=ROWS[0])
     first = await shelf.promote(packages[0], 1)
-    await eventually(lambda: _is(server, "/health/ready", 200), within=60)
+    await eventually(lambda: _is(server, "/health/ready", 200))
     one = await server.client.post("/predict", json=ROWS)
     second = await shelf.promote(packages[1], 2)
     guard = {"generation": 2, "version": second.version}
@@ -134,17 +134,16 @@ async def _is(server: Server, page: str, status: int) -> bool:
 
 
 async def test_a_server_that_starts_while_mlflow_is_away_serves_what_it_verified_last(
-    shelf: ModelShelf, packages: list[dict[str, bytes]], starts: Any, tmp_path: Path
+    shelf: ModelShelf, packages: list[dict[str, bytes]], starts: Any
 ) -> None:
     version = await shelf.promote(packages[0], 1)
-    cache = str(tmp_path / "cache")
-    before = await starts(INFERENCE__CACHE_FOLDER=cache)
+    before = await starts(folder="kept")
     await eventually_ready(before)
     said = (await before.client.post("/predict", json=ROWS)).json()
     before.role.stop()
 
     nowhere = f"http://127.0.0.1:{ports.free_port()}"
-    after = await starts(INFERENCE__CACHE_FOLDER=cache, MLFLOW_TRACKING_URI=nowhere)
+    after = await starts(folder="kept", MLFLOW_TRACKING_URI=nowhere)
     await eventually_ready(after)
     info = (await after.client.get("/info")).json()
     refused = await after.client.post("/reload")
@@ -153,8 +152,8 @@ async def test_a_server_that_starts_while_mlflow_is_away_serves_what_it_verified
     assert (refused.status_code, refused.json()["reason"]) == (500, "mlflow_unavailable")
     assert (await after.client.post("/predict", json=ROWS)).json() == said
     figures = (await after.client.get("/metrics")).text
-    assert "laurel_model_stale 1.0" in figures
-    assert 'laurel_reloads_total{result="unavailable"} 0.0' not in figures
+    assert re.search(r"laurel_model_stale\{.*\} 1\.0", figures)
+    assert re.search(r'laurel_reloads_total\{.*result="unavailable".*\} [1-9]', figures)
 
 
 async def test_its_predictions_are_those_that_were_recorded_in_training(
@@ -170,9 +169,10 @@ async def test_its_predictions_are_those_that_were_recorded_in_training(
 
 async def eventually_ready(server: Server) -> None:
     await answering(server)
-    await eventually(lambda: _is(server, "/health/ready", 200), within=60)
+    await eventually(lambda: _is(server, "/health/ready", 200))
 
 
+@pytest.mark.usefixtures("cold_starts")
 async def test_a_running_server_has_nothing_of_kafka_databases_and_training_in_it(
     shelf: ModelShelf, packages: list[dict[str, bytes]], starts: Any
 ) -> None:
@@ -186,7 +186,7 @@ async def test_a_running_server_has_nothing_of_kafka_databases_and_training_in_i
     imported = set(
         re.findall(r"^import time:[^|]*\|[^|]*\| *(\S+)$", server.role.log.read_text(), re.MULTILINE)
     )
-    assert {"sklearn", "fastapi", "service.inference.app"} <= imported
+    assert {"sklearn", "fastapi", "service.serving.app"} <= imported
     assert not imported & set(FOREIGN)
 
 
@@ -224,7 +224,8 @@ def _tell_to_end(pid: int) -> None:
 
 async def _in_flight(server: Server) -> bool:
     """The one that is asked for now is one of two."""
-    return "laurel_requests_in_flight 2.0" in (await server.client.get("/metrics")).text
+    figures = (await server.client.get("/metrics")).text
+    return re.search(r"^laurel_requests_in_flight\{.*\} 2\.0$", figures, re.MULTILINE) is not None
 
 
 async def _refuses(server: Server) -> bool:
@@ -236,18 +237,25 @@ async def _refuses(server: Server) -> bool:
     return False
 
 
-async def test_a_port_that_is_taken_ends_the_start_with_a_sentence(starts: Any) -> None:
+async def test_a_port_that_is_taken_ends_the_start_with_a_sentence(starts: Any, tmp_path: Path) -> None:
     first = await answering(await starts())
     port = first.role.port
-    second = await starts(INFERENCE__PORT=str(port))
-    await eventually(second.role.has_ended, within=60)
-    with pytest.raises(EmbeddedServerError, match=rf"exit code 2; .*cannot listen on 127\.0\.0\.1:{port}"):
-        second.role.wait_ready(0)
+    place = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:1", "MLFLOW_MODEL_NAME": "any"}
+    here = {"INFERENCE__PORT": str(port), "INFERENCE__CACHE_FOLDER": str(tmp_path / "second")}
+    second = EmbeddedRole("inference", tmp_path / "second", ports.free_port(), place | here)
+    second.start()
+    try:
+        await eventually(second.has_ended)
+        said = rf"exit code 2; .*cannot listen on 127\.0\.0\.1:{port}"
+        with pytest.raises(EmbeddedServerError, match=said):
+            second.wait_ready(0)
+    finally:
+        second.kill()
 
 
 async def test_settings_that_are_wrong_are_all_named_and_no_value_is_printed(starts: Any) -> None:
     server = await starts(MLFLOW_TRACKING_URI="ftp://secret-place", INFERENCE__UNKNOWN_FIELDS="guess")
-    await eventually(server.role.has_ended, within=60)
+    await eventually(server.role.has_ended)
     said = server.role.log.read_text()
     with pytest.raises(EmbeddedServerError, match="exit code 2"):
         server.role.wait_ready(0)

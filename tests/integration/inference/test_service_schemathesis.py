@@ -3,11 +3,11 @@
 from asyncio import to_thread
 from pathlib import Path
 
-from service.embedded import ports
-from service.embedded.replica import inference_replica
-from tests.registered_models import open_shelf, small_package
-from tests.schemathesis_run import schemathesis
-from tests.servers import MlflowServer
+from service.local.servers import ports
+from service.local.servers.replica import inference_replica
+from tests.kit.schemathesis_run import schemathesis
+from tests.worlds.registered_models import open_shelf, small_package
+from tests.worlds.servers import MlflowServer
 
 _TOKEN = "for-schemathesis"  # noqa: S105 - a test's own
 

@@ -1,22 +1,36 @@
 """Every tampering is refused with its reason, nothing is built of it, and the old model goes on (S01, S02).
 
-Real files on a real MLflow server; each case is one row of the tables in `tamperings`.
+Real files on a real MLflow server; each case is one row of the tables in `tamperings`. The files are put into
+the server's folder by hand: what an upload does is proved elsewhere, and eleven for each case take a minute.
 """
 
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 
-from service.embedded.mlflow import EmbeddedMlflow
-from service.inference.reloading import Guard
-from tests import spoiled_models as spoiled
-from tests.integration.inference.loading_world import Replica
+from service.local.servers.mlflow import EmbeddedMlflow
+from service.serving.reloading import Guard
 from tests.integration.inference.tampering_scene import FILES, Package, Scene, flipped, left, link
 from tests.integration.inference.tamperings import SEALED, SOURCES, STORED, TAGS
-from tests.registered_models import ModelShelf, Registered
-from tests.servers import MlflowServer, PostgresServer
+from tests.worlds import spoiled_models as spoiled
+from tests.worlds.loading import Replica
+from tests.worlds.registered_models import Registered, open_shelf
+from tests.worlds.servers import MlflowServer, PostgresServer
+
+
+@dataclass(frozen=True)
+class Served:
+    """A registered model's name, its good version, and the cache of a server that has loaded that."""
+
+    model_name: str
+    good: Registered
+    cache: Path
 
 
 @pytest.fixture(scope="module")
@@ -32,17 +46,37 @@ def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "mark"
 
 
+@pytest.fixture(scope="module")
+def served(
+    mlflow_server: MlflowServer, packages: list[Package], tmp_path_factory: pytest.TempPathFactory
+) -> Served:
+    """A good model that a server has loaded: registered once, because each case would send eleven files."""
+    folder = tmp_path_factory.mktemp("served")
+
+    async def serve() -> Served:
+        async with open_shelf(mlflow_server.tracking_uri, folder / "scratch") as shelf:
+            good = await shelf.register(packages[0], 1)
+            await shelf.point(good)
+            await Replica(shelf, folder / "cache").reloader.reload()
+            return Served(shelf.model_name, good, folder / "cache")
+
+    return asyncio.run(serve())
+
+
 @pytest.fixture
 async def scene(
-    shelf: ModelShelf, mlflow_server: MlflowServer, packages: list[Package], tmp_path: Path
-) -> Scene:
-    replica = Replica(shelf, tmp_path / "cache")
-    good = await shelf.register(packages[0], 1)
-    await shelf.point(good)
-    await replica.reloader.reload()
+    served: Served, mlflow_server: MlflowServer, packages: list[Package], tmp_path: Path
+) -> AsyncIterator[Scene]:
+    """A server that starts on the good model, with a cache of its own."""
+    shutil.copytree(served.cache, tmp_path / "cache", symlinks=True)
     assert isinstance(mlflow_server.server, EmbeddedMlflow)
     artifacts = mlflow_server.server.folder / "artifacts"
-    return Scene(shelf, replica, good, dict(packages[1]), dict(packages[2]), artifacts)
+    uri, scratch = mlflow_server.tracking_uri, tmp_path / "scratch"
+    async with open_shelf(uri, scratch, served.model_name, artifacts) as shelf:
+        replica = Replica(shelf, tmp_path / "cache")
+        await shelf.point(served.good)
+        await replica.reloader.reload()
+        yield Scene(shelf, replica, served.good, dict(packages[1]), dict(packages[2]), artifacts)
 
 
 @pytest.mark.parametrize("path", FILES)

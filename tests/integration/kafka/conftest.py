@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from service.adapters.kafka.connection import KafkaConnection
-from tests.integration.kafka.inbox_world import InboxWorld
-from tests.kafka_behind import Behind, broker_behind_a_proxy
-from tests.servers import KafkaServer
+from tests.harm.kafka_behind import Behind, broker_behind_a_proxy
+from tests.worlds.inbox import InboxWorld
+from tests.worlds.servers import KafkaServer
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from domain.errors import Stop, TryLater
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.requests import publish_request, read_events
 from service.adapters.kafka.topic_provisioning import ensure_topics, missing_topics
-from service.embedded import ports
-from service.embedded.kafka import EmbeddedKafka, Listener
+from service.local.servers import ports
+from service.local.servers.kafka import EmbeddedKafka, Listener
 
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 _ASKING = {

@@ -5,7 +5,7 @@ import time
 
 from domain.events import REQUEST_TYPE
 from service.adapters.kafka.requests import ReadEvent, publish_request, read_events
-from tests.integration.kafka.inbox_world import MODEL, InboxWorld
+from tests.worlds.inbox import MODEL, InboxWorld
 
 
 async def test_a_request_is_stored_under_the_identity_that_was_told_and_asking_again_is_the_same(

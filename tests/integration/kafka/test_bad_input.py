@@ -10,13 +10,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from handlers.envelope import FIRST_COORDINATES
-from service.adapters.kafka.consumers import UNPACKED_BYTES
+from service.adapters.kafka.connection import UNPACKED_BYTES
 from service.adapters.kafka.dead_letter_reader import requeue_dead_letter, show_dead_letter
 from service.adapters.kafka.topic_provisioning import ensure_topics
-from tests.bad_records import bad_records
-from tests.eventually import eventually
-from tests.integration.kafka.inbox_world import Headers, InboxWorld
-from tests.records import EVENT
+from tests.harm.bad_records import bad_records
+from tests.kit.eventually import eventually
+from tests.kit.records import EVENT
+from tests.worlds.inbox import Headers, InboxWorld
 
 SEED = 20_260
 
@@ -237,9 +237,9 @@ async def test_without_the_dead_letter_topic_a_bad_record_waits_and_is_not_lost(
     await world.admin.delete_topics([world.dead_topic])
     bad = await world.put(b"worse", partition=0)
     with capture_logs() as said:
-        await eventually(lambda: sum(line["event"] == "record_waits" for line in said) >= 2, within=60)
+        await eventually(lambda: sum(line["event"] == "record_waits" for line in said) >= 2)
         await world.put(b"{}", partition=1)
-        await eventually(lambda: len(world.store.rows) == 1, within=60)
+        await eventually(lambda: len(world.store.rows) == 1)
         committed, _ = await world.offsets()
         assert committed[0] == bad
         await ensure_topics(world.connection, {world.dead_topic: {}})

@@ -11,18 +11,18 @@ from aiokafka.errors import MessageSizeTooLargeError
 from structlog.testing import capture_logs
 
 from config.topics import TOPICS
-from domain.convergence import Wanted
+from domain.convergence import RolloutTarget
 from domain.events import REQUEST_TOPIC
 from handlers.model_promoted import on_model_promoted
-from service.adapters.kafka.consumers import UNPACKED_BYTES
+from service.adapters.kafka.connection import UNPACKED_BYTES
 from service.adapters.kafka.requests import read_events
 from service.adapters.kafka.topic_provisioning import codecs_of, ensure_topics
 from service.adapters.kafka.unpacking import Unpacker
-from service.cli.shown import event_line
-from service.metrics import Metrics
-from tests.eventually import eventually
+from service.cli.formatting import event_line
+from service.runtime.metrics import Metrics
 from tests.integration.kafka.foreign_producers import CODECS, Client, send
-from tests.integration.kafka.inbox_world import MODEL, InboxWorld
+from tests.kit.eventually import eventually
+from tests.worlds.inbox import MODEL, InboxWorld
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ async def test_topics_that_choose_their_own_codec_are_read(world: InboxWorld, se
         for topic in (world.topic, world.dead_topic):
             resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"compression.type": codec})
             await world.admin.alter_configs([resource])
-        await eventually(partial(packed_anew, world, seen, number), within=60)
+        await eventually(partial(packed_anew, world, seen, number))
     await world.at_rest()
     letters = await world.dead_letters()
     assert {one.record.value for one in letters} == {b"no JSON " * 100}
@@ -105,7 +105,7 @@ async def test_on_topics_of_ours_the_broker_unpacks_and_holds_the_bound(
 
 async def test_what_cannot_be_read_on_a_topic_of_ours_is_a_warning_and_counted(world: InboxWorld) -> None:
     """As the reload listener reads `model.promoted`: after a bomb and a person's own record."""
-    heard: list[Wanted] = []
+    heard: list[RolloutTarget] = []
     handle = partial(on_model_promoted, promoted=heard.append, model_name=MODEL, max_bytes=100_000)
     metrics = Metrics()
     with capture_logs() as said:
@@ -117,7 +117,7 @@ async def test_what_cannot_be_read_on_a_topic_of_ours_is_a_warning_and_counted(w
         await send("aiokafka", servers, world.topic, [bomb], "gzip")
         await send("aiokafka", servers, world.topic, [b"no JSON"], "none")
         await send("confluent-kafka", servers, world.topic, [event], "zstd")
-        await eventually(lambda: [one.generation for one in heard] == [3], within=60)
+        await eventually(lambda: [one.generation for one in heard] == [3])
         await world.at_rest()
         listening.cancel()
         await asyncio.wait([listening])

@@ -12,10 +12,11 @@ from structlog.testing import capture_logs
 
 from domain.errors import NeverRetry, Stop
 from domain.points import Point, Points
-from tests.eventually import eventually
-from tests.holding import HoldAt
-from tests.integration.kafka.inbox_world import Headers, InboxWorld, Worker
-from tests.records import EVENT
+from service.adapters.kafka.unread import read_unread, readers_in
+from tests.harm.holding import HoldAt
+from tests.kit.eventually import eventually
+from tests.kit.records import EVENT
+from tests.worlds.inbox import Headers, InboxWorld, Worker
 
 
 def event(event_id: str) -> Headers:
@@ -72,8 +73,15 @@ async def test_the_commit_is_exactly_the_record_and_only_after_it_was_stored(wor
     await hold.reached.wait()
     committed, _ = await world.offsets()
     assert not any(committed.values())
+    assert (await unread(world), await readers_in(world.connection, world.group)) == (3, 1)
     hold.go.set()
     await world.at_rest()
+    assert await unread(world) == 0
+
+
+async def unread(world: InboxWorld) -> int:
+    """How many records a command would say that nobody has read."""
+    return len([record async for record in read_unread(world.connection, world.group, world.topic)])
 
 
 async def test_a_commit_refused_in_a_rebalance_is_redelivered_and_known(world: InboxWorld) -> None:

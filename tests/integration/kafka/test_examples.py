@@ -5,9 +5,11 @@ import asyncio
 import json
 import os
 import re
+import sqlite3
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,9 @@ import pytest
 
 from service.adapters.kafka.topic_provisioning import ensure_topics
 from tests.integration.kafka.console_producer import install_console_producer
-from tests.integration.kafka.inbox_world import InboxWorld
-from tests.servers import MlflowServer
+from tests.kit.told_events import told_announcement
+from tests.worlds.inbox import InboxWorld
+from tests.worlds.servers import MlflowServer
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 SALES = {"model_version": 3, "reason": "new sales"}
@@ -120,6 +123,36 @@ async def test_an_orchestrators_task_says_which_version_production_lacks_and_ask
     assert await world.count_records(world.topic) == 0
 
 
+async def test_a_promotion_is_acted_on_once_whatever_comes_twice_and_whichever_group_reads(
+    world: InboxWorld, tmp_path: Path
+) -> None:
+    """Another group reads all of it again, as after a kill between the transaction and the commit."""
+
+    async def announce(generation: int) -> None:
+        uri = f"models:/price/{generation}"
+        event = told_announcement(
+            "promoted", "price", f"g {generation}", generation=generation, model_uri=uri
+        )
+        await world.put(event.body.encode(), [(name, text.encode()) for name, text in event.headers.items()])
+
+    def consume(group: str, most: int) -> Any:
+        command = ("consume_promoted.py", group, str(tmp_path / "deployed.sqlite"), str(most))
+        return run(sys.executable, *command, world=world, KAFKA_TOPIC=world.topic)
+
+    await world.put(b"nonsense", [("ce_type", b"laurel.model.promoted.v1"), ("ce_id", b"x")])
+    for generation in (1, 2, 1, 2):
+        await announce(generation)
+    first = await consume(world.group, 2)
+    assert (first.code, first.said.count(" is generation ")) == (0, 2), first.said
+    assert "no promotion: " in first.said
+    assert (await world.offsets())[0] == {0: 3}  # after the last that was handled, and no further
+    await announce(3)
+    again = await consume(f"{world.group}-2", 1)
+    assert re.findall(r"generation (\d)", again.said) == ["3"], again.said
+    with closing(sqlite3.connect(tmp_path / "deployed.sqlite")) as database:
+        assert database.execute("SELECT * FROM deployed").fetchall() == [("price", 3, "models:/price/3")]
+
+
 async def test_no_example_ends_well_when_kafka_refuses_its_request(
     world: InboxWorld, console_producer: Path, mlflow_server: MlflowServer
 ) -> None:
@@ -150,6 +183,7 @@ async def test_no_example_ends_well_when_kafka_refuses_its_request(
         (sys.executable, "confluent_kafka_request.py"),
         (sys.executable, "orchestrator_task.py"),
         ("sh", "console_producer.sh", "plain"),
+        (sys.executable, "consume_promoted.py", "group"),
     ],
     ids=lambda command: command[1],
 )

@@ -8,12 +8,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from domain.errors import TryLater
-from service.metrics import Metrics
-from tests.eventually import eventually
-from tests.integration.kafka.inbox_world import InboxWorld
-from tests.kafka_behind import Behind
-from tests.proxies import lost
-from tests.wire_formats import kafka
+from service.runtime.metrics import Metrics
+from tests.harm.kafka_behind import Behind
+from tests.harm.proxies import lost
+from tests.harm.wire_formats import kafka
+from tests.kit.eventually import eventually
+from tests.worlds.inbox import InboxWorld
 
 OFFSET_COMMIT = 8
 
@@ -45,7 +45,7 @@ async def test_a_broker_that_dies_under_a_consumer_and_comes_back_is_consumed_on
         await worker.inbox.ping()
     assert away.value.waiting_on == "kafka"
     await behind.restart()
-    await eventually(partial(put, world), within=60)
+    await eventually(partial(put, world))
     await world.at_rest(within=60)
     assert len(world.store.rows) == 2
     assert worker.inbox.alive()
@@ -78,7 +78,7 @@ async def test_a_worker_that_starts_without_a_broker_waits_and_then_consumes(beh
         assert not inbox.started.is_set()
         assert inbox.alive()
         await behind.restart()
-        await eventually(lambda: seen, within=60)
+        await eventually(lambda: seen)
     task.cancel()
     await asyncio.wait([task])
     await world.close()
@@ -108,4 +108,4 @@ def _fail(*_: object) -> None:
 
 
 async def restarted(worker: Any, count: int) -> None:
-    await eventually(lambda: worker.count("laurel_consumer_restarts_total") >= count, within=60)
+    await eventually(lambda: worker.count("laurel_consumer_restarts_total") >= count)

@@ -15,15 +15,15 @@ from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.publisher import KafkaPublisher
 from service.adapters.kafka.reading import read_to_the_end
 from service.adapters.kafka.topic_provisioning import ensure_topics, smallest_event_limit
-from service.clock import SystemClock
-from service.metrics import Metrics
-from service.outbox_relay import OutboxRelay
-from service.patience import RetryPolicy
-from tests.eventually import eventually
-from tests.kafka_behind import Behind
-from tests.proxies import lost
-from tests.relay_world import RowsInMemory
-from tests.wire_formats import kafka
+from service.messaging.relay import OutboxRelay
+from service.runtime.clock import SystemClock
+from service.runtime.metrics import Metrics
+from service.runtime.retry import RetryPolicy
+from tests.harm.kafka_behind import Behind
+from tests.harm.proxies import lost
+from tests.harm.wire_formats import kafka
+from tests.kit.eventually import eventually
+from tests.worlds.relay import RowsInMemory
 
 PRODUCE = 0
 

@@ -10,7 +10,7 @@ from handlers.training_requested import read_request
 from service.adapters.postgres.database import open_database
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import upgrade
-from tests.records import record
+from tests.kit.records import record
 
 STRANGE = {
     "NUL": '{"split_version": "3\\u0000", "a\\u0000": [{"b": "\\u0000"}]}',

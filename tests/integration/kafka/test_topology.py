@@ -13,8 +13,8 @@ from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.free_partitions import refuse_free_partitions
 from service.adapters.kafka.partition_watch import WatchTimes
 from service.adapters.kafka.topic_provisioning import ensure_topics
-from tests.eventually import eventually
-from tests.integration.kafka.inbox_world import InboxWorld, Worker
+from tests.kit.eventually import eventually
+from tests.worlds.inbox import InboxWorld, Worker
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def read(world: InboxWorld, partition: int) -> None:
     """Put a record there and see that it is read."""
     count = len(world.store.rows)
     await world.put(partition=partition)
-    await eventually(lambda: len(world.store.rows) > count, within=60)
+    await eventually(lambda: len(world.store.rows) > count)
 
 
 @pytest.mark.parametrize("partitions", [1, 3, 4])
@@ -46,7 +46,7 @@ async def test_a_topic_that_is_made_again_is_read_from_its_first_record(
     await ensure_topics(quick.connection, {quick.topic: {}}, partitions=partitions)
     for _ in range(2):
         await quick.put(partition=0)
-    await eventually(lambda: len(quick.store.rows) == 5, within=60)
+    await eventually(lambda: len(quick.store.rows) == 5)
     await eventually(lambda: has_partitions(quick, partitions))
     await read(quick, partitions - 1)
     await eventually(lambda: ready(worker))
@@ -73,7 +73,7 @@ async def test_a_topic_that_is_made_again_unseen_is_read_from_its_first_record(w
     await ensure_topics(world.connection, {world.topic: {}})
     await world.put(partition=0)
     consumer.resume(*consumer.assignment())
-    await eventually(lambda: len(world.store.rows) == 2, within=60)
+    await eventually(lambda: len(world.store.rows) == 2)
 
 
 async def test_a_topic_that_grows_is_read_in_its_new_partitions_too(quick: InboxWorld) -> None:
@@ -125,7 +125,7 @@ async def test_a_partition_that_stands_still_without_a_reason_ends_liveness_and_
         await eventually(worker.inbox.alive)
         world.store.away = True
         await world.put(partition=2)
-        await eventually(lambda: worker.count("laurel_partition_standstill_seconds") > 1.5, within=60)
+        await eventually(lambda: worker.count("laurel_partition_standstill_seconds") > 1.5)
         assert worker.inbox.alive()
     (still,) = [line for line in said if line["event"] == "partition_stands_still"]
     assert (still["partition"], still["position"], still["end"]) == (1, 1, 2)

@@ -17,9 +17,9 @@ from service.adapters.kafka.open_transactions import HeldUp, held_up
 from service.adapters.kafka.reading import read_one, read_to_the_end
 from service.adapters.kafka.requests import read_events
 from service.cli.topic_findings import topic_findings
-from tests.eventually import eventually
 from tests.integration.kafka.foreign_producers import Client, Transactional, transactional
-from tests.integration.kafka.inbox_world import InboxWorld, Worker
+from tests.kit.eventually import eventually
+from tests.worlds.inbox import InboxWorld, Worker
 
 Open = Callable[..., Awaitable[Transactional]]
 
@@ -61,8 +61,8 @@ async def test_what_is_aborted_never_runs_and_what_is_open_runs_once_after_its_c
         producers = [await producer_of(client, codec) for codec in ("none", "gzip", "zstd")]
         for partition, producer in enumerate(producers):
             await leave_open(producer, world, partition)
-        await eventually(lambda: stored(world) >= names("committed"), within=60)
-        await eventually(lambda: told(said, "partition_held_up") == 3, within=60)
+        await eventually(lambda: stored(world) >= names("committed"))
+        await eventually(lambda: told(said, "partition_held_up") == 3)
         assert worker.count("laurel_open_transaction_seconds") > 0
         assert stored(world) == names("committed")
         for producer in producers:
@@ -161,9 +161,9 @@ async def asks_the_doctor(world: InboxWorld) -> None:
     requests, letters = await topic_findings(
         world.connection, [world.topic, world.dead_topic, "no-such-topic"]
     )
-    assert (requests.well, letters.well) == (False, True)
+    assert (requests.ok, letters.ok) == (False, True)
     assert "an open transaction holds up partition 0 at offset 4 of 5" in requests.found
-    assert "find-hanging" in requests.mend
+    assert "find-hanging" in requests.fix
     assert letters.found == "compression.type producer, as each producer does"
 
 

@@ -10,11 +10,11 @@ from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from service.adapters.mlflow.rest import MlflowRest
-from service.clock import SystemClock
-from tests.mlflow_record import MlflowRecord
-from tests.proxies import FaultProxy
-from tests.servers import MlflowServer
-from tests.wire_formats import Http
+from service.runtime.clock import SystemClock
+from tests.harm.proxies import FaultProxy
+from tests.harm.wire_formats import Http
+from tests.kit.mlflow_record import MlflowRecord
+from tests.worlds.servers import MlflowServer
 
 EXPERIMENT = "faults"
 

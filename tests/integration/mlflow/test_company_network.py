@@ -12,12 +12,12 @@ import pytest
 
 from domain.errors import Stop, TryLater
 from service.adapters.mlflow.access import MlflowAccess
-from service.adapters.mlflow.door import Door
 from service.adapters.mlflow.rest import MlflowRest
-from tests.proxies import FaultProxy
-from tests.servers import MlflowServer
-from tests.tls import Authority
-from tests.wire_formats import Http
+from service.adapters.mlflow.sync_client import SyncClient
+from tests.harm.proxies import FaultProxy
+from tests.harm.tls import Authority
+from tests.harm.wire_formats import Http
+from tests.worlds.servers import MlflowServer
 
 HOST = "127.0.0.1"
 USUAL = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -64,8 +64,8 @@ async def by_the_worker(access: MlflowAccess) -> object:
 
 async def by_a_child(access: MlflowAccess) -> object:
     def ask() -> object:
-        with Door(access) as door:
-            return door.get_json("experiments/get-by-name", experiment_name="Default")
+        with SyncClient(access) as client:
+            return client.get_json("experiments/get-by-name", experiment_name="Default")
 
     return await to_thread(ask)
 

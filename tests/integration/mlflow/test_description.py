@@ -14,10 +14,10 @@ from sklearn.linear_model import Ridge
 from domain.models import LoggedModel, ModelRecord
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
-from service.tasks.upload_model import upload
-from tests.mlflow_record import MlflowRecord
-from tests.servers import MlflowServer
-from tests.small_models import dataset, table, trained
+from tests.kit.mlflow_record import MlflowRecord
+from tests.worlds.model_jobs import upload
+from tests.worlds.servers import MlflowServer
+from tests.worlds.small_models import dataset, table, trained
 
 Described = Mapping[str, Any]
 # What differs because our models say more, or are other models.

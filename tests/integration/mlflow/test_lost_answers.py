@@ -11,11 +11,13 @@ import pytest
 
 from domain.errors import TryLater
 from domain.models import LoggedModel, OpenedRun, RegisteredVersion
+from service.adapters.mlflow.answer_types import MlflowAnswer
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
-from tests.mlflow_record import MlflowRecord
-from tests.proxies import FaultProxy, lost
-from tests.wire_formats import http
+from service.adapters.mlflow.rest import MlflowRest
+from tests.harm.proxies import FaultProxy, lost
+from tests.harm.wire_formats import http
+from tests.kit.mlflow_record import MlflowRecord
 
 Result = TypeVar("Result")
 LOST = pytest.mark.parametrize("times", [1, 3])
@@ -88,6 +90,35 @@ async def test_a_logged_model_whose_creation_was_not_confirmed_is_adopted(
     models = await record.models_of(opened.experiment_id, opened.mlflow_run_id)
     assert [found["info"]["model_id"] for found in models] == [model.model_id]
     assert (await record.run(opened.mlflow_run_id)).outputs == [model.model_id]
+
+
+async def test_a_link_that_another_process_made_after_the_look_is_the_link(
+    rest: MlflowRest,
+    tracker: MlflowExperimentTracker,
+    record: MlflowRecord,
+    run_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """MLflow's database refuses the second one: BAD_REQUEST, with its own error of a key that is there."""
+    opened, model = await _logged(tracker, run_id)
+    real, looks = rest.get, []
+
+    async def before_the_other(endpoint: str, **query: str) -> MlflowAnswer:
+        answer = await real(endpoint, **query)
+        looks.append(endpoint)
+        if looks == ["runs/get"]:
+            answer["run"].pop("outputs")
+        return answer
+
+    monkeypatch.setattr(rest, "get", before_the_other)
+    assert (await tracker.create_successor(opened, model.model_id)).model_id != model.model_id
+    assert looks
+    looks.clear()
+    again = await tracker.create_successor(opened, model.model_id)
+    assert looks == ["runs/get", "runs/get"]
+    assert sorted((await record.run(opened.mlflow_run_id)).outputs) == sorted(
+        [model.model_id, again.model_id]
+    )
 
 
 @LOST

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from domain.errors import ModelUnusable, TryLater
+from domain.job_results import FetchedFiles
 from domain.manifest import seal
 from domain.models import LoggedModel
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
-from service.tasks.fetch_model import fetch
-from service.tasks.upload_model import upload, upload_files, upload_texts
-from tests.mlflow_record import MlflowRecord
-from tests.proxies import FaultProxy, cut, cut_request, err, hole
-from tests.wire_formats import http
+from tests.harm.proxies import FaultProxy, cut, cut_request, err, hole
+from tests.harm.wire_formats import http
+from tests.kit.mlflow_record import MlflowRecord
+from tests.worlds.model_jobs import fetch, upload, upload_files, upload_texts
 
 FILES = {"MLmodel": b"flavors: {}\n", "model.skops": os.urandom(300_000), "laurel/feature schema.json": b"{}"}
 MANIFEST = {path: hashlib.sha256(content).hexdigest() for path, content in FILES.items()}
@@ -56,7 +56,7 @@ def fetched(access: MlflowAccess, tmp_path: Path) -> Callable[..., Any]:
 
     async def fetch_here(
         source: str, manifest: dict[str, str] | None = MANIFEST, **more: Any
-    ) -> dict[str, Any]:
+    ) -> FetchedFiles:
         return await to_thread(fetch, source, manifest, access, str(tmp_path / "cache"), **more)
 
     return fetch_here
@@ -66,8 +66,8 @@ async def test_what_was_uploaded_is_what_is_fetched(
     uploaded: LoggedModel, fetched: Callable[..., Any]
 ) -> None:
     found = await fetched(uploaded.uri)
-    assert (found["manifest"], found["digest"]) == (MANIFEST, seal(MANIFEST))
-    assert {path: Path(found["folder"], path).read_bytes() for path in FILES} == FILES
+    assert (found.manifest, found.digest) == (MANIFEST, seal(MANIFEST))
+    assert {path: Path(found.folder, path).read_bytes() for path in FILES} == FILES
 
 
 async def test_the_uploader_fetches_nothing_and_a_second_look_fetches_nothing(
@@ -82,17 +82,17 @@ async def test_the_uploader_fetches_nothing_and_a_second_look_fetches_nothing(
     again = await fetched(uploaded.uri)
     theirs = await to_thread(fetch, uploaded.uri, MANIFEST, access, str(tmp_path / "uploader"))
     assert proxy.requests == before
-    assert (again["digest"], theirs["digest"]) == (seal(MANIFEST), seal(MANIFEST))
+    assert (again.digest, theirs.digest) == (seal(MANIFEST), seal(MANIFEST))
 
 
 async def test_a_cached_file_that_was_damaged_is_fetched_anew(
     uploaded: LoggedModel, fetched: Callable[..., Any]
 ) -> None:
     found = await fetched(uploaded.uri)
-    damaged = Path(found["folder"], "model.skops")
+    damaged = Path(found.folder, "model.skops")
     damaged.write_bytes(b"\0" + damaged.read_bytes()[1:])
     again = await fetched(uploaded.uri)
-    assert again["digest"] == seal(MANIFEST)
+    assert again.digest == seal(MANIFEST)
     assert damaged.read_bytes() == FILES["model.skops"]
 
 
@@ -114,7 +114,7 @@ async def test_an_upload_that_broke_is_made_whole_by_its_repeat(
     with pytest.raises((ModelUnusable, TryLater)):
         await fetched(model.uri)
     await to_thread(upload, *arguments)
-    assert (await fetched(model.uri))["digest"] == seal(MANIFEST)
+    assert (await fetched(model.uri)).digest == seal(MANIFEST)
 
 
 async def test_a_download_that_broke_off_is_made_again(
@@ -124,7 +124,7 @@ async def test_a_download_that_broke_off_is_made_again(
     with pytest.raises(TryLater):
         await fetched(uploaded.uri)
     assert fault.hits == 1
-    assert (await fetched(uploaded.uri))["digest"] == seal(MANIFEST)
+    assert (await fetched(uploaded.uri)).digest == seal(MANIFEST)
 
 
 async def test_a_store_that_kept_less_than_it_was_given_is_found_out(
@@ -198,7 +198,7 @@ async def test_a_version_that_others_made_is_taken_as_it_is(
 ) -> None:
     """It has no manifest; its source is a plain place."""
     found = await fetched(uploaded.artifact_uri, None)
-    assert (found["manifest"], found["digest"]) == (MANIFEST, seal(MANIFEST))
+    assert (found.manifest, found.digest) == (MANIFEST, seal(MANIFEST))
 
 
 async def test_a_store_that_the_server_does_not_serve_is_reached_by_the_library(
@@ -207,15 +207,18 @@ async def test_a_store_that_the_server_does_not_serve_is_reached_by_the_library(
     store = f"file://{tmp_path}/store"
     await to_thread(upload, str(folder), store, MANIFEST, access, str(tmp_path / "uploader"))
     await to_thread(upload_texts, f"{store}-texts", {"card.md": "# Card"}, access)
-    assert (await fetched(store))["digest"] == seal(MANIFEST)
+    assert (await fetched(store)).digest == seal(MANIFEST)
     assert (tmp_path / "store-texts" / "card.md").read_text() == "# Card"
 
 
-async def test_texts_reach_the_server_by_the_same_task(
+async def test_texts_are_artifacts_and_the_last_one_stands(
     model: LoggedModel, access: MlflowAccess, record: MlflowRecord
 ) -> None:
-    await to_thread(upload_texts, model.artifact_uri, {"laurel/card.md": "# Card"}, access)
-    assert await record.artifact(model.artifact_uri, "laurel/card.md") == b"# Card"
+    uri, again = model.artifact_uri, {"laurel/a report.json": "neu: ä", "laurel/card.md": "# Card"}
+    await to_thread(upload_texts, uri, {"laurel/a report.json": "old"}, access)
+    await to_thread(upload_texts, uri, again, access)
+    for path, text in again.items():
+        assert (await record.artifact(uri, path)).decode() == text
 
 
 async def test_the_cache_forgets_what_was_not_used_for_long(

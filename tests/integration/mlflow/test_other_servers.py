@@ -2,30 +2,29 @@
 
 import asyncio
 from asyncio import to_thread
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from domain.errors import LaurelError, ModelUnusable
 from domain.models import LoggedModel
-from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.access import MlflowAccess, library_environment
 from service.adapters.mlflow.artifact_store import open_store
 from service.adapters.mlflow.artifact_uri import served_path
-from service.adapters.mlflow.environment import library_environment
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.foreign_records import look_at_model
 from service.adapters.mlflow.model_cache import ModelCache
 from service.adapters.mlflow.model_origin import own_location
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from service.adapters.mlflow.model_transfer import fetch_model
-from service.tasks.fetch_model import fetch
-from service.tasks.upload_model import upload_files, upload_texts
-from tests.faults import edited, err
-from tests.proxies import FaultProxy
-from tests.wire_formats import http
+from tests.harm.faults import edited, err
+from tests.harm.proxies import FaultProxy
+from tests.harm.wire_formats import http
+from tests.worlds.model_jobs import fetch, upload_files, upload_texts
 
 TOKEN = "canary-token-31"  # noqa: S105 - of this test
 OWN = "http://mlflow.company:5000"
@@ -77,7 +76,7 @@ async def test_a_store_of_another_server_is_opened_neither_to_fetch_nor_to_uploa
     host, heard = another
     uri = address.replace("HOST", host)
     (tmp_path / "a.png").write_bytes(b"png")
-    calls = (
+    calls: Sequence[tuple[Any, ...]] = (
         (fetch, uri, None, access, str(tmp_path / "cache")),
         (look_at_model, uri, access),
         (upload_files, uri, str(tmp_path), ["a.png"], access),
@@ -136,12 +135,13 @@ async def test_a_redirect_is_not_followed_with_the_token(
     another: tuple[str, list[bytes]], proxy: FaultProxy, access: MlflowAccess, tmp_path: Path
 ) -> None:
     host, heard = another
+    calls: Sequence[tuple[Any, ...]] = (
+        (fetch, "models:/m-" + "0" * 32, None, access, str(tmp_path / "cache")),
+        (upload_texts, "mlflow-artifacts:/1/x", {"card.md": "# Card"}, access),
+    )
     for status in (301, 302, 303, 307, 308):
         proxy.add(err(status, "", times=2, location=f"http://{host}/login"))
-        for call in (
-            (fetch, "models:/m-" + "0" * 32, None, access, str(tmp_path / "cache")),
-            (upload_texts, "mlflow-artifacts:/1/x", {"card.md": "# Card"}, access),
-        ):
+        for call in calls:
             with pytest.raises(LaurelError, match="redirects to"):
                 await to_thread(call[0], *call[1:])
     assert heard == []

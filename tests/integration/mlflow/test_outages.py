@@ -13,16 +13,16 @@ import pytest
 from domain.errors import LaurelError, NeverRetry, TryLater
 from domain.models import LoggedModel
 from service.adapters.mlflow.access import MlflowAccess
-from service.adapters.mlflow.door import Door
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
-from service.adapters.mlflow.foreign_answers import Answer
+from service.adapters.mlflow.foreign_answers import ForeignAnswer
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from service.adapters.mlflow.rest import MlflowRest
-from service.clock import SystemClock
-from tests.eventually import eventually
-from tests.mlflow_record import MlflowRecord
-from tests.proxies import Fault, FaultProxy, cut, err, hole, lost, refuse, slow
-from tests.wire_formats import http
+from service.adapters.mlflow.sync_client import SyncClient
+from service.runtime.clock import SystemClock
+from tests.harm.proxies import Fault, FaultProxy, cut, err, hole, lost, refuse, slow
+from tests.harm.wire_formats import http
+from tests.kit.eventually import eventually
+from tests.kit.mlflow_record import MlflowRecord
 
 HTML = "<!doctype html><title>Sign in</title>"
 MODEL = '{"registered_model": {"name": "NAME", "aliases": [{"alias": "prod", "version": "1"}]}}'
@@ -167,15 +167,15 @@ async def test_a_call_that_is_never_answered_ends_by_its_time_and_blocks_nobody(
 async def test_an_answer_that_comes_as_its_caller_leaves_leaves_no_connection(
     access: MlflowAccess, rest: MlflowRest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answered, go_on, ask = threading.Event(), threading.Event(), Door.ask
+    answered, go_on, ask = threading.Event(), threading.Event(), SyncClient.ask
 
-    def ask_slowly(door: Door, *what: Any) -> Answer:
+    def ask_slowly(door: SyncClient, *what: Any) -> ForeignAnswer:
         answer = ask(door, *what)
         answered.set()
         go_on.wait()
         return answer
 
-    monkeypatch.setattr(Door, "ask", ask_slowly)
+    monkeypatch.setattr(SyncClient, "ask", ask_slowly)
     call = asyncio.create_task(rest.ping())
     await asyncio.to_thread(answered.wait)
     call.cancel()

@@ -17,11 +17,10 @@ from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from service.adapters.mlflow.rest import MlflowRest
-from service.tasks.fetch_model import fetch
-from service.tasks.upload_model import upload, upload_files
-from tests.faults import without_aliases
-from tests.proxies import Fault, FaultProxy, cut_request, drip, drip_head, edited, err, late, lost
-from tests.wire_formats import http
+from tests.harm.faults import without_aliases
+from tests.harm.proxies import Fault, FaultProxy, cut_request, drip, drip_head, edited, err, late, lost
+from tests.harm.wire_formats import http
+from tests.worlds.model_jobs import fetch, upload, upload_files, upload_texts
 
 FILES = {"MLmodel": b"flavors: {}\n", "model.skops": os.urandom(300_000), "laurel/feature schema.json": b"{}"}
 MANIFEST = {path: hashlib.sha256(content).hexdigest() for path, content in FILES.items()}
@@ -61,7 +60,7 @@ def fetched(model: LoggedModel, access: MlflowAccess, tmp_path: Path) -> Callabl
 
     async def fetch_it() -> str:
         found = await to_thread(fetch, model.uri, MANIFEST, access, str(tmp_path / "cache"))
-        return str(found["digest"])
+        return str(found.digest)
 
     return fetch_it
 
@@ -86,7 +85,7 @@ async def test_a_proxys_limit_is_final_and_names_file_size_and_limit(
 
 
 async def test_values_that_a_proxy_finds_too_large_are_refused_alike(
-    proxy: FaultProxy, tracker: MlflowExperimentTracker, run_id: str
+    proxy: FaultProxy, tracker: MlflowExperimentTracker, access: MlflowAccess, run_id: str
 ) -> None:
     opened = await tracker.open_run(run_id, "price", {})
     proxy.add(err(413, HTML, http("POST", "runs/log-batch"), content_type="text/html"))
@@ -95,7 +94,7 @@ async def test_values_that_a_proxy_finds_too_large_are_refused_alike(
     assert refusal.value.reason == "upload_refused"
     proxy.add(err(413, HTML, http("PUT", "card.md"), content_type="text/html"))
     with pytest.raises(NeverRetry, match=r"card\.md \(6 bytes\)"):
-        await tracker.log_texts(opened, {"card.md": "# Card"})
+        await to_thread(upload_texts, opened.artifact_uri, {"card.md": "# Card"}, access)
 
 
 async def test_a_limit_that_mlflow_itself_has_is_mlflows(proxy: FaultProxy, send: Callable[..., Any]) -> None:
@@ -192,7 +191,7 @@ async def test_the_time_for_a_transfer_grows_with_its_bytes() -> None:
 FOREIGN = {
     "a gateway's page": (err(502, "<h1>Bad Gateway</h1>", content_type="text/html"), "502", "Bad Gateway"),
     "a filter": (err(451, "blocked by policy", content_type="text/plain"), "451", "blocked by policy"),
-    "a proxy's login": (err(407, "Proxy login", content_type="text/plain"), "407", "asks who we are"),
+    "a proxy's login": (err(407, "Proxy login", content_type="text/plain"), "407", "requires a login"),
     "a gateway's JSON": (err(403, '{"message": "no route"}'), "403", "no route"),
     "a redirect": (
         err(302, "", location="https://u:p@login.company/start?ticket=canary-9"),
@@ -255,7 +254,7 @@ async def test_an_answer_that_drips_ends_by_its_time(
 ) -> None:
     await send()
     fault = proxy.add(dripping(0.05, http("GET", "artifacts/.*model.skops")))
-    with pytest.raises(TryLater, match="drips"):
+    with pytest.raises(TryLater, match="arrives too slowly"):
         await fetched()
     assert fault.hits == 1
 

@@ -7,7 +7,7 @@ from domain.models import LoggedModel, OpenedRun, RegisteredVersion
 from domain.package_tags import MANIFEST_TAG, package_tags
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
-from tests.mlflow_record import MlflowRecord
+from tests.kit.mlflow_record import MlflowRecord
 
 DIGEST = "d" * 64
 TAGS = package_tags({"MLmodel": "a" * 64}, DIGEST)

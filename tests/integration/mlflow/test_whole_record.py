@@ -21,15 +21,14 @@ from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 from domain.dataset_inputs import dataset_inputs
 from domain.manifest import seal
 from domain.models import LoggedModel, OpenedRun
-from service.adapters.mlflow.access import MlflowAccess
-from service.adapters.mlflow.environment import library_environment
+from service.adapters.mlflow.access import MlflowAccess, library_environment
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
-from service.tasks.upload_model import upload
-from tests.builders import a_config, some_hashes, some_parts
-from tests.mlflow_record import MlflowRecord
-from tests.proxies import FaultProxy
-from tests.servers import MlflowServer
+from tests.harm.proxies import FaultProxy
+from tests.kit.builders import a_config, some_hashes, some_parts
+from tests.kit.mlflow_record import MlflowRecord
+from tests.worlds.model_jobs import upload, upload_texts
+from tests.worlds.servers import MlflowServer
 
 PLAIN = Path(__file__).with_name("plain_mlflow.py")
 CONTRACT, PARTS = a_config().contract, some_parts("recent_1_year")
@@ -89,7 +88,8 @@ async def lifecycle(
         opened.mlflow_run_id, params=params, metrics={"train_rows": 3}, tags={"laurel.dvc": "{}"}
     )
     await tracker.log_inputs(opened.mlflow_run_id, tuple(dataset_inputs(CONTRACT, PARTS, HASHES)))
-    await tracker.log_texts(opened, {"laurel/record.json": "{}", "laurel/contract.json": "{}"})
+    texts = {"laurel/record.json": "{}", "laurel/contract.json": "{}"}
+    await to_thread(upload_texts, opened.artifact_uri, texts, access)
     model = await tracker.create_model(opened, params, {"laurel.feature_version": "2"})
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in package.iterdir()}
     await to_thread(upload, str(package), model.artifact_uri, files, access, str(tmp_path))

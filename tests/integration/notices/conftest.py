@@ -9,10 +9,10 @@ from config.topics import EVENT_TOPICS, TOPICS
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.publisher import KafkaPublisher
 from service.adapters.kafka.topic_provisioning import ensure_topics
-from service.metrics import Metrics
-from tests.integration.notices.world import NoticeWorld
-from tests.servers import KafkaServer
-from tests.webhook import Webhook
+from service.runtime.metrics import Metrics
+from tests.harm.webhook import Webhook
+from tests.worlds.notices import NoticeWorld
+from tests.worlds.servers import KafkaServer
 
 MakeWebhook = Callable[..., Awaitable[Webhook]]
 

@@ -9,10 +9,10 @@ from functools import partial
 
 from config.settings import Settings
 from domain.notices import Notice
-from domain.ports.channels import Channel
-from service.metrics import Metrics
-from service.notifier import channels_of, open_notifier
-from service.role import Role
+from domain.ports.notices import Channel
+from service.notifications.root import channels_of, open_notifier
+from service.runtime.metrics import Metrics
+from service.runtime.role import Role
 
 
 class Deadly:

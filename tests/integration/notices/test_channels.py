@@ -11,12 +11,12 @@ import pytest
 from domain.errors import Stop, TryLater
 from domain.notices import Notice
 from service.adapters.apprise.channel import AppriseChannel, open_channels
-from tests.eventually import eventually
+from tests.harm.proxies import FaultProxy
+from tests.harm.tls import Authority
+from tests.harm.webhook import PASSWORD, Webhook
+from tests.harm.wire_formats import Http
 from tests.integration.notices.conftest import MakeWebhook
-from tests.proxies import FaultProxy
-from tests.tls import Authority
-from tests.webhook import PASSWORD, Webhook
-from tests.wire_formats import Http
+from tests.kit.eventually import eventually
 
 NOTICE = Notice(event_id="e", subject="failed", severity="failure", title="a title", body="a\nbody <b> & *c*")
 

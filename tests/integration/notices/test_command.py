@@ -6,9 +6,9 @@ import os
 import sys
 from pathlib import Path
 
+from tests.harm.webhook import Webhook
 from tests.integration.notices.conftest import MakeWebhook
-from tests.integration.notices.world import NoticeWorld
-from tests.webhook import Webhook
+from tests.worlds.notices import NoticeWorld
 
 _PROJECT = Path(__file__).parents[3]
 
@@ -54,7 +54,7 @@ async def test_a_trial_says_which_channel_takes_a_message(world: NoticeWorld, we
     ]
     assert "numbered as in NOTIFIER__URLS" in told[1]
 
-    assert good.titles == [f"{world.model}: Laurel can tell you here"] * 2
+    assert good.titles == [f"{world.model}: Laurel notifications work in this channel"] * 2
     assert "canary" not in "".join(text for said in (none, both, told) for text in said[1:])
 
 

@@ -8,8 +8,8 @@ from handlers.notice import TOLD
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.group_start import begin_new_at_end
 from tests.integration.notices.conftest import MakeWebhook
-from tests.integration.notices.world import NoticeWorld
 from tests.integration.reload.processes import process
+from tests.worlds.notices import NoticeWorld
 
 _KILLED = "tests.integration.notices.killed_notifier"
 

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from service.adapters.apprise.channel import open_channels
+from tests.harm.webhook import PASSWORD, Webhook
 from tests.integration.notices.conftest import MakeWebhook
-from tests.integration.notices.world import NoticeWorld
-from tests.webhook import PASSWORD, Webhook
+from tests.worlds.notices import NoticeWorld
 
 _PROJECT = Path(__file__).parents[3]
 
@@ -37,6 +37,20 @@ async def test_dead_channels_are_given_up_and_the_others_hear_of_everything(
         await world.announce("failed", "event 3")
         await notifier.has_taken(4)
     assert (len(refusing.heard), len(good.heard)) == (1, 4)
+
+
+async def test_what_a_channel_refuses_for_its_bytes_comes_shorter_and_in_the_end_short(
+    world: NoticeWorld, webhook: MakeWebhook
+) -> None:
+    world.webhooks = [hook] = [await webhook(takes_bytes=400)]
+    async with world.notifier(NOTIFIER__TRIES="4") as notifier:
+        await world.announce("failed", "long", message="Die Häuser 住宅 " * 100)
+        await notifier.has_taken(1)
+    told = [(one["title"], one["message"]) for one in (*hook.refused, *hook.heard)]
+    sizes = [len(body.encode()) for _, body in told]
+    assert len(set(told)) == len(told) == 4
+    assert sizes == sorted(sizes, reverse=True)
+    assert [one["message"] for one in hook.heard] == ["laurel show run-17"]
 
 
 async def test_no_address_is_in_any_output(world: NoticeWorld, webhook: MakeWebhook) -> None:

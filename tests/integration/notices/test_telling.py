@@ -1,12 +1,15 @@
 """Everybody is told once: whatever comes twice, whoever dies, and from where a group begins."""
 
-from domain.notice_fields import SUBJECTS
-from tests.eventually import eventually
+from domain.lifecycle import Outcome
+from domain.notice_subjects import SUBJECTS
+from tests.contract.stores import WAY_TO_EVALUATED, Stores, brought_to, claim, on_postgres, request
+from tests.harm.proxies import FaultProxy, refuse
+from tests.harm.wire_formats import Postgres
 from tests.integration.notices.conftest import MakeWebhook
-from tests.integration.notices.world import NoticeWorld
-from tests.proxies import FaultProxy, refuse
-from tests.told_events import told_announcement
-from tests.wire_formats import Postgres
+from tests.kit.alert_rules import unheard
+from tests.kit.eventually import eventually
+from tests.kit.told_events import told_announcement
+from tests.worlds.notices import NoticeWorld
 
 _TYPES = ["success", "warning", "info", "warning", "failure", "failure"]
 
@@ -16,6 +19,7 @@ async def test_each_subject_reaches_each_channel_once_however_often_it_comes(
 ) -> None:
     world.webhooks = hooks = [await webhook(), await webhook()]
     async with world.notifier() as notifier:
+        assert unheard(notifier.metrics.render().decode()) == []
         for subject in SUBJECTS:
             await world.announce(subject, f"id {subject}")
         await notifier.has_taken(len(SUBJECTS))
@@ -31,6 +35,37 @@ async def test_each_subject_reaches_each_channel_once_however_often_it_comes(
         assert all(title.startswith(world.model) for title in hook.titles)
     promoted = next(message for message in hooks[0].heard if message["type"] == "success")
     assert "gain +0.01" in promoted["message"]
+
+
+async def test_the_third_inconclusive_verdict_in_a_row_is_told_of_once_across_restarts(
+    world: NoticeWorld, webhook: MakeWebhook
+) -> None:
+    """A run without a verdict ends no row, and another model's are its own."""
+    world.webhooks = [hook] = [await webhook()]
+    async with on_postgres(world.url, world.model) as stores, on_postgres(world.url, "theirs") as theirs:
+        await judged(theirs, "theirs", "INCONCLUSIVE")
+        runs = [await judged(stores, world.model, "INCONCLUSIVE") for _ in range(2)]
+        await stores.runs.add(request(world.model))
+        await stores.runs.advance(await claim(stores, world.model), Outcome.REFUSED)
+        runs += [await judged(stores, world.model, "INCONCLUSIVE") for _ in range(2)]
+    for _ in range(2):
+        async with world.notifier() as notifier:
+            for run_id in runs:
+                await world.announce("declined", run_id, run_id=run_id, decision="INCONCLUSIVE")
+            await notifier.has_taken(len(runs))
+    further = [message for message in hook.heard if "3 verdicts in a row" in message["title"]]
+    assert (len(hook.heard), len(further)) == (len(runs) + 1, 1)
+    assert f"laurel show {runs[2]}" in further[0]["message"]
+    assert further[0]["type"] == "warning"
+
+
+async def judged(stores: Stores, model: str, decision: str) -> str:
+    """A run that ended with this verdict."""
+    await stores.runs.add(request(model))
+    run = await brought_to(stores, await claim(stores, model), *WAY_TO_EVALUATED)
+    verdict = {"decision": decision, "reasons": ["no"], "checks": []}
+    ended = await stores.runs.advance(run, Outcome.LOST, output={"verdict": verdict, "champion": {}})
+    return ended.run_id
 
 
 async def test_two_notifiers_tell_no_more_than_one(world: NoticeWorld, webhook: MakeWebhook) -> None:

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from config.settings import Settings
-from service.listener import open_listener
-from service.metrics import Metrics
-from service.role import Role
+from service.rollout.root import open_listener
+from service.runtime.metrics import Metrics
+from service.runtime.role import Role
 from tests.chaos.points import FOLDER_VARIABLE, ArmedPoints
 
 

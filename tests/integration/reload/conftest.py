@@ -9,9 +9,9 @@ from config.topics import TOPICS
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.topic_provisioning import ensure_topics
 from service.adapters.postgres.schema import upgrade
-from tests.integration.reload.world import ReloadWorld, open_world
-from tests.servers import KafkaServer
-from tests.stand_in_server import StandIn
+from tests.worlds.reload import ReloadWorld, open_world
+from tests.worlds.servers import KafkaServer
+from tests.worlds.stand_in_server import StandIn
 
 MakeStandIn = Callable[..., Awaitable[StandIn]]
 

@@ -1,49 +1,38 @@
 """Stand-ins and listeners as processes of their own, to be killed and stopped."""
 
 import asyncio
-import os
 import signal
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import asynccontextmanager
 
-from service.embedded.ports import free_port
-from tests.eventually import eventually
-
-_PROJECT = Path(__file__).parents[3]
+from service.local.servers.ports import free_port
+from tests.kit.eventually import eventually
+from tests.kit.warm_starts import WarmProcess
+from tests.worlds.warm import STARTS
 
 
 @asynccontextmanager
-async def process(*words: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
+async def process(
+    module: str, *words: str, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[WarmProcess]:
     """A Python module as a process; killed with the block."""
-    started = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        *words,
-        cwd=_PROJECT,
-        env={**os.environ, **(environment or {})},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    started = STARTS.nursery().module(module, words, environment or {})
     try:
         yield started
     finally:
-        with suppress(ProcessLookupError):
-            started.send_signal(signal.SIGCONT)
-            started.kill()
+        started.send_signal(signal.SIGCONT)
+        started.kill()
         await started.wait()
 
 
 @asynccontextmanager
 async def stand_in_process(
     port: int | None = None, *, version: int = 0
-) -> AsyncIterator[tuple[Process, int]]:
+) -> AsyncIterator[tuple[WarmProcess, int]]:
     """A stand-in that takes connections, and its port; with a version it serves that as generation 1."""
     place = port or free_port()
     words = (str(place), str(version), "1") if version else (str(place),)
-    async with process("tests.stand_in_server", *words) as started:
+    async with process("tests.worlds.stand_in_server", *words) as started:
         await eventually(lambda: _takes_connections(place))
         yield started, place
 

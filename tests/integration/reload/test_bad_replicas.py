@@ -7,25 +7,25 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from domain.convergence import Standing
+from domain.convergence import ReplicaState
 from domain.events import InferenceDiverged, InferenceReloaded
 from service.adapters.http.resolving import Unresolved
-from tests.eventually import eventually
 from tests.integration.reload.conftest import MakeStandIn
 from tests.integration.reload.processes import stand_in_process
-from tests.integration.reload.world import ReloadWorld
-from tests.stand_in_server import TOKEN
+from tests.kit.eventually import eventually
+from tests.worlds.reload import ReloadWorld
+from tests.worlds.stand_in_server import TOKEN
 
-BAD: dict[str, tuple[dict[str, object], str, Standing]] = {
-    "wrong token": ({"token": "another"}, "unauthorized", Standing.UNKNOWN),
-    "garbage": ({"behave": "garbage"}, "bad_answer", Standing.UNKNOWN),
-    "an answer of 10 GB": ({"behave": "flood"}, "bad_answer", Standing.UNKNOWN),
-    "a redirect": ({"behave": "redirect"}, "bad_answer", Standing.UNKNOWN),
-    "a slow drip": ({"behave": "drip"}, "no_answer", Standing.UNREACHABLE),
-    "never an answer": ({"behave": "hang"}, "no_answer", Standing.UNREACHABLE),
-    "a refusal": ({"behave": "refuse", "version": 6, "generation": 1}, "reload_refused", Standing.BEHIND),
-    "a lie": ({"follows": False, "version": 6, "generation": 1}, "not_served", Standing.BEHIND),
-    "a later generation": ({"version": 9, "generation": 9}, "conflict", Standing.AHEAD),
+BAD: dict[str, tuple[dict[str, object], str, ReplicaState]] = {
+    "wrong token": ({"token": "another"}, "unauthorized", ReplicaState.UNKNOWN),
+    "garbage": ({"behave": "garbage"}, "bad_answer", ReplicaState.UNKNOWN),
+    "an answer of 10 GB": ({"behave": "flood"}, "bad_answer", ReplicaState.UNKNOWN),
+    "a redirect": ({"behave": "redirect"}, "bad_answer", ReplicaState.UNKNOWN),
+    "a slow drip": ({"behave": "drip"}, "no_answer", ReplicaState.UNREACHABLE),
+    "never an answer": ({"behave": "hang"}, "no_answer", ReplicaState.UNREACHABLE),
+    "a refusal": ({"behave": "refuse", "version": 6, "generation": 1}, "reload_refused", ReplicaState.BEHIND),
+    "a lie": ({"follows": False, "version": 6, "generation": 1}, "not_served", ReplicaState.BEHIND),
+    "a later generation": ({"version": 9, "generation": 9}, "conflict", ReplicaState.AHEAD),
 }
 
 
@@ -47,7 +47,7 @@ async def test_a_bad_replica_is_said_once_and_shown_as_it_is_and_healed_afterwar
             facts.get("generation"),
         )
         status = await world.status()
-        assert [row.state for row in status.replicas] == [Standing.SERVING, state]
+        assert [row.state for row in status.replicas] == [ReplicaState.SERVING, state]
         assert (status.replicas[1].error or "").startswith(reason)
         looked = len(bad.heard)
         await eventually(lambda: len(bad.heard) > looked + 2)  # more rounds say nothing new
@@ -100,7 +100,12 @@ async def test_half_of_the_replicas_are_killed_or_hang_and_the_others_do_not_wai
         said = await world.told(InferenceDiverged.topic, 2, generation=2)
         status = await world.status()
         states = [row.state for row in status.replicas]
-        assert states == [Standing.SERVING, Standing.SERVING, Standing.UNREACHABLE, Standing.UNREACHABLE]
+        assert states == [
+            ReplicaState.SERVING,
+            ReplicaState.SERVING,
+            ReplicaState.UNREACHABLE,
+            ReplicaState.UNREACHABLE,
+        ]
         assert {(fact["replica"], fact["reason"]) for fact in said} == {
             (urls[0], "no_answer"),
             (urls[1], "unreachable"),
@@ -138,8 +143,8 @@ async def test_every_address_behind_a_name_and_ipv6_and_a_name_without_any(
         assert (said["replica"], said["address"], said["reason"]) == (gone, None, "unresolved")
         status = await world.status()
         assert [(row.address, row.state) for row in status.replicas] == [
-            ("127.0.0.1", Standing.SERVING),
-            (None, Standing.UNREACHABLE),
+            ("127.0.0.1", ReplicaState.SERVING),
+            (None, ReplicaState.UNREACHABLE),
         ]
         assert "gone has no address" in (status.replicas[1].error or "")
 

@@ -10,14 +10,14 @@ from config.topics import reloads_group
 from domain.events import InferenceReloaded, ModelPromoted
 from domain.points import Point
 from tests.chaos.points import FOLDER_VARIABLE
-from tests.eventually import eventually
+from tests.harm.proxies import FaultProxy, hole
+from tests.harm.wire_formats import Postgres
 from tests.integration.reload.conftest import MakeStandIn
 from tests.integration.reload.processes import process
-from tests.integration.reload.world import ReloadWorld
-from tests.own_requests import begin_at
-from tests.proxies import FaultProxy, hole
-from tests.stand_in_server import StandIn
-from tests.wire_formats import Postgres
+from tests.kit.eventually import eventually
+from tests.worlds.own_requests import begin_at
+from tests.worlds.reload import ReloadWorld
+from tests.worlds.stand_in_server import StandIn
 
 RELOADING = [point for point in Point if point.startswith("reload.")]
 _LISTENER = "tests.integration.reload.armed_listener"
@@ -42,7 +42,7 @@ async def test_a_listener_that_is_killed_leaves_no_replica_behind(
     async with world.relay():
         await world.promote(6)
         async with process(_LISTENER, environment=environment) as first:
-            assert await asyncio.wait_for(first.wait(), 30) == -signal.SIGKILL
+            assert await asyncio.wait_for(first.wait(), 120) == -signal.SIGKILL
         async with process(_LISTENER, environment=environment):
             await world.converged()
             told = await world.told(InferenceReloaded.topic, 2)

@@ -8,9 +8,9 @@ import pytest
 from domain.announcement import Announcement
 from domain.events import InferenceDiverged, InferenceReloaded, ModelPromoted
 from tests.e2e.deployment import event_schema
-from tests.eventually import eventually
 from tests.integration.reload.conftest import MakeStandIn
-from tests.integration.reload.world import ReloadWorld
+from tests.kit.eventually import eventually
+from tests.worlds.reload import ReloadWorld
 
 
 async def test_a_promotion_reaches_every_replica_and_each_is_said_once(

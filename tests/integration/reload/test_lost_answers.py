@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from domain.events import InferenceDiverged, InferenceReloaded
+from tests.harm.proxies import Fault, FaultProxy, cut, cut_request, err, lost, refuse
+from tests.harm.wire_formats import Http, http
 from tests.integration.reload.conftest import MakeStandIn
-from tests.integration.reload.world import ReloadWorld
-from tests.proxies import Fault, FaultProxy, cut, cut_request, err, lost, refuse
-from tests.wire_formats import Http, http
+from tests.worlds.reload import ReloadWorld
 
 RELOAD, INFO = http("POST", "/reload"), http("GET", "/info")
 ONCE: dict[str, Callable[[], Fault]] = {

@@ -9,11 +9,11 @@ from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 
 from service.cli.console import Exit
-from tests.eventually import eventually
 from tests.integration.reload.conftest import MakeStandIn
-from tests.integration.reload.world import ReloadWorld
-from tests.stand_in_server import TOKEN
+from tests.kit.eventually import eventually
 from tests.unit.cli.calls import Ended
+from tests.worlds.reload import ReloadWorld
+from tests.worlds.stand_in_server import TOKEN
 
 
 async def laurel(world: ReloadWorld, *words: str, **more: str) -> Ended:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from domain.convergence import Sight
+from domain.convergence import ReplicaObservation
 from domain.errors import Stop
 from service.adapters.http.inference_servers import HttpInferenceServers
-from service.listener import open_servers
+from service.rollout.replica_clients import open_servers
+from tests.harm.tls import Authority
 from tests.integration.reload.conftest import MakeStandIn
-from tests.integration.reload.world import ReloadWorld
-from tests.stand_in_server import TOKEN
-from tests.tls import Authority
+from tests.worlds.reload import ReloadWorld
+from tests.worlds.stand_in_server import TOKEN
 
 NAME = "inference.internal"
 
@@ -22,7 +22,7 @@ async def here(_: str, __: int) -> Sequence[str]:
     return ["127.0.0.1"]
 
 
-async def look(port: int, trusted: ssl.SSLContext) -> Sight:
+async def look(port: int, trusted: ssl.SSLContext) -> ReplicaObservation:
     servers = HttpInferenceServers([f"https://{NAME}:{port}"], TOKEN, verify=trusted, resolve=here)
     try:
         (replica,) = await servers.replicas()

@@ -9,10 +9,10 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
 from domain.errors import TryLater
-from service.api.asking import Unanswered
-from service.api.dag.refusals import as_dag_problem
-from service.api.refusals import answer_invalid, as_problem
-from service.web.problems import Problem
+from service.gateway.dag.refusals import as_dag_problem
+from service.gateway.refusals import answer_invalid, as_problem
+from service.gateway.submissions import Unanswered
+from service.runtime.web.problems import ProblemDetails
 
 AWAY = Unanswered(TryLater("kafka_unavailable", "no answer", waiting_on="kafka"), "id-7")
 
@@ -23,7 +23,7 @@ AWAY = Unanswered(TryLater("kafka_unavailable", "no answer", waiting_on="kafka")
         (as_problem, "no answer; repeat it with Idempotency-Key: id-7"),
         (
             lambda: as_dag_problem("run-7", "dag"),
-            "no answer; repeat it as it is: within ten minutes an equal one is the same request",
+            "no answer; repeat it unchanged: within ten minutes an equal one is the same request",
         ),
     ],
     ids=["own", "dag"],
@@ -31,7 +31,7 @@ AWAY = Unanswered(TryLater("kafka_unavailable", "no answer", waiting_on="kafka")
 def test_a_503_says_what_its_callers_repeat_with(
     door: Callable[[], AbstractContextManager[None]], said: str
 ) -> None:
-    with pytest.raises(Problem) as refused, door():
+    with pytest.raises(ProblemDetails) as refused, door():
         raise AWAY
     body = json.loads(bytes(refused.value.response().body))
     assert (body["status"], body["detail"], body["request_id"]) == (503, said, "id-7")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.embedded.ports import free_port
+from service.local.servers.ports import free_port
 from tests.unit.cli.calls import Laurel
 
 
@@ -25,4 +25,5 @@ def whole(tmp_path: Path) -> dict[str, str]:
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{port}",
         "DATABASE_URL": f"postgresql://laurel:canary-7391@127.0.0.1:{port + 1}/laurel",
         "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port + 2}",
+        "MLFLOW_MODEL_NAME": "ames_price",
     }

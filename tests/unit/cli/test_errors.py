@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from domain.errors import LaurelError, NeverRetry, Stop, TryLater
+from service.adapters.kafka import topic_provisioning
 from service.cli import topics
 from service.cli.console import Exit
 from tests.unit.cli.calls import Laurel
-
-NEEDED = {"CONFIG_ROOT", "DATA_ROOT", "KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "MLFLOW_TRACKING_URI"}
 
 
 def fails(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -21,16 +20,7 @@ def fails(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     async def failing(*_: object, **__: object) -> list[str]:
         raise error
 
-    monkeypatch.setattr(topics, "ensure_topics", failing)
-
-
-@pytest.mark.parametrize("command", ["runs", "champion", "doctor", "worker", "reload-listener", "request"])
-def test_all_that_is_not_set_is_named_at_once(command: str, laurel: Laurel) -> None:
-    ended = laurel(command)
-
-    assert ended.code == Exit.USAGE
-    assert {line.split(":")[0] for line in ended.err.splitlines()} == NEEDED | {"laurel"}
-    assert not ended.out
+    monkeypatch.setattr(topic_provisioning, "ensure_topics", failing)
 
 
 def test_a_faulty_setting_is_named_and_its_value_is_not(laurel: Laurel, whole: dict[str, str]) -> None:
@@ -58,7 +48,7 @@ def test_a_file_of_variables_that_is_no_text_is_a_sentence(laurel: Laurel, tmp_p
     [
         (TryLater("kafka_unavailable", "kafka does not answer"), Exit.AWAY),
         (Stop("kafka_denied", "kafka refuses nobody"), Exit.USAGE),
-        (NeverRetry("topic_refused", "topic [b]x[/b] cannot be made"), Exit.NO),
+        (NeverRetry("topic_refused", "topic [b]x[/b] cannot be created"), Exit.NO),
         (LaurelError("other", "something else"), Exit.NO),
     ],
     ids=lambda value: type(value).__name__,
@@ -71,7 +61,7 @@ def test_an_error_ends_with_its_sentence_and_its_code(
     ended = laurel("topics", "ensure", **whole)
 
     assert ended.code == code
-    hint = "; `laurel doctor` looks at every server" if code is Exit.AWAY else ""
+    hint = "; `laurel doctor` checks every server" if code is Exit.AWAY else ""
     assert ended.err == f"laurel: {error.message}{hint}\n"
 
 
@@ -102,12 +92,12 @@ def test_what_nobody_expected_is_one_line_without_secrets(
 def test_a_message_that_cannot_be_masked_is_not_shown(
     laurel: Laurel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken() -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("canary-7391")
 
     monkeypatch.setattr(topics, "read_settings", broken)
 
-    ended = laurel("topics", "ensure")
+    ended = laurel("topics", "ensure", WORKER__LEASE_SECONDS="of no use")
 
     assert ended.code == Exit.NO
     assert "RuntimeError" in ended.err
@@ -135,21 +125,6 @@ def test_a_traceback_is_shown_to_those_who_ask_for_it(whole: dict[str, str]) -> 
     assert done.returncode == 1
 
 
-def test_a_server_that_is_away_is_a_sentence(laurel: Laurel, whole: dict[str, str]) -> None:
-    for command in (
-        ["runs"],
-        ["champion"],
-        ["db", "upgrade"],
-        ["topics", "ensure"],
-        ["dead-letters", "list"],
-    ):
-        ended = laurel(*command, **whole)
-        assert ended.code == Exit.AWAY, command
-        assert ended.err.startswith("laurel: ")
-        assert ended.err.count("\n") == 1
-        assert "canary" not in ended.err
-
-
 @pytest.mark.parametrize("place", ["0", "0/", "a/1", "0/-1"])
 def test_a_dead_letters_place_is_partition_and_offset(
     place: str, laurel: Laurel, whole: dict[str, str]
@@ -159,9 +134,9 @@ def test_a_dead_letters_place_is_partition_and_offset(
 
 def test_what_nobody_expected_of_a_role_is_in_its_log_whole(whole: dict[str, str]) -> None:
     done = broken(
-        "import service.cli.roles as roles\n"
+        "import service.cli.role_runner as living\n"
         "async def failing(*_): raise RuntimeError('no way in with canary-7391')\n"
-        "roles.live = failing",
+        "living.live = failing",
         "worker",
         **whole,
     )

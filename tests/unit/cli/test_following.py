@@ -13,7 +13,7 @@ from domain.request import Coordinates
 from domain.run import Failure, Run
 from service.adapters.kafka.requests import ReadEvent
 from service.cli.following import Lines, doing, followed
-from service.cli.shown import event_line, run_row, verdict_line
+from service.cli.formatting import event_line, run_row, verdict_line
 from tests.contract.stores import LONG, MLFLOW_AWAY, Stores, brought_to, claim, in_memory, request
 from tests.fakes.memory import Memory
 
@@ -81,9 +81,9 @@ async def test_lines_tell_each_state_once_and_what_is_waited_for(
             lines.tell(step)
 
     written = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in (written[0], written[-2])] == ["REQUESTED", "RESOLVED"]
+    assert [line.split()[2] for line in (written[0], written[-2])] == ["REQUESTED", "RESOLVED"]
     assert "1.50 s" in written[-2]
-    assert f"waits for mlflow since {since.astimezone():%H:%M:%S}: MLflow does not answer" in written[1]
+    assert f"waits for mlflow since {since:%Y-%m-%d %H:%M:%S}Z: MLflow does not answer" in written[1]
     assert len(written) == 4
 
 
@@ -138,14 +138,13 @@ EVENTS: Mapping[str, tuple[Mapping[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("topic", EVENT_TOPICS)
-def test_each_event_is_a_line_in_local_time(topic: str) -> None:
+def test_each_event_is_a_line_with_its_moment(topic: str) -> None:
     body, gist = EVENTS[topic]
     place = Coordinates(topic=topic, partition=0, offset=0, timestamp_ms=1_700_000_000_123)
-    at = datetime.fromtimestamp(1_700_000_000, UTC).astimezone()
 
     line = event_line(ReadEvent(place, MODEL, {}, {"run_id": "85a27d19-x", **body}))
 
-    assert line.split() == [f"{at:%H:%M:%S}.123", topic, "85a27d19", *gist.split()]
+    assert line.split() == ["2023-11-14", "22:13:20.123Z", topic, "85a27d19", *gist.split()]
 
 
 def test_an_event_that_lacks_what_it_should_carry_is_shown_all_the_same() -> None:

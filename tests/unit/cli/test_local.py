@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from service.cli.console import Exit
-from service.embedded.folder import FolderLock
-from service.embedded.ports import LOOPBACK, free_port
-from service.embedded.world import Addresses, Ports
-from service.local_laurel import LocalOptions
+from service.cli.world_file import write_world_file
+from service.local.laurel import LocalLaurel, LocalOptions
+from service.local.servers.folder import FolderLock
+from service.local.servers.ports import LOOPBACK, free_port
+from service.local.servers.stack import Addresses, Ports
 from tests.unit.cli.calls import Laurel
 
 
@@ -37,6 +38,26 @@ def test_a_port_that_is_taken_is_named_with_the_mend(
     assert not list(tmp_path.rglob("*.log")), "something was started"
 
 
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_terminal_that_loaded_the_last_starts_settings_starts_its_servers_again(
+    command: str, taken: int, laurel: Laurel, tmp_path: Path
+) -> None:
+    """Its MLflow is no foreign one: the port that it had is needed for it."""
+    (tmp_path / "home").mkdir()
+    addresses = {
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{taken}",
+        "DATABASE_URL": f"postgresql://laurel@127.0.0.1:{taken + 2}/laurel",
+        "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{taken + 3}",
+    }
+    write_world_file(addresses, tmp_path / "home", own=addresses)
+
+    ended = laurel(command, "--home", "home", "--port-base", taken, **addresses)
+
+    assert ended.code == Exit.USAGE
+    assert f"servers are started again: {', '.join(addresses)}" in " ".join(ended.err.split())
+    assert f"port {taken + 3} (mlflow)" in ended.err
+
+
 def test_the_port_of_a_server_that_runs_elsewhere_is_not_needed(taken: int, tmp_path: Path) -> None:
     here = LocalOptions(
         tmp_path,
@@ -49,6 +70,18 @@ def test_the_port_of_a_server_that_runs_elsewhere_is_not_needed(taken: int, tmp_
 
     assert here.taken_ports() == {taken + 3: "mlflow"}
     assert elsewhere.taken_ports() == {}
+
+
+def test_only_servers_that_it_starts_are_a_worlds_own(tmp_path: Path) -> None:
+    elsewhere = Addresses(tracking_uri="http://mlflow:5000")
+    whole = LocalLaurel(LocalOptions(tmp_path, {}, inference_ports=(1,)), _nobody_listens)
+    part = LocalLaurel(LocalOptions(tmp_path, {}, external=elsewhere), _nobody_listens)
+    assert part.own_addresses == ["KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"]
+    assert whole.own_addresses == [*part.own_addresses, "MLFLOW_TRACKING_URI", "INFERENCE_API_URL"]
+
+
+def _nobody_listens(*_: object) -> None:
+    """Hears of no progress."""
 
 
 def test_a_second_laurel_in_the_same_place_is_refused(laurel: Laurel, tmp_path: Path) -> None:
@@ -85,3 +118,17 @@ def test_ones_own_configuration_needs_ones_own_data(laurel: Laurel) -> None:
 @pytest.mark.parametrize("base", ["80", "32767", "many"])
 def test_ports_that_could_not_serve_are_wrong_usage(base: str, laurel: Laurel) -> None:
     assert laurel("up", "--port-base", base).code == Exit.USAGE
+
+
+def test_a_misspelt_address_and_a_model_without_a_name_are_told_before_anything_starts(
+    taken: int, laurel: Laurel, tmp_path: Path
+) -> None:
+    """Else a server of its own would be started in the place of the one that was meant."""
+    roots = {"CONFIG_ROOT": str(tmp_path), "DATA_ROOT": str(tmp_path)}
+    given = {**roots, "KAFKA_BOOTSTRAP_SERVER": "kafka:9092"}
+
+    told = laurel("up", "--port-base", taken, **given).err
+
+    assert "KAFKA_BOOTSTRAP_SERVER is not a setting; did you mean KAFKA_BOOTSTRAP_SERVERS?" in told
+    assert "MLFLOW_MODEL_NAME is not set: the model is 'construction_cost_model'" in told
+    assert "MLFLOW_MODEL_NAME" not in laurel("up", "--port-base", taken).err

@@ -15,9 +15,9 @@ from service.adapters.files.active_config import fresh, read_active, with_defaul
 from service.adapters.files.atomic import AtomicFiles, sha256_of
 from service.adapters.files.config_families import FileConfigFamilies
 from service.adapters.files.operations import TEMPORARY_SUFFIX
-from tests.faulty_operations import EIO, ENOSPC, Fault, NthFault
-from tests.synthetic_world import write_world
-from tests.written import written
+from tests.harm.faulty_operations import EIO, ENOSPC, Fault, NthFault
+from tests.kit.written import written
+from tests.worlds.synthetic import write_world
 
 TRIPLE = VersionTriple(split_version=20, feature_version=300, model_version=4000)
 ACTIVE = """\
@@ -73,14 +73,26 @@ NO_VERSIONS = ("1_0", "0x10", "0b11", "+1", "-1", "1__0", "0x1_0", "+0b1")  # wh
         (with_feature(" 2.0"), FEATURE, 6, "says 2.0"),
         (with_feature(" '2'"), FEATURE, 6, "not a version"),
         *((with_feature(f" {text}"), FEATURE, 6, f"says {text}") for text in NO_VERSIONS),
-        (with_feature(""), FEATURE, 6, "says nothing"),
+        (with_feature(""), FEATURE, 6, "has nothing"),
         (with_feature(" 01"), "", 6, "YAML reads 01 as 1"),
         (with_feature(" \u0661"), FEATURE, 6, "as text"),
         (ACTIVE.replace("    split_version: 3\n", ""), "training_defaults.split_version", 3, "missing"),
         ("data_contract_version: '1'\n", "data_contract_version", 1, "not a version"),
-        ("data_contract_version: 1\ntraining_defaults: 3\n", "training_defaults", 2, "no map"),
+        ("data_contract_version: 1\ntraining_defaults: 3\n", "training_defaults", 2, "not a map"),
         ("data_contract_version: 1\n", "training_defaults", 1, "missing"),
-        (ACTIVE + "dashboard: 2\n", "", 11, "the key dashboard stands twice"),
+        (
+            ACTIVE.replace("split_version", "splt_version"),
+            "training_defaults.split_version",
+            3,
+            "is splt_version meant",
+        ),
+        (
+            ACTIVE.replace("training_defaults", "traning_defaults"),
+            "training_defaults",
+            2,
+            "is traning_defaults meant",
+        ),
+        (ACTIVE + "dashboard: 2\n", "", 11, "the key dashboard occurs twice"),
         ("a: &a [1]\nb: *a\n", "", 2, "aliases"),
         (b"data_contract_version: \xff", "", 1, "not UTF-8"),
     ],

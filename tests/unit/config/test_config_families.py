@@ -14,7 +14,7 @@ from domain.model_definition import Estimator
 from domain.resolved_config import ResolvedConfig
 from domain.version_triple import AskedVersions, VersionTriple
 from service.adapters.files.config_families import FileConfigFamilies
-from tests.synthetic_world import CONFIG_FILES, write_world
+from tests.worlds.synthetic import CONFIG_FILES, write_world
 
 Asked = dict[str, int]
 
@@ -34,6 +34,18 @@ async def faults(root: Path, **asked: int) -> list[Fault]:
     found = await FileConfigFamilies(root).resolve(AskedVersions(**asked))
     assert not isinstance(found, ResolvedConfig)
     return list(found)
+
+
+async def every_fault(root: Path) -> list[Fault]:
+    return [fault async for file in FileConfigFamilies(root).judged() for fault in file.faults]
+
+
+async def usable_versions(root: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    async for file in FileConfigFamilies(root).judged():
+        if not file.faults:
+            found.setdefault(file.use.family, []).append(file.use.name)
+    return found
 
 
 def edit(root: Path, name: str, change: Callable[[str], str]) -> None:
@@ -100,11 +112,11 @@ async def test_versions_that_do_not_exist_are_named_with_those_that_do(root: Pat
         ("unknown_version", "feature_version", "1, 2"),
         ("unknown_version", "model_version", "1, 2, 3, 4"),
     ]
-    assert FileConfigFamilies(root).versions() == {
-        "data_contracts": [1],
-        "splits": [1, 2, 3],
-        "features": [1, 2],
-        "models": [1, 2, 3, 4],
+    assert await usable_versions(root) == {
+        "data_contracts": ["v1"],
+        "splits": ["v1", "v2", "v3"],
+        "features": ["v1", "v2"],
+        "models": ["v1", "v2", "v3", "v4"],
     }
 
 
@@ -158,7 +170,7 @@ async def test_a_contract_that_does_not_exist_is_a_fault_of_the_file_that_names_
         ("splits/v1", "periodic_column: year\n", "",
          "periodic_column", 1, "missing"),
         ("splits/v1", "periodic_column: year", "periodic_column: a/b",
-         "", 1, "no file and no metric can be named 'recent_1_a/b'"),
+         "", 1, "no file or metric can be named 'recent_1_a/b'"),
         ("splits/v2", "0.25", "1.5",
          "test_fraction", 6, "less than 1"),
         ("splits/v2", "0.25", "'0.25'",
@@ -168,7 +180,7 @@ async def test_a_contract_that_does_not_exist_is_a_fault_of_the_file_that_names_
         ("splits/v3", "moving_test_period: {", "rows_after: train\nmoving_test_period: {",
          "", 1, "no later rows"),
         ("features/v2", "impute: most_frequent", "impute: mean",
-         "tabular_features.material.impute", 6, "no mean"),
+         "tabular_features.material.impute", 6, "by mean"),
         ("features/v2", "encoding: onehot", "encoding: target",
          "tabular_features.material.encoding", 6, "onehot"),
         ("features/v2", "{type: numeric}", "{}",
@@ -188,7 +200,7 @@ async def test_a_contract_that_does_not_exist_is_a_fault_of_the_file_that_names_
         ("data_contracts/v1", "min: 1950, max: 2100", "min: 1950, max: 1949",
          "columns.year", 7, "more than max"),
         ("data_contracts/v1", "allowed_values: [1, 2, 3]", "allowed_values: [1, '2']",
-         "columns.grade", 21, "no int"),
+         "columns.grade", 21, "not of type int"),
         ("data_contracts/v1", "subset: [project_id]", "subset: [nothing]",
          "", 1, "deduplication: 'nothing'"),
         ("data_contracts/v1", "keep: last", "keep: newest",
@@ -279,14 +291,81 @@ async def test_all_faults_of_all_files_come_at_once(root: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "meant", "some"),
+    [
+        ("models/v1", "params:", "parms:", "params", "type, params, target_transform"),
+        ("models/v1", "model:", "modl:", "model", "version, model"),
+        ("splits/v1", "durations:", "duration:", "durations", "durations"),
+        ("splits/v1", "test_localities:", "test_localites:", "test_localities", "geographic_column"),
+        ("features/v1", "clip:", "clp:", "clip", "type, impute, clip, scaler"),
+        ("features/v1", "encoding: onehot", "encodig: onehot", "encoding", "type, impute, encoding, order"),
+        ("data_contracts/v1", "min: 1950", "mn: 1950", "min", "type, non_nullable, min, max"),
+        ("data_contracts/v1", "keep: last", "kep: last", "keep", "subset, keep"),
+    ],
+)
+async def test_a_misspelt_key_is_told_with_those_that_may_stand_there_and_the_nearest(
+    root: Path, name: str, old: str, new: str, meant: str, some: str
+) -> None:
+    """And is the file's only fault: what was meant is not missing besides."""
+    edit(root, f"{name}.yaml", replace(old, new))
+    (fault,) = [fault for fault in await every_fault(root) if fault.file == f"{name}.yaml"]
+    assert (fault.code, fault.field.rpartition(".")[2]) == ("unknown_field", new.partition(":")[0])
+    assert fault.message.endswith(f"(did you mean {meant}?)")
+    assert some in (fault.allowed or "")
+
+
+async def test_a_key_that_is_near_to_nothing_lists_what_may_stand_there(root: Path) -> None:
+    edit(root, "models/v1.yaml", replace("version: 1", "version: 1\nowner: me"))
+    (fault,) = await faults(root)
+    assert (fault.message, fault.allowed) == ("owner: there is no such field", "version, model")
+
+
+async def test_what_a_misspelt_key_hides_is_told_at_once_with_it(root: Path) -> None:
+    """Nobody corrects one line to be shown the next."""
+    edit(root, "models/v1.yaml", replace("model:", "modl:"))
+    edit(root, "models/v1.yaml", replace("params:", "parms:"))
+    edit(root, "models/v1.yaml", replace("version: 1", "version: 7"))
+    edit(root, "features/v1.yaml", replace("  rooms:", "  romms:"))
+    edit(root, "features/v1.yaml", replace("clip:", "clp:"))
+
+    async def refuse(model: Estimator) -> Sequence[Fault]:
+        return [Fault(code="bad_param", field=f"model.params.{name}", message=name) for name in model.params]
+
+    found = await FileConfigFamilies(root, estimator_faults=refuse).resolve(AskedVersions())
+    assert not isinstance(found, ResolvedConfig)
+    assert {(fault.file, fault.line, fault.field) for fault in found} == {
+        ("models/v1.yaml", 1, "version"),
+        ("models/v1.yaml", 2, "modl"),
+        ("models/v1.yaml", 4, "model.parms"),
+        ("models/v1.yaml", 4, "model.params.alpha"),
+        ("features/v1.yaml", 7, "tabular_features.area.clp"),
+        ("features/v1.yaml", 9, "tabular_features.romms"),
+    }
+
+
+async def test_params_are_judged_beside_a_field_that_cannot_be_used(root: Path) -> None:
+    edit(root, "models/v4.yaml", replace("log1p", "sqrt"))
+    asked: list[Estimator] = []
+
+    async def check(model: Estimator) -> Sequence[Fault]:
+        asked.append(model)
+        return [Fault(code="bad_param", field="model.params", message="none of them")]
+
+    found = await FileConfigFamilies(root, estimator_faults=check).resolve(AskedVersions(model_version=4))
+    assert not isinstance(found, ResolvedConfig)
+    assert [fault.field for fault in found] == ["model.target_transform", "model.params"]
+    assert len(asked) == 1
+
+
 async def test_every_file_can_be_checked_whether_it_is_used_or_not(root: Path) -> None:
     """Each against the contract that it names, for the person who writes the next version."""
-    assert await FileConfigFamilies(root).faults() == []
+    assert await every_fault(root) == []
     edit(root, "splits/v3.yaml", replace("data_contract: 1", "data_contract: 6"))
     edit(root, "splits/v2.yaml", replace("[project_id]", "[area]"))
     edit(root, "features/v2.yaml", replace("  rooms:", "  romms:"))
     edit(root, "models/v4.yaml", replace("log1p", "sqrt"))
-    found = await FileConfigFamilies(root).faults()
+    found = await every_fault(root)
     assert {(fault.file, fault.line) for fault in found} == {
         ("splits/v3.yaml", 2),
         ("splits/v2.yaml", 4),
@@ -348,7 +427,7 @@ async def test_a_feature_whose_name_no_server_could_be_asked_for_is_refused(root
     (fault,) = await faults(root, feature_version=2)
     assert (fault.code, fault.file, fault.line) == ("bad_config", "features/v2.yaml", 5)
     assert "no model could be served" in fault.message
-    assert fault in await FileConfigFamilies(root).faults()
+    assert fault in await every_fault(root)
 
 
 @pytest.mark.parametrize("name", [" a", "a ", "Área\\n(m²)", "^x$", "*", "a.b", "0", "None", "🏗", "e\\u0301"])

@@ -3,12 +3,12 @@
 import pytest
 
 from domain.faults import Fault
-from service.adapters.files.yaml_documents import MAX_BYTES, Document, read_document
+from service.adapters.files.yaml_documents import MAX_BYTES, YamlDocument, read_document
 
 
-def read(text: str | bytes) -> Document:
+def read(text: str | bytes) -> YamlDocument:
     found = read_document("file.yaml", text if isinstance(text, bytes) else text.encode())
-    assert isinstance(found, Document), found
+    assert isinstance(found, YamlDocument), found
     return found
 
 
@@ -29,13 +29,13 @@ BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]\n"
         ("# only a comment\n", 1, "empty"),
         ("- 1\n- 2\n", 1, "not a map"),
         ("just text\n", 1, "not a map"),
-        ("a: 1\nb: 2\na: 3\n", 3, "the key a stands twice"),
-        ("a:\n  x: 1\n  x: 1\n", 3, "the key x stands twice"),
-        (BOMB, 2, "aliases are not taken"),
-        ("a: 1\n<<: *b\n", 2, "aliases are not taken"),
-        ("a: !!python/object/apply:os.system [ls]\n", 1, "tags are not taken"),
-        ("a: !!str 1\n", 1, "tags are not taken"),
-        ("!x a: 1\n", 1, "tags are not taken"),
+        ("a: 1\nb: 2\na: 3\n", 3, "the key a occurs twice"),
+        ("a:\n  x: 1\n  x: 1\n", 3, "the key x occurs twice"),
+        (BOMB, 2, "aliases are not allowed"),
+        ("a: 1\n<<: *b\n", 2, "aliases are not allowed"),
+        ("a: !!python/object/apply:os.system [ls]\n", 1, "tags are not allowed"),
+        ("a: !!str 1\n", 1, "tags are not allowed"),
+        ("!x a: 1\n", 1, "tags are not allowed"),
         ("a: 1\n---\nb: 2\n", 2, "more than one document"),
         ("a: 1\n: [\n", 2, "not YAML"),
         ("a: [1, 2\n", 2, "not YAML"),
@@ -48,15 +48,23 @@ BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]\n"
         ("? [a]\n: 2\n", 1, "a key must be a plain name"),
         ("a: 1\nb: 010\n", 2, "YAML reads 010 as 8"),
         ("b: 12:30\n", 1, "YAML reads 12:30 as 750"),
+        ("b: " + "1:" * 60_000 + "1.5\n", 1, "a number of 120003 characters"),
+        ("b: " + "1:" * 60_000 + "1\n", 1, "a number of 120001 characters"),
+        ("b: 0" + "7" * 120_000 + "\n", 1, "a number of 120001 characters"),
+        ("b: 0x" + "f" * 120_000 + "\n", 1, "a number of 120002 characters"),
+        ("a: 1\nb: " + "9" * 5000 + "\n", 2, "a number of 5000 characters"),
+        ("? " + "1:" * 60_000 + "1\n: 2\n", 1, "is not read as text"),
+        ("a: [" + "1," * 50_000 + "]\n", 1, "more than 50000 values"),
         ("[" * 3000, 1, "nested deeper"),
         ("a: " + "{a: " * 30 + "1" + "}" * 30, 1, "nested deeper"),
-        ("a: " + "x" * MAX_BYTES, 1, "bytes"),
+        ("a: " + "x" * MAX_BYTES, 1, "1048579 bytes (1.0 MiB); at most 1048576 bytes (1 MiB) are read"),
     ],
 )
 def test_what_is_not_taken_is_refused_with_its_line(text: str | bytes, line: int, part: str) -> None:
     """Small, plain, and one meaning."""
     found_line, message = refused(text)
     assert part in message
+    assert len(message) < 300
     assert found_line == line
 
 
@@ -84,7 +92,7 @@ def test_every_place_has_the_line_of_its_name() -> None:
         ("1e5", "1e5", "YAML reads 1e5 as text"),
         ("2020-01-01", None, "YAML reads 2020-01-01 as a date"),
         ("abc", "abc", "the file says abc"),
-        ("", None, "the file says nothing there"),
+        ("", None, "the file has nothing there"),
         ("'NO'", "NO", ""),
     ],
 )

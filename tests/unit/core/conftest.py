@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests.unit.core.stage import Stage
+from tests.worlds.stage import Stage
 
 
 @pytest.fixture(autouse=True)

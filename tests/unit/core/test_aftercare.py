@@ -9,10 +9,10 @@ import pytest
 
 from domain.errors import NeverRetry, TryLater
 from domain.run import Run
-from tests.builders import MODEL
-from tests.eventually import eventually
-from tests.fake_time import settle
-from tests.unit.core.stage import Stage, fails
+from tests.harm.fake_time import settle
+from tests.kit.builders import MODEL
+from tests.kit.eventually import eventually
+from tests.worlds.stage import Stage, fails
 
 AWAY = TryLater("mlflow_unavailable", "no answer", waiting_on="mlflow")
 
@@ -29,7 +29,7 @@ async def undrawn(stage: Stage) -> int:
 
 async def catch_up(stage: Stage) -> None:
     """One look of the aftercare, to its end."""
-    task = asyncio.ensure_future(stage.aftercare.run_forever())
+    task = asyncio.ensure_future(stage.background_jobs.run_forever())
     await settle()
     for _ in range(200):
         await stage.clock.advance(0.01)
@@ -50,16 +50,16 @@ async def test_every_run_with_a_record_is_drawn_once(stage: Stage) -> None:
 
 async def test_pictures_wait_while_a_lifecycle_is_in_hand(stage: Stage) -> None:
     await stage.done(0.5)
-    stage.aftercare.run_began()
-    task = asyncio.ensure_future(stage.aftercare.run_forever())
+    stage.background_jobs.run_began()
+    task = asyncio.ensure_future(stage.background_jobs.run_forever())
     await settle()
     assert stage.pictures.drawn == []
-    stage.aftercare.run_left()
+    stage.background_jobs.run_left()
     await settle()
-    stage.aftercare.run_began()
+    stage.background_jobs.run_began()
     await stage.clock.advance(1)
     assert stage.pictures.drawn == []  # the next request followed at once
-    stage.aftercare.run_left()
+    stage.background_jobs.run_left()
     await stage.clock.advance(1)
     await eventually(lambda: len(stage.pictures.drawn) == 1)
     task.cancel()
@@ -99,7 +99,7 @@ async def with_folder(stage: Stage, *rmsle: float) -> tuple[Run, Path]:
 async def test_the_newest_run_folders_are_kept(stage: Stage) -> None:
     made = [await with_folder(stage, 0.5) for _ in range(4)]
     for run, _ in made:
-        await stage.store.chore_done(run.run_id, "pictures")
+        await stage.store.job_done(run.run_id, "pictures")
     for _ in range(2):
         await stage.retention(2).look()
     assert [folder.exists() for _, folder in made] == [False, False, True, True]
@@ -107,14 +107,14 @@ async def test_the_newest_run_folders_are_kept(stage: Stage) -> None:
 
 async def test_a_folder_whose_pictures_are_still_to_be_drawn_stays(stage: Stage) -> None:
     made = [await with_folder(stage, 0.5) for _ in range(3)]
-    await stage.store.chore_done(made[1][0].run_id, "pictures")
+    await stage.store.job_done(made[1][0].run_id, "pictures")
     await stage.retention(1).look()
     assert [folder.exists() for _, folder in made] == [True, False, True]
 
 
 async def test_a_run_in_hand_and_a_folder_of_nobody_stay(stage: Stage) -> None:
     ended, own = await with_folder(stage, 0.5)
-    await stage.store.chore_done(ended.run_id, "pictures")
+    await stage.store.job_done(ended.run_id, "pictures")
     folders = [stage.folder / "runs" / name for name in (await stage.ask(), "not-a-run")]
     for folder in folders:
         folder.mkdir(parents=True)

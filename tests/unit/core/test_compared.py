@@ -10,13 +10,11 @@ from domain.comparison import Compared
 from domain.datasets import SplitParts
 from domain.errors import ModelUnusable, NeverRetry, TryLater
 from domain.lifecycle import State, Step
-from domain.resolved_config import ResolvedConfig
 from domain.run import Run
-from domain.run_warnings import warnings_in
-from service.cli.shown import run_facts
-from service.model_cards import model_card
-from tests.builders import PROVENANCE, a_file
-from tests.unit.core.stage import Stage, fails
+from service.cli.formatting import run_facts
+from service.lifecycle.model_cards import model_card
+from tests.kit.builders import PROVENANCE, a_file
+from tests.worlds.stage import Stage, fails
 
 
 def announced(stage: Stage, run: Run, topic: str) -> Mapping[str, Any]:
@@ -41,7 +39,7 @@ def with_targets_below_zero(stage: Stage, rows: int) -> None:
 
 
 def codes(run: Run) -> list[str]:
-    return [warning.code for warning in warnings_in(run.outputs)]
+    return [warning.code for warning in run.record.warnings]
 
 
 async def test_the_rows_that_trained_the_champion_are_told_wherever_its_score_is(stage: Stage) -> None:
@@ -56,14 +54,10 @@ async def test_the_rows_that_trained_the_champion_are_told_wherever_its_score_is
     assert told in announced(stage, run, "model.declined")["reasons"]
     (warning,) = announced(stage, run, "model.evaluated")["warnings"]
     assert (warning["code"], warning["facts"]["rows"]) == ("champion_trained_on_reference", 17)
-    assert told[:48] in model_card(run, _config(run), PROVENANCE).markdown()
+    assert told[:48] in model_card(run, run.record, PROVENANCE).markdown()
     facts = run_facts(run)
-    assert facts["champion_trained_rows"] == 17
-    assert codes(run) == [warning["code"] for warning in facts["warnings"]]
-
-
-def _config(run: Run) -> ResolvedConfig:
-    return ResolvedConfig.model_validate(run.outputs[Step.RESOLVE])
+    assert facts.champion_trained_rows == 17
+    assert codes(run) == [warning.code for warning in facts.warnings]
 
 
 async def test_on_its_own_reference_a_champion_has_seen_no_row_and_nobody_counts(stage: Stage) -> None:
@@ -98,7 +92,10 @@ async def test_of_a_champion_that_a_person_brought_nobody_knows(stage: Stage) ->
     stage.trainer.champions[version] = 0.5
     run = await stage.done(0.4)
     assert announced(stage, run, "model.evaluated")["champion_trained_rows"] is None
-    assert any("nobody knows" in check["detail"] for check in run.outputs[Step.DECIDE]["verdict"]["checks"])
+    assert any(
+        "it is unknown how many of" in check["detail"]
+        for check in run.outputs[Step.DECIDE]["verdict"]["checks"]
+    )
 
 
 async def test_the_same_model_is_declined_as_such(stage: Stage) -> None:

@@ -9,26 +9,26 @@ from typing import Any
 import pytest
 
 from domain.announcement import Announcement
-from domain.convergence import Problem, Replica, Served, Sight, Wanted
+from domain.convergence import Problem, Replica, ReplicaObservation, RolloutTarget, Served
 from domain.errors import NeverRetry, TryLater
 from domain.ledger import LedgerEntry
 from domain.points import NO_POINTS
-from service.convergence import Convergence
-from service.metrics import Metrics
-from service.patience import RetryPolicy
-from service.pursuit import Patience, Pursuit
-from service.replica_reports import ReplicaReports
-from tests.builders import an_entry
-from tests.fake_time import FakeClock, settle
+from service.rollout.convergence import Convergence
+from service.rollout.replica_events import ReplicaReports
+from service.rollout.replica_reloader import ReloadBudget, ReplicaReloader
+from service.runtime.metrics import Metrics
+from service.runtime.retry import RetryPolicy
 from tests.fakes.inference_servers import FakeInferenceServers
 from tests.fakes.memory import Memory
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.promotion_ledger import FakePromotionLedger
+from tests.harm.fake_time import FakeClock, settle
+from tests.kit.builders import an_entry
 
 AWAY = TryLater("postgres_unavailable", "no answer", waiting_on="postgres")
 REFUSAL = Problem(reason="reload_refused", detail="status 500: the files differ")
 
-PATIENCE = Patience(seconds=20.0, tries=3, pauses=RetryPolicy(first_pause=1.0, longest_pause=4.0))
+PATIENCE = ReloadBudget(seconds=20.0, tries=3, pauses=RetryPolicy(first_pause=1.0, longest_pause=4.0))
 
 
 class Store(FakePromotionLedger):
@@ -74,11 +74,11 @@ class World:
         self.convergence = Convergence(
             self.ledger,
             self.servers,
-            Pursuit(self.servers, self.clock, NO_POINTS, PATIENCE),
+            ReplicaReloader(self.servers, self.clock, NO_POINTS, PATIENCE),
             reports,
             model_name="price",
             metrics=self.metrics,
-            look_seconds=15,
+            poll_seconds=15,
         )
 
     async def promote(self, version: int) -> LedgerEntry:
@@ -144,8 +144,8 @@ async def test_a_wrong_token_is_not_tried_again_in_the_same_round() -> None:
     world = World(FakeInferenceServers("a"))
     world.servers.refusing["a"] = Problem(reason="unauthorized", detail="status 401")
 
-    async def look(_: Replica, *, seconds: float) -> Sight:  # noqa: ARG001 - it answers at once
-        return Sight(problem=world.servers.refusing["a"])
+    async def look(_: Replica, *, seconds: float) -> ReplicaObservation:  # noqa: ARG001 - it answers at once
+        return ReplicaObservation(problem=world.servers.refusing["a"])
 
     world.servers.look = look  # type: ignore[method-assign,assignment]
     await world.promote(5)
@@ -180,6 +180,17 @@ async def test_a_replica_that_is_ahead_makes_the_listener_read_the_ledger_again(
     assert world.servers.asked == []
 
 
+async def test_a_replica_that_read_a_later_generation_from_a_tag_is_told_the_ledgers() -> None:
+    world = World(FakeInferenceServers("a", "b"))
+    world.servers.mistaken = {"a"}
+    for server in ("a", "b"):
+        world.servers.served[server] = Served(version=5, generation=10**15)
+    await world.promote(5)
+    await world.round()
+    assert world.servers.served["a"] == Served(version=5, generation=1)
+    assert world.said() == [("inference.reloaded", "a", 1), ("inference.diverged", "b", 1)]
+
+
 async def test_what_the_store_cannot_take_is_said_later_and_once(
     logs: Sequence[MutableMapping[str, Any]],
 ) -> None:
@@ -212,8 +223,8 @@ async def test_without_the_ledger_the_newest_promotion_that_was_heard_counts() -
     await world.promote(5)
     await world.round()
     world.ledger.away = True
-    world.convergence.promoted(Wanted(generation=2, version=6, promotion_id="p2"))
-    world.convergence.promoted(Wanted(generation=1, version=5, promotion_id="p1"))
+    world.convergence.promoted(RolloutTarget(generation=2, version=6, promotion_id="p2"))
+    world.convergence.promoted(RolloutTarget(generation=1, version=5, promotion_id="p1"))
     await world.round()
     assert world.servers.served["a"] == Served(version=6, generation=2)
 
@@ -221,7 +232,7 @@ async def test_without_the_ledger_the_newest_promotion_that_was_heard_counts() -
 async def test_with_the_ledger_an_event_that_claims_more_changes_nothing() -> None:
     world = World(FakeInferenceServers("a"))
     await world.promote(5)
-    world.convergence.promoted(Wanted(generation=99, version=66, promotion_id="p"))
+    world.convergence.promoted(RolloutTarget(generation=99, version=66, promotion_id="p"))
     await world.round()
     world.ledger.away = True
     await world.round()
@@ -235,11 +246,11 @@ async def test_news_begin_a_round_at_once_and_what_is_known_begins_none() -> Non
     await settle()
     reads = world.ledger.reads
     for _ in range(100):
-        world.convergence.promoted(Wanted(generation=1, version=5, promotion_id="p1"))
+        world.convergence.promoted(RolloutTarget(generation=1, version=5, promotion_id="p1"))
         await settle()
     assert world.ledger.reads == reads
     await world.promote(6)
-    world.convergence.promoted(Wanted(generation=2, version=6, promotion_id="p2"))
+    world.convergence.promoted(RolloutTarget(generation=2, version=6, promotion_id="p2"))
     await settle()
     await world.clock.finish(world.convergence.settled())
     assert world.servers.served["a"] == Served(version=6, generation=2)
@@ -272,7 +283,7 @@ async def test_a_defect_in_one_pursuit_leaves_the_others_alone(
     world = World(FakeInferenceServers("a", "b"))
     look = world.servers.look
 
-    async def broken(replica: Replica, *, seconds: float) -> Sight:
+    async def broken(replica: Replica, *, seconds: float) -> ReplicaObservation:
         if replica.url == "a":
             raise ZeroDivisionError
         return await look(replica, seconds=seconds)

@@ -3,8 +3,8 @@
 import asyncio
 
 from domain.errors import NeverRetry, TryLater
-from tests.fake_time import settle
-from tests.unit.core.stage import LEASE, Stage, fails
+from tests.harm.fake_time import settle
+from tests.worlds.stage import LEASE, Stage, fails
 
 AWAY = TryLater("mlflow_unavailable", "no answer", waiting_on="mlflow")
 
@@ -26,6 +26,17 @@ async def test_every_end_is_counted_by_its_state(stage: Stage) -> None:
     for state in ("COMPLETED", "DECLINED", "REJECTED", "FAILED"):
         assert told(stage, "laurel_runs_ended_total", state=state) == 1
         assert told(stage, "laurel_run_duration_seconds_count", state=state) == 1
+
+
+async def test_every_verdict_is_counted_by_its_decision(stage: Stage) -> None:
+    await stage.done(0.5)
+    await stage.done(0.6)
+    fails("score_champion", stage, NeverRetry("unloadable_model", "no"))
+    await stage.done(0.4)
+    fails("train", stage, NeverRetry("fit_failed", "no"))
+    await stage.done(0.4)
+    for decision in ("PROMOTE", "DECLINE", "INCONCLUSIVE"):
+        assert told(stage, "laurel_verdicts_total", decision=decision) == 1
 
 
 async def test_every_attempt_of_a_step_has_a_duration_and_failures_have_a_reason(stage: Stage) -> None:

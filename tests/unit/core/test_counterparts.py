@@ -11,10 +11,10 @@ from domain.errors import NeverRetry, Stop
 from domain.ledger import Cause, LedgerEntry
 from domain.lifecycle import State
 from domain.verdict import Decision
-from service.counterparts import CounterpartLooks, begin
-from service.recovery import Recovery
-from tests.builders import MODEL
-from tests.unit.core.stage import Stage, fails
+from service.lifecycle.workbench import recovery_in
+from service.promotion.counterparts import CounterpartLooks
+from tests.kit.builders import MODEL
+from tests.worlds.stage import Stage, fails
 
 Logs = list[MutableMapping[str, Any]]
 REASONS = ("head_missing", "ledger_behind", "ledger_broken", "another_ledger")
@@ -79,7 +79,7 @@ async def refused(stage: Stage, reason: str, logs: Logs) -> None:
 
 async def accept(stage: Stage) -> LedgerEntry:
     """A person goes on."""
-    done = await Recovery(stage.world, stage.announcements).accept("a backup was restored")
+    done = await recovery_in(stage.world, stage.announcements).accept("a backup was restored")
     assert done.entry is not None
     assert not done.unshown
     assert done.entry.cause is Cause.RECOVERY
@@ -89,7 +89,7 @@ async def accept(stage: Stage) -> LedgerEntry:
 async def goes_on(stage: Stage, generation: int) -> None:
     """The next promotion takes the next number."""
     restart(stage)
-    await begin(stage.world)
+    await stage.world.checks.begin()
     assert (await stage.done(0.01, name="on")).state is State.COMPLETED
     assert stage.memory.ledger[-1].generation == generation
 
@@ -135,7 +135,7 @@ async def test_a_forgotten_promotion_keeps_the_alias_where_production_is(promote
     promoted.memory.outbox[:] = [row for row in promoted.memory.outbox if row.generation != 2]
     promoted.registry.aliases[MODEL] = 1
     with pytest.raises(NeverRetry) as refusal:
-        await type(promoted.projector)(promoted.world).follow()
+        await promoted.world.projector().follow()
     assert (refusal.value.reason, promoted.alias) == ("ledger_behind", 1)
 
 
@@ -150,7 +150,7 @@ async def test_a_history_that_was_announced_otherwise_is_broken(promoted: Stage,
 async def test_a_process_remembers_the_head_that_it_saw(promoted: Stage, logs: Logs) -> None:
     """The topic is gone, and the store is restored while the worker runs."""
     promoted.announcements.told = []
-    looks = CounterpartLooks(promoted.world)
+    looks = CounterpartLooks(promoted.world.checks, promoted.clock)
     await looks.look()
     assert alarms(promoted) == dict.fromkeys(REASONS, 0.0)
     del promoted.memory.ledger[1:]
@@ -162,8 +162,8 @@ async def test_a_second_deployment_ends_at_its_start_and_the_first_goes_on(promo
     second = Stage()
     second.registry, second.announcements = promoted.registry, promoted.announcements
     second.world = second.worker_world("second")
-    with pytest.raises(Stop, match="another deployment looks after this model") as refusal:
-        await begin(second.world)
+    with pytest.raises(Stop, match="another deployment manages this model") as refusal:
+        await second.world.checks.begin()
     assert refusal.value.reason == "another_ledger"
     assert second.memory.ledger == []
     await goes_on(promoted, 4)
@@ -175,13 +175,13 @@ async def test_a_person_takes_a_model_over_whose_database_is_lost(promoted: Stag
     second.world = second.worker_world("second")
     entry = await accept(second)
     assert (entry.generation, entry.previous_generation, entry.version) == (4, None, 3)
-    await begin(second.world)
+    await second.world.checks.begin()
     await refused(promoted, "another_ledger", logs)
 
 
 async def test_a_model_that_nobody_has_marked_is_marked_at_the_first_look(promoted: Stage) -> None:
     promoted.registry.ledger_ids.clear()
-    await begin(promoted.world)
+    await promoted.world.checks.begin()
     assert promoted.registry.ledger_ids == {MODEL: promoted.memory.ledger_id}
 
 
@@ -194,24 +194,24 @@ async def test_of_two_who_mark_a_model_at_once_one_is_refused(
     promoted.registry.ledger_ids.clear()
     monkeypatch.setattr(promoted.registry, "mark", mark)
     with pytest.raises(Stop) as refusal:
-        await begin(promoted.world)
+        await promoted.world.checks.begin()
     assert refusal.value.reason == "another_ledger"
 
 
 async def test_a_registry_that_refuses_is_told_and_stops_no_worker(promoted: Stage, logs: Logs) -> None:
     fails("registered", promoted, NeverRetry("mlflow_refused", "403"))
-    await begin(promoted.world)
+    await promoted.world.checks.begin()
     assert logs[-1]["event"] == "counterparts_not_read"
 
 
 async def test_where_everything_fits_there_is_nothing_to_accept(promoted: Stage) -> None:
     before = list(promoted.memory.ledger)
-    done = await Recovery(promoted.world, promoted.announcements).accept("just so")
+    done = await recovery_in(promoted.world, promoted.announcements).accept("just so")
     assert (done.entry, promoted.memory.ledger) == (None, before)
 
 
 async def test_a_recovery_is_accepted_once(promoted: Stage) -> None:
     restore_store(promoted, 1)
     await accept(promoted)
-    done = await Recovery(promoted.world, promoted.announcements).accept("again")
+    done = await recovery_in(promoted.world, promoted.announcements).accept("again")
     assert (done.entry, len(promoted.memory.ledger)) == (None, 2)

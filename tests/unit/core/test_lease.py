@@ -8,12 +8,16 @@ import pytest
 
 from domain.errors import LeaseLost, TryLater
 from domain.run import Run
-from service.lease import under_lease
-from tests.builders import MODEL
-from tests.fake_time import settle
-from tests.unit.core.stage import LEASE, Stage
+from service.lifecycle.lease import LeaseKeeper
+from tests.harm.fake_time import settle
+from tests.kit.builders import MODEL
+from tests.worlds.stage import LEASE, Stage
 
 AWAY = TryLater("postgres_unavailable", "gone", waiting_on="postgres")
+
+
+def keeper(stage: Stage, lease_seconds: float) -> LeaseKeeper:
+    return LeaseKeeper(stage.store, stage.clock, stage.points, lease_seconds, stage.held.append)
 
 
 class Held:
@@ -26,7 +30,7 @@ class Held:
         self.task = asyncio.ensure_future(self.under(self._work()))
 
     def under(self, work: Coroutine[Any, Any, str]) -> Coroutine[Any, Any, str]:
-        return under_lease(work, self.run, self.stage.world, LEASE, self.stage.held.append)
+        return keeper(self.stage, LEASE).under_lease(work, self.run)
 
     async def _work(self) -> str:
         try:
@@ -101,7 +105,7 @@ async def test_a_store_that_never_answers_stops_the_work_too(held: Held, stage: 
     held.done.clear()
     await settle()
     held.task.cancel()
-    brief = under_lease(held.done.wait(), held.run, stage.world, 0.05, stage.held.append)
+    brief = keeper(stage, 0.05).under_lease(held.done.wait(), held.run)
     task = asyncio.ensure_future(brief)
     await stage.clock.advance(0.02)
     with pytest.raises(LeaseLost):

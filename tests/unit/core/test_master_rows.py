@@ -4,14 +4,14 @@ import pytest
 
 from domain.errors import LaurelError, NeverRetry, TryLater
 from domain.lifecycle import State
-from service.master_rows import MasterLooks
-from tests.unit.core.stage import Stage, fails
+from service.lifecycle.master_rows import MasterLooks
+from tests.worlds.stage import Stage, fails
 
 AWAY = TryLater("postgres_unavailable", "no answer", waiting_on="postgres")
 
 
 def looks(stage: Stage) -> MasterLooks:
-    return MasterLooks(stage.world, stage.files, 10.0)
+    return MasterLooks(stage.world.master_rows, stage.files, stage.world.clock, 10.0)
 
 
 async def test_a_run_records_the_rows_of_the_master_that_it_split(stage: Stage) -> None:

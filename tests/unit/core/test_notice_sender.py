@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,15 +10,15 @@ import pytest
 
 from domain.errors import TryLater
 from domain.notices import Notice
-from domain.ports.notices import Claim, Claimed
-from service.metrics import Metrics
-from service.notice_sender import Bounds, NoticeSender
-from tests.builders import NOW
-from tests.fake_time import FakeClock, settle
+from domain.ports.notices import Claimed, NoticeClaim
+from service.notifications.sender import DeliveryLimits, NoticeSender
+from service.runtime.metrics import Metrics
 from tests.fakes.memory import Memory
 from tests.fakes.notices import FakeNotices
+from tests.harm.fake_time import FakeClock, settle
+from tests.kit.builders import NOW
 
-BOUNDS = Bounds(tries=4, first_pause=2.0, try_seconds=10.0, budget=100.0)
+BOUNDS = DeliveryLimits(tries=4, first_pause=2.0, try_seconds=10.0, budget=100.0)
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Room:
 class Stage:
     """Rooms, a clock and a memory that several senders share."""
 
-    def __init__(self, *rooms: Room, bounds: Bounds = BOUNDS) -> None:
+    def __init__(self, *rooms: Room, bounds: DeliveryLimits = BOUNDS) -> None:
         self.clock = FakeClock()
         self.memory = Memory(now=lambda: NOW + timedelta(seconds=self.clock.monotonic()))
         self.notices = FakeNotices(self.memory)
@@ -91,6 +91,36 @@ async def test_a_channel_is_tried_again_with_growing_pauses() -> None:
     assert stage.rooms[0].heard == ["event 1"]
 
 
+@pytest.mark.parametrize(("tries", "shares"), [(1, [1.0]), (2, [1.0]), (4, [1.0, 0.75, 0.5])])
+async def test_what_a_channel_refuses_is_never_sent_again_as_it_was(tries: int, shares: list[float]) -> None:
+    """Where there is one try only, the short form has another."""
+    sent: list[Notice] = []
+
+    class Strict(Room):
+        async def send(self, notice: Notice) -> None:
+            sent.append(notice)
+            if notice.body != notice.whole_at:
+                raise TryLater("channel_unavailable", "413", refused=True)
+
+    stage = Stage(Strict("a"), bounds=replace(BOUNDS, tries=tries))
+    await stage.tell("event 1")
+    assert [one.share for one in sent] == [*shares, 1.0]
+    assert stage.counted("sent", "a") == 1
+
+
+async def test_the_last_try_that_the_budget_leaves_is_short() -> None:
+    sent: list[Notice] = []
+
+    class Refusing(Room):
+        async def send(self, notice: Notice) -> None:
+            sent.append(notice)
+            raise TryLater("channel_unavailable", "500", refused=True)
+
+    bounds = DeliveryLimits(tries=100, first_pause=2.0, try_seconds=1, budget=20)
+    await Stage(Refusing("a"), bounds=bounds).tell("event 1")
+    assert [one.body == one.whole_at for one in sent] == [False, False, False, True]
+
+
 async def test_a_dead_channel_is_given_up_and_the_others_have_theirs() -> None:
     stage = Stage(Room("dead", refuses=10**6), Room("b"))
     await stage.tell("event 1")
@@ -113,7 +143,7 @@ async def test_after_it_was_given_up_a_channel_gets_one_try_until_it_takes_one()
 
 async def test_no_try_begins_when_the_budget_is_over() -> None:
     stage = Stage(
-        Room("a", refuses=10**6), bounds=Bounds(tries=100, first_pause=2.0, try_seconds=1, budget=20)
+        Room("a", refuses=10**6), bounds=DeliveryLimits(tries=100, first_pause=2.0, try_seconds=1, budget=20)
     )
     await stage.tell("event 1")
     assert stage.clock.monotonic() <= 20
@@ -145,7 +175,7 @@ async def test_nobody_knows_if_a_message_arrived_whose_sender_died_so_it_is_note
     logs: list[MutableMapping[str, Any]],
 ) -> None:
     stage = Stage(Room("a"))
-    dead = Claim(event_id="event 1", channel="a", claim_id="of the dead")
+    dead = NoticeClaim(event_id="event 1", channel="a", claim_id="of the dead")
     assert await stage.notices.claim(dead, 1) is Claimed.MINE
     await stage.clock.advance(BOUNDS.held_seconds)
     for _ in range(2):
@@ -175,7 +205,7 @@ async def test_a_living_process_is_never_silent_for_as_long_as_a_dead_one() -> N
 
 async def test_while_the_store_is_away_for_one_channel_the_others_are_told() -> None:
     class AwayForA(FakeNotices):
-        async def claim(self, claim: Claim, held_seconds: float) -> Claimed:
+        async def claim(self, claim: NoticeClaim, held_seconds: float) -> Claimed:
             if claim.channel == "a":
                 raise TryLater("postgres_unavailable", "no answer", waiting_on="postgres")
             return await super().claim(claim, held_seconds)

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from domain.errors import NeverRetry, TryLater
-from service.patience import RetryPolicy, patiently
-from tests.fake_time import FakeClock
+from service.runtime.retry import RetryPolicy, call_with_retry
+from tests.harm.fake_time import FakeClock
 
 POLICY = RetryPolicy(first_pause=2.0, longest_pause=16.0, budget=100.0)
 
@@ -32,25 +32,25 @@ class Service:
     async def notice(self, error: TryLater | None) -> None:
         self.told.append(error)
 
-    def patiently(self, clock: FakeClock, policy: RetryPolicy = POLICY) -> Awaitable[str]:
-        return clock.finish(patiently(self.ask, policy, clock, self.notice))
+    def call_with_retry(self, clock: FakeClock, policy: RetryPolicy = POLICY) -> Awaitable[str]:
+        return clock.finish(call_with_retry(self.ask, policy, clock, self.notice))
 
 
 async def test_a_service_that_answers_is_not_waited_for() -> None:
     clock, service = FakeClock(), Service(0)
-    assert await service.patiently(clock) == "answer"
+    assert await service.call_with_retry(clock) == "answer"
     assert (clock.slept, service.told) == ([], [])
 
 
 async def test_a_wait_is_told_and_its_end_once() -> None:
     clock, service = FakeClock(), Service(3)
-    assert await service.patiently(clock) == "answer"
+    assert await service.call_with_retry(clock) == "answer"
     assert [error and error.waiting_on for error in service.told] == ["mlflow", "mlflow", "mlflow", None]
 
 
 async def test_pauses_double_up_to_the_longest_with_a_quarter_of_jitter() -> None:
     clock, service = FakeClock(), Service(6)
-    await service.patiently(clock, RetryPolicy(2.0, 16.0, math.inf))
+    await service.call_with_retry(clock, RetryPolicy(2.0, 16.0, math.inf))
     for pause, plain in zip(clock.slept, (2, 4, 8, 16, 16, 16), strict=True):
         assert 0.75 * plain <= pause <= 1.25 * plain
 
@@ -58,7 +58,7 @@ async def test_pauses_double_up_to_the_longest_with_a_quarter_of_jitter() -> Non
 async def test_behind_the_budget_it_fails_with_the_services_own_reason() -> None:
     clock, service = FakeClock(), Service(math.inf)
     with pytest.raises(NeverRetry) as caught:
-        await service.patiently(clock)
+        await service.call_with_retry(clock)
     assert caught.value.reason == "mlflow_unavailable"
     assert caught.value.facts["code"] == 503
     assert POLICY.budget < clock.monotonic() < POLICY.budget + 2 * POLICY.longest_pause
@@ -66,14 +66,14 @@ async def test_behind_the_budget_it_fails_with_the_services_own_reason() -> None
 
 async def test_without_a_budget_it_never_gives_up() -> None:
     clock, service = FakeClock(), Service(1000)
-    assert await service.patiently(clock, RetryPolicy(2.0, 16.0, math.inf)) == "answer"
+    assert await service.call_with_retry(clock, RetryPolicy(2.0, 16.0, math.inf)) == "answer"
 
 
 @pytest.mark.parametrize("error", [lambda: away(None), lambda: NeverRetry("no", "no"), ZeroDivisionError])
 async def test_what_waiting_cannot_mend_is_raised_at_once(error: Callable[[], Exception]) -> None:
     clock, service = FakeClock(), Service(1, error)
     with pytest.raises(type(error())):
-        await service.patiently(clock)
+        await service.call_with_retry(clock)
     assert clock.slept == []
 
 

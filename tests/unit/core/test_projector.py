@@ -10,15 +10,13 @@ import pytest
 from domain.errors import ModelUnusable, NeverRetry, TryLater
 from domain.ledger import Cause, LedgerEntry
 from domain.points import Point
+from domain.run_outputs import Trained
 from domain.version_triple import VersionTriple
-from service.alias_watch import settled_head
-from service.ledger_projector import LedgerProjector
-from service.steps.outputs import Trained
-from tests.builders import MODEL, TRIPLE, an_entry
-from tests.fake_time import settle
 from tests.fakes.model_registry import FakeModelRegistry
-from tests.holding import HoldAt
-from tests.unit.core.stage import Stage, fails
+from tests.harm.fake_time import settle
+from tests.harm.holding import HoldAt
+from tests.kit.builders import MODEL, TRIPLE, an_entry
+from tests.worlds.stage import Stage, fails
 
 OTHER = VersionTriple(split_version=1, feature_version=2, model_version=3)
 AWAY = TryLater("mlflow_unavailable", "no answer", waiting_on="mlflow")
@@ -72,6 +70,45 @@ async def test_alias_and_defaults_show_the_head_and_it_is_announced_once(registe
     assert (registered.alias, registered.config.active) == (2, OTHER)
     assert promotions(registered) == [1]
     assert registered.script.calls["set_alias"] == 1
+
+
+async def test_a_promotion_is_shown_by_one_look_before_the_write_and_one_after_it(registered: Stage) -> None:
+    await promoted(registered, 1)
+    await shown(registered)
+    looks = registered.script.calls["alias_version"]
+    await promoted(registered, 2)
+    assert (await shown(registered)).version == 2
+    assert registered.script.calls["alias_version"] == looks + 2
+
+
+async def test_an_alias_that_a_person_moves_directly_before_the_write_is_recorded_first() -> None:
+    """R4: a write of what the ledger says is not sent over a person's move."""
+    hold = HoldAt(Point.PROJECT_BEFORE_LOOK)
+    stage = Stage(points=hold)
+    for number in range(1, 4):
+        await stage.by_hand(f"{number}")
+    stage.registry.aliases.clear()
+    await promoted(stage, 1)
+    following = asyncio.ensure_future(stage.projector.follow())
+    await hold.reached.wait()
+    await FakeModelRegistry.set_alias(stage.registry, MODEL, 3)
+    hold.go.set()
+    head = await following
+    assert head is not None
+    assert (head.version, head.cause, stage.alias) == (3, Cause.OVERRIDE, 3)
+    assert stage.script.calls["set_alias"] == 0
+
+
+async def test_a_write_that_was_not_sent_leaves_no_record_open(registered: Stage) -> None:
+    """An open record would excuse the next person who chooses that version."""
+    await promoted(registered, 1)
+    await shown(registered)
+    await promoted(registered, 2)
+    registered.registry.empty.add("models:/m-4")
+    await FakeModelRegistry.set_alias(registered.registry, MODEL, 4)
+    with pytest.raises(ModelUnusable):
+        await shown(registered)
+    assert registered.memory.alias_writes == {}
 
 
 async def test_generations_are_announced_in_order_even_when_one_was_passed(registered: Stage) -> None:
@@ -223,7 +260,7 @@ async def test_a_version_without_files_becomes_no_generation(first: bool, regist
     registered.registry.empty.add("models:/m-4")
     await FakeModelRegistry.set_alias(registered.registry, MODEL, 4)
     before = len(await registered.ledger.entries(MODEL))
-    with pytest.raises(ModelUnusable, match="point the alias at a version that is whole") as refusal:
+    with pytest.raises(ModelUnusable, match="point the alias at a complete version") as refusal:
         await shown(registered)
     assert refusal.value.reason == "alias_unusable"
     assert (len(await registered.ledger.entries(MODEL)), registered.alias) == (before, 4)
@@ -270,7 +307,7 @@ async def test_a_registry_that_exists_already_is_adopted(stage: Stage) -> None:
 
 async def test_two_that_adopt_at_once_make_one_generation(stage: Stage) -> None:
     await stage.by_hand("theirs")
-    other = LedgerProjector(stage.worker_world("worker-2"))
+    other = stage.worker_world("worker-2").projector()
     await asyncio.gather(stage.projector.follow(), other.follow())
     assert len(await stage.ledger.entries(MODEL)) == 1
 
@@ -281,7 +318,7 @@ async def test_a_deleted_alias_comes_back_and_is_never_no_champion(
     await promoted(registered, 2)
     await shown(registered)
     registered.registry.aliases.clear()
-    head, alias = await settled_head(registered.world)
+    head, alias = await registered.world.watch.settled_head()
     assert head is not None
     assert (head.version, alias) == (2, None)
     await shown(registered)
@@ -315,7 +352,7 @@ async def test_an_unreadable_alias_is_an_error_and_never_no_champion(registered:
     await promoted(registered, 2)
     fails("alias_version", registered, NeverRetry("mlflow_refused", "403"))
     with pytest.raises(NeverRetry):
-        await settled_head(registered.world)
+        await registered.world.watch.settled_head()
 
 
 async def test_nothing_is_a_persons_while_a_write_of_ours_goes_on(registered: Stage) -> None:
@@ -326,7 +363,7 @@ async def test_nothing_is_a_persons_while_a_write_of_ours_goes_on(registered: St
     first = await registered.alias_writes.open(MODEL, 1, "slow")
     await FakeModelRegistry.set_alias(registered.registry, MODEL, 1)
     registered.script.gates["alias_version"] = asyncio.Event()
-    looking = asyncio.ensure_future(settled_head(registered.world))
+    looking = asyncio.ensure_future(registered.world.watch.settled_head())
     await settle()
     second = await registered.alias_writes.open(MODEL, 1, "slower")
     await registered.alias_writes.close(first)

@@ -8,17 +8,18 @@ from domain.errors import NeverRetry, TryLater
 from domain.ledger import Cause
 from domain.lifecycle import State
 from domain.run import Run
-from service.reconciler import STATUS_CHORE, Reconciler
-from tests.builders import MODEL
+from service.lifecycle.worker_parts import reconciler_in
+from service.promotion.reconciler import STATUS_JOB, Reconciler
 from tests.fakes.model_registry import FakeModelRegistry
-from tests.unit.core.stage import Stage, fails
+from tests.kit.builders import MODEL
+from tests.worlds.stage import Stage, fails
 
 DELETED = ("experiment", "run")
 AWAY = TryLater("mlflow_unavailable", "no answer", waiting_on="mlflow")
 
 
 def reconciler(stage: Stage) -> Reconciler:
-    return Reconciler(stage.world, stage.projector, 10.0)
+    return reconciler_in(stage.world, stage.projector, 10.0)
 
 
 async def left_open(stage: Stage, *rmsle: float, refused: str = "") -> Run:
@@ -30,7 +31,7 @@ async def left_open(stage: Stage, *rmsle: float, refused: str = "") -> Run:
 
 
 async def undone(stage: Stage) -> list[str]:
-    return [run.run_id for run in await stage.store.ended_without(MODEL, STATUS_CHORE, 10)]
+    return [run.run_id for run in await stage.store.ended_without(MODEL, STATUS_JOB, 10)]
 
 
 async def test_a_failed_run_whose_status_was_not_taken_gets_it(stage: Stage) -> None:

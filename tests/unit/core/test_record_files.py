@@ -9,16 +9,17 @@ from domain import tracker_limits as limits
 from domain.data_contract import DataContract
 from domain.dataset_inputs import dataset_inputs
 from domain.lifecycle import Step
-from domain.model_definition import MODEL_TYPES
+from domain.model_types import MODEL_TYPES
 from domain.resolved_config import ResolvedConfig
 from service.adapters.mlflow.batches import param_list, tag_list
 from service.adapters.mlflow.inputs import input_body
-from service.adapters.sklearn.estimators import known_params
-from service.record_files import record_texts
-from service.steps.open_run import opening_tags
-from service.steps.version import dataset_metrics, dataset_params
-from tests.builders import a_config, some_hashes, some_parts
-from tests.unit.core.stage import Stage
+from service.adapters.sklearn.estimators import class_of
+from service.adapters.sklearn.param_rules import known_names
+from service.lifecycle.record_files import record_texts
+from service.lifecycle.steps.open_run import opening_tags
+from service.lifecycle.steps.version import dataset_metrics, dataset_params
+from tests.kit.builders import a_config, some_hashes, some_parts
+from tests.worlds.stage import Stage
 
 LONGEST_TEST = "recent_1_" + "p" * 141  # what split rules let pass
 LONG = list(range(2_000))
@@ -43,8 +44,8 @@ def test_every_name_that_a_configuration_can_bring_is_taken_by_mlflow() -> None:
     parts = some_parts(LONGEST_TEST)
     reserved = dataset_params(a_config(), parts, some_hashes(parts)).keys() - {"alpha"}
     for kind in MODEL_TYPES:
-        assert not reserved & set(known_params(kind))
-        for name in known_params(kind):
+        assert not reserved & set(known_names(class_of(MODEL_TYPES[kind])))
+        for name in known_names(class_of(MODEL_TYPES[kind])):
             mlflow_says._validate_param(name, "1")
     for name in (*dataset_metrics(parts), *(f"{LONGEST_TEST}_{metric}" for metric in ("rmsle", "mae", "r2"))):
         mlflow_says._validate_metric(name, 1.0, 0, 0)
@@ -71,6 +72,7 @@ def test_a_wide_contract_leaves_a_schema_that_a_proxy_lets_through() -> None:
     parts = some_parts(LONGEST_TEST)
     for one in dataset_inputs(contract, parts, some_hashes(parts)):
         body = input_body(one)["dataset"]
+        assert isinstance(body, dict)
         assert len(body["schema"]) <= limits.DATASET_SCHEMA
         assert limits.RESOLVED_CONFIG in json.loads(body["schema"])["schema"]
 

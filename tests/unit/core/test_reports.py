@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from domain.announcement import Announcement, generation_event_id, run_event_id
@@ -11,10 +10,10 @@ from domain.faults import Fault
 from domain.ledger import Cause
 from domain.promotion_announcement import announcement_of
 from domain.run import Failure
-from service import reports
-from service.event_size import size_on_wire
-from tests.builders import TRIPLE, a_request, an_entry
-from tests.unit.core.stage import Stage, fails
+from service.lifecycle import events
+from service.messaging.event_size import size_on_wire
+from tests.kit.builders import TRIPLE, a_request, an_entry
+from tests.worlds.stage import Stage, fails
 
 
 def announced(stage: Stage, run_id: str) -> list[Announcement]:
@@ -55,9 +54,9 @@ async def test_a_failure_says_the_step_its_reason_and_where_the_record_is(stage:
 
 async def test_a_failure_with_too_many_facts_is_announced_without_them(stage: Stage) -> None:
     run = await stage.row(await stage.ask())
-    world = replace(stage.world, max_event_bytes=5000)
+    announcer = events.Announcer(stage.clock, 5000)
     failure = Failure(reason="data_contract", message="x" * 9000, facts={"violations": ["y" * 100] * 100})
-    announcement = reports.failed(run, None, failure, world)
+    announcement = events.failed(run, failure, announcer)
     assert size_on_wire(announcement) <= 5000
     assert (body(announcement)["reason"], body(announcement)["facts"]) == ("data_contract", {})
 
@@ -69,8 +68,8 @@ async def test_a_rejection_with_too_many_faults_keeps_the_first_and_counts_the_r
     faults = tuple(
         Fault(code="unknown_field", field=f"field_{number}", message="no such field") for number in range(900)
     )
-    world = replace(stage.world, max_event_bytes=30_000)
-    announcement = reports.rejected(run, faults, world)
+    announcer = events.Announcer(stage.clock, 30_000)
+    announcement = events.rejected(run, faults, announcer)
     assert size_on_wire(announcement) <= 30_000
     said = body(announcement)["faults"]
     assert said[0]["field"] == "field_0"

@@ -10,10 +10,10 @@ from domain.errors import NeverRetry
 from domain.ports.run_store import NOT_STORABLE
 from domain.record import Record
 from service.cli.rereading import Beginning, _beginning
-from service.rereading import Reread, reread, tell_what_may_be_lost
-from tests.builders import MODEL
-from tests.records import binary, record
-from tests.unit.core.stage import Stage, fails
+from service.lifecycle.reread import Reread, reread, tell_what_may_be_lost
+from tests.kit.builders import MODEL
+from tests.kit.records import binary, record
+from tests.worlds.stage import Stage, fails
 
 
 async def _read(*records: Record) -> AsyncIterator[Record]:

@@ -11,10 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from domain.errors import NeverRetry, Stop, TryLater
-from service.embedded.ports import free_port
-from service.metrics import Metrics
-from service.role import Parts, Role
-from tests.eventually import eventually
+from service.local.servers.ports import free_port
+from service.runtime.metrics import Metrics
+from service.runtime.role import Parts, Role
+from tests.kit.eventually import eventually
 
 
 class Opening:
@@ -93,7 +93,7 @@ async def test_a_role_that_waits_to_start_can_be_ended() -> None:
 async def test_a_start_that_takes_long_without_an_error_says_so_and_can_be_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("service.role._SLOW_START_SECONDS", 0.01)
+    monkeypatch.setattr("service.runtime.role._SLOW_START_SECONDS", 0.01)
 
     @asynccontextmanager
     async def hangs() -> AsyncIterator[Parts]:

@@ -11,10 +11,10 @@ from domain.lifecycle import Outcome, State, Step
 from domain.points import Point
 from domain.ports.run_store import Added
 from domain.run import Run
-from tests.builders import MODEL, TRIPLE, a_request
-from tests.fake_time import settle
-from tests.holding import HoldAt
-from tests.unit.core.stage import LEASE, RETRY, Stage, fails
+from tests.harm.fake_time import settle
+from tests.harm.holding import HoldAt
+from tests.kit.builders import MODEL, TRIPLE, a_request
+from tests.worlds.stage import LEASE, RETRY, Stage, fails
 
 WAY = [
     State.REQUESTED,

@@ -8,11 +8,11 @@ from structlog.testing import capture_logs
 
 from domain.errors import TryLater
 from domain.lifecycle import State
-from service.patience import RetryPolicy
-from service.runner import Runner
-from service.waits import Waits
-from tests.builders import MODEL
-from tests.unit.core.stage import LEASE, Stage
+from service.lifecycle.runner import Runner
+from service.runtime.retry import RetryPolicy
+from service.runtime.waits import Waits
+from tests.kit.builders import MODEL
+from tests.worlds.stage import LEASE, Stage
 
 AWAY = TryLater("mlflow_unavailable", "MLflow does not answer", waiting_on="mlflow")
 GONE = TryLater("dvc_remote_unavailable", "no answer", waiting_on="dvc_remote")
@@ -74,7 +74,7 @@ async def test_what_is_at_work_keeps_the_slot_and_nothing_of_it_is_done_again(
     await stage.done(0.5)
     before = stage.script.calls["train"]
     stage.script.gates["train"] = asyncio.Event()
-    stage.script.always["alias_version"] = AWAY
+    stage.script.always["registered"] = AWAY
     run_id = await stage.ask()
     carrying = asyncio.ensure_future(runner.run_one())
     await stage.clock.advance(900)

@@ -7,10 +7,10 @@ from structlog.testing import capture_logs
 
 from domain.errors import TryLater
 from domain.lifecycle import State
-from service.patience import RetryPolicy
-from service.told_waits import ToldWaits
-from tests.fake_time import FakeClock
-from tests.unit.core.stage import Stage, fails
+from service.lifecycle.wait_log import ToldWaits
+from service.runtime.retry import RetryPolicy
+from tests.harm.fake_time import FakeClock
+from tests.worlds.stage import Stage, fails
 
 AWAY = TryLater("mlflow_unavailable", "MLflow does not answer", waiting_on="mlflow")
 BUSY = TryLater("mlflow_busy", "MLflow says 503", waiting_on="mlflow")

@@ -1,19 +1,21 @@
 """The work of one run: each piece once, ahead of its turn where it may, kept where it was dear."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from domain.errors import ModelUnusable, NeverRetry, TryLater
 from domain.lifecycle import State, Step
+from domain.models import LoggedModel, RegisteredVersion
 from domain.points import Point
 from domain.run import Run
 from domain.verdict import Decision
-from tests.builders import MODEL, a_score, sha256
-from tests.fake_time import settle
 from tests.fakes.model_registry import FakeModelRegistry
-from tests.holding import HoldAt
-from tests.unit.core.stage import LEASE, Stage, fails
+from tests.harm.fake_time import settle
+from tests.harm.holding import HoldAt
+from tests.kit.builders import MODEL, a_score, sha256
+from tests.worlds.stage import LEASE, Stage, fails
 
 AWAY = TryLater("mlflow_unavailable", "MLflow does not answer", waiting_on="mlflow")
 STORE_AWAY = TryLater("postgres_unavailable", "gone", waiting_on="postgres")
@@ -67,6 +69,45 @@ async def _nothing(run: Run) -> None:
 async def test_every_piece_is_done_once(stage: Stage) -> None:
     await stage.done(0.5)
     assert {name: stage.script.calls[name] for name in ONCE} == dict.fromkeys(ONCE, 1)
+
+
+class SlowToList:
+    """A tracker whose run lists its model late: its id is known before that."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.listed = asyncio.Event()
+        self._create = stage.tracker.create_model
+        stage.tracker.create_model = self.create_model
+
+    async def create_model(self, *about: Any, **how: Any) -> LoggedModel:
+        model: LoggedModel = await self._create(*about, **how)
+        await self.listed.wait()
+        return model
+
+
+async def test_the_fit_begins_before_its_run_lists_the_model_and_is_kept_after_it(stage: Stage) -> None:
+    slow = SlowToList(stage)
+    run_id, task = await carrying(stage)
+    assert stage.script.calls["train"] == 1
+    assert {"package", "logged_model"} & (await stage.row(run_id)).outputs.keys() == set()
+    slow.listed.set()
+    run = await ended(stage, run_id, task)
+    assert run.state is State.COMPLETED
+    assert {"package", "logged_model"} <= run.outputs.keys()
+
+
+async def test_a_fit_for_another_logged_model_than_the_one_of_record_is_made_again(stage: Stage) -> None:
+    """The package says whose it is."""
+    create, others = stage.tracker.create_model, ["m-lost"]
+
+    async def told_another(*about: Any, **how: Any) -> LoggedModel:
+        model: LoggedModel = await create(*about, is_new=how["is_new"])
+        how["on_created"](model.model_copy(update={"model_id": others.pop() if others else model.model_id}))
+        return model
+
+    stage.tracker.create_model = told_another
+    run = await stage.done(0.5)
+    assert (run.state, stage.script.calls["train"]) == (State.COMPLETED, 2)
 
 
 async def test_the_fit_and_the_scores_do_not_wait_for_versioning(stage: Stage) -> None:
@@ -281,10 +322,26 @@ async def test_an_alias_that_cannot_be_read_is_never_no_champion(first: bool, st
     """P05: on an empty ledger and on a full one."""
     if not first:
         await stage.done(0.5)
-    stage.script.errors["alias_version"] = [NeverRetry("mlflow_refused", "403")]
+    stage.script.errors["registered"] = [NeverRetry("mlflow_refused", "403")]
     run = await stage.done(0.1)
     assert run.outputs["decide"]["verdict"]["decision"] == Decision.INCONCLUSIVE
     assert stage.alias == (None if first else 1)
+
+
+async def test_a_champion_that_came_with_the_alias_is_not_asked_for_again(stage: Stage) -> None:
+    first = (await stage.done(0.5)).outputs["decide"]["version"]
+    asked: list[int] = []
+    version = stage.registry.version
+
+    async def noted(model_name: str, number: int) -> RegisteredVersion | None:
+        asked.append(number)
+        found: RegisteredVersion | None = await version(model_name, number)
+        return found
+
+    stage.registry.version = noted
+    run = await stage.done(0.1)
+    assert (run.state, run.outputs["evaluate"]["champion"]["version"]) == (State.COMPLETED, first)
+    assert first not in asked
 
 
 async def test_a_head_that_is_not_in_the_registry_is_inconclusive(stage: Stage) -> None:

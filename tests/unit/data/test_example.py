@@ -18,7 +18,8 @@ from domain.resolved_config import ResolvedConfig
 from domain.version_triple import AskedVersions
 from service.adapters.files.config_families import FileConfigFamilies
 from service.adapters.sklearn.fitting import fit, predict
-from service.tasks.split import SplitJob, run_split
+from service.lifecycle.steps.jobs import SplitJob
+from service.lifecycle.steps.split_job import run_split
 
 EXAMPLE = Path(__file__).parents[3] / "config" / "example"
 SEED = 7

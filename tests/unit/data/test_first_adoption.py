@@ -1,6 +1,7 @@
 """A reference that nobody used before is taken only if the rules would have made it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from domain.data_contract import DataContract
 from domain.errors import NeverRetry
-from service.tasks.count_trained import count_trained
-from tests.split_jobs import SMALL_CONTRACT, SMALL_SPLIT, keys_of, small_job, small_table, split_small
+from service.lifecycle.steps.count_trained_job import count_trained
+from service.lifecycle.steps.jobs import CountTrainedJob
+from tests.worlds.split_jobs import SMALL_CONTRACT, SMALL_SPLIT, keys_of, small_job, small_table, split_small
 
 TEMPORAL = {
     "version": 1,
@@ -94,18 +97,18 @@ def test_a_row_that_trains_under_a_new_key_is_found_whatever_else_is_carried(tmp
     assert set(error.facts["sample_keys"]) <= set(judged)
 
 
-def trained_on(folder: Path, **changes: Any) -> int | None:
+def trained_on(folder: Path, contract: Mapping[str, Any] = SMALL_CONTRACT) -> int | None:
     """How many rows of the second split's reference trained under the first."""
     first = split_small(folder / "first", small_table(), split=TEMPORAL)
     second = split_small(folder / "second", small_table())
-    asked = {
-        "reference": second.reference.path,
-        "train": first.train.model_dump(mode="json"),
-        "cache_folder": str(folder / "cache"),
-        "dvc_hash": None,
-        "contract": dict(SMALL_CONTRACT),
-    }
-    return count_trained(**asked | changes)["rows"]
+    job = CountTrainedJob(
+        reference=Path(second.reference.path),
+        train=first.train,
+        cache=folder / "cache",
+        dvc_hash=None,
+        contract=DataContract.model_validate(contract),
+    )
+    return count_trained(job).rows
 
 
 def test_reference_rows_that_trained_a_champion_of_another_split_are_counted(tmp_path: Path) -> None:
@@ -118,16 +121,17 @@ def test_a_training_part_that_was_removed_is_looked_for_in_the_cache(tmp_path: P
     kept.parent.mkdir(parents=True)
     Path(first.train.path).rename(kept)
     second = split_small(tmp_path / "second", small_table())
-    asked: dict[str, Any] = {
-        "reference": second.reference.path,
-        "train": first.train.model_dump(mode="json"),
-        "cache_folder": str(tmp_path / "cache"),
-        "contract": dict(SMALL_CONTRACT),
-    }
-    assert count_trained(**asked, dvc_hash="abcdef") == {"rows": 1}
-    assert count_trained(**asked, dvc_hash="012345") == {"rows": None}
+    job = CountTrainedJob(
+        reference=Path(second.reference.path),
+        train=first.train,
+        cache=tmp_path / "cache",
+        dvc_hash="abcdef",
+        contract=DataContract.model_validate(SMALL_CONTRACT),
+    )
+    assert count_trained(job).rows == 1
+    assert count_trained(replace(job, dvc_hash="012345")).rows is None
     kept.write_bytes(b"other bytes")
-    assert count_trained(**asked, dvc_hash="abcdef") == {"rows": None}
+    assert count_trained(job).rows is None
 
 
 def test_without_the_contract_s_keys_nobody_can_count(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from domain.split_rules import HashSplit
-from service.adapters.polars.key_hash import positions
-from tests.straight_xxh64 import xxh64
+from service.adapters.polars.row_expressions import positions
+from tests.straight.straight_xxh64 import xxh64
 
 
 def position(salt: str, *key: pl.Series) -> list[int | None]:
@@ -21,7 +21,7 @@ def position(salt: str, *key: pl.Series) -> list[int | None]:
         test_fraction=0.5,
     )
     frame = pl.DataFrame({f"k{place}": column for place, column in enumerate(key)})
-    return frame.select(positions(rules, frame.schema)).to_series().to_list()
+    return frame.select(positions(rules.key_columns, rules.salt, frame.schema)).to_series().to_list()
 
 
 def test_our_own_hash_meets_the_published_vectors() -> None:

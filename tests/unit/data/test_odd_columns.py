@@ -11,7 +11,7 @@ import pytest
 
 from domain.dataset_limits import DatasetLimits
 from domain.errors import NeverRetry
-from tests.split_jobs import SMALL_FEATURES, SMALL_ROWS, keys_of, rows_of, small_job, split_small
+from tests.worlds.split_jobs import SMALL_FEATURES, SMALL_ROWS, keys_of, rows_of, small_job, split_small
 
 STREAMED = DatasetLimits(in_memory_cells=0)
 PATTERNS = {"key": "^k.*$", "place": "*", "year": "^.*$", "size": "^size$", "price": "**"}

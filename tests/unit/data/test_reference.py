@@ -15,9 +15,9 @@ from domain.datasets import SplitParts
 from domain.errors import NeverRetry
 from domain.points import Point, Points
 from service.adapters.files.atomic import sha256_of
-from service.tasks.split import run_split
-from tests.split_jobs import SMALL_SPLIT, keys_of, small_job, small_table, split_small
-from tests.written import written
+from service.lifecycle.steps.split_job import run_split
+from tests.kit.written import written
+from tests.worlds.split_jobs import SMALL_SPLIT, keys_of, small_job, small_table, split_small
 
 
 def refusal(act: Callable[[], Any], reason: str) -> NeverRetry:

@@ -1,6 +1,7 @@
 """The split step: what it leaves, what it refuses, and that it may be repeated."""
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from domain.errors import NeverRetry
 from domain.manifest import manifest_of
 from service.adapters.files.atomic import AtomicFiles, sha256_of
 from service.adapters.files.operations import FileOperations
-from service.tasks.split import run_split, split
-from tests.split_jobs import (
-    SMALL_CONTRACT,
-    SMALL_FEATURES,
+from service.lifecycle.steps.jobs import SplitJob
+from service.lifecycle.steps.split_job import run_split, split
+from service.processes.wire import pack, unpack_plain
+from tests.straight.straight_split import straight_split
+from tests.worlds.split_jobs import (
     SMALL_SPLIT,
     config_of,
     files_of,
@@ -29,7 +31,6 @@ from tests.split_jobs import (
     split_small,
     synthetic_job,
 )
-from tests.straight_split import straight_split
 
 
 def refusal(act: Callable[[], Any], reason: str) -> NeverRetry:
@@ -69,18 +70,12 @@ def test_the_same_rows_make_the_same_bytes_whatever_the_row_groups(tmp_path: Pat
     assert len({json.dumps({**found, "master": ""}) for found in manifests}) == 1
 
 
-def test_as_a_task_it_takes_and_gives_plain_json(tmp_path: Path) -> None:
+def test_job_and_parts_cross_as_they_are_and_the_parts_are_plain_json(tmp_path: Path) -> None:
     """What a child process is asked, and what the run's row holds."""
     job = small_job(tmp_path)
-    answer = split(
-        master=str(job.master),
-        run_folder=str(job.run_folder),
-        reference_path=str(job.reference),
-        contract=dict(SMALL_CONTRACT),
-        split=dict(SMALL_SPLIT),
-        features={**SMALL_FEATURES, "tabular_features": [["size", {"type": "numeric"}]]},
-    )
-    parts = SplitParts.model_validate(json.loads(json.dumps(answer)))
+    crossed: SplitJob = pickle.loads(pack(job))  # noqa: S301 - our own bytes
+    parts: SplitParts = unpack_plain(pack(split(crossed)))
+    assert SplitParts.model_validate(json.loads(json.dumps(parts.model_dump(mode="json")))) == parts
     assert keys_of(parts.train) == ["c", "d", "f"]
     assert keys_of(parts.reference) == ["a", "e"]
     assert {name: keys_of(file) for name, file in parts.optional_tests.items()} == {"recent_1_year": ["b"]}
@@ -155,7 +150,7 @@ def test_a_test_that_left_the_rules_is_not_evaluated_again(tmp_path: Path) -> No
 
 
 def test_rows_of_unknown_time_are_reported_by_the_temporal_rule(tmp_path: Path) -> None:
-    """They are used for nothing, which nobody should have to find out."""
+    """They are not used, which nobody should have to find out."""
     rules = {
         "version": 1,
         "data_contract": 1,
@@ -164,7 +159,7 @@ def test_rows_of_unknown_time_are_reported_by_the_temporal_rule(tmp_path: Path) 
         "reference_test_period": {"min": 2012},
     }
     parts = split_small(tmp_path, small_table(year=[2010, None, 2011, 2012, 2012, None]), split=rules)
-    assert "2 rows without year are used for nothing" in parts.warnings
+    assert "not used: 2 rows without year" in parts.warnings
     assert parts.fates is not None
     assert parts.fates.unused["no_period"] == 2
 

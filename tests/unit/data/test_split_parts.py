@@ -1,4 +1,4 @@
-"""Parts are checked before every use, and published whole."""
+"""Parts are held against their digests, and published whole."""
 
 import os
 from collections.abc import Callable
@@ -8,22 +8,12 @@ import pytest
 
 from domain.datasets import SplitParts
 from domain.errors import NeverRetry
-from domain.manifest import manifest_of, seal
+from domain.manifest import manifest_of, named_files, seal
 from service.adapters.files.atomic import sha256_of
-from service.adapters.files.operations import TEMPORARY_SUFFIX
-from service.tasks.split_parts import publish_split, verify_parts
-from tests.split_jobs import SMALL_SPLIT, split_small
-
-
-def verify(parts: SplitParts, *only: str) -> None:
-    verify_parts(parts=parts.model_dump(mode="json"), only=list(only) or None)
-
-
-def test_untouched_parts_pass(tmp_path: Path) -> None:
-    """As often as they are asked about."""
-    parts = split_small(tmp_path)
-    verify(parts)
-    verify(parts)
+from service.adapters.files.split_parts import digest_of
+from service.lifecycle.steps.jobs import PublishJob
+from service.lifecycle.steps.publish_split_job import publish_split
+from tests.worlds.split_jobs import SMALL_SPLIT, assert_whole, split_small
 
 
 def _one_byte(path: Path) -> None:
@@ -51,51 +41,19 @@ def test_a_part_that_is_not_as_recorded_is_refused(
     tmp_path: Path, name: str, damage: Callable[[Path], None]
 ) -> None:
     """Changed, longer, shorter, gone, or a link to somewhere else."""
-    parts = split_small(tmp_path)
-    file = {
-        **parts.optional_tests,
-        "master": parts.master,
-        "train": parts.train,
-        "reference": parts.reference,
-    }[name]
+    file = named_files(split_small(tmp_path))[name]
+    digest_of(name, Path(file.path), file.sha256)
     damage(Path(file.path))
     with pytest.raises(NeverRetry) as caught:
-        verify(parts)
+        digest_of(name, Path(file.path), file.sha256)
     expected = "reference_digest_mismatch" if name == "reference" else "split_digest_mismatch"
     assert (caught.value.reason, caught.value.facts["part"]) == (expected, name)
     asks_for_mend = caught.value.message.endswith("restore the file, or make a new split version")
     assert asks_for_mend == (name == "reference")  # the others are the run's own
 
 
-@pytest.mark.parametrize(
-    "name", ["split/extra.parquet", "split/optional_tests/recent_9_year.parquet", "split/train"]
-)
-def test_an_extra_file_beside_the_parts_is_refused(tmp_path: Path, name: str) -> None:
-    """What was not split is not evaluated, and not versioned."""
-    parts = split_small(tmp_path)
-    (tmp_path / "run" / name).write_bytes(b"")
-    with pytest.raises(NeverRetry) as caught:
-        verify(parts)
-    assert caught.value.reason == "split_digest_mismatch"
-    assert caught.value.facts["path"].endswith(name)
-
-
-def test_a_draft_beside_the_parts_is_no_extra_file(tmp_path: Path) -> None:
-    """A kill may leave one; nothing reads it."""
-    parts = split_small(tmp_path)
-    (tmp_path / "run" / "split" / f".train.parquet.x{TEMPORARY_SUFFIX}").write_bytes(b"half")
-    verify(parts)
-
-
-def test_only_the_parts_that_are_asked_about_are_read(tmp_path: Path) -> None:
-    """Training does not need the reference; scoring does not need the master."""
-    parts = split_small(tmp_path)
-    Path(parts.master.path).unlink()
-    verify(parts, "train", "reference")
-
-
 def publish(parts: SplitParts, folder: Path) -> dict[str, str]:
-    publish_split(parts=parts.model_dump(mode="json"), folder=str(folder))
+    publish_split(PublishJob(parts=parts, folder=folder))
     return {str(path.relative_to(folder)): sha256_of(path) for path in folder.rglob("*") if path.is_file()}
 
 
@@ -109,7 +67,7 @@ def test_the_published_copy_is_what_the_run_split(tmp_path: Path) -> None:
     assert publish(parts, tmp_path / "splits" / "v1") == expected
     assert publish(parts, tmp_path / "splits" / "v1") == expected
     (tmp_path / "splits" / "v1" / "train.parquet").write_bytes(b"edited")
-    verify(parts)
+    assert_whole(parts)
 
 
 def test_tests_that_left_the_split_are_no_longer_published(tmp_path: Path) -> None:

@@ -12,16 +12,22 @@ import pytest
 
 from domain.dataset_limits import DatasetLimits
 from domain.errors import NeverRetry
+from service.adapters.files.data_layout import DataLayout
 from service.adapters.polars.frames import open_dataset
-from service.tasks.inspect_master import inspect_master
-from service.tasks.split import run_split
-from tests.split_jobs import small_job, small_table
-from tests.synthetic_world import write_master
+from service.lifecycle.dataset_files import ChildDatasetFiles
+from service.lifecycle.job_client import JobClient
+from service.lifecycle.steps.inspect_master_job import inspect_master
+from service.lifecycle.steps.jobs import InspectJob
+from service.lifecycle.steps.split_job import run_split
+from tests.fakes.children import InProcessChildren
+from tests.kit.builders import a_config
+from tests.worlds.split_jobs import small_job, small_table
+from tests.worlds.synthetic import write_master
 
 
 def why_refused(path: Path, **limits: int) -> str:
     with pytest.raises(NeverRetry) as caught:
-        inspect_master(master=str(path), limits=limits)
+        inspect_master(InspectJob(master=path, limits=DatasetLimits(**limits)))
     assert caught.value.reason == "unreadable_dataset"
     return str(caught.value.facts["why"])
 
@@ -29,10 +35,10 @@ def why_refused(path: Path, **limits: int) -> str:
 def test_columns_types_rows_and_size_come_from_the_footer(tmp_path: Path) -> None:
     """Types are told in the contract's words, or in the engine's where the contract has none."""
     write_master(tmp_path / "m.parquet", rows=50)
-    found = inspect_master(master=str(tmp_path / "m.parquet"))
-    assert (found["rows"], found["bytes"]) == (50, (tmp_path / "m.parquet").stat().st_size)
+    found = inspect_master(InspectJob(master=tmp_path / "m.parquet"))
+    assert (found.rows, found.bytes) == (50, (tmp_path / "m.parquet").stat().st_size)
     kinds = ("locality", "year", "rooms", "energy", "garden", "nothing", "built_on")
-    assert [found["columns"][name] for name in kinds] == [
+    assert [found.columns[name] for name in kinds] == [
         "string", "int", "float", "string", "string", "null", "Date",
     ]  # fmt: skip
 
@@ -42,8 +48,8 @@ def test_columns_types_rows_and_size_come_from_the_footer(tmp_path: Path) -> Non
     [
         (b"", "0 bytes"),
         (b"PAR1PAR1", "8 bytes"),
-        (b"key,price\na,1\nb,2\n", "no parquet file"),
-        (b"PAR1" + b"\0" * 30, "no parquet file"),
+        (b"key,price\na,1\nb,2\n", "not a Parquet file"),
+        (b"PAR1" + b"\0" * 30, "not a Parquet file"),
         (b"PAR1" + b"\0" * 30 + struct.pack("<I", 12) + b"PARE", "encrypted"),
         (b"PARE" + b"\0" * 30 + struct.pack("<I", 12) + b"PARE", "encrypted"),
         (b"PAR1" + b"\0" * 30 + struct.pack("<I", 31) + b"PAR1", "footer says 31 bytes"),
@@ -62,13 +68,23 @@ def test_a_footer_that_is_no_footer_is_refused(tmp_path: Path) -> None:
     assert why_refused(tmp_path / "m.parquet")
 
 
+async def test_a_master_that_is_unreadable_at_once_is_a_fault_of_the_request(tmp_path: Path) -> None:
+    """So the request is rejected when it is resolved; what only a page shows fails the split."""
+    places = DataLayout(tmp_path)
+    places.master.parent.mkdir()
+    places.master.write_bytes(b"nonsense" * 100)
+    jobs = JobClient(InProcessChildren(), timeout_seconds=5.0, memory_bytes=1 << 30)
+    (fault,) = await ChildDatasetFiles(jobs, places, tmp_path).check(a_config())
+    assert (fault.code, fault.field) == ("unreadable_dataset", "master")
+
+
 def test_missing_files_folders_and_pipes_are_refused(tmp_path: Path) -> None:
     """A pipe would be waited for for ever."""
     os.mkfifo(tmp_path / "pipe")
     assert "no such file" in why_refused(tmp_path / "nothing")
     assert "no such file" in why_refused(tmp_path / "pipe" / "below")
-    assert "no regular file" in why_refused(tmp_path)
-    assert "no regular file" in why_refused(tmp_path / "pipe")
+    assert "not a regular file" in why_refused(tmp_path)
+    assert "not a regular file" in why_refused(tmp_path / "pipe")
 
 
 def test_a_sparse_file_of_100_gb_is_refused_by_its_size(tmp_path: Path) -> None:
@@ -76,7 +92,7 @@ def test_a_sparse_file_of_100_gb_is_refused_by_its_size(tmp_path: Path) -> None:
     with (tmp_path / "m.parquet").open("wb") as file:
         file.write(b"PAR1")
         file.truncate(100 << 30)
-    assert "107374182400 bytes" in why_refused(tmp_path / "m.parquet")
+    assert "107374182400 bytes (100 GiB); from 12 bytes to " in why_refused(tmp_path / "m.parquet")
 
 
 def test_a_file_that_decodes_to_too_much_is_refused_by_its_rows(tmp_path: Path) -> None:
@@ -92,7 +108,7 @@ def test_a_file_of_too_many_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.parquet"
     pq.write_table(pa.table({f"c{place}": [1] for place in range(300)}), path)
     assert "300 columns" in why_refused(path, max_columns=200)
-    assert "at most 5000 are taken" in why_refused(path, max_footer_bytes=5_000)
+    assert "at most 5000 bytes (4.9 KiB) are allowed" in why_refused(path, max_footer_bytes=5_000)
 
 
 def test_a_corrupt_page_ends_the_split_and_leaves_nothing(tmp_path: Path) -> None:
@@ -112,9 +128,9 @@ def test_a_path_is_a_name_and_no_pattern(tmp_path: Path) -> None:
     """Neither stars nor `key=value` folders mean anything in a path."""
     folder = tmp_path / "env=prod" / "a*[b]?"
     write_master(folder / "m.parquet", rows=5)
-    found = inspect_master(master=str(folder / "m.parquet"))
-    assert found["rows"] == 5
-    assert "env" not in found["columns"]
+    found = inspect_master(InspectJob(master=folder / "m.parquet"))
+    assert found.rows == 5
+    assert "env" not in found.columns
 
 
 @pytest.mark.parametrize(

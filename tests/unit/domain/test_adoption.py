@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.adoption import (
+    FindingStatus,
     FoundChampion,
     FoundFile,
     JudgedChampion,
-    Standing,
     adopted_entry,
     judge_champion,
     judge_file,
@@ -32,23 +32,23 @@ def judged(
 
 
 @pytest.mark.parametrize(
-    ("found", "known", "standing"),
+    ("found", "known", "status"),
     [
-        (a_file(), None, Standing.NEW),
-        (a_file(), ONE, Standing.KEPT),
-        (a_file(), TWO, Standing.DIFFERS),
-        (a_file(ONE, "no YAML"), None, Standing.UNUSABLE),
-        (a_file(ONE, "no YAML"), ONE, Standing.UNUSABLE),
-        (a_file(ONE, "no YAML"), TWO, Standing.DIFFERS),
-        (a_file(None, "it is missing"), None, Standing.UNUSABLE),
-        (a_file(None, "it is missing"), TWO, Standing.DIFFERS),
+        (a_file(), None, FindingStatus.NEW),
+        (a_file(), ONE, FindingStatus.KEPT),
+        (a_file(), TWO, FindingStatus.DIFFERS),
+        (a_file(ONE, "no YAML"), None, FindingStatus.UNUSABLE),
+        (a_file(ONE, "no YAML"), ONE, FindingStatus.UNUSABLE),
+        (a_file(ONE, "no YAML"), TWO, FindingStatus.DIFFERS),
+        (a_file(None, "it is missing"), None, FindingStatus.UNUSABLE),
+        (a_file(None, "it is missing"), TWO, FindingStatus.DIFFERS),
     ],
 )
 def test_a_file_is_recorded_only_if_it_is_sound_and_new(
-    found: FoundFile, known: str | None, standing: Standing
+    found: FoundFile, known: str | None, status: FindingStatus
 ) -> None:
     answer = judge_file(found, known)
-    assert answer.standing is standing
+    assert answer.status is status
     assert all(fault in answer.why for fault in found.faults)
 
 
@@ -56,7 +56,7 @@ def test_what_differs_is_told_with_both_digests_and_what_to_do() -> None:
     why = judge_file(a_file(ONE), TWO).why
     assert ONE in why
     assert TWO in why
-    assert "restore the file, or give the new content a version of its own" in why
+    assert "restore the file, or give the new content its own version" in why
 
 
 def test_the_adopted_entry_begins_a_sound_chain_and_claims_no_triple() -> None:
@@ -69,13 +69,13 @@ def test_the_adopted_entry_begins_a_sound_chain_and_claims_no_triple() -> None:
 
 def test_a_champion_of_ours_is_entered_without_a_word() -> None:
     answer = judged(OURS)
-    assert (answer.standing, answer.notes) == (Standing.NEW, ())
+    assert (answer.status, answer.notes) == (FindingStatus.NEW, ())
 
 
 def test_a_version_that_cannot_be_used_is_refused_with_what_to_do() -> None:
     answer = judged(OURS.model_copy(update={"problem": "it has no files"}))
-    assert answer.standing is Standing.UNUSABLE
-    assert "it has no files; point the alias at a version that is whole" in answer.why
+    assert answer.status is FindingStatus.UNUSABLE
+    assert "it has no files; point the alias at a complete version" in answer.why
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,6 @@ def test_a_version_that_cannot_be_used_is_refused_with_what_to_do() -> None:
 def test_a_ledger_that_has_a_head_keeps_it(found: FoundChampion | None, note: str | None) -> None:
     """What became of the alias is the worker's to settle: it knows of its own late writes."""
     answer = judged(found, HEAD)
-    assert answer.standing is Standing.KEPT
+    assert answer.status is FindingStatus.KEPT
     assert len(answer.notes) == (0 if note is None else 1)
     assert all(said.startswith(note or "") for said in answer.notes)

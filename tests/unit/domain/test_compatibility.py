@@ -10,8 +10,9 @@ from domain.compatibility import master_faults
 from domain.resolved_config import ResolvedConfig
 from domain.version_triple import AskedVersions
 from service.adapters.files.config_families import FileConfigFamilies
-from service.tasks.inspect_master import inspect_master
-from tests.synthetic_world import write_world
+from service.lifecycle.steps.inspect_master_job import inspect_master
+from service.lifecycle.steps.jobs import InspectJob
+from tests.worlds.synthetic import write_world
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[ResolvedConfig, dic
         FileConfigFamilies(Path(written.config_root)).resolve(AskedVersions(split_version=2))
     )
     assert isinstance(config, ResolvedConfig)
-    return config, inspect_master(master=str(written.master))["columns"]
+    return config, dict(inspect_master(InspectJob(master=written.master)).columns)
 
 
 def test_a_master_with_every_column_and_more_is_fine(world: tuple[ResolvedConfig, dict[str, str]]) -> None:

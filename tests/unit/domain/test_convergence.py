@@ -5,11 +5,21 @@ from typing import get_args
 
 import pytest
 
-from domain.convergence import Problem, ProblemReason, Replica, Served, Sight, Standing, Wanted, lag, standing
+from domain.convergence import (
+    Problem,
+    ProblemReason,
+    Replica,
+    ReplicaObservation,
+    ReplicaState,
+    RolloutTarget,
+    Served,
+    lag,
+    replica_state,
+)
 from domain.ledger import LedgerEntry
-from tests.builders import an_entry
+from tests.kit.builders import an_entry
 
-WANTED = Wanted(generation=3, version=5, promotion_id="p")
+WANTED = RolloutTarget(generation=3, version=5, promotion_id="p")
 
 
 def ledger(*versions: int) -> list[LedgerEntry]:
@@ -22,44 +32,47 @@ def ledger(*versions: int) -> list[LedgerEntry]:
 @pytest.mark.parametrize(
     ("served", "is_served", "state"),
     [
-        (Served(version=5, generation=3), True, Standing.SERVING),
-        (Served(version=5, generation=3, stale=True), True, Standing.STALE),
-        (Served(version=5), True, Standing.NO_GENERATION),
-        (Served(version=4), False, Standing.BEHIND),
-        (Served(version=4, generation=2), False, Standing.BEHIND),
-        (Served(version=4, generation=2, stale=True), False, Standing.BEHIND),
-        (Served(version=4, generation=3), False, Standing.BEHIND),
-        (Served(version=5, generation=2), False, Standing.BEHIND),
-        (Served(version=6, generation=4), False, Standing.AHEAD),
-        (Served(version=None), False, Standing.NO_MODEL),
+        (Served(version=5, generation=3), True, ReplicaState.SERVING),
+        (Served(version=5, generation=3, stale=True), True, ReplicaState.STALE),
+        (Served(version=5), True, ReplicaState.NO_GENERATION),
+        (Served(version=4), False, ReplicaState.BEHIND),
+        (Served(version=4, generation=2), False, ReplicaState.BEHIND),
+        (Served(version=4, generation=2, stale=True), False, ReplicaState.BEHIND),
+        (Served(version=4, generation=3), False, ReplicaState.BEHIND),
+        (Served(version=5, generation=2), False, ReplicaState.BEHIND),
+        (Served(version=6, generation=4), False, ReplicaState.AHEAD),
+        (Served(version=None), False, ReplicaState.NO_MODEL),
     ],
 )
 def test_generation_and_version_must_both_be_the_champions(
-    *, served: Served, is_served: bool, state: Standing
+    *, served: Served, is_served: bool, state: ReplicaState
 ) -> None:
-    sight = Sight(served=served)
-    assert (sight.serves(WANTED), standing(sight, WANTED)) == (is_served, state)
+    observation = ReplicaObservation(served=served)
+    assert (observation.serves(WANTED), replica_state(observation, WANTED)) == (is_served, state)
 
 
 @pytest.mark.parametrize(
     ("reason", "state"),
     [
-        ("unresolved", Standing.UNREACHABLE),
-        ("unreachable", Standing.UNREACHABLE),
-        ("no_answer", Standing.UNREACHABLE),
-        ("unauthorized", Standing.UNKNOWN),
-        ("bad_answer", Standing.UNKNOWN),
+        ("unresolved", ReplicaState.UNREACHABLE),
+        ("unreachable", ReplicaState.UNREACHABLE),
+        ("no_answer", ReplicaState.UNREACHABLE),
+        ("unauthorized", ReplicaState.UNKNOWN),
+        ("bad_answer", ReplicaState.UNKNOWN),
     ],
 )
 def test_silence_is_told_apart_from_an_answer_that_says_nothing(
-    reason: ProblemReason, state: Standing
+    reason: ProblemReason, state: ReplicaState
 ) -> None:
-    assert standing(Sight(problem=Problem(reason=reason, detail="so")), WANTED) is state
+    assert replica_state(ReplicaObservation(problem=Problem(reason=reason, detail="so")), WANTED) is state
 
 
 def test_without_a_champion_whoever_has_a_model_is_in_place() -> None:
-    assert standing(Sight(served=Served(version=5, generation=3)), None) is Standing.SERVING
-    assert standing(Sight(served=Served(version=None)), None) is Standing.NO_MODEL
+    assert (
+        replica_state(ReplicaObservation(served=Served(version=5, generation=3)), None)
+        is ReplicaState.SERVING
+    )
+    assert replica_state(ReplicaObservation(served=Served(version=None)), None) is ReplicaState.NO_MODEL
 
 
 def test_the_lag_counts_generations_and_takes_a_server_without_them_by_its_newest_version() -> None:
@@ -83,5 +96,5 @@ def test_every_state_and_every_reason_is_explained() -> None:
     docs = Path(__file__).parents[3] / "docs"
     states, reasons = ((docs / name).read_text("utf-8") for name in ("convergence.md", "operations.md"))
     chapter = reasons.partition("### Replicas that do not serve the champion")[2].partition("\n###")[0]
-    assert [state for state in Standing if f"\n| {state.value} |" not in states] == []
+    assert [state for state in ReplicaState if f"\n| {state.value} |" not in states] == []
     assert [reason for reason in get_args(ProblemReason) if f"\n| `{reason}` |" not in chapter] == []

@@ -38,13 +38,13 @@ REFUSED: list[tuple[Any, str]] = [
     ({"type": "categorical", "encoding": "ordinal", "order": ["yes", False]}, "quote them"),
     (
         {"type": "categorical", "encoding": "ordinal", "order": ["a"], "impute": "constant"},
-        "'missing_value', which must stand in order",
+        "'missing_value', which order must name",
     ),
     (
         {"type": "categorical", "encoding": "ordinal", "order": [1], "impute": "constant"},
-        "fills 0, which must stand in order",
+        "fills 0, which order must name",
     ),
-    ({"type": "categorical", "encoding": "onehot", "impute": "mean"}, "categories have no mean"),
+    ({"type": "categorical", "encoding": "onehot", "impute": "mean"}, "categories cannot be imputed by mean"),
     ({"type": "categorical", "encoding": "onehot", "scaler": "standard"}, "Extra inputs"),
     ({"type": "numeric", "encoding": "onehot"}, "Extra inputs"),
     ({"type": "numeric", "impute": "zero"}, "'mean', 'median', 'most_frequent' or 'constant'"),

@@ -4,8 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from domain.metrics import METRICS, finite_metrics, mae, measure, r2, rmsle
+from domain.arrays import Floats
+from domain.metrics import METRICS, Metric, finite_metrics, mae, measure, r2, rmsle
+from domain.promotion_checks import Champion
+from domain.promotion_policy import PromotionPolicy, decide
+from domain.score import Score
+from domain.verdict import Decision
 
 
 def array(*values: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -61,3 +67,32 @@ def test_each_metric_says_which_way_is_better() -> None:
         "mae": "lower_is_better",
         "r2": "higher_is_better",
     }
+
+
+def _share_met(truth: Floats, prediction: Floats) -> float:
+    return float((abs(prediction - truth) < 1).mean())
+
+
+def test_a_metric_is_one_row_measured_shown_and_judged_by_its_direction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = Metric("higher_is_better", _share_met, judges=True, least=0.0)
+    monkeypatch.setitem(METRICS, "share_met", row)
+    assert measure(array(1, 2), array(1, 5))["share_met"] == 0.5
+    policy = PromotionPolicy.model_validate({"metric": "share_met", "minimum_effect": 0.1})
+    assert policy.name == "higher_is_better"
+
+    def verdict_of(new: float, old: float) -> Decision:
+        candidate, champion = (
+            Score(metrics={"share_met": share}, dataset_digest="a" * 64, rows=10) for share in (new, old)
+        )
+        return decide(policy, candidate, Champion(version=1, generation=1, score=champion)).decision
+
+    assert verdict_of(0.9, 0.7) is Decision.PROMOTE
+    assert verdict_of(0.75, 0.7) is Decision.DECLINE
+    assert verdict_of(0.5, 0.7) is Decision.DECLINE
+
+
+def test_a_metric_that_does_not_judge_is_refused_at_the_gate() -> None:
+    with pytest.raises(ValidationError, match="'rmsle' or 'mae'"):
+        PromotionPolicy.model_validate({"metric": "r2"})

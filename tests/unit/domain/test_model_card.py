@@ -37,7 +37,7 @@ def test_a_card_tells_versions_params_scores_and_features() -> None:
     assert "| train | 800 | 0.1 | 2 | 0.9 |" in page
     assert "| recent_1_year | 1 | no number | 3 | no number |" in page
     assert "| size\\|m2 | impute mean → clip to 0 … 9 → standard scaler |" in page
-    assert "| age | as it is |" in page
+    assert "| age | unchanged |" in page
     assert "| grade | ordinal (low, high) |" in page
 
 
@@ -55,7 +55,7 @@ def test_a_card_tells_the_verdict_the_champion_and_where_it_all_came_from() -> N
             "verdict": {"decision": "DECLINE", "reasons": ["gain -1"]},
             "lineage": {"dvc_master_hash": "abc"},
             "environment": {"scikit-learn": "1.9.1"},
-            "pictures": ["residuals.png"],
+            "plots": ["residuals.png"],
         }
     )
     page = card.markdown()
@@ -90,7 +90,7 @@ def test_names_are_shown_on_a_card_and_never_taken_for_markup() -> None:
     page = card.markdown()
     assert page.startswith("# \\_\\*best\\* \\<b\\>x\\</b\\>: ridge\n")
     assert "Predicts `` co`st ``." in page
-    assert "| \\[here\\](https\\://evil.example)\\| a | as it is |" in page
-    assert "| \\_\\_b\\_\\_ | as it is |" in page
+    assert "| \\[here\\](https\\://evil.example)\\| a | unchanged |" in page
+    assert "| \\_\\_b\\_\\_ | unchanged |" in page
     assert "- \\*best\\* # \\[here\\](https\\://evil.example)" in page
     assert "| \\<b\\>x\\</b\\>\\_1 | 1 |" in page

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from domain.model_definition import MODEL_TYPES, ModelDefinition
+from domain.model_definition import ModelDefinition
+from domain.model_types import MODEL_TYPES
 
 
 @pytest.mark.parametrize("kind", MODEL_TYPES)

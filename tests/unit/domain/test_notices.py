@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Stop
-from domain.notice_fields import FIELDS, SUBJECTS, Subject
+from domain.notice_subjects import FIELDS, SUBJECTS, Subject
 from domain.notices import Notice, Wording
 from service.adapters.files.notice_templates import read_templates
-from tests.told_events import told_event
+from tests.kit.told_events import told_event
 
 WORDED: dict[Subject, tuple[str, str]] = {
     "promoted": (
         "price: version 5 is champion (generation 3)",
         """\
 - reference rmsle 0.12 against 0.13 of the champion (version 4): gain +0.01
-Scores: mae 1 (before 1, +0), rmsle 0.12 (before 0.13, -0.01)
+Scores: mae 0.48 (before 0.52, -0.04), rmsle 0.12 (before 0.13, -0.01)
 Before: version 4 (generation 2)
 Trained from: split 1, features 1, model 1
 Decided by: gate; recorded by worker-1, 2026-01-01T00:00:00+00:00
@@ -28,23 +28,23 @@ Run: run-17""",
 - the alias was pointed at version 5 by hand
 Before: version 4 (generation 2)
 Seen and recorded by worker-1, 2026-01-01T00:00:00+00:00; the registry does not say who did it.
-What a person sets stands. To go back, set the alias again, or ask for a training.""",
+A person's move stands. To go back, move the alias again, or request a training.""",
     ),
     "declined": (
         "price: the candidate was not promoted (DECLINE)",
         """\
 - the gain is not enough
-Scores: mae 1 (before 1, +0), rmsle 0.15 (before 0.13, +0.02)
+Scores: mae 0.6 (before 0.52, +0.08), rmsle 0.15 (before 0.13, +0.02)
 Champion stays: version 4 (generation 2)
 Trained from: split 1, features 1, model 1
-All about it: laurel show run-17""",
+Details: laurel show run-17""",
     ),
     "rejected": (
         "price: a training request was rejected (unknown_version)",
         """\
 - model_version: models/v9.yaml does not exist; allowed: 1, 2, 3
-Asked: model_version=9, reason=\u2039!channel\u203a http: //a.b
-Mend what is named, and ask again. Run: run-17""",
+Requested: model_version=9, reason=\u2039!channel\u203a http: //a.b
+Fix these faults, and request it again. Run: run-17""",
     ),
     "failed": (
         "price: the step open run failed (mlflow_refused)",
@@ -52,7 +52,7 @@ Mend what is named, and ask again. Run: run-17""",
 MLflow said no; restore the experiment
 Attempts: 2, last state: SPLIT
 Trained from: split 1, features 1, model 1
-What the code asks for stands in the runbook. All about it: laurel show run-17""",
+The runbook says what to do about the code. Details: laurel show run-17""",
     ),
     "diverged": (
         "price: http: //inference-1:8080 does not serve version 5 (generation 3)",
@@ -88,7 +88,7 @@ def test_a_server_that_does_not_say_what_it_serves_is_told_so() -> None:
     event = told_event("diverged", served_version=None, served_generation=None)
     notice = Wording().notice(event, "an id")
     assert notice is not None
-    assert notice.body.startswith("It serves: nothing that it tells\n")
+    assert notice.body.startswith("It serves: nothing that it reports\n")
 
 
 def test_ones_own_wording_takes_the_place_of_ours_for_its_subject_alone(tmp_path: Path) -> None:
@@ -105,9 +105,9 @@ def test_ones_own_wording_takes_the_place_of_ours_for_its_subject_alone(tmp_path
     ("name", "content", "why"),
     [
         ("failed.txt", b"$model\n$scores", r"failed.txt: names \$scores, which 'failed' does not have"),
-        ("promted.txt", b"$model", "promted.txt: no subject is called so; allowed: promoted.txt"),
+        ("promted.txt", b"$model", "promted.txt: no subject has that name; allowed: promoted.txt"),
         ("failed.txt", b"\xff", "failed.txt: is not UTF-8 at byte 0"),
-        ("failed.txt", b"x" * 16_385, "failed.txt: is no regular file of at most 16384 bytes"),
+        ("failed.txt", b"x" * 16_385, "failed.txt: is not a regular file of at most 16384 bytes"),
     ],
 )
 def test_a_template_that_cannot_be_used_stops_the_start_with_its_file(

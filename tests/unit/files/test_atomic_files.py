@@ -15,7 +15,7 @@ from domain.errors import NeverRetry, TryLater
 from service.adapters.files import atomic
 from service.adapters.files.atomic import AtomicFiles, sha256_of, sweep
 from service.adapters.files.operations import TEMPORARY_SUFFIX, FileOperations
-from tests.faulty_operations import EIO, ENOSPC, Fault, NthFault, disk_error
+from tests.harm.faulty_operations import EIO, ENOSPC, Fault, NthFault, disk_error
 
 
 def names_in(folder: Path) -> list[str]:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.record import Record, Unreadable
-from handlers.envelope import FIRST_COORDINATES, MOST_HEADERS, Refused, open_record
+from handlers.envelope import FIRST_COORDINATES, MOST_HEADERS, EnvelopeRefused, open_record
 from handlers.rfc3339 import is_moment
-from tests.records import EVENT, binary, record, structured
+from tests.kit.records import EVENT, binary, record, structured
 
 NO_MOMENTS = (
     "2026-01-31T06:00:00",  # no zone
@@ -56,7 +56,7 @@ LIMIT = 1000
 
 
 def why(bad: Record) -> tuple[str, str]:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(EnvelopeRefused) as refused:
         open_record(bad, wire_type=EVENT["type"], max_bytes=LIMIT)
     return refused.value.why.reason, refused.value.why.detail
 

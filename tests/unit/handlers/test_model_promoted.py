@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from domain.convergence import Wanted
+from domain.convergence import RolloutTarget
 from domain.events import ModelPromoted
 from domain.record import Record
 from handlers.handled import Handled
 from handlers.model_promoted import on_model_promoted
-from tests.records import binary, record
+from tests.kit.records import binary, record
 
 PROMOTED: dict[str, Any] = {
     "model_name": "price",
@@ -33,8 +33,8 @@ def promoted(**changes: Any) -> Record:
     return binary(PROMOTED | changes, type=ModelPromoted.wire_type, id="promotion-3", correlationid="c")
 
 
-async def take(event: Record) -> tuple[Handled, list[Wanted]]:
-    heard: list[Wanted] = []
+async def take(event: Record) -> tuple[Handled, list[RolloutTarget]]:
+    heard: list[RolloutTarget] = []
     handled = await on_model_promoted(event, promoted=heard.append, model_name="price", max_bytes=100_000)
     return handled, heard
 

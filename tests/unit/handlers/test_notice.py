@@ -8,13 +8,13 @@ import pytest
 
 from domain.errors import TryLater
 from domain.events import TrainingFailed
-from domain.notice_fields import SUBJECTS, Subject
+from domain.notice_subjects import SUBJECTS, Subject
 from domain.notices import Notice, Wording
 from domain.record import Record
 from domain.request import Coordinates
 from handlers.handled import Handled
 from handlers.notice import TOLD, TOPICS, on_notice
-from tests.told_events import told_announcement, told_event
+from tests.kit.told_events import told_announcement, told_event
 
 
 def came(

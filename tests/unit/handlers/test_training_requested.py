@@ -11,7 +11,7 @@ from handlers.envelope import FIRST_COORDINATES
 from handlers.handled import Handled
 from handlers.training_requested import AnotherModels, on_training_requested, read_request
 from tests.fakes.inbox_store import FakeInboxStore
-from tests.records import binary, record, structured
+from tests.kit.records import binary, record, structured
 
 MODEL = "price"
 

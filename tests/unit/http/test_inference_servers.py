@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
-from domain.convergence import Problem, Served, Sight
-from service.adapters.http.answers import number_in, problem_of_reload, sight_of
+from domain.convergence import Problem, ReplicaObservation, Served
+from service.adapters.http.answers import number_in, observation_of, problem_of_reload
 from service.adapters.http.bounded import Answer
 from service.adapters.http.inference_servers import HttpInferenceServers
 from service.adapters.http.resolving import Resolve, Unresolved, system_addresses
-from tests.stand_in_server import StandIn
+from tests.worlds.stand_in_server import StandIn
 
 TOKEN = "canary-token"  # noqa: S105 - of the stand-ins
 Make = Callable[..., Awaitable[StandIn]]
@@ -39,7 +39,9 @@ async def reload(url: str, *, seconds: float = 5.0, token: str | None = TOKEN) -
         await servers.stop()
 
 
-async def look(url: str, *, seconds: float = 5.0, resolve: Resolve = system_addresses) -> list[Sight]:
+async def look(
+    url: str, *, seconds: float = 5.0, resolve: Resolve = system_addresses
+) -> list[ReplicaObservation]:
     """What every address behind a URL says."""
     servers = HttpInferenceServers([url], TOKEN, resolve=resolve)
     try:
@@ -61,7 +63,7 @@ async def test_a_reload_says_which_generation_is_meant_and_carries_the_token(mak
 async def test_a_server_that_knows_no_generation_is_seen_by_its_version(make: Make) -> None:
     server = await make(knows_generations=False)
     assert await reload(server.url) is None
-    assert await look(server.url) == [Sight(served=Served(version=5, run_id="r"))]
+    assert await look(server.url) == [ReplicaObservation(served=Served(version=5, run_id="r"))]
 
 
 async def test_a_redirect_is_not_followed_so_the_token_stays_here(make: Make) -> None:
@@ -89,6 +91,7 @@ async def test_a_proxy_in_the_environment_is_not_used(make: Make, monkeypatch: p
         ("drip", "no_answer"),
         ("hang", "no_answer"),
         ("refuse", "reload_refused"),
+        ("unloadable", "unloadable_model"),
     ],
 )
 async def test_whatever_is_answered_is_over_in_time_and_has_a_reason(
@@ -117,9 +120,9 @@ async def test_every_address_behind_a_name_is_a_replica_and_is_asked_under_that_
         assert (host, port) == ("inference.internal", one.port)
         return ["127.0.0.1", "127.0.0.2"]
 
-    sights = await look(f"http://inference.internal:{one.port}", resolve=both)
+    observations = await look(f"http://inference.internal:{one.port}", resolve=both)
 
-    assert [sight.served.generation for sight in sights if sight.served] == [3, 4]
+    assert [observation.served.generation for observation in observations if observation.served] == [3, 4]
     for server in (one, two):
         assert server.heard[0][1]["host"] == f"inference.internal:{one.port}"
 
@@ -128,10 +131,10 @@ async def test_a_name_without_an_address_is_a_replica_with_its_problem() -> None
     async def nothing(_: str, __: int) -> Sequence[str]:
         raise Unresolved("Name or service not known")
 
-    (sight,) = await look("http://nowhere.internal:8000", resolve=nothing)
-    assert sight.problem is not None
-    assert sight.problem.reason == "unresolved"
-    assert "nowhere.internal has no address: Name or service not known" in sight.problem.detail
+    (observation,) = await look("http://nowhere.internal:8000", resolve=nothing)
+    assert observation.problem is not None
+    assert observation.problem.reason == "unresolved"
+    assert "nowhere.internal has no address: Name or service not known" in observation.problem.detail
 
 
 async def test_while_the_resolver_is_away_the_last_addresses_are_kept() -> None:
@@ -164,7 +167,7 @@ async def test_the_systems_resolver_gives_each_address_once_and_says_why_there_i
 
 async def test_an_address_of_the_sixth_version_is_reached(make: Make) -> None:
     server = await make(host="::1", version=5, generation=3)
-    assert await look(server.url) == [Sight(served=Served(version=5, generation=3, run_id="r"))]
+    assert await look(server.url) == [ReplicaObservation(served=Served(version=5, generation=3, run_id="r"))]
     assert server.heard[0][1]["host"] == f"[::1]:{server.port}"
 
 
@@ -210,16 +213,18 @@ def test_no_number_is_read_into_what_is_none(value: object) -> None:
 
 @pytest.mark.parametrize("body", [b'{"model_version": "seven"}', b'{"model_version": [1]}', b"{}"])
 def test_an_answer_that_names_no_version_says_nothing(body: bytes) -> None:
-    sight = sight_of(Answer(200, body))
-    assert (sight.served, sight.problem and sight.problem.reason) == (None, "bad_answer")
+    observation = observation_of(Answer(200, body))
+    assert (observation.served, observation.problem and observation.problem.reason) == (None, "bad_answer")
 
 
 def test_a_server_without_a_model_is_told_apart_from_one_that_is_away() -> None:
-    sight = sight_of(Answer(503, b'{"model_name": "price", "stale": false, "problem": "no alias\\u001b[2J"}'))
-    assert sight.served == Served(version=None)
-    assert sight.problem is not None
-    assert (sight.problem.reason, sight.problem.detail) == ("no_model", "no alias [2J")
-    assert sight_of(Answer(503, b"<html>")).served is None
+    observation = observation_of(
+        Answer(503, b'{"model_name": "price", "stale": false, "problem": "no alias\\u001b[2J"}')
+    )
+    assert observation.served == Served(version=None)
+    assert observation.problem is not None
+    assert (observation.problem.reason, observation.problem.detail) == ("no_model", "no alias [2J")
+    assert observation_of(Answer(503, b"<html>")).served is None
 
 
 async def test_a_server_that_quotes_the_token_does_not_bring_it_into_the_report() -> None:

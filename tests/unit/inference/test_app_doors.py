@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from tests.served_models import BEARER, ROW, TOKEN, open_stage, served_model
+from tests.worlds.served_models import BEARER, ROW, TOKEN, open_stage, served_model
 
 OPEN = ("/health", "/health/live", "/health/ready", "/metrics")
 LOCKED = (
@@ -11,9 +11,7 @@ LOCKED = (
     ("POST", "/reload"),
     ("GET", "/info"),
     ("GET", "/schema"),
-    ("GET", "/docs"),
     ("GET", "/openapi.json"),
-    ("GET", "/no-such-page"),
 )
 WRONG: tuple[dict[str, str], ...] = (
     {},
@@ -41,6 +39,17 @@ async def test_with_a_token_a_page_asks_for_it(method: str, page: str) -> None:
 async def test_probes_and_prometheus_need_no_token(page: str) -> None:
     async with open_stage(served_model(), token=TOKEN) as stage:
         assert (await stage.client.get(page)).status_code == 200
+
+
+async def test_the_page_for_people_opens_in_a_browser_and_tells_strangers_nothing_of_the_model() -> None:
+    async with open_stage(served_model(), token=TOKEN) as stage:
+        stranger, known = await stage.client.get("/docs"), await stage.client.get("/docs", headers=BEARER)
+        guessing = await stage.client.get("/docs", headers={"Authorization": "Bearer guessed"})
+    assert (stranger.status_code, known.status_code, guessing.status_code) == (200, 200, 401)
+    assert "POST /predict" in stranger.text
+    assert "with the token" in stranger.text
+    for word in ("price", "grade", "floors"):
+        assert (word in known.text, word in stranger.text) == (True, False)
 
 
 async def test_two_tokens_are_none() -> None:

@@ -9,13 +9,14 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import Request
+from structlog.testing import capture_logs
 
 from domain.errors import ModelUnusable
-from service.inference.desk import Limits
-from service.inference.served_model import Row
-from service.web.bodies import read_body
-from service.web.problems import Problem
-from tests.served_models import FEATURES, ROW, Stage, by_size, open_stage, served_model
+from service.runtime.web.bodies import read_body
+from service.runtime.web.problems import ProblemDetails
+from service.serving.predictor import Limits
+from service.serving.served_model import Row
+from tests.worlds.served_models import FEATURES, ROW, Stage, by_size, open_stage, served_model
 
 
 @pytest.fixture
@@ -116,6 +117,13 @@ async def test_what_is_no_json_is_a_bad_request(stage: Stage, body: bytes) -> No
     assert (answer.status_code, answer.json()["reason"]) == (400, "not_json")
 
 
+@pytest.mark.parametrize("body", [b'{"size":1,"size":2}', b'[{"grade":"a:b","floors":1,"floors":1}]'])
+async def test_a_field_that_occurs_twice_is_a_bad_request(stage: Stage, body: bytes) -> None:
+    answer = await stage.client.post("/predict", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["reason"]) == (400, "duplicate_key")
+    assert "occurs twice" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1.1e300", "9" * 400])
 async def test_a_number_that_no_model_can_calculate_with_is_refused(stage: Stage, number: str) -> None:
     body = json.dumps({**ROW, "size": 0}).replace('"size": 0', f'"size": {number}')
@@ -139,7 +147,9 @@ async def test_unknown_fields_are_refused_when_it_is_set() -> None:
     async with open_stage(served_model(), limits=limits) as stage:
         answer = await stage.predict({**ROW, "flors": 2})
         assert (await stage.predict(ROW)).status_code == 200
-    assert answer.json()["errors"] == [{"row": 0, "field": "flors", "came": "2", "allowed": "no such field"}]
+    assert answer.json()["errors"] == [
+        {"row": 0, "field": "flors", "came": "2", "allowed": "no such field", "nearest": "floors"}
+    ]
 
 
 async def test_too_many_rows_and_too_many_bytes_are_refused() -> None:
@@ -166,7 +176,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
         return {}
 
     scope = {"type": "http", "method": "POST", "headers": []}
-    with pytest.raises(Problem) as slow:
+    with pytest.raises(ProblemDetails) as slow:
         await read_body(Request(scope, never), most=10, seconds=0.01)
     assert (slow.value.status, slow.value.reason) == (408, "body_incomplete")
 
@@ -175,14 +185,14 @@ async def test_a_caller_who_goes_away_is_no_defect() -> None:
     async def gone() -> dict[str, Any]:
         return {"type": "http.disconnect"}
 
-    with pytest.raises(Problem) as left:
+    with pytest.raises(ProblemDetails) as left:
         await read_body(Request({"type": "http", "method": "POST", "headers": []}, gone), most=10)
     assert left.value.reason == "body_incomplete"
 
 
 async def test_a_prediction_that_is_no_number_is_refused_with_its_row() -> None:
     said = {1.0: nan, 2.0: inf}
-    model = served_model(predict=lambda rows: [said.get(row["size"], 5.0) for row in rows])
+    model = served_model(predict=lambda rows: [said.get(float(row["size"] or 0), 5.0) for row in rows])
     async with open_stage(model) as stage:
         answer = await stage.predict([{**ROW, "size": size} for size in (0, 1, 2)])
     assert (answer.status_code, answer.json()["reason"]) == (422, "prediction_not_finite")
@@ -193,10 +203,33 @@ async def test_a_value_that_the_fitted_model_cannot_take_is_refused_by_name() ->
     def predict(_: Sequence[Row]) -> list[float]:
         raise ModelUnusable("cannot_predict", "Found unknown categories", column="code")
 
-    async with open_stage(served_model(predict=predict)) as stage:
-        answer = await stage.predict(ROW)
-    assert (answer.status_code, answer.json()["reason"]) == (422, "not_taken_by_model")
+    with capture_logs() as lines:
+        async with open_stage(served_model(predict=predict, known={"code": ("a", "b")})) as stage:
+            answer, *_ = [await stage.predict(ROW) for _ in range(5)]
+    told = answer.json()
+    assert (answer.status_code, told["reason"]) == (422, "not_taken_by_model")
     assert fields_of(answer) == [(0, "code")]
+    assert f'code is "{ROW["code"]}" in row 0' in told["detail"]
+    assert "it takes one of the values that it was trained with: a, b" in told["detail"]
+    assert "train and promote" in told["detail"]
+    logged = [line["message"] for line in lines if line["event"] == "rows_not_taken"]
+    assert logged == ["Found unknown categories"], "five times refused, once told"
+
+
+async def test_where_the_model_does_not_say_which_field_it_cannot_take_the_answer_says_how_to_find_it() -> (
+    None
+):
+    def predict(_: Sequence[Row]) -> list[float]:
+        raise ModelUnusable("cannot_predict", "no reason", column=None)
+
+    async with open_stage(served_model(predict=predict)) as stage:
+        one, several = (await stage.predict(ROW)).json(), (await stage.predict([ROW, ROW])).json()
+    assert (one["reason"], several["reason"]) == ("not_taken_by_model", "not_taken_by_model")
+    assert [(fault["row"], fault["field"]) for fault in one["errors"]] == [(0, "")]
+    assert one["errors"][0]["allowed"] == "a row like those of its training"
+    assert "send the rows one by one" not in one["detail"]
+    assert "does not say which field" in one["detail"]
+    assert (several["errors"], "send the rows one by one" in several["detail"]) == ([], True)
 
 
 async def test_a_null_that_the_estimator_cannot_take_is_refused_by_name() -> None:
@@ -207,6 +240,7 @@ async def test_a_null_that_the_estimator_cannot_take_is_refused_by_name() -> Non
     async with open_stage(served_model(predict=predict, features=features)) as stage:
         answer = await stage.predict([{**ROW, "size": None}, ROW])
     assert (answer.status_code, fields_of(answer)) == (422, [(0, "size")])
+    assert "size is null in row 0, and it takes a value: nothing" in answer.json()["detail"]
 
 
 async def test_a_defect_answers_without_telling_what_it_was() -> None:

@@ -6,8 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from domain.errors import LaurelError, ModelUnusable, NeverRetry, TryLater
-from service.inference.reloading import Guard, Outcome, Status
-from tests.served_models import BEARER, TOKEN, open_stage, served_model
+from service.serving.reloading import Guard, ReloadOutcome, Status, UnknownGeneration
+from tests.worlds.served_models import BEARER, TOKEN, open_stage, served_model
 
 
 async def test_the_answer_has_the_shape_of_old_and_the_generation_besides() -> None:
@@ -27,7 +27,7 @@ async def test_the_answer_has_the_shape_of_old_and_the_generation_besides() -> N
 
 
 async def test_what_is_served_already_is_no_change() -> None:
-    outcome = Outcome(Status.ALREADY_SERVED, served_model())
+    outcome = ReloadOutcome(Status.ALREADY_SERVED, served_model())
     async with open_stage(served_model(), token=TOKEN, outcome=outcome) as stage:
         answer = await stage.client.post("/reload", json={}, headers=BEARER)
     assert (answer.status_code, answer.json()["status"], answer.json()["changed"]) == (200, "reloaded", False)
@@ -73,7 +73,7 @@ async def test_another_body_is_refused_and_nothing_is_loaded(body: bytes, status
 
 @pytest.mark.parametrize("status", [Status.OUTDATED, Status.ALIAS_BEHIND])
 async def test_who_is_behind_is_told_what_is_served(status: Status) -> None:
-    outcome = Outcome(status, served_model(), "generation 2 is older than 3, which is served")
+    outcome = ReloadOutcome(status, served_model(), "generation 2 is older than 3, which is served")
     async with open_stage(served_model(), token=TOKEN, outcome=outcome) as stage:
         with capture_logs() as lines:
             answer = await stage.client.post("/reload", json={"generation": 2, "version": 6}, headers=BEARER)
@@ -81,6 +81,16 @@ async def test_who_is_behind_is_told_what_is_served(status: Status) -> None:
     assert (answer.status_code, said["reason"], said["detail"]) == (409, status.value, outcome.message)
     assert (said["generation"], said["model_version"]) == (3, "7")
     assert [line["reason"] for line in lines if line["event"] == "reload_refused"] == [status.value]
+
+
+async def test_a_generation_that_the_registry_does_not_know_is_a_conflict_and_told() -> None:
+    error = UnknownGeneration("unknown_generation", "the registry does not know generation 9")
+    async with open_stage(served_model(), token=TOKEN, outcome=error) as stage:
+        with capture_logs() as lines:
+            answer = await stage.client.post("/reload", json={"generation": 9, "version": 7}, headers=BEARER)
+    said = answer.json()
+    assert (answer.status_code, said["reason"], said["detail"]) == (409, error.reason, error.message)
+    assert [line["reason"] for line in lines if line["event"] == "reload_refused"] == [error.reason]
 
 
 @pytest.mark.parametrize(

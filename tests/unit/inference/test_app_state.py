@@ -1,21 +1,33 @@
 """What a server says of itself."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # its stubs are a package more
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.served_models import BEARER, FEATURES, ROW, TOKEN, Stage, open_stage, served_model
+from service.serving.unloadable import Mark
+from tests.worlds.served_models import BEARER, FEATURES, ROW, TOKEN, Stage, open_stage, served_model
+
+MARK = Mark(
+    version=8,
+    generation=4,
+    digest="c" * 64,
+    why="SIGSEGV",
+    at=datetime(2026, 11, 2, tzinfo=UTC),
+    release="1",
+)
 
 
 async def figures(stage: Stage) -> dict[str, dict[str, float]]:
-    """Every sample by its name and labels."""
+    """Every sample by its name and labels, without those two that all have."""
     text = (await stage.client.get("/metrics")).text
     found: dict[str, dict[str, float]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
+            assert (sample.labels.pop("model"), sample.labels.pop("role")) == ("price", "inference")
             labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
             found.setdefault(sample.name, {})[labels] = sample.value
     return found
@@ -35,6 +47,7 @@ async def test_without_a_model_only_liveness_is_well() -> None:
         "model_name": "price",
         "stale": False,
         "problem": "price has no champion",
+        "unloadable": [],
     }
 
 
@@ -48,6 +61,7 @@ async def test_with_a_model_all_is_well() -> None:
 async def test_info_tells_which_model_it_is_and_since_when() -> None:
     async with open_stage(served_model()) as stage:
         stage.serving.serve(served_model(), stale=True)
+        stage.serving.unloadable = (MARK,)
         answer = await stage.client.get("/info")
     assert answer.json() == {
         "model_name": "price",
@@ -60,8 +74,21 @@ async def test_info_tells_which_model_it_is_and_since_when() -> None:
         "digest": "b" * 64,
         "files": {"MLmodel": "a" * 64},
         "loaded_at": "2026-11-01T00:00:00+00:00",
+        "served_version": 7,
+        "served_generation": 3,
+        "mlflow_run_id": "run-1",
         "stale": True,
         "problem": None,
+        "unloadable": [
+            {
+                "model_version": "8",
+                "generation": 4,
+                "digest": "c" * 64,
+                "reason": "unloadable_model",
+                "detail": "SIGSEGV",
+                "at": "2026-11-02T00:00:00+00:00",
+            }
+        ],
     }
 
 
@@ -85,25 +112,52 @@ async def test_metrics_keep_the_names_of_old_and_add_what_is_served() -> None:
     assert found["served_model_version"] == {"": 7}
     assert found["laurel_served_generation"] == {"": 3}
     assert found["laurel_model_stale"] == {"": 0}
+    assert found["laurel_unloadable_versions"] == {"": 0}
     assert found["laurel_model_age_seconds"][""] > 0
     assert found["laurel_predicted_rows_total"] == {"": 3}
-    assert found["api_requests_total"] == {
+    assert {labels: count for labels, count in found["api_requests_total"].items() if count} == {
         "endpoint=/predict,method=POST,status=200": 2,
         "endpoint=/predict,method=POST,status=422": 1,
         "endpoint=other,method=other,status=404": 1,
     }
+    assert found["api_requests_total"]["endpoint=/predict,method=POST,status=500"] == 0
     assert found["api_request_duration_seconds_count"]["endpoint=/predict"] == 3
     assert found["laurel_prediction_duration_seconds_count"] == {"rows=one": 1, "rows=list": 1}
     assert found["laurel_reloads_total"].keys() == {
         f"result={result}"
-        for result in ("reloaded", "already_served", "outdated", "alias_behind", "refused", "unavailable")
+        for result in (
+            "reloaded",
+            "already_served",
+            "outdated",
+            "alias_behind",
+            "unknown_generation",
+            "refused",
+            "unavailable",
+        )
     }
+
+
+async def test_a_refusal_counts_for_its_page_and_what_a_page_can_refuse_begins_at_zero() -> None:
+    async with open_stage(served_model(), token=TOKEN) as stage:
+        before = (await figures(stage))["api_requests_total"]
+        await stage.client.post("/predict", json=ROW)
+        await stage.client.post("/predict", json=ROW, headers={"Origin": "http://another"})
+        await stage.client.get("/docs", headers={"Authorization": "Bearer another"})
+        after = (await figures(stage))["api_requests_total"]
+    predict = {f"endpoint=/predict,method=POST,status={status}" for status in (401, 403)}
+    docs = "endpoint=/docs,method=GET,status=401"
+    counted = {labels for labels, count in after.items() if count and "/metrics" not in labels}
+    assert counted == {*predict, docs}
+    statuses = (200, 400, 401, 403, 408, 413, 415, 421, 422, 500, 503)
+    for labels in (f"endpoint=/predict,method=POST,status={status}" for status in statuses):
+        assert before[labels] == 0
+    assert before[docs] == before["endpoint=/reload,method=POST,status=421"] == 0
 
 
 async def test_before_a_model_there_is_none_of_its_figures() -> None:
     async with open_stage(None) as stage:
         found = await figures(stage)
-    assert found["laurel_model_loaded"] == {"": 0}
+    assert found["laurel_model_loaded"] == found["laurel_model_stale"] == {"": 0}
     assert "served_model_version" not in found
 
 

@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from config.inference_settings import InferenceSettings
+from domain.errors import Stop
 from service.cli.reading import faults_in
-from service.inference.opening import mask_of
+from service.serving.root import mask_of, open_inference
 
 Read = Callable[..., InferenceSettings]
 
@@ -54,7 +55,7 @@ def test_every_fault_is_named_at_once_and_no_value_is_told(read: Read) -> None:
             INFERENCE__MAX_ROWS="none-of-yours",
             INFERENCE__TRUSTED_TYPES="os.system; rm",
         )
-    assert faults_in(caught.value).keys() == {
+    assert faults_in(caught.value, InferenceSettings).keys() == {
         "MLFLOW_TRACKING_URI",
         "MLFLOW_MODEL_NAME",
         "INFERENCE__PORT",
@@ -62,7 +63,7 @@ def test_every_fault_is_named_at_once_and_no_value_is_told(read: Read) -> None:
         "INFERENCE__MAX_ROWS",
         "INFERENCE__TRUSTED_TYPES__0",
     }
-    assert "none-of-yours" not in str(faults_in(caught.value))
+    assert "none-of-yours" not in str(faults_in(caught.value, InferenceSettings))
 
 
 @pytest.mark.parametrize("given", ["a.B, c.d.E", '["a.B", "c.d.E"]', "a.B,c.d.E,"])
@@ -79,3 +80,20 @@ def test_every_secret_is_known_to_the_mask(read: Read) -> None:
         MLFLOW__PASSWORD="canary-two",  # noqa: S106 - likewise
     )
     assert mask_of(settings)("canary-one canary-two") == "*** ***"
+
+
+async def test_without_a_home_the_setting_for_the_cache_is_named(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose user id has no entry anywhere."""
+
+    def no_entry(_: int) -> None:
+        raise KeyError
+
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_entry)
+    with pytest.raises(Stop, match="set INFERENCE__CACHE_FOLDER") as stop:
+        async with open_inference(read(MLFLOW_TRACKING_URI="http://mlflow:5000")):
+            pass
+    assert stop.value.reason == "no_cache_folder"

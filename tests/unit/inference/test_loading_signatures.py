@@ -1,5 +1,6 @@
 """Signatures: the worker makes them over what it registers, with keys that are what they should be."""
 
+import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +20,11 @@ from hypothesis import strategies as st
 
 from domain.errors import Stop
 from domain.model_signature import SIGNATURE_TAG, signed_text
-from service.adapters.cryptography.ed25519 import Ed25519Signer, Ed25519Verifier
-from service.ledger_projector import LedgerProjector
-from service.runner import Runner
-from tests.builders import MODEL
-from tests.signing_keys import key_pair
-from tests.unit.core.stage import LEASE, RETRY, Stage
+from service.adapters.cryptography.ed25519 import Ed25519Signer, Ed25519Verifier, ensure_key_pair
+from service.lifecycle.worker_parts import reconciler_in, runner_in
+from tests.kit.builders import MODEL
+from tests.kit.signing_keys import key_pair
+from tests.worlds.stage import LEASE, RETRY, Stage
 
 _FIELDS = st.tuples(st.text(), st.text(), st.text())
 
@@ -54,11 +54,43 @@ def test_what_is_no_signature_is_refused_not_raised(tmp_path: Path, signature: s
 async def test_a_worker_with_a_key_signs_what_it_registers(tmp_path: Path) -> None:
     pair, stage = key_pair(tmp_path, "ours"), Stage()
     world = replace(stage.worker_world("worker-1"), sign=Ed25519Signer(pair.private).sign)
-    runner = Runner(world, stage.heavy, LedgerProjector(world), RETRY, LEASE, stage.aftercare)
+    runner = runner_in(world, stage.heavy, world.projector(), RETRY, LEASE, stage.background_jobs)
     await stage.carry(await stage.ask(), runner)
     (version,) = stage.registry.versions[MODEL]
     text = signed_text(MODEL, version.mlflow_run_id or "", version.tags["laurel.model_digest"])
     assert Ed25519Verifier(pair.public).verify(text, version.tags[SIGNATURE_TAG])
+
+
+async def test_a_champion_of_a_worker_without_a_key_is_signed_by_the_next_that_has_one(
+    tmp_path: Path,
+) -> None:
+    """And by no other text than the digest that the run store has of it."""
+    pair, stage = key_pair(tmp_path, "ours"), Stage()
+    await stage.carry(await stage.ask())
+    world = replace(stage.worker_world("worker-2"), sign=Ed25519Signer(pair.private).sign)
+    reconciler = reconciler_in(world, world.projector(), 10.0)
+    (version,) = stage.registry.versions[MODEL]
+    ours = version.tags["laurel.model_digest"]
+    await stage.registry.tag_version(MODEL, version.version, {"laurel.model_digest": "0" * 64})
+    await reconciler.look()
+    (version,) = stage.registry.versions[MODEL]
+    assert SIGNATURE_TAG not in version.tags
+    await stage.registry.tag_version(MODEL, version.version, {"laurel.model_digest": ours})
+    await reconciler.look()
+    (version,) = stage.registry.versions[MODEL]
+    text = signed_text(MODEL, version.mlflow_run_id or "", ours)
+    assert Ed25519Verifier(pair.public).verify(text, version.tags[SIGNATURE_TAG])
+
+
+def test_a_key_pair_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    pair = ensure_key_pair(tmp_path / "keys")
+    assert stat.S_IMODE(pair.signing.stat().st_mode) == 0o600
+    kept = [file.read_bytes() for file in pair]
+    pair.verification.unlink()
+    assert [file.read_bytes() for file in ensure_key_pair(tmp_path / "keys")] == kept
+    assert {file.name for file in (tmp_path / "keys").iterdir()} == {"signing.pem", "verification.pem"}
+    signature = Ed25519Signer(pair.signing).sign(b"model")
+    assert Ed25519Verifier(pair.verification).verify(b"model", signature)
 
 
 async def test_a_worker_without_a_key_does_not() -> None:

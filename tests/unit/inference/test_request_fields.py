@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from service.inference.request_checks import RequestChecks
-from service.inference.request_fields import RequestField, request_fields
-from service.inference.request_schema import example_row
-from tests.served_models import contract_of, features_of
+from service.models.request_checks import RequestChecks
+from service.models.request_fields import RequestField, request_fields
+from service.serving.request_schema import example_row
+from tests.worlds.served_models import contract_of, features_of
 
 
 def field(

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 ADAPTER = ROOT / "service" / "adapters" / "kafka"
 MAKER, TURNS = ADAPTER / "consumers.py", ADAPTER / "turns.py"
 # It reads back the one record that it wrote itself, in a broker that it starts for that.
-REHEARSAL = ROOT / "service" / "embedded" / "kafka.py"
+REHEARSAL = ROOT / "service" / "local" / "servers" / "kafka.py"
 
 
 def calls(path: Path) -> Iterator[str]:

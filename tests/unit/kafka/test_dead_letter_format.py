@@ -10,7 +10,7 @@ from service.adapters.kafka.dead_letter_format import (
     read_dead_letter,
     requeue_headers,
 )
-from tests.records import record
+from tests.kit.records import record
 
 WHY = Unreadable(reason="not_json", detail="at character 3 \N{SNOWMAN}")
 

@@ -10,6 +10,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.counted import byte_count
 from domain.record import Unreadable
 from service.adapters.kafka.fetch_guard import checked, is_heavy, problem_of
 from service.adapters.kafka.unpacking import Unpacker
@@ -80,7 +81,7 @@ def test_a_batch_that_unpacks_to_too_much_is_one_marker_with_its_bytes(codec: in
     offset, value, problem = marker(data)
     assert (offset, value, problem.reason) == (100, data, "too_large")
     assert "a batch of 5 records, offsets 100 to 104" in problem.detail
-    assert f"more than {LIMIT} bytes" in problem.detail
+    assert f"more than {byte_count(LIMIT)}, the limit" in problem.detail
 
 
 @pytest.mark.parametrize("codec", PACKED)

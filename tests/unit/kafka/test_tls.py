@@ -9,7 +9,7 @@ import pytest
 from domain.errors import Stop
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.topic_provisioning import missing_topics
-from tests.tls import Authority
+from tests.harm.tls import Authority
 
 
 async def _goes_away(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

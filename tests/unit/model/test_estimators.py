@@ -8,12 +8,14 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from domain.errors import NeverRetry
-from domain.model_definition import MODEL_TYPES, Estimator, ModelType
-from service.adapters.sklearn.estimators import build_estimator, definition_faults, known_params
+from domain.model_definition import Estimator
+from domain.model_types import MODEL_TYPES, ModelType
+from service.adapters.sklearn.estimators import build_estimator, class_of, definition_faults
 from service.adapters.sklearn.loading import load_pipeline
+from service.adapters.sklearn.param_rules import known_names
 from service.adapters.sklearn.saving import skops_bytes
-from service.tasks.check_model import check_model
-from tests.straight_model import REGRESSORS
+from service.lifecycle.steps.check_model_job import check_model
+from tests.straight.straight_model import REGRESSORS
 
 BAD_PARAMS: list[tuple[ModelType, Mapping[str, Any], str, str]] = [
     ("random_forest", {"n_estimators": -1}, "n_estimators", "[1, inf)"),
@@ -53,13 +55,13 @@ def test_a_bad_value_is_named_with_what_is_allowed(
 def test_an_unknown_param_is_named_with_the_known_ones(kind: ModelType) -> None:
     (fault,) = definition_faults(Estimator(type=kind, params={"n_estimator": 5}))
     assert (fault.code, fault.field) == ("unknown_param", "model.params.n_estimator")
-    assert fault.allowed == ", ".join(known_params(kind))
+    assert fault.allowed == ", ".join(sorted(known_names(class_of(MODEL_TYPES[kind]))))
 
 
 def test_all_faults_come_at_once() -> None:
     params = {"n_estimators": -1, "max_depth": "deep", "depth": 3}
-    faults = check_model(model={"type": "random_forest", "params": params, "target_transform": None})
-    assert [fault["field"].rpartition(".")[2] for fault in faults] == ["depth", "n_estimators", "max_depth"]
+    faults = check_model(Estimator(type="random_forest", params=params)).faults
+    assert [fault.field.rpartition(".")[2] for fault in faults] == ["depth", "n_estimators", "max_depth"]
 
 
 @pytest.mark.parametrize("name", ["callbacks", "early_stopping_rounds"])
@@ -74,7 +76,7 @@ def test_the_defaults_of_every_param_are_taken(kind: ModelType) -> None:
     defaults = {
         name: value
         for name, value in REGRESSORS[kind]().get_params().items()
-        if name in known_params(kind) and value == value  # noqa: PLR0124 - NaN is no JSON value
+        if name in known_names(class_of(MODEL_TYPES[kind])) and value == value  # noqa: PLR0124 - NaN is no JSON value
     }
     assert definition_faults(Estimator(type=kind, params=defaults)) == []
 

@@ -29,16 +29,28 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from domain.errors import ModelUnusable, TryLater
-from domain.model_definition import MODEL_TYPES, Estimator
+from domain.model_definition import Estimator
+from domain.model_types import MODEL_TYPES
+from domain.models import PackageFiles
 from service.adapters.files.folders import publish_folder
 from service.adapters.files.operations import FileOperations
 from service.adapters.mlflow.package_format import package_digest
 from service.adapters.pyarrow.predictions import read_predictions
 from service.adapters.sklearn.loading import listed_types, load_pipeline, trusted_types
 from service.adapters.sklearn.saving import skops_bytes
-from service.tasks.verify import verify
-from tests import bare_predictor
-from tests.small_models import FEATURES, Dataset, dataset, definition, model_of, scored, table, trained
+from service.models.verify import verify
+from tests.others import bare_predictor
+from tests.worlds.small_models import (
+    FEATURES,
+    Dataset,
+    dataset,
+    definition,
+    files_of,
+    model_of,
+    scored,
+    table,
+    trained,
+)
 
 NULLABLE = {**FEATURES, "grade": {"type": "categorical", "encoding": "onehot", "impute": "constant"}}
 INTEGERS = {"size": 55, "floors": 3, "kind": "flat", "grade": "mid"}
@@ -70,7 +82,7 @@ def test_every_model_type_loads_by_mlflow_alone_and_predicts_the_raw_target(
     ]
     rows = [*table(rows=7, seed=9).select(list(NULLABLE)).to_pylist(), INTEGERS]
     jobs = [
-        {"model": model_of(answer)["model_folder"], "rows": rows, "nulls": dict.fromkeys(NULLABLE)}
+        {"model": model_of(answer).folder, "rows": rows, "nulls": dict.fromkeys(NULLABLE)}
         for answer in answers
     ]
     (tmp_path / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
@@ -78,7 +90,7 @@ def test_every_model_type_loads_by_mlflow_alone_and_predicts_the_raw_target(
     run = subprocess.run(server, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
     assert run.returncode == 0, run.stderr
     for answer, said in zip(answers, json.loads(run.stdout.splitlines()[-1]), strict=True):
-        folder = Path(model_of(answer)["model_folder"])
+        folder = Path(model_of(answer).folder)
         kind = Estimator.model_validate_json((folder / "laurel/model_definition.json").read_bytes()).type
         pipeline = load_pipeline((folder / "model.skops").read_bytes(), kind)
         assert said["bulk"] == [float(value) for value in pipeline.predict(pd.DataFrame(rows))]
@@ -87,7 +99,7 @@ def test_every_model_type_loads_by_mlflow_alone_and_predicts_the_raw_target(
 
 
 def test_the_package_says_what_it_is_in_mlflows_own_words(answer: dict[str, Any]) -> None:
-    folder = model_of(answer)["model_folder"]
+    folder = model_of(answer).folder
     model = mlflow.models.model.Model.load(folder)
     assert model.get_input_schema().input_names() == list(FEATURES)
     assert model.flavors["sklearn"]["serialization_format"] == "skops"
@@ -99,7 +111,7 @@ def test_the_package_says_what_it_is_in_mlflows_own_words(answer: dict[str, Any]
 
 
 def test_the_package_is_described_as_mlflow_would_describe_it(answer: dict[str, Any]) -> None:
-    folder = Path(model_of(answer)["model_folder"])
+    folder = Path(model_of(answer).folder)
     ours = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
     theirs = mlflow.models.model.Model(
         signature=ModelSignature(
@@ -131,7 +143,7 @@ def test_the_package_is_described_as_mlflow_would_describe_it(answer: dict[str, 
 
 
 def test_schema_contract_and_target_travel_inside(answer: dict[str, Any]) -> None:
-    folder = Path(model_of(answer)["model_folder"], "laurel")
+    folder = Path(model_of(answer).folder, "laurel")
     read = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.iterdir()}
     travelling = {"data_contract", "feature_schema", "golden_rows", "model_definition", "target"}
     assert set(read) == travelling | {"training_ranges"}
@@ -141,7 +153,7 @@ def test_schema_contract_and_target_travel_inside(answer: dict[str, Any]) -> Non
 
 
 def test_no_file_of_the_package_names_a_module_of_ours(answer: dict[str, Any]) -> None:
-    folder = model_of(answer)["model_folder"]
+    folder = model_of(answer).folder
     schema = Path(folder, "model.skops").read_bytes()
     for name in bare_predictor.OURS:
         assert f'"__module__": "{name}'.encode() not in schema
@@ -149,7 +161,7 @@ def test_no_file_of_the_package_names_a_module_of_ours(answer: dict[str, Any]) -
 
 def test_what_we_dump_is_what_skops_dumps(data: Dataset, tmp_path: Path) -> None:
     pipeline = load_pipeline(
-        Path(model_of(trained(tmp_path / "run", data))["model_folder"], "model.skops").read_bytes(), "ridge"
+        Path(model_of(trained(tmp_path / "run", data)).folder, "model.skops").read_bytes(), "ridge"
     )
     ours, theirs = (
         skops.io.loads(dumped, trusted=list(trusted_types("ridge")))
@@ -186,9 +198,9 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 def test_a_package_that_is_not_the_one_recorded_is_refused(
     damage: Callable[[Path], object], answer: dict[str, Any]
 ) -> None:
-    damage(Path(model_of(answer)["model_folder"]))
+    damage(Path(model_of(answer).folder))
     with pytest.raises(ModelUnusable) as refusal:
-        verify(**model_of(answer))
+        verify(model_of(answer))
     assert refusal.value.reason == "model_digest_mismatch"
 
 
@@ -202,16 +214,16 @@ class Harmful:
         return (os.mkdir, (str(self.mark),))
 
 
-def swapped(answer: dict[str, Any], data: bytes) -> dict[str, Any]:
+def swapped(answer: dict[str, Any], data: bytes) -> PackageFiles:
     """The package with other bytes for a model, and a manifest that says so."""
-    folder = Path(model_of(answer)["model_folder"])
+    folder = Path(model_of(answer).folder)
     (folder / "model.skops").write_bytes(data)
-    return {"model_folder": str(folder), "manifest": package_digest(folder)}
+    return files_of(folder, package_digest(folder))
 
 
 def test_a_pickle_is_never_read(answer: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ModelUnusable) as refusal:
-        verify(**swapped(answer, pickle.dumps(Harmful(tmp_path / "mark"))))
+        verify(swapped(answer, pickle.dumps(Harmful(tmp_path / "mark"))))
     assert refusal.value.reason == "unloadable_model"
     assert not (tmp_path / "mark").exists()
 
@@ -226,7 +238,7 @@ def test_a_type_that_is_not_on_our_list_is_refused_by_name(
 ) -> None:
     foreign = make_pipeline(FunctionTransformer(function), Ridge())
     with pytest.raises(ModelUnusable, match=named) as refusal:
-        verify(**swapped(answer, skops.io.dumps(foreign)))
+        verify(swapped(answer, skops.io.dumps(foreign)))
     assert refusal.value.reason == "untrusted_type"
 
 
@@ -235,7 +247,7 @@ def test_a_list_of_trusted_types_that_the_model_brings_along_counts_for_nothing(
 ) -> None:
     trees = trained(tmp_path / "trees", data, model=definition("random_forest"))
     with pytest.raises(ModelUnusable, match=r"sklearn\.tree\._tree\.Tree"):
-        verify(**swapped(answer, Path(model_of(trees)["model_folder"], "model.skops").read_bytes()))
+        verify(swapped(answer, Path(model_of(trees).folder, "model.skops").read_bytes()))
 
 
 def test_a_model_that_says_something_else_than_it_did_is_refused(
@@ -245,7 +257,7 @@ def test_a_model_that_says_something_else_than_it_did_is_refused(
         tmp_path / "other", data, model={"version": 1, "model": {"type": "ridge", "params": {"alpha": 50}}}
     )
     with pytest.raises(ModelUnusable) as refusal:
-        verify(**swapped(answer, Path(model_of(other)["model_folder"], "model.skops").read_bytes()))
+        verify(swapped(answer, Path(model_of(other).folder, "model.skops").read_bytes()))
     assert refusal.value.reason == "not_servable"
     assert refusal.value.facts["row"] == 0
 
@@ -269,9 +281,7 @@ def test_a_foreign_champion_is_scored_only_when_that_is_allowed(tmp_path: Path) 
     with pytest.raises(ModelUnusable) as refusal:
         scored({"package": package}, reference)
     assert refusal.value.reason == "foreign_model"
-    result = scored(
-        {"package": package}, reference, load_foreign=True, predictions_folder=str(tmp_path / "said")
-    )
+    result = scored({"package": package}, reference, foreign=True, predictions_folder=str(tmp_path / "said"))
     _, predictions, _ = read_predictions(Path(result["predictions"]["reference"]))
     np.testing.assert_allclose(predictions, pipeline.predict(frame[columns]), rtol=1e-12)
 

@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from service.adapters.sklearn.loading import load_pipeline
-from tests import bare_predictor
-from tests.older_serving import older_python
-from tests.small_models import Dataset, model_of, trained
-from tests.synthetic_world import CONFIG_FILES, SyntheticWorld, write_world
+from tests.others import bare_predictor
+from tests.others.older_serving import older_python
+from tests.worlds.small_models import Dataset, model_of, trained
+from tests.worlds.synthetic import CONFIG_FILES, SyntheticWorld, write_world
 
 VERSIONS = "from importlib.metadata import version as v; print(v('scikit-learn'), v('pandas'))"
 
@@ -63,7 +63,7 @@ def test_scikit_learn_models_load_and_predict_the_same_with_older_libraries(tmp_
     for version in (1, 2, 3, 4):
         model = config(f"models/v{version}")
         answer = trained(tmp_path / f"run-{version}", data, model=model, features=features, contract=contract)
-        folder, kind = Path(model_of(answer)["model_folder"]), model["model"]["type"]
+        folder, kind = Path(model_of(answer).folder), model["model"]["type"]
         pipeline = load_pipeline((folder / "model.skops").read_bytes(), kind)
         expected[kind] = [float(value) for value in pipeline.predict(pd.DataFrame(rows))]
         jobs.append({"model": str(folder), "rows": rows})

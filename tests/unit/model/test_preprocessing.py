@@ -6,15 +6,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from pydantic import ValidationError
+from sklearn.pipeline import Pipeline
 
 from domain.data_contract import DataContract
 from domain.feature_schema import FeatureSchema
+from domain.preparations import ENCODINGS, SCALERS, Encoding
+from service.adapters.pyarrow.frame_rules import frame_faults
 from service.adapters.sklearn.preprocessing import build_preprocessing
-from tests import straight_model
-from tests.synthetic_world import write_world
+from service.adapters.sklearn.row_preparation import row_preparation
+from tests.straight import straight_model
+from tests.worlds.synthetic import write_world
 
 TEXT = ["b", "a", None, "c", "b", "a", None, "b"]
 NUMBERS = [3.0, None, 1.0, 7.5, 1.0, None, -2.0, 4.0]
@@ -31,7 +37,7 @@ NULLS: Mapping[str, Any] = {
 IMPUTES = ("mean", "median", "most_frequent", "constant")
 
 
-def fitted(column: list[Any], spec: Mapping[str, Any], kind: str) -> Any:
+def schemas(spec: Mapping[str, Any], kind: str) -> tuple[FeatureSchema, DataContract]:
     features = FeatureSchema.model_validate(
         {"version": 1, "data_contract": 1, "tabular_features": {"x": spec}}
     )
@@ -43,7 +49,11 @@ def fitted(column: list[Any], spec: Mapping[str, Any], kind: str) -> Any:
             "target": "y",
         }
     )
-    return build_preprocessing(features, contract).fit(pd.DataFrame({"x": column}))
+    return features, contract
+
+
+def fitted(column: list[Any], spec: Mapping[str, Any], kind: str) -> Any:
+    return build_preprocessing(*schemas(spec, kind)).fit(pd.DataFrame({"x": column}))
 
 
 def agrees(column: list[Any], spec: Mapping[str, Any], kind: str) -> Any:
@@ -192,3 +202,36 @@ def test_the_synthetic_world_is_prepared_as_the_formats_say_in_bulk_and_row_by_r
     np.testing.assert_allclose(transformer.transform(frame), expected, rtol=1e-9, atol=1e-9)
     one_by_one = [transformer.transform(pd.DataFrame([row])) for row in rows.slice(0, 60).to_pylist()]
     np.testing.assert_allclose(np.vstack(one_by_one), expected[:60], rtol=1e-9, atol=1e-9)
+
+
+def test_an_encoding_is_one_row_of_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new row is configured, builds its class, and answers as it says for what was not in training."""
+    arguments = {"handle_unknown": "use_encoded_value", "unknown_value": -1, "encoded_missing_value": -2}
+    monkeypatch.setitem(ENCODINGS, "lenient", Encoding("OrdinalEncoder", arguments, takes_unseen=True))
+    spec = {"type": "categorical", "encoding": "lenient"}
+    transformer = fitted(["b", "a", None], spec, "string")
+    rows = pd.DataFrame({"x": ["a", "b", "unseen", None]})
+    assert transformer.transform(rows).tolist() == [[0], [1], [-1], [-2]]
+    assert row_preparation(Pipeline([("preprocessing", transformer), ("model", "passthrough")])) is None
+    table = pa.table({"x": ["b", None], "y": [1.0, 2.0]})
+    assert not frame_faults(table, *schemas(spec, "string"), "y")
+
+
+def test_a_scaler_is_one_row_of_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SCALERS, "largest", "MaxAbsScaler")
+    transformer = fitted([1.0, -4.0], {"type": "numeric", "scaler": "largest"}, "float")
+    assert transformer.transform(pd.DataFrame({"x": [2.0]})).tolist() == [[0.5]]
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"type": "categorical", "encoding": "hashed"}, "'binary', 'ordinal' or 'onehot'"),
+        ({"type": "numeric", "scaler": "robust"}, "'standard' or 'minmax'"),
+        ({"type": "numeric", "impute": "mode"}, "'mean', 'median', 'most_frequent' or 'constant'"),
+        ({"type": "categorical", "encoding": "onehot", "impute": "mean"}, "most_frequent and constant"),
+    ],
+)
+def test_what_no_row_names_is_refused_with_what_the_table_has(spec: dict[str, str], expected: str) -> None:
+    with pytest.raises(ValidationError, match=expected):
+        schemas(spec, "string")

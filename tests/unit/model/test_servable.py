@@ -11,9 +11,10 @@ import pytest
 import skops.io
 
 from domain.errors import ModelUnusable
+from domain.models import PackageFiles
 from service.adapters.sklearn.loading import load_pipeline
-from service.tasks.verify import verify
-from tests.small_models import CONTRACT, FEATURES, Dataset, dataset, model_of, table, trained
+from service.models.verify import verify
+from tests.worlds.small_models import CONTRACT, FEATURES, Dataset, dataset, files_of, model_of, table, trained
 
 IDS = {**FEATURES, "key": {"type": "categorical", "encoding": "onehot"}}
 GOLDEN = "laurel/golden_rows.json"
@@ -34,23 +35,23 @@ def answer(data: Dataset, tmp_path: Path) -> dict[str, Any]:
     return trained(tmp_path / "run", data, features=IDS, contract=contract)
 
 
-def changed(answer: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+def changed(answer: Mapping[str, Any], files: Mapping[str, bytes]) -> PackageFiles:
     """The same package with other files, in a manifest that says so."""
     model = model_of(answer)
     for name, content in files.items():
-        Path(model["model_folder"], name).write_bytes(content)
+        Path(model.folder, name).write_bytes(content)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    return {**model, "manifest": {**model["manifest"], **digests}}
+    return files_of(model.folder, {**model.manifest, **digests})
 
 
 def golden(answer: Mapping[str, Any]) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(Path(model_of(answer)["model_folder"], GOLDEN).read_bytes())
+    read: dict[str, Any] = json.loads(Path(model_of(answer).folder, GOLDEN).read_bytes())
     return read
 
 
-def refusal_of(model: Mapping[str, Any]) -> ModelUnusable:
+def refusal_of(model: PackageFiles) -> ModelUnusable:
     with pytest.raises(ModelUnusable) as refusal:
-        verify(**model)
+        verify(model)
     assert refusal.value.reason == "not_servable"
     return refusal.value
 
@@ -59,7 +60,7 @@ def test_long_ids_beside_nulls_are_among_the_golden_rows_and_are_answered(answer
     keys = {row["key"] for row in golden(answer)["rows"]}
     assert None in keys
     assert 2**60 + 3 in keys
-    assert verify(**model_of(answer))["golden_rows"] == 5
+    assert verify(model_of(answer)).golden_rows == 5
 
 
 def test_a_value_that_requests_refuse_is_told_with_its_column_and_row(answer: dict[str, Any]) -> None:
@@ -75,7 +76,7 @@ def test_a_category_that_is_prepared_otherwise_than_in_training_is_told_with_its
     answer: dict[str, Any],
 ) -> None:
     """An encoder that has forgotten which digits it knew."""
-    skops_file = Path(model_of(answer)["model_folder"], "model.skops")
+    skops_file = Path(model_of(answer).folder, "model.skops")
     pipeline = load_pipeline(skops_file.read_bytes(), "ridge")
     encoder = pipeline[0].transformers_[-1][1].named_steps["encode"]
     encoder.categories_[0][:2] = encoder.categories_[0][1::-1].copy()

@@ -16,15 +16,16 @@ import yaml
 
 from domain.errors import ModelUnusable, NeverRetry
 from domain.manifest import seal
-from domain.model_definition import MODEL_TYPES
+from domain.model_types import MODEL_TYPES
 from domain.models import ModelPackage
 from domain.score import Score
 from service.adapters.pyarrow.predictions import read_predictions
-from service.tasks.compare import compare
-from service.tasks.model_memory import MEMORY
-from service.tasks.verify import verify
-from tests import straight_model
-from tests.small_models import (
+from service.lifecycle.steps.compare_job import compare
+from service.lifecycle.steps.jobs import CompareJob, ModelOnDisk
+from service.models.memory import MEMORY
+from service.models.verify import verify
+from tests.straight import straight_model
+from tests.worlds.small_models import (
     FEATURES,
     MODELS,
     Dataset,
@@ -35,7 +36,7 @@ from tests.small_models import (
     table,
     trained,
 )
-from tests.synthetic_world import master_table, write_world
+from tests.worlds.synthetic import master_table, write_world
 
 SEED = 11
 
@@ -120,7 +121,7 @@ def test_a_package_that_is_loaded_again_predicts_bit_for_bit_what_it_did(
     assert (held["from_memory"], loaded["from_memory"]) == (True, False)
     one, two = (read_predictions(Path(result["predictions"]["reference"])) for result in (held, loaded))
     assert one[1].tobytes() == two[1].tobytes()
-    assert verify(**model_of(answer))["golden_rows"] == 5
+    assert verify(model_of(answer)).golden_rows == 5
 
 
 def test_the_answers_are_the_domains_values_and_plain_json(
@@ -140,9 +141,9 @@ def test_training_again_replaces_the_package_and_leaves_nothing_beside_it(
     first = trained(tmp_path / "run", data)
     second = trained(tmp_path / "run", data, model=definition("random_forest"))
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["model"]
-    assert verify(**model_of(second))["golden_rows"] == 5
+    assert verify(model_of(second)).golden_rows == 5
     with pytest.raises(ModelUnusable):
-        verify(**model_of(first))
+        verify(model_of(first))
 
 
 def test_a_metric_without_a_number_is_named_and_absent(data: Dataset, tmp_path: Path) -> None:
@@ -314,12 +315,12 @@ def test_a_fit_that_the_estimator_refuses_is_a_failed_fit(data: Dataset, tmp_pat
 
 
 def _compared(one: Mapping[str, Any], other: Mapping[str, Any], data: Dataset) -> bool:
-    models = [
-        {"folder": package["folder"], "manifest": package["manifest"], "foreign": False}
+    candidate, champion = (
+        ModelOnDisk(folder=package["folder"], manifest=package["manifest"])
         for package in (one["package"], other["package"])
-    ]
-    asked = {"path": str(data.path), "sha256": data.sha256}
-    return compare(models=models, dataset=asked, target="price")["same"]
+    )
+    job = CompareJob(candidate=candidate, champion=champion, reference=data.file, target="price")
+    return compare(job)
 
 
 def test_two_fits_of_one_definition_are_the_same_model_and_another_definition_is_not(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.api.dag.views import run_shape
-from tests.lives import ASKED_AT, asked
+from service.gateway.dag.views import run_shape
+from tests.kit.lives import ASKED_AT, asked
 
 
 @pytest.mark.parametrize(

@@ -13,23 +13,23 @@ from domain.asked_request import AskedRequest
 from domain.lifecycle import Outcome, Step
 from domain.ports.variables import Variable
 from domain.run import Failure, TransitionRecord
-from service.api.dag.shapes import (
+from service.gateway.dag.shapes import (
     DagCollection,
     DagRunCollection,
     TaskInstanceCollection,
     VariableCollection,
     VariableShape,
 )
-from service.api.dag.tasks import tasks_of
-from service.api.dag.views import dag_shape, run_shape, task_shape
-from tests.lives import PROMOTION, asked, history_of, run_after
+from service.gateway.dag.tasks import tasks_of
+from service.gateway.dag.views import dag_shape, run_shape, task_shape
+from tests.kit.lives import PROMOTION, asked, history_of, run_after
 from tests.unit.api.dag import recorded
 
 GOLDEN = Path(__file__).parent / "golden"
 DAG_ID = "train_pipeline_dag"
 OPENED: Mapping[str, Any] = {
     "mlflow_run_id": "m1",
-    "outputs": {"open_run": {"mlflow_run_id": "m1", "experiment_id": "7"}},
+    "outputs": {"open_run": {"mlflow_run_id": "m1", "experiment_id": "7", "artifact_uri": "a"}},
 }
 FAULT = {
     "code": "unknown_version",
@@ -43,7 +43,7 @@ def _decided(decision: str, reason: str, **made: int) -> dict[str, Any]:
     verdict = {"decision": decision, "reasons": [reason], "checks": []}
     return {
         "mlflow_run_id": "m1",
-        "outputs": {**OPENED["outputs"], Step.DECIDE: {"verdict": verdict, **made}},
+        "outputs": {**OPENED["outputs"], Step.DECIDE: {"verdict": verdict, "champion": {}, **made}},
     }
 
 
@@ -59,7 +59,7 @@ def _life(*outcomes: Outcome, reason: str | None = None, **run: Any) -> Life:
 
 def _lives() -> Mapping[str, Life]:
     to_decide = PROMOTION[:5]
-    away = Failure(reason="mlflow_unavailable", message="MLflow does not answer as it should")
+    away = Failure(reason="mlflow_unavailable", message="MLflow gives an unexpected answer")
     killed = Failure(reason="crash_loop", message="the step train was started 3 times", facts={"attempts": 3})
     refused = Failure(reason="unknown_version", message=FAULT["message"], facts={"faults": [FAULT]})
     promoted = _decided("PROMOTE", "rmsle fell from 0.2 to 0.1", version=4, generation=3)

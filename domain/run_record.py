@@ -1,0 +1,130 @@
+"""What the steps of a run have left, read back into the domain's values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from domain.comparison import Compared
+from domain.datasets import DatasetHashes, SplitParts
+from domain.lifecycle import Step
+from domain.metrics import GateMetric
+from domain.models import OpenedRun
+from domain.run_outputs import ChampionOutlook, Decided, Evaluated, Trained
+from domain.run_warnings import RunWarning
+from domain.score import Score
+from domain.values import Value
+from domain.version_triple import VersionTriple
+
+if TYPE_CHECKING:
+    from domain.resolved_config import ResolvedConfig
+
+Part = TypeVar("Part", bound=Value)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run's outputs (JSON by name) as typed parts. A part is None until the run has come to it.
+
+    Each part is read when it is first asked for: a row of another version of Laurel may hold more of them.
+    """
+
+    outputs: Mapping[str, Any]
+
+    @cached_property
+    def triple(self) -> VersionTriple | None:
+        """The resolved versions alone; lists of many runs need no more of the configuration."""
+        triple = self.outputs.get(Step.RESOLVE, {}).get("triple")
+        return None if triple is None else _read(VersionTriple, triple)
+
+    @cached_property
+    def resolved(self) -> ResolvedConfig | None:
+        """The frozen configuration. Nothing in it is passed over: a model is made by it."""
+        from domain.resolved_config import ResolvedConfig  # noqa: PLC0415 - lists of runs do without it
+
+        left = self.outputs.get(Step.RESOLVE)
+        return None if left is None else ResolvedConfig.model_validate(left)
+
+    @cached_property
+    def opened(self) -> OpenedRun | None:
+        """The MLflow run of record."""
+        return self._part("open_run", OpenedRun)
+
+    @cached_property
+    def split(self) -> SplitParts | None:
+        """The parts of the master."""
+        return self._part(Step.SPLIT, SplitParts)
+
+    @cached_property
+    def versioned(self) -> DatasetHashes | None:
+        """The datasets' hashes."""
+        return self._part(Step.VERSION, DatasetHashes)
+
+    @cached_property
+    def trained(self) -> Trained | None:
+        """The package and its logged model."""
+        return self._part(Step.TRAIN, Trained)
+
+    @cached_property
+    def evaluated(self) -> Evaluated | None:
+        """Both models' scores."""
+        return self._part(Step.EVALUATE, Evaluated)
+
+    @cached_property
+    def compared(self) -> Compared | None:
+        """What is known of both models beside their scores; None of a run that Laurel 0.1.0 made."""
+        return self._part("compared", Compared)
+
+    @cached_property
+    def decided(self) -> Decided | None:
+        """The verdict, and what a promotion made."""
+        return self._part(Step.DECIDE, Decided)
+
+    @property
+    def candidate(self) -> Score | None:
+        """The candidate's score on the reference."""
+        return self.evaluated.candidate.get("reference") if self.evaluated else None
+
+    @property
+    def champion(self) -> ChampionOutlook | None:
+        """The champion that was decided against, or that is to be."""
+        last = self.decided or self.evaluated
+        return last.champion if last else None
+
+    @property
+    def warnings(self) -> tuple[RunWarning, ...]:
+        """Every warning, in the order of the steps."""
+        split = self.split.told_warnings if self.split else ()
+        return (*split, *(self.compared.warnings if self.compared else ()))
+
+    def with_verdict(self, decided: Decided, metric: GateMetric | None) -> RunRecord:
+        """The record with a verdict that the row does not hold yet, and with the metric that decided."""
+        compared = (self.compared or Compared()).model_copy(update={"metric": metric})
+        later = {"compared": compared, Step.DECIDE: decided}
+        return RunRecord(
+            {**self.outputs, **{name: part.model_dump(mode="json") for name, part in later.items()}}
+        )
+
+    def _part(self, name: str, kind: type[Part]) -> Part | None:
+        left = self.outputs.get(name)
+        return None if left is None else _read(kind, left)
+
+
+def _read(kind: type[Part], left: object) -> Part | None:
+    """Read a part. What a later Laurel added to it is passed over; a part of another shape counts as none."""
+    with suppress(ValidationError):
+        return kind.model_validate(left, extra="ignore")
+    return None
+
+
+def present(part: T | None) -> T:
+    """A part that a run in its state must have. Raises LookupError for a row that lacks it."""
+    if part is None:
+        raise LookupError("the run's row lacks what its state says that it has")
+    return part

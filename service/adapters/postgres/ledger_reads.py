@@ -1,0 +1,74 @@
+"""The promotion ledger as it is read, in plain SQL."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from domain.errors import Stop
+from domain.ledger import LedgerEntry
+from service.adapters.postgres.rows import Row, RowSource
+
+_IDENTITY: Final = "SELECT id FROM laurel.ledger_identity"
+_ENTRIES: Final = """
+    SELECT content, model_digest
+    FROM laurel.promotion_ledger
+    WHERE model_name = %(model)s::text
+    ORDER BY generation
+"""
+_HEAD: Final = f"{_ENTRIES} DESC LIMIT 1"
+_HIGHEST: Final = """
+    SELECT greatest(
+        (SELECT max(generation) FROM laurel.promotion_ledger WHERE model_name = %(model)s::text),
+        (SELECT max(generation) FROM laurel.outbox WHERE key = %(model)s::text),
+        0
+    ) AS highest
+"""
+_AUDIT: Final = "SELECT laurel.first_broken_generation(%(model)s::text) AS broken"
+
+
+class PostgresLedgerReads:
+    """`domain.ports.ledger_reads.LedgerReads`, and its audit."""
+
+    def __init__(self, database: RowSource) -> None:
+        self._asked = database
+        self._identity: str | None = None
+
+    async def identity(self) -> str:
+        """Read the id that the migration made."""
+        if self._identity is None:
+            row = await self._asked.row("read the ledger's id", _IDENTITY)
+            if row is None:
+                raise Stop(
+                    "schema_unusable",
+                    "the database does not match Laurel's schema: the ledger's id is gone; restore a backup",
+                )
+            self._identity = str(row["id"])
+        return self._identity
+
+    async def head(self, model_name: str) -> LedgerEntry | None:
+        """Read the newest entry."""
+        row = await self._asked.row("read the head of the ledger", _HEAD, {"model": model_name})
+        return None if row is None else entry_of(row)
+
+    async def entries(self, model_name: str) -> Sequence[LedgerEntry]:
+        """Read the whole ledger of a model."""
+        rows = await self._asked.rows("read the ledger", _ENTRIES, {"model": model_name})
+        return [entry_of(row) for row in rows]
+
+    async def first_broken_generation(self, model_name: str) -> int | None:
+        """Audit: verify every hash against its text, every link, and all of it against the outbox.
+
+        The answer is the first generation that is not sound.
+        """
+        row = await self._asked.row("audit the ledger", _AUDIT, {"model": model_name})
+        return None if row is None else row["broken"]
+
+    async def highest(self, model_name: str) -> int:
+        """Look into the ledger and the outbox."""
+        row = await self._asked.row("look for the highest generation", _HIGHEST, {"model": model_name})
+        return 0 if row is None else int(row["highest"])
+
+
+def entry_of(row: Row) -> LedgerEntry:
+    """Read an entry back from its sealed text, and what stands beside it."""
+    entry = LedgerEntry.model_validate_json(row["content"])
+    return entry.model_copy(update={"model_digest": row["model_digest"]})

@@ -1,0 +1,103 @@
+"""Runs as they are read by people and their commands, in plain SQL."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from domain.lifecycle import State
+from domain.run import Run, TransitionRecord
+from service.adapters.postgres.rows import RowSource
+from service.adapters.postgres.run_rows import COLUMNS, run_of, transition_of
+
+_AT_MOST: Final = 100  # more runs than a person reads
+
+_RUN: Final = f"""
+    SELECT {", ".join(f"runs.{name}" for name in COLUMNS)}, (
+        SELECT json_object_agg(kept.name, kept.output::json)::text
+        FROM laurel.run_outputs AS kept
+        WHERE kept.run_id = runs.run_id
+    ) AS outputs
+    FROM laurel.runs
+"""  # noqa: S608 - constants of ours
+_NEWEST_FIRST: Final = f"ORDER BY runs.number DESC LIMIT {_AT_MOST}"
+_GET: Final = f"{_RUN} WHERE runs.run_id = %(run)s::text"
+_FIND: Final = f"""
+    {_RUN}
+    WHERE runs.identity_digest = %(digest)s::text OR runs.mlflow_run_id = %(text)s::text
+    {_NEWEST_FIRST}
+"""
+_SEARCH: Final = rf"""
+    {_RUN}
+    WHERE runs.identity_digest = %(digest)s::text
+        OR runs.run_id LIKE %(pattern)s::text COLLATE "C" ESCAPE '\'
+        OR runs.causation_id LIKE %(pattern)s::text ESCAPE '\'
+        OR runs.correlation_id LIKE %(pattern)s::text ESCAPE '\'
+        OR runs.mlflow_run_id LIKE %(pattern)s::text ESCAPE '\'
+    {_NEWEST_FIRST}
+"""
+_HISTORY: Final = """
+    SELECT run_id, seq, from_state, to_state, outcome, fence, at
+    FROM laurel.run_transitions
+    WHERE run_id = %(run)s::text
+    ORDER BY seq
+"""
+
+
+class PostgresRunReads:
+    """`domain.ports.run_reads.RunReads`."""
+
+    def __init__(self, database: RowSource) -> None:
+        self._asked = database
+
+    async def get(self, run_id: str) -> Run | None:
+        """Read one run."""
+        return next(iter(await self._runs("read a run", _GET, {"run": run_id})), None)
+
+    async def find(self, text: str) -> Sequence[Run]:
+        """Find runs by identity or by MLflow run; newest first."""
+        if not text:
+            return ()
+        return await self._runs("find runs", _FIND, {"digest": digest_of(text), "text": text})
+
+    async def search(self, text: str) -> Sequence[Run]:
+        """Find runs by the beginning of any of their ids, or by identity; newest first."""
+        if not text:
+            return ()
+        parameters = {"pattern": _beginning(text), "digest": digest_of(text)}
+        return await self._runs("search runs", _SEARCH, parameters)
+
+    async def recent(
+        self, model_name: str, limit: int, states: Sequence[State] = (), *, unfinished: bool = False
+    ) -> Sequence[Run]:
+        """Read the newest requests first."""
+        wanted = {"model": model_name, "at_most": limit, "states": [state.value for state in states]}
+        return await self._runs("read runs", _recent(states, unfinished=unfinished), wanted)
+
+    async def history(self, run_id: str) -> Sequence[TransitionRecord]:
+        """Read a run's transitions in order."""
+        rows = await self._asked.rows("read a history", _HISTORY, {"run": run_id})
+        return [transition_of(row) for row in rows]
+
+    async def _runs(self, doing: str, query: str, parameters: Mapping[str, object]) -> Sequence[Run]:
+        return [run_of(row) for row in await self._asked.rows(doing, query, parameters)]
+
+
+def _recent(states: Sequence[State], *, unfinished: bool) -> str:
+    """Select a model's newest runs, in certain states or not ended if so asked."""
+    wanted = ["runs.model_name = %(model)s::text"]
+    if states:
+        wanted.append("runs.state = ANY (%(states)s::text[])")
+    if unfinished:
+        wanted.append("NOT runs.ended")
+    return f"{_RUN} WHERE {' AND '.join(wanted)} ORDER BY runs.number DESC LIMIT %(at_most)s"
+
+
+def digest_of(text: str) -> str:
+    """sha256 of an identity, which may be longer than an index takes."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def _beginning(text: str) -> str:
+    for special in ("\\", "%", "_"):
+        text = text.replace(special, f"\\{special}")
+    return f"{text}%"

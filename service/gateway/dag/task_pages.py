@@ -1,0 +1,98 @@
+"""Pages for the tasks of a run, and their logs."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from domain.asked_request import AskedRequest
+from service.gateway.dag.dependencies import DagDependencies
+from service.gateway.dag.descriptions import dag_refusals
+from service.gateway.dag.logs import log_of
+from service.gateway.dag.refusals import absent
+from service.gateway.dag.runs import MOST, DagId, Limit, Offset, RunId, found, page_size
+from service.gateway.dag.shapes import END_OF_LOG, UNMAPPED, TaskInstance, TaskInstanceCollection, TaskLog
+from service.gateway.dag.task_filters import Wanted
+from service.gateway.dag.tasks import Task, tasks_of
+from service.gateway.dag.views import task_shape
+from service.gateway.parameters import Flag
+from service.gateway.refusals import as_problem
+
+_PATH: Final = "/api/v1/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances"
+
+TaskId = Annotated[str, Path(description="One of the ten tasks.")]
+TryNumber = Annotated[int, Path(description="Any: what is known of a task is known of its last try.")]
+FullContent = Annotated[Flag, Query(description="The whole log, whichever token comes with it.")]
+MapIndex = Annotated[int, Query(description=f"No task is mapped: {UNMAPPED} is the only one there is.")]
+Token = Annotated[str | None, Query(description="The `continuation_token` of the previous answer.")]
+
+
+def add_task_routes(router: APIRouter, dependencies: DagDependencies) -> None:
+    """Add the pages."""
+
+    @router.get(_PATH, summary="List the tasks of a run", responses=dag_refusals())
+    async def tasks(
+        dag_id: DagId, dag_run_id: RunId, wanted: Wanted, limit: Limit = MOST, offset: Offset = 0
+    ) -> TaskInstanceCollection:
+        """All ten, in their order, or those that the filters leave."""
+        asked, all_tasks = await _tasks(dependencies, dag_id, dag_run_id)
+        shapes = tuple(task_shape(task, asked, dependencies.dag_id) for task in all_tasks)
+        kept = tuple(filter(wanted.keeps, shapes))
+        page = kept[offset : offset + page_size(limit)]
+        return TaskInstanceCollection(task_instances=page, total_entries=len(kept))
+
+    @router.get(f"{_PATH}/{{task_id}}", summary="Show one task of a run", responses=dag_refusals())
+    async def task(dag_id: DagId, dag_run_id: RunId, task_id: TaskId) -> TaskInstance:
+        asked, this = await _task(dependencies, dag_id, dag_run_id, task_id)
+        return task_shape(this, asked, dependencies.dag_id)
+
+    @router.get(
+        f"{_PATH}/{{task_id}}/logs/{{task_try_number}}",
+        summary="Read the log of a task",
+        response_model=TaskLog,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **dag_refusals()},
+    )
+    async def log(
+        request: Request,
+        dag_id: DagId,
+        dag_run_id: RunId,
+        task_id: TaskId,
+        task_try_number: TryNumber,
+        full_content: FullContent = False,  # noqa: FBT002 - FastAPI passes it by name
+        map_index: MapIndex = UNMAPPED,
+        token: Token = None,
+    ) -> Response:
+        """What is known of it: when, how it came out, and the reason with its facts.
+
+        Plain text unless `Accept` asks for JSON. It comes whole; after the `continuation_token` of an answer
+        is nothing.
+        """
+        del task_try_number
+        asked, this = await _task(dependencies, dag_id, dag_run_id, task_id)
+        if map_index != UNMAPPED:
+            raise absent(f"map_index {map_index} of task {task_id!r}, which is not mapped,")
+        told_already = token == END_OF_LOG and not full_content
+        text = "" if told_already else log_of(this, asked, dependencies.mlflow_uri)
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse(TaskLog(content=text).model_dump())
+        return PlainTextResponse(text)
+
+
+async def _tasks(
+    dependencies: DagDependencies, dag_id: str, run_id: str
+) -> tuple[AskedRequest, tuple[Task, ...]]:
+    """The request of a run with its tasks. The history is read after the run: it may be ahead."""
+    asked = await found(dependencies, dag_id, run_id)
+    with as_problem():
+        history = await dependencies.runs.history(asked.run.run_id) if asked.run else ()
+    return asked, tasks_of(asked.run, history)
+
+
+async def _task(
+    dependencies: DagDependencies, dag_id: str, run_id: str, task_id: str
+) -> tuple[AskedRequest, Task]:
+    asked, tasks = await _tasks(dependencies, dag_id, run_id)
+    for task in tasks:
+        if task.task_id == task_id:
+            return asked, task
+    raise absent(f"task {task_id!r} of run {run_id!r}")

@@ -1,0 +1,67 @@
+"""What the OpenAPI documents say of refusals, and of bodies that are read by hand."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import Field
+
+from domain.faults import Fault
+from domain.request import LONGEST_REASON
+from domain.request_schema import request_schema
+from service.runtime.web.problem_schemas import ProblemBody, refused
+
+
+class RequestProblem(ProblemBody):
+    """Problem details (RFC 9457) with every fault of a request."""
+
+    request_id: str | None = Field(None, description="Of a 503: repeat with it as Idempotency-Key.")
+    errors: tuple[Fault, ...] = Field((), description="Each fault, and what is allowed.")
+
+
+_MEANS: Final = {
+    400: "The body is not a JSON object.",
+    401: "The credential is missing or wrong.",
+    403: "No credential is configured, so these pages are closed; or this one lacks the required role.",
+    404: "The request does not exist.",
+    408: "The body was not complete in time.",
+    409: "A request with that id exists already.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
+    422: "The request is invalid; `errors` names every fault.",
+    429: "Too many requests; Retry-After says when to try again.",
+    503: "Kafka or the run store does not answer; repeating with the same Idempotency-Key is safe.",
+}
+
+
+def refusals(*statuses: int, **means: str) -> dict[int | str, dict[str, object]]:
+    """The refusals of a page, beside those that every page has."""
+    return {
+        status: refused(means.get(f"m{status}", _MEANS[status]), RequestProblem)
+        for status in sorted({401, 403, 429, 503, *statuses})
+    }
+
+
+def json_body(
+    schema: Mapping[str, object], example: Mapping[str, object], *, required: bool = True
+) -> dict[str, object]:
+    """A JSON body that is read by hand."""
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": required, "content": content}}
+
+
+def reason_body(example: str) -> dict[str, object]:
+    """A body that may be absent, and may say why."""
+    reason = {"type": ["string", "null"], "maxLength": LONGEST_REASON, "description": "Kept with the run."}
+    schema = {"type": "object", "properties": {"reason": reason}, "additionalProperties": False}
+    return json_body(schema, {"reason": example}, required=False)
+
+
+REQUEST_BODY: Final = json_body(
+    request_schema(),
+    {"feature_version": 1, "split_version": 1, "model_version": 3, "reason": "new sales"},
+)
+_LOCATION: Final = {"Location": {"description": "Where the request is shown.", "schema": {"type": "string"}}}
+TAKEN: Final[Mapping[int | str, dict[str, object]]] = {
+    202: {"description": "Kafka has it.", "headers": _LOCATION}
+}
+NOT_READ: Final = "No worker has read the request yet"

@@ -1,0 +1,97 @@
+"""Errors of the inner rooms as answers over HTTP."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import ErrorDetails
+
+from domain.cancelling import CannotCancel
+from domain.counted import counted
+from domain.errors import LaurelError, NeverRetry, Stop, TryLater
+from domain.faults import Fault
+from domain.retrying import CannotRetry
+from service.gateway.submissions import IdConflict, Unanswered, Unusable
+from service.runtime.web.problems import ProblemDetails
+
+_RETRY_SECONDS: Final = "2"
+_MOST_FAULTS: Final = 100
+
+
+@contextmanager
+def as_problem() -> Iterator[None]:
+    """Turn what a call raises into the answer that it asks for."""
+    try:
+        yield
+    except Unusable as error:
+        raise unusable(error.faults) from error
+    except IdConflict as error:
+        raise ProblemDetails(HTTPStatus.UNPROCESSABLE_ENTITY, error.reason, error.message) from error
+    except Unanswered as error:
+        hint = f"repeat it with Idempotency-Key: {error.request_id}"
+        raise unanswered(error, hint) from error
+    except (TryLater, Stop) as error:
+        raise _later(error) from error
+    except (CannotCancel, CannotRetry) as error:
+        raise ProblemDetails(HTTPStatus.CONFLICT, error.reason, error.message) from error
+    except NeverRetry as error:
+        raise ProblemDetails(HTTPStatus.UNPROCESSABLE_ENTITY, error.reason, error.message) from error
+
+
+def unusable(faults: Sequence[Fault]) -> ProblemDetails:
+    """Say all that is wrong with a request, and what is allowed."""
+    detail = in_one(fault.message for fault in faults)
+    return ProblemDetails(HTTPStatus.UNPROCESSABLE_ENTITY, faults[0].code, detail, errors=as_errors(faults))
+
+
+def as_errors(faults: Sequence[Fault]) -> list[dict[str, object]]:
+    """The first faults, for machines: a body of any kind may have as many as it has bytes."""
+    return [fault.model_dump(exclude_none=True) for fault in faults[:_MOST_FAULTS]]
+
+
+def in_one(sentences: Iterable[str]) -> str:
+    """The first sentences in one, and how many more there are."""
+    said = [*sentences]
+    rest = len(said) - _MOST_FAULTS
+    more = [f"and {counted(rest, 'more fault', 'more faults')}"] if rest > 0 else []
+    return "; ".join([*said[:_MOST_FAULTS], *more])
+
+
+def not_found(what: str) -> ProblemDetails:
+    """Say that there is no such thing."""
+    return ProblemDetails(HTTPStatus.NOT_FOUND, "not_found", f"there is no {what}")
+
+
+def unanswered(error: Unanswered, hint: str) -> ProblemDetails:
+    """Nothing is lost: `hint` says how this caller repeats the request."""
+    return _later(error, f"; {hint}", request_id=error.request_id)
+
+
+def _later(error: LaurelError, hint: str = "", **more: str) -> ProblemDetails:
+    return ProblemDetails(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        error.reason,
+        f"{error.message}{hint}",
+        {"Retry-After": _RETRY_SECONDS},
+        **more,
+    )
+
+
+async def answer_invalid(_: Request, error: Exception) -> Response:
+    """Answer a parameter of the path, the query or a header that is not as the document says."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
+    faults = [
+        Fault(code="bad_parameter", field=".".join(map(str, found["loc"])), message=sentence_of(found))
+        for found in error.errors()
+    ]
+    return unusable(faults).response()
+
+
+def sentence_of(found: ErrorDetails) -> str:
+    """What pydantic found, with its place."""
+    place = ".".join(str(part) for part in found["loc"] if part not in {"query", "path", "header"})
+    text = found["msg"].removeprefix("Value error, ")
+    return f"{place}: {text}" if place else text

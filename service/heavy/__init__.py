@@ -1,1 +1,0 @@
-"""The ports whose work runs in warm children: each call names a task, a child, and limits."""

@@ -1,0 +1,131 @@
+"""What is done for runs after their end, when the worker has nothing else to do."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import structlog
+
+from domain.errors import LaurelError, TryLater
+from domain.ports.clock import Clock
+from domain.ports.experiment_tracker import ExperimentTracker
+from domain.ports.model_registry import ModelRegistry
+from domain.ports.run_store import RunStore
+from domain.run import Run
+from domain.run_record import present
+from service.lifecycle.evaluation_files import Draw, EvaluationFiles
+from service.lifecycle.retention import Retention
+from service.runtime.metrics import Metrics
+from service.runtime.provenance import Provenance
+
+log = structlog.get_logger()
+
+PLOTS_JOB = "pictures"
+_PAUSE_SECONDS = 15.0  # between two looks when no run has ended here
+
+
+@dataclass(eq=False)
+class BackgroundJobs:
+    """Draws the pictures of ended runs, then clears up. A crash loses none: what is left is found again."""
+
+    model_name: str
+    store: RunStore
+    registry: ModelRegistry
+    tracker: ExperimentTracker
+    clock: Clock
+    metrics: Metrics
+    provenance: Provenance
+    plots: EvaluationFiles
+    retention: Retention
+    moment_seconds: float = 0.5
+    _in_hand: int = field(default=0, init=False)
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _idle: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    def __post_init__(self) -> None:
+        self._idle.set()
+
+    def run_began(self) -> None:
+        """A lifecycle is in hand: pictures wait."""
+        self._count(1)
+        self._idle.clear()
+
+    def run_left(self) -> None:
+        """A lifecycle is out of hand; the last one lets the pictures begin."""
+        self._count(-1)
+        self._wanted.set()
+        if not self._in_hand:
+            self._idle.set()
+
+    def _count(self, more: int) -> None:
+        self._in_hand += more
+        self.metrics.set("laurel_runs_in_flight", self._in_hand)
+
+    async def run_forever(self) -> None:
+        """Draw whatever is missing whenever the worker is idle."""
+        while True:
+            self._wanted.clear()
+            try:
+                await self._catch_up()
+            except LaurelError as error:
+                log.warning("pictures_put_off", reason=error.reason, message=error.message)
+            try:
+                async with asyncio.timeout(_PAUSE_SECONDS):
+                    await self._wanted.wait()
+            except TimeoutError:
+                continue
+
+    async def _catch_up(self) -> None:
+        while await self._undrawn():
+            await self._be_idle()
+            async with self.plots.opened() as draw:
+                await self._draw_some(draw)
+        await self.retention.look()
+
+    async def _undrawn(self) -> Run | None:
+        runs = await self.store.ended_without(self.model_name, PLOTS_JOB, 1)
+        return runs[0] if runs else None
+
+    async def _be_idle(self) -> None:
+        """Wait until the worker has been idle for a moment: a request often follows another."""
+        while True:
+            await self._idle.wait()
+            await self.clock.sleep(self.moment_seconds)
+            if self._idle.is_set():
+                return
+
+    async def _draw_some(self, draw: Draw) -> None:
+        """Draw until there is nothing left, a lifecycle comes, or something went wrong where it is drawn."""
+        while self._idle.is_set() and (run := await self._undrawn()):
+            good = await self._draw(run, draw)
+            await self.store.job_done(run.run_id, PLOTS_JOB)
+            if not good:
+                return
+
+    async def _draw(self, run: Run, draw: Draw) -> bool:
+        """Draw, unless the run has no record, or its files are gone: then there is nothing to draw."""
+        if run.record.opened is None:
+            return True
+        try:
+            await self._mark_orphans(run)
+            await draw(run, self.provenance)
+        except TryLater as error:
+            if error.waiting_on is not None:
+                raise
+            log.warning("pictures_given_up", run=run.run_id, reason=error.reason, message=error.message)
+        except LaurelError as error:
+            log.warning("pictures_given_up", run=run.run_id, reason=error.reason, message=error.message)
+        except Exception:  # a defect in drawing may not take the worker down, again and again
+            log.exception("pictures_given_up", run=run.run_id, reason="internal_error")
+        else:
+            return True
+        return False
+
+    async def _mark_orphans(self, run: Run) -> None:
+        """Mark what a slow MLflow made of this run after we had stopped waiting for its answer."""
+        record = run.record
+        model = record.trained.model if record.trained else None
+        await self.tracker.mark_orphans(present(record.opened), run.run_id, model)
+        number = record.decided.version if record.decided else None
+        version = await self.registry.version(run.model_name, number) if number else None
+        if version is not None:
+            await self.registry.mark_orphans(run.model_name, version)

@@ -1,0 +1,188 @@
+"""How one run waits: every call is retried, and the run's page and the log say what it waits for.
+
+A run that can do nothing but wait gives its slot back after a while, and is taken again when it is due.
+"""
+
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Final, NamedTuple, ParamSpec, TypeVar
+
+import structlog
+
+from domain.errors import TryLater
+from domain.lifecycle import Step
+from domain.points import Point, Points
+from domain.ports.clock import Clock
+from domain.ports.run_store import RunStore
+from domain.run import Failure, Run
+from domain.values import Value
+from service.lifecycle.wait_log import ToldWaits
+from service.runtime.metrics import Metrics
+from service.runtime.retry import Notice, RetryPolicy, call_with_retry
+from service.runtime.waits import Waits
+
+T = TypeVar("T")
+P = ParamSpec("P")
+log = structlog.get_logger()
+
+_CALL: Final = "call"  # which call waits, among the facts of a wait
+
+
+class SlotGivenBack(TryLater):
+    """A run has waited in its slot for long enough: others may have it meanwhile."""
+
+
+class _Carried(NamedTuple):
+    """A call that waited when an earlier claim ended, and for how long it had."""
+
+    call: str
+    seconds: float
+
+
+class WaitingCalls:
+    """Makes calls again while a service is away, and notes the wait in the run's row and in the metrics."""
+
+    def __init__(
+        self,
+        run: Run,
+        retry: RetryPolicy,
+        *,
+        store: RunStore,
+        clock: Clock,
+        points: Points,
+        metrics: Metrics,
+        waits: Waits,
+    ) -> None:
+        self._run = run
+        self._retry = retry
+        self._store = store
+        self._clock = clock
+        self._points = points
+        self._metrics = metrics
+        self._waits = waits
+        self._at_work = 0
+        self._is_put_off = False
+        self._carried = _carried(run, clock)
+        self._told = ToldWaits(clock, run if self._carried else None)
+
+    async def call_with_retry(self, doing: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make a call within the run's budget. Raises SlotGivenBack when the run does nothing but wait."""
+        return await self._insist(_name(doing), partial(doing, *args, **kwargs), self._retry)
+
+    async def step(
+        self, step: Step, doing: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Make the call that is a step's effect within the run's budget."""
+        return await self._around(step, self._retry, partial(doing, *args, **kwargs))
+
+    async def endless_step(self, step: Step, doing: Callable[[], Awaitable[T]]) -> T:
+        """Make the call that is a step's effect, however long it takes."""
+        return await self._around(step, replace(self._retry, budget=math.inf), doing)
+
+    async def keep(self, name: str, value: Value) -> None:
+        """Keep what was done; a store that is away may not cost a fit, the lease says for how long."""
+        with self.at_work():
+            await self.call_with_retry(self._store.keep, self._run, name, value.model_dump(mode="json"))
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """What is done in the block is not lost to a wait beside it: the slot is kept."""
+        self._at_work += 1
+        try:
+            yield
+        finally:
+            self._at_work -= 1
+
+    def over(self) -> None:
+        """Say that the run waits for nothing any more."""
+        self._told.all_over()
+        if not self._is_put_off:
+            self._waits.over(self._run.run_id, self._metrics)
+
+    def put_off(self, seconds: float) -> None:
+        """Say that the run waits on without its slot."""
+        self._told, self._is_put_off = ToldWaits(self._clock), True
+        self._waits.put_off(self._run.run_id, self._clock.monotonic() + seconds)
+
+    async def _around(self, step: Step, retry: RetryPolicy, doing: Callable[[], Awaitable[T]]) -> T:
+        await self._points.at(Point(f"{step}.before_effect"))
+        result = await self._insist(step.value, doing, retry)
+        await self._points.at(Point(f"{step}.after_effect"))
+        return result
+
+    async def _insist(self, call: str, doing: Callable[[], Awaitable[T]], retry: RetryPolicy) -> T:
+        before = self._carried.seconds if self._carried and self._carried.call == call else 0.0
+
+        async def tried() -> T:
+            with self.at_work():
+                return await doing()
+
+        return await call_with_retry(
+            tried, retry, self._clock, self._notice(call, before), waited_before=before
+        )
+
+    def _notice(self, call: str, before: float) -> Notice:
+        """What is told of one call's tries; calls of a run go side by side."""
+        services = {str(self._run.waiting_on)} if before else set()
+        began: float | None = None
+
+        async def notice(error: TryLater | None) -> None:
+            nonlocal began
+            if error is None:
+                await self._ended(call, services)
+                return
+            services.add(str(error.waiting_on))
+            if began is None:
+                began = self._clock.monotonic() - before
+            await self._goes_on(error, call)
+            self._leave_slot(error, call, began)
+
+        return notice
+
+    async def _goes_on(self, error: TryLater, call: str) -> None:
+        service = str(error.waiting_on)
+        if self._told.waits(error):
+            self._metrics.count("laurel_waits_total", service=service)
+        self._waits.begin(self._run.run_id, service, self._metrics)
+        await self._note(_failure(error, call), service)
+
+    async def _ended(self, call: str, services: set[str]) -> None:
+        if self._carried and self._carried.call == call:
+            self._carried = None
+        self._told.over(services)
+        self._waits.over(self._run.run_id, self._metrics, services)
+        await self._note(None, None)
+
+    def _leave_slot(self, error: TryLater, call: str, began: float) -> None:
+        """Give the slot back, unless another call of the run is at work: what it does would be lost."""
+        waited = self._clock.monotonic() - began
+        if not self._at_work and waited >= self._retry.in_slot:
+            raise SlotGivenBack(error.reason, error.message, **_facts(error, call)) from error
+
+    async def _note(self, failure: Failure | None, waiting_on: str | None) -> None:
+        try:
+            await self._store.note_waiting(self._run, failure, waiting_on=waiting_on)
+        except TryLater as unseen:  # nobody sees the wait then, but what is being done goes on
+            log.warning("waiting_unseen", waiting_on=waiting_on, message=unseen.message)
+
+
+def _facts(error: TryLater, call: str) -> dict[str, object]:
+    return {**error.facts, _CALL: call}
+
+
+def _failure(error: TryLater, call: str) -> Failure:
+    return Failure(reason=error.reason, message=error.message, facts=_facts(error, call))
+
+
+def _carried(run: Run, clock: Clock) -> _Carried | None:
+    call = None if run.failure is None else run.failure.facts.get(_CALL)
+    if call is None or run.waiting_on is None or run.waiting_since is None:
+        return None
+    return _Carried(str(call), max((clock.now() - run.waiting_since).total_seconds(), 0.0))
+
+
+def _name(doing: Callable[..., object]) -> str:
+    return getattr(doing, "__name__", type(doing).__name__).strip("_")

@@ -1,0 +1,96 @@
+"""The ports of one actor, and what is composed of them; composition roots alone know all of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from domain.points import Points
+from domain.ports.alias_writes import AliasWrites
+from domain.ports.clock import Clock
+from domain.ports.config_families import ConfigFamilies
+from domain.ports.experiment_tracker import ExperimentTracker
+from domain.ports.first_uses import FirstUses
+from domain.ports.master_rows import MasterRows
+from domain.ports.model_registry import ModelRegistry
+from domain.ports.promotion_ledger import PromotionLedger
+from domain.ports.run_store import RunStore
+from domain.promotion_policy import PromotionPolicy
+from service.promotion.alias_watch import AliasWatch
+from service.promotion.anchor import Anchor
+from service.promotion.counterparts import CounterpartChecks
+from service.promotion.known_versions import KnownVersions
+from service.promotion.projector import LedgerProjector
+from service.runtime.metrics import Metrics
+from service.runtime.provenance import Provenance
+from service.runtime.waits import Waits
+
+
+@dataclass(frozen=True)
+class RunPorts:
+    """The light ports, the policy and who is acting; shared by all lifecycles of a worker.
+
+    `anchor` is what was announced. `sign` signs registered versions; None without a key.
+    """
+
+    model_name: str
+    worker: str
+    policy: PromotionPolicy
+    provenance: Provenance
+    store: RunStore
+    first_uses: FirstUses
+    master_rows: MasterRows
+    ledger: PromotionLedger
+    alias_writes: AliasWrites
+    config: ConfigFamilies
+    tracker: ExperimentTracker
+    registry: ModelRegistry
+    clock: Clock
+    points: Points
+    metrics: Metrics
+    anchor: Anchor
+    max_event_bytes: int
+    sign: Callable[[bytes], str] | None = None
+    waits: Waits = field(default_factory=Waits)
+
+    @cached_property
+    def checks(self) -> CounterpartChecks:
+        """Compares the ledger with its counterparts."""
+        return CounterpartChecks(
+            self.model_name, self.ledger, self.registry, self.store, self.anchor, self.metrics
+        )
+
+    @cached_property
+    def versions(self) -> KnownVersions:
+        """Reads registered versions."""
+        return KnownVersions(self.model_name, self.registry, self.store, self.tracker, self.sign)
+
+    @cached_property
+    def watch(self) -> AliasWatch:
+        """Watches the alias."""
+        return AliasWatch(
+            model_name=self.model_name,
+            worker=self.worker,
+            ledger=self.ledger,
+            registry=self.registry,
+            alias_writes=self.alias_writes,
+            clock=self.clock,
+            metrics=self.metrics,
+            checks=self.checks,
+            versions=self.versions,
+        )
+
+    def projector(self, kind: type[LedgerProjector] = LedgerProjector) -> LedgerProjector:
+        """Shows the head of the ledger."""
+        return kind(
+            model_name=self.model_name,
+            worker=self.worker,
+            ledger=self.ledger,
+            registry=self.registry,
+            alias_writes=self.alias_writes,
+            config=self.config,
+            points=self.points,
+            metrics=self.metrics,
+            watch=self.watch,
+            checks=self.checks,
+            versions=self.versions,
+        )

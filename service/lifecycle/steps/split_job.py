@@ -1,0 +1,147 @@
+"""The split step: contract check, split, and every file whole and under its digest."""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from domain.datasets import DatasetFile, SplitParts
+from domain.errors import NeverRetry
+from domain.points import NO_POINTS, Point, Points
+from domain.split_rule import REFERENCE, TRAIN
+from service.adapters.files.atomic import AtomicFiles, Draft
+from service.adapters.files.snapshot_copy import copy_snapshot
+from service.adapters.files.split_parts import (
+    MASTER,
+    OPTIONAL_TESTS,
+    SPLIT,
+    TRAIN_FILE,
+    owner_of,
+    remove_other_tests,
+)
+from service.adapters.polars.contract_check import Observation, observe, sentence
+from service.adapters.polars.frames import Dataset, open_dataset
+from service.adapters.polars.inspection import check_header
+from service.adapters.polars.oddities import localities_without_rows, period_form
+from service.adapters.polars.row_sides import fates_of
+from service.adapters.polars.splitting import Plan, plan_split, write_parts
+from service.lifecycle.steps.jobs import SplitJob
+from service.lifecycle.steps.reference_job import (
+    Reference,
+    ReferenceAdoption,
+    adopted_reference,
+    created_reference,
+    is_there,
+)
+from service.lifecycle.steps.split_warnings import Oddities, refuse_unknown_localities, split_warnings
+
+
+def split(job: SplitJob) -> SplitParts:
+    """Split the master into the run's own folder. Safe to repeat.
+
+    Leaves in `run_folder`: `master.parquet` (the bytes that were split), `split/train.parquet`,
+    `split/optional_tests/<name>.parquet`; and the reference at its place, unless it is there.
+
+    Raises NeverRetry `unreadable_dataset`, `master_changing`, `data_contract` (with the report),
+    `empty_train`, `empty_reference`, `locality_without_rows`, `reference_digest_mismatch`,
+    `reference_rule_mismatch`, `train_reference_overlap`; TryLater `disk_full`, `file_error`.
+    """
+    return run_split(job)
+
+
+def run_split(job: SplitJob, files: AtomicFiles | None = None, points: Points = NO_POINTS) -> SplitParts:
+    """Do what `split` says; writer and points are arguments so that a test can break them."""
+    started = time.perf_counter()
+    writer = files or AtomicFiles()
+    check_header(job.master, job.limits)
+    with writer.draft(job.run_folder / MASTER, owner_of(job.run_folder)) as snapshot:
+        copy_snapshot(job.master, snapshot)
+        dataset = open_dataset(snapshot.temporary, job.limits, called=job.master)
+        observation = observe(dataset, job.contract)
+        report = _report(job, dataset, observation)
+        plan = plan_split(dataset, job.rules)
+        oddities = Oddities(localities_without_rows(dataset, job.rules), period_form(dataset, job.rules))
+        train, tests, reference = _written(job, plan, oddities, snapshot, writer, points)
+    remove_other_tests(job.run_folder / SPLIT, tests, writer)
+    fates = fates_of(plan.counts, reference.in_master)
+    parts = SplitParts(
+        master=_file(snapshot, dataset.rows),
+        train=train,
+        reference=reference.file,
+        optional_tests=tests,
+        reference_created=reference.created,
+        warnings=(),
+        statistics={
+            "rows": dataset.rows,
+            "columns": observation.statistics,
+            "fates": fates.model_dump(mode="json"),
+            "reference": {"rows_not_in_master": reference.gone, "targets_below_zero": reference.below_zero},
+        },
+        contract_report=report,
+        seconds=time.perf_counter() - started,
+    )
+    return parts.warned(*split_warnings(job.rules, plan.rows, fates, reference, oddities))
+
+
+def _report(job: SplitJob, dataset: Dataset, observation: Observation) -> dict[str, object]:
+    """Say what the contract check found; a violation ends the run."""
+    violations = observation.violations
+    report = {"contract": job.contract.version, "rows": dataset.rows, "violations": violations}
+    if violations:
+        said = "; ".join(map(sentence, violations))
+        message = f"the master breaks data contract {job.contract.version}: {said}"
+        raise NeverRetry("data_contract", message[:2000], where="master", **report)
+    return report
+
+
+def _written(
+    job: SplitJob, plan: Plan, oddities: Oddities, snapshot: Draft, files: AtomicFiles, points: Points
+) -> tuple[DatasetFile, dict[str, DatasetFile], Reference]:
+    """Write drafts of everything, settle the reference, and only then let the run's own files appear."""
+    adopt = is_there(job.reference) or job.expected_reference is not None
+    _refuse_empty(plan, (TRAIN,) if adopt else (TRAIN, REFERENCE))
+    if not adopt:
+        refuse_unknown_localities(job.rules, oddities)
+    with ExitStack() as stack:
+        paths = _paths(job, plan) | ({} if adopt else {REFERENCE: job.reference})
+        owner = owner_of(job.run_folder)
+        drafts = {name: stack.enter_context(files.draft(path, owner)) for name, path in paths.items()}
+        write_parts(plan, drafts)
+        points.passed(Point.SPLIT_AFTER_TEMP)
+        made = drafts.pop(REFERENCE, None)
+        created = made is not None and made.create_once()
+        reference = _made(job, plan, made) if made and created else _adopted(job, plan)
+        for draft in (snapshot, *drafts.values()):
+            draft.replace()
+        points.passed(Point.SPLIT_AFTER_RENAME)
+    own = {name: _file(draft, plan.rows[name]) for name, draft in drafts.items()}
+    return own.pop(TRAIN), own, reference
+
+
+def _made(job: SplitJob, plan: Plan, draft: Draft) -> Reference:
+    return created_reference(_file(draft, plan.rows[REFERENCE]), plan, job.contract)
+
+
+def _adopted(job: SplitJob, plan: Plan) -> Reference:
+    adoption = ReferenceAdoption(
+        plan, job.rules, job.contract, job.features, job.limits, job.expected_reference
+    )
+    return adopted_reference(job.reference, adoption)
+
+
+def _refuse_empty(plan: Plan, names: tuple[str, ...]) -> None:
+    for name in names:
+        if not plan.rows[name]:
+            message = f"the split leaves no row for {name}, of {plan.dataset.rows} in the master"
+            raise NeverRetry(f"empty_{name}", message, rows=plan.dataset.rows)
+
+
+def _paths(job: SplitJob, plan: Plan) -> dict[str, Path]:
+    folder = job.run_folder / SPLIT
+    tests = [name for name, _ in job.rules.moving_tests if plan.rows[name]]
+    return {TRAIN: folder / TRAIN_FILE} | {
+        name: folder / OPTIONAL_TESTS / f"{name}.parquet" for name in tests
+    }
+
+
+def _file(draft: Draft, rows: int) -> DatasetFile:
+    return DatasetFile(path=str(draft.path), sha256=draft.sha256, bytes=draft.size, rows=rows)

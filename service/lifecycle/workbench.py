@@ -1,0 +1,155 @@
+"""The light part of the composition root: the world that commands act in, and that a worker runs in."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from config.settings import Settings
+from domain.points import NO_POINTS, Points
+from domain.ports.alias_writes import AliasWrites
+from domain.ports.config_families import ConfigFamilies
+from domain.ports.experiment_tracker import ExperimentTracker
+from domain.ports.first_uses import FirstUses
+from domain.ports.inference_servers import InferenceServers
+from domain.ports.master_rows import MasterRows
+from domain.ports.model_registry import ModelRegistry
+from domain.ports.outbox import Outbox
+from domain.ports.promotion_ledger import Announcements, PromotionLedger
+from domain.ports.run_store import RunStore
+from service.adapters.files.config_families import FileConfigFamilies
+from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
+from service.adapters.mlflow.model_registry import MlflowModelRegistry
+from service.adapters.mlflow.rest import MlflowRest
+from service.adapters.postgres.alias_writes import PostgresAliasWrites
+from service.adapters.postgres.database import Database, open_database
+from service.adapters.postgres.first_uses import PostgresFirstUses
+from service.adapters.postgres.master_rows import PostgresMasterRows
+from service.adapters.postgres.outbox import PostgresOutbox
+from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
+from service.adapters.postgres.run_store import PostgresRunStore
+from service.adapters.postgres.schema import require_current
+from service.lifecycle.registry import open_mlflow
+from service.lifecycle.run_ports import RunPorts
+from service.lifecycle.settings_values import kafka_connection, promotion_policy
+from service.promotion.anchor import Anchor
+from service.promotion.recovery import Recovery
+from service.runtime.metrics import Metrics
+from service.runtime.provenance import provenance
+
+if TYPE_CHECKING:
+    from service.promotion.repair import Repair
+
+
+@dataclass(frozen=True)
+class WorldMakers:
+    """How the replaceable parts of a world are made."""
+
+    run_store: Callable[[Database], RunStore] = PostgresRunStore
+    outbox: Callable[[Database, str], Outbox] = PostgresOutbox
+    ledger: Callable[[Database], PromotionLedger] = PostgresPromotionLedger
+    alias_writes: Callable[[Database], AliasWrites] = PostgresAliasWrites
+    first_uses: Callable[[Database, str], FirstUses] = PostgresFirstUses
+    master_rows: Callable[[Database, str], MasterRows] = PostgresMasterRows
+    tracker: Callable[..., ExperimentTracker] = MlflowExperimentTracker
+    registry: Callable[..., ModelRegistry] = MlflowModelRegistry
+
+
+@asynccontextmanager
+async def open_world(settings: Settings, actor: str) -> AsyncIterator[RunPorts]:
+    """Open what a command acts in under the name `actor`; it claims no run and has no child.
+
+    Raises Stop when the schema is not this version's, TryLater while a service is away.
+    """
+    await asyncio.to_thread(require_current, settings.sqlalchemy_url)
+    opening = open_database(settings.sqlalchemy_url, application="laurel-cli")
+    async with open_mlflow(settings) as rest, opening as database:
+        config = FileConfigFamilies(settings.config_root)
+        yield world_of(settings, database, actor, rest, config, NO_POINTS, Metrics(), WorldMakers())
+
+
+def world_of(
+    settings: Settings,
+    database: Database,
+    actor: str,
+    rest: MlflowRest,
+    config: ConfigFamilies,
+    points: Points,
+    metrics: Metrics,
+    makers: WorldMakers,
+) -> RunPorts:
+    """Gather what a lifecycle needs of the world, under the name `actor`."""
+    clock = database.clock
+    return RunPorts(
+        model_name=settings.mlflow_model_name,
+        worker=actor,
+        policy=promotion_policy(settings),
+        provenance=provenance(),
+        store=makers.run_store(database),
+        first_uses=makers.first_uses(database, settings.mlflow_model_name),
+        master_rows=makers.master_rows(database, settings.mlflow_model_name),
+        ledger=makers.ledger(database),
+        alias_writes=makers.alias_writes(database),
+        config=config,
+        tracker=makers.tracker(rest, settings.mlflow_experiment, clock),
+        registry=makers.registry(rest, settings.mlflow.alias),
+        clock=clock,
+        points=points,
+        metrics=metrics,
+        anchor=_anchor(settings),
+        max_event_bytes=settings.kafka.max_event_bytes,
+        sign=_sign(settings),
+    )
+
+
+def recovery_in(
+    world: RunPorts, announcements: Announcements, servers: InferenceServers | None = None
+) -> Recovery:
+    """Compose what goes on after a restore."""
+    return Recovery(
+        model_name=world.model_name,
+        worker=world.worker,
+        ledger=world.ledger,
+        registry=world.registry,
+        clock=world.clock,
+        checks=world.checks,
+        versions=world.versions,
+        projector=world.projector(),
+        announcements=announcements,
+        servers=servers,
+    )
+
+
+def repair_in(world: RunPorts, access: MlflowAccess) -> "Repair":
+    """Compose the repair of a champion."""
+    from service.promotion.repair import Repair  # noqa: PLC0415 - one command alone repairs
+
+    return Repair(
+        model_name=world.model_name,
+        worker=world.worker,
+        ledger=world.ledger,
+        registry=world.registry,
+        tracker=world.tracker,
+        clock=world.clock,
+        checks=world.checks,
+        versions=world.versions,
+        projector=world.projector(),
+        access=access,
+    )
+
+
+def _anchor(settings: Settings) -> Anchor:
+    from service.adapters.kafka.announcements import KafkaAnnouncements  # noqa: PLC0415 - 100 ms of `runs`
+
+    return Anchor(KafkaAnnouncements(kafka_connection(settings)), settings.mlflow_model_name)
+
+
+def _sign(settings: Settings) -> Callable[[bytes], str] | None:
+    """Who signs registered versions. Raises Stop `bad_key`."""
+    if settings.signing.key_file is None:
+        return None
+    from service.adapters.cryptography.ed25519 import Ed25519Signer  # noqa: PLC0415 - 40 ms of a start
+
+    return Ed25519Signer(settings.signing.key_file).sign

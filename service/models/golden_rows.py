@@ -1,0 +1,79 @@
+"""A few rows that travel with a model, with its predictions for them: each loader can compare."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from math import isclose, isfinite
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from domain.arrays import Floats
+from domain.comparison import SAME_RELATIVE
+from service.adapters.pyarrow.datasets import Frame, Table, frame_of_rows, informative_rows, rows_at
+
+GOLDEN: Final = "golden_rows"  # under this name they travel
+_ROWS: Final = 5
+_INFORMATIVE: Final = 3
+
+
+class Asked(Protocol):
+    """A fitted model, with the rows that it was fitted on."""
+
+    @property
+    def prepared(self) -> Floats:
+        """Those rows as the estimator sees them."""
+
+    def predictions(self, places: Sequence[int] | None = None) -> Floats:
+        """What it predicts for them, or for a few of them by their places."""
+
+
+def golden_rows(table: Table, columns: Sequence[str], fitted: Asked) -> dict[str, Any]:
+    """Pick rows that tell much, as a request would bring them, with what the fitted model says of them.
+
+    `prepared` are their values as the estimator sees them, those that are not 0, by their places. A row for
+    which the model has no number is left out.
+    """
+    places = _places(table, columns)
+    said = fitted.predictions(places)
+    if not np.isfinite(said).any():  # few models have no number at all
+        places = np.flatnonzero(np.isfinite(fitted.predictions()))[:_ROWS].tolist()
+        said = fitted.predictions(places) if places else np.array([])
+    kept = [(place, float(value)) for place, value in zip(places, said, strict=True) if isfinite(value)]
+    rows = rows_at(table, columns, [place for place, _ in kept])
+    return {
+        "rows": [{name: _json_value(value) for name, value in row.items()} for row in rows],
+        "predictions": [value for _, value in kept],
+        "prepared": [prepared_values(fitted.prepared[place]) for place, _ in kept],
+    }
+
+
+def prepared_values(row: Floats) -> list[tuple[int, float | None]]:
+    """The values of one prepared row that are not 0, by their places, as JSON."""
+    return [(place, _json_value(float(row[place]))) for place in np.flatnonzero(row).tolist()]
+
+
+def _places(table: Table, columns: Sequence[str]) -> list[int]:
+    """First and last row, then extremes and nulls of the columns, then others over the whole table."""
+    spread = np.linspace(0, table.num_rows - 1, _ROWS, dtype=np.int64).tolist()
+    informative = islice(informative_rows(table, columns), _INFORMATIVE)
+    found = dict.fromkeys([spread[0], spread[-1], *informative, *spread])
+    return sorted([*found][:_ROWS])
+
+
+def disagreements(golden: Mapping[str, Any], predict: Callable[[Frame], Floats]) -> list[str]:
+    """Ask a model for its golden rows, and say where it answers something else."""
+    return differences(golden, predict(frame_of_rows(golden["rows"]))) if golden["rows"] else []
+
+
+def differences(golden: Mapping[str, Any], answers: Sequence[float] | Floats) -> list[str]:
+    """Say where a model's answers to its golden rows are not those that were recorded."""
+    pairs = zip(golden["predictions"], answers, strict=True)
+    return [
+        f"row {place}: {said!r} was recorded, {float(now)!r} is predicted now"
+        for place, (said, now) in enumerate(pairs)
+        if not isclose(now, said, rel_tol=SAME_RELATIVE, abs_tol=SAME_RELATIVE)
+    ]
+
+
+def _json_value(value: Any) -> Any:
+    return None if isinstance(value, float) and not isfinite(value) else value

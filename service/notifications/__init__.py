@@ -1,0 +1,4 @@
+"""Notifies people of events by chat, mail and webhooks.
+
+Not here: the library of channels (`adapters.apprise`).
+"""

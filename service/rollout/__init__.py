@@ -1,0 +1,4 @@
+"""Every replica serves the champion: the reload listener, and what is known of the replicas.
+
+Not here: the replica (`serving`).
+"""

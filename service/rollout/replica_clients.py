@@ -1,0 +1,36 @@
+"""The way to the inference servers, for the reload listener and for commands that ask what is served."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ssl import SSLContext
+
+from config.settings import Settings
+from service.adapters.http.inference_servers import HttpInferenceServers
+from service.adapters.http.resolving import Resolve, system_addresses
+from service.adapters.tls.trust import Trust, no_trust
+from service.lifecycle.settings_values import replica_trust
+
+
+@asynccontextmanager
+async def open_servers(
+    settings: Settings, *, resolve: Resolve = system_addresses
+) -> AsyncIterator[HttpInferenceServers]:
+    """Open the way to the inference servers. Raises Stop for a file of certificates that cannot be used."""
+    token = settings.inference_internal_token
+    servers = HttpInferenceServers(
+        settings.inference_servers,
+        token.get_secret_value() if token else None,
+        verify=_trusted(settings),
+        resolve=resolve,
+    )
+    try:
+        yield servers
+    finally:
+        await servers.stop()
+
+
+def _trusted(settings: Settings) -> SSLContext:
+    """Nobody's certificates are read where every address is plain http and no setting names any."""
+    trust = replica_trust(settings)
+    plain = all(address.startswith("http://") for address in settings.inference_servers)
+    return no_trust() if plain and trust == Trust(trust.group) else trust.context()

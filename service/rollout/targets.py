@@ -1,0 +1,17 @@
+"""What is wanted of replicas."""
+
+from domain.convergence import RolloutTarget
+from domain.ledger import LedgerEntry
+from domain.promotion_announcement import promotion_event_id
+
+
+def wanted_by(entry: LedgerEntry) -> RolloutTarget:
+    """What a generation asks of every replica."""
+    return RolloutTarget(
+        generation=entry.generation,
+        version=entry.version,
+        promoted_at=entry.at,
+        promotion_id=promotion_event_id(entry),
+        correlation_id=entry.correlation_id,
+        digest=entry.model_digest,
+    )

@@ -1,1 +1,0 @@
-"""What child processes are asked to do; each task is called by its import path, plain values in and out."""

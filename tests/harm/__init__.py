@@ -1,0 +1,1 @@
+"""What does harm on purpose: proxies, floods, poolers, bad records, time that a test sets."""

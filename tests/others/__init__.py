@@ -1,0 +1,1 @@
+"""What other people run: older servers, plain readers, tools of a platform."""

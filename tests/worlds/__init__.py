@@ -1,0 +1,1 @@
+"""What tests are played in: the real servers, and small deployments, models and splits."""
