@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from tests.chaos.report import SEED
-from tests.chaos.world import CANARIES, QUICK, Chaos, chaos, write_models
+from tests.chaos.world import CANARIES, QUICK, Chaos, chaos, write_few_columns, write_models
 from tests.e2e.deployment import Deployment
 from tests.kit.warm_starts import Nursery
 from tests.worlds.servers import KafkaServer, MlflowServer
@@ -27,6 +27,7 @@ async def deployment(
     """A deployment with short leases, 200 rows and ridge models."""
     world = write_world(tmp_path / "world", rows=200)
     write_models(world.config_root)
+    write_few_columns(world.config_root)
     return Deployment(
         world, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri, QUICK | CANARIES
     )

@@ -91,6 +91,7 @@ def _truncated(path: Path) -> None:
 
 
 TAMPERINGS: tuple[Callable[[Path], None], ...] = (_one_byte, _replaced, _symlinked, _truncated)
+_ALSO_DURING = (_one_byte, _symlinked)  # a run: from before it scores on
 
 
 @contextmanager
@@ -111,7 +112,7 @@ async def test_a_changed_reference_fails_the_run(world: Chaos) -> None:
     reference = Path(world.where.data_root) / "reference/tests/v1/test_reference.parquet"
     world.witness.did.edits.append(Edit(str(reference)))
     for tamper in TAMPERINGS:
-        for during in (False, True):
+        for during in (False, True) if tamper in _ALSO_DURING else (False,):
             world.declare(f"{tamper.__name__}, {during=}")
             with _kept(reference):
                 if during:
@@ -128,7 +129,7 @@ async def test_a_changed_reference_fails_the_run(world: Chaos) -> None:
     await world.ask(110)
     rested = await world.at_rest()
     reasons = [(run.failure or {}).get("reason") for run in rested.runs if run.state == "FAILED"]
-    assert reasons == ["reference_digest_mismatch"] * (2 * len(TAMPERINGS))
+    assert reasons == ["reference_digest_mismatch"] * (len(TAMPERINGS) + len(_ALSO_DURING))
     assert len(rested.ledger) == 2
 
 

@@ -17,7 +17,15 @@ from service.local.servers.postgres import FAST_SETTINGS, EmbeddedPostgres
 from tests.chaos.figures import FIGURES
 from tests.chaos.fleet import now
 from tests.chaos.points import NOT_THE_WORKERS
-from tests.chaos.world import BETTER_AND_BETTER, CANARIES, QUICK, Chaos, chaos, write_models
+from tests.chaos.world import (
+    BETTER_AND_BETTER,
+    CANARIES,
+    QUICK,
+    Chaos,
+    chaos,
+    write_few_columns,
+    write_models,
+)
 from tests.e2e.deployment import Deployment
 from tests.harm.proxies import FaultProxy, lost
 from tests.harm.wire_formats import Postgres, postgres
@@ -64,6 +72,7 @@ async def own(
     await ensure_topics(KafkaConnection(kafka_server.bootstrap_servers), TOPICS)
     world = write_world(tmp_path / "world", rows=200)
     write_models(world.config_root)
+    write_few_columns(world.config_root)
     with EmbeddedPostgres(tmp_path / "postgres", ports.free_port(), FAST_SETTINGS) as server:
         url = server.create_database("laurel")
         deployment = Deployment(

@@ -57,6 +57,15 @@ CANARIES: Final = {
 }
 
 
+_FEW_FEATURES: Final = """\
+version: 1
+data_contract: 1
+tabular_features:
+  area: {type: numeric, impute: median, scaler: standard}
+  condition: {type: categorical, impute: most_frequent, encoding: onehot}
+"""
+
+
 @dataclass
 class Chaos:
     """What a case works with. Made by `chaos`."""
@@ -269,6 +278,13 @@ class sampled:  # noqa: N801 - reads as what it does
             seen = self._path.read_bytes()
             if seen != self._samples[-1]:
                 self._samples.append(seen)
+
+
+def write_few_columns(config_root: Path) -> None:
+    """Two features, and one test beside the reference: the cases are about the protocol alone."""
+    (config_root / "features" / "v1.yaml").write_text(_FEW_FEATURES, encoding="utf-8")
+    split = config_root / "splits" / "v1.yaml"
+    split.write_text(split.read_text(encoding="utf-8").replace("[1, 3, 500]", "[3]"), encoding="utf-8")
 
 
 def write_models(config_root: Path) -> None:
