@@ -1,4 +1,9 @@
-"""Who was champion, since when, only ever added to; and what was announced of it."""
+"""Who was champion, since when, only ever added to; what was announced of it; and our writes of the alias.
+
+A write of the registry's alias is recorded before it is sent and closed when read back. An alias that differs
+from the head of the ledger is drift when it matches an open record (a late write of ours), and a person's
+doing when it matches none.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -6,7 +11,28 @@ from typing import Protocol
 from domain.announcement import Announcement
 from domain.counterparts import Announced
 from domain.ledger import LedgerEntry
-from domain.ports.ledger_reads import LedgerReads
+
+
+class LedgerReads(Protocol):
+    """Reads the ledger. Raises TryLater when the store does not answer."""
+
+    async def identity(self) -> str:
+        """The random id of this ledger: the same for ever, and in no other one but its copies."""
+
+    async def head(self, model_name: str) -> LedgerEntry | None:
+        """The newest entry; None for a model never promoted."""
+
+    async def entries(self, model_name: str) -> Sequence[LedgerEntry]:
+        """All entries in the order of their generations."""
+
+    async def first_broken_generation(self, model_name: str) -> int | None:
+        """The first generation that was changed or removed, or that was announced otherwise; None: all hold.
+
+        While there is one, nothing but a recovery is appended.
+        """
+
+    async def highest(self, model_name: str) -> int:
+        """The highest generation that the store knows of, in the ledger or announced; 0 without any."""
 
 
 class PromotionLedger(LedgerReads, Protocol):
@@ -33,3 +59,22 @@ class Announcements(Protocol):
 
     async def all(self, model_name: str) -> Sequence[Announced]:
         """Every announcement that the topic still holds, in its order."""
+
+
+class AliasWrites(Protocol):
+    """Raises TryLater when the store does not answer."""
+
+    async def open(self, model_name: str, version: int, writer: str) -> int:
+        """Record that `writer` is about to point the alias at `version`; return the record's number."""
+
+    async def close(self, number: int) -> None:
+        """The write was read back."""
+
+    async def is_open(self, model_name: str, version: int) -> bool:
+        """True when a write of ours to this version may still be on its way."""
+
+    async def traffic(self, model_name: str) -> tuple[int, int]:
+        """How many writes were ever recorded, and how many are open: the same twice, and nothing went on."""
+
+    async def settled(self, model_name: str, seconds: float) -> Sequence[int]:
+        """Return the open records of that age by the store's clock: no server still handles their writes."""

@@ -15,7 +15,7 @@ from config.sparing import is_set
 from domain.errors import NeverRetry, TryLater
 from domain.faults import Fault
 from domain.resolved_config import ResolvedConfig
-from domain.version_triple import AskedVersions
+from domain.values import AskedVersions
 from service.adapters.files.config_families import FileConfigFamilies
 from service.cli.configuration import config_families, fault_line, faults_and_versions
 from service.cli.console import Column, Exit, err, fail, print_json, print_table, say

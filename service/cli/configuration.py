@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
     from domain.faults import Fault
-    from domain.model_definition import Estimator
+    from domain.model_types import Estimator
     from service.adapters.files.config_families import FileConfigFamilies
 
 app = typer.Typer(
@@ -184,7 +184,7 @@ async def faults_and_versions(
     """
     from domain.faults import Fault
     from domain.resolved_config import FAMILIES, ResolvedConfig
-    from domain.version_triple import AskedVersions
+    from domain.values import AskedVersions
     from service.cli.slow_formats import sorted_slow_formats
 
     judged = [one async for one in families.judged()]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from domain.plain_text import visible, visible_json
+from domain.wording import visible, visible_json
 from service.cli.screen import Screen
 from service.cli.tables import Column, write_table
 

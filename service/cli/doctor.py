@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from domain.errors import LaurelError, NeverRetry, Stop, TryLater
-from domain.plain_text import visible
+from domain.wording import visible
 from service.cli.console import AsJson, Exit, masked, out, print_json
 from service.cli.findings import Finding
 from service.cli.reading import read_settings
@@ -172,7 +172,7 @@ async def _mlflow(settings: Settings) -> Finding:
 
 async def _champion(settings: Settings) -> Finding:
     """Is what the alias names there, and can services that have only MLflow read it."""
-    from domain.alias_gap import alias_gap
+    from domain.counterparts import alias_gap
     from service.cli.mlflow_findings import without_alias
     from service.lifecycle.settings_values import mlflow_access
     from service.lifecycle.workbench import open_world

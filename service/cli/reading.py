@@ -153,7 +153,7 @@ def faults_in(error: ValidationError, kind: type[BaseSettings]) -> dict[str, str
 def _no_such_setting(name: str, kind: type[BaseSettings]) -> str:
     """Say it of a group's member, with the nearest one and all that there are."""
     from config.misspelt import setting_names
-    from domain.nearest import nearest
+    from domain.wording import nearest
 
     group, _, member = name.rpartition("__")
     members = [one.removeprefix(f"{group}__") for one in setting_names(kind) if one.startswith(f"{group}__")]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import Final, Literal
 
-from domain.plain_text import visible
+from domain.wording import visible
 from service.cli.screen import Screen, signs_wide
 
 _LEAST_OF_A_TEXT: Final = 24  # a column of text that is narrower cannot be read

@@ -6,7 +6,7 @@ from contextlib import suppress
 from config.settings import Settings
 from domain.errors import TryLater
 from domain.events import DEAD_LETTER_TOPIC
-from domain.ports.models_seen import ModelsSeen, SeenModel
+from domain.ports.run_store import ModelsSeen, SeenModel
 from service.adapters.kafka.dead_letter_reader import list_dead_letters
 from service.adapters.kafka.requests import SentRequest
 from service.cli.console import Exit, err, fail, iso_time, say

@@ -6,8 +6,7 @@ from typing import Final
 from pydantic import Field
 
 from domain.faults import Fault
-from domain.request import LONGEST_REASON
-from domain.request_schema import request_schema
+from domain.request import LONGEST_REASON, request_schema
 from service.runtime.web.problem_schemas import ProblemBody, refused
 
 

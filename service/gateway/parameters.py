@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import AwareDatetime, BeforeValidator, WithJsonSchema
 
 from domain.faults import Fault
-from domain.nearest import suggestion
+from domain.wording import suggestion
 from service.gateway.refusals import unusable
 from service.runtime.web.problems import ProblemDetails
 

@@ -9,11 +9,10 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import ErrorDetails
 
-from domain.cancelling import CannotCancel
-from domain.counted import counted
 from domain.errors import LaurelError, NeverRetry, Stop, TryLater
 from domain.faults import Fault
-from domain.retrying import CannotRetry
+from domain.run_actions import CannotCancel, CannotRetry
+from domain.wording import counted
 from service.gateway.submissions import IdConflict, Unanswered, Unusable
 from service.runtime.web.problems import ProblemDetails
 

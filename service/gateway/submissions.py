@@ -13,7 +13,7 @@ from domain.announcement import Announcement
 from domain.asked_request import GATEWAY_SOURCE, Ask, Claim, ask_faults, request_record
 from domain.errors import NeverRetry, TryLater
 from domain.faults import Fault
-from domain.ports.asked_requests import AskedRequests
+from domain.ports.run_store import AskedRequests
 from service.adapters.postgres.json_text import dump_sorted
 
 log = structlog.get_logger("laurel.api")

@@ -14,7 +14,7 @@ from domain.lifecycle import NEXT_STEP, State, Step
 from domain.run import Run, TransitionRecord
 from domain.run_form import RunForm
 from domain.run_record import RunRecord
-from domain.version_triple import VersionTriple
+from domain.values import VersionTriple
 from service.lifecycle.mlflow_pages import run_page, version_page
 
 

@@ -10,8 +10,7 @@ from domain.ports.model_registry import ModelRegistry
 from domain.promotion_checks import Champion
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
-from domain.run_outputs import Decided
-from domain.run_record import present
+from domain.run_record import Decided, present
 from service.adapters.files.data_layout import DataLayout
 from service.adapters.mlflow.access import MlflowAccess
 from service.lifecycle.job_client import JobClient

@@ -21,8 +21,7 @@ from domain.points import Point, Points
 from domain.ports.clock import Clock
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
-from domain.run_outputs import ChampionOutlook, Decided, Evaluated, Persisted, Trained
-from domain.run_record import present
+from domain.run_record import ChampionOutlook, Decided, Evaluated, Persisted, Trained, present
 from domain.values import Value
 from service.lifecycle.futures import both, sooner, tell
 from service.lifecycle.patient_calls import WaitingCalls

@@ -4,8 +4,7 @@ import structlog
 
 from domain.errors import LaurelError
 from domain.ports.clock import Clock
-from domain.ports.dataset_files import DatasetFiles
-from domain.ports.master_rows import MasterRows
+from domain.ports.dataset_files import DatasetFiles, MasterRows
 from service.runtime.told_once import ToldOnce
 
 log = structlog.get_logger()

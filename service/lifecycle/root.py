@@ -12,14 +12,14 @@ from functools import partial
 
 from config.settings import Settings
 from config.topics import EVENT_TOPICS, TOPICS, requests_group
-from domain.counted import byte_count
 from domain.errors import Stop, TryLater
 from domain.events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
 from domain.faults import Fault
-from domain.model_definition import Estimator
+from domain.model_types import Estimator
 from domain.points import NO_POINTS, Point, Points
-from domain.ports.remotes import Remotes
+from domain.ports.dataset_files import Remotes
 from domain.ports.workers import WORKER
+from domain.wording import byte_count
 from handlers.handled import Handled
 from handlers.training_requested import on_training_requested
 from service.adapters.files.atomic import AtomicFiles

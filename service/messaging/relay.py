@@ -11,7 +11,7 @@ from domain.errors import LaurelError, NeverRetry, TryLater
 from domain.events import ModelPromoted
 from domain.points import NO_POINTS, Point, Points
 from domain.ports.clock import Clock
-from domain.ports.outbox import Outbox, OutboxRow
+from domain.ports.messages import Outbox, OutboxRow
 from service.runtime.metrics import Metrics
 from service.runtime.retry import RetryPolicy
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from domain.nearest import nearest
-from domain.single_floats import single
+from domain.arrays import single
+from domain.wording import nearest
 from service.models.request_fields import LARGEST_NUMBER, RequestField
 
 _LONGEST_CAME: Final = 80

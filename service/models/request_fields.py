@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from domain.arrays import shortest
 from domain.data_contract import ColumnRule, ColumnType, DataContract
 from domain.feature_schema import CategoricalSpec, FeatureSchema, FeatureSpec
-from domain.single_floats import shortest
 from domain.text_pattern import Matches, is_linear, linear_matcher
 from service.processes.slow_patterns import SlowPattern
 

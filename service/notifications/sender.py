@@ -10,9 +10,8 @@ from typing import Final
 import structlog
 
 from domain.errors import TryLater
-from domain.notice_forms import Forms
 from domain.notice_subjects import SUBJECTS
-from domain.notices import Notice
+from domain.notices import Forms, Notice
 from domain.ports.clock import Clock
 from domain.ports.notices import Channel, Claimed, NoticeClaim, Notices
 from service.runtime.metric_series import NOTICE_OUTCOMES

@@ -2,8 +2,8 @@
 
 import signal
 
-from domain.counted import byte_count
 from domain.errors import LaurelError, LeaseLost, NeverRetry, TryLater
+from domain.wording import byte_count
 from service.processes.child_table import Death
 from service.processes.limits import OUT_OF_MEMORY, Watch
 

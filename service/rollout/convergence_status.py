@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from domain.announcement import Announcement
+from domain.announcement import Announcement, diverged_event_id, generation_facts, said_why
 from domain.convergence import (
     Replica,
     ReplicaForm,
@@ -19,10 +19,8 @@ from domain.errors import TryLater
 from domain.judged import Judged
 from domain.ledger import LedgerEntry
 from domain.ports.inference_servers import InferenceServers
-from domain.ports.ledger_reads import LedgerReads
-from domain.ports.outbox import ToldEvents
-from domain.promotion_announcement import generation_facts
-from domain.replica_announcement import diverged_event_id, said_why
+from domain.ports.messages import ToldEvents
+from domain.ports.promotion_ledger import LedgerReads
 from service.rollout.targets import wanted_by
 
 _POLL_SECONDS: Final = 3.0

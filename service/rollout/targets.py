@@ -1,8 +1,8 @@
 """What is wanted of replicas."""
 
+from domain.announcement import promotion_event_id
 from domain.convergence import RolloutTarget
 from domain.ledger import LedgerEntry
-from domain.promotion_announcement import promotion_event_id
 
 
 def wanted_by(entry: LedgerEntry) -> RolloutTarget:

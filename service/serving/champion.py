@@ -6,11 +6,10 @@ from typing import Final
 
 from pydantic import Field
 
+from domain.datasets import seal
 from domain.errors import ModelUnusable, TryLater
-from domain.manifest import seal
-from domain.model_signature import SIGNATURE_TAG
 from domain.models import RegisteredVersion
-from domain.package_tags import DIGEST_TAG, GENERATION_TAG, recorded_manifest
+from domain.package_tags import DIGEST_TAG, GENERATION_TAG, SIGNATURE_TAG, recorded_manifest
 from domain.ports.model_registry import ModelRegistry
 from domain.values import Sha256, Value
 

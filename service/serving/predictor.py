@@ -8,8 +8,8 @@ from itertools import islice
 from math import isfinite
 from typing import Final
 
-from domain.counted import counted
 from domain.errors import ModelUnusable
+from domain.wording import counted
 from service.models.request_checks import InputFault, RequestChecks
 from service.models.request_fields import request_fields
 from service.runtime.web.bodies import read_json

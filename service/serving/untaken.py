@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from domain.counted import counted
+from domain.wording import counted
 from service.models.request_checks import InputFault
 from service.serving.served_model import ServedModel
 

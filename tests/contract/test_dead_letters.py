@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from domain.errors import TryLater
-from domain.ports.dead_letters import DeadLetters
+from domain.ports.messages import DeadLetters
 from domain.record import Record, Unreadable
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letter_reader import list_dead_letters

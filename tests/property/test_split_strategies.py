@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.dataset_limits import DatasetLimits
+from domain.datasets import DatasetLimits
 from domain.split_rule import C, Rows, SplitRule
 from domain.split_rules import SPLIT_RULES, HashSplit, TemporalSplit
 from service.adapters.files.atomic import AtomicFiles

@@ -13,10 +13,9 @@ from typing import Any
 
 from config.settings import Settings
 from config.topics import EVENT_TOPICS
-from domain.announcement import Announcement
+from domain.announcement import Announcement, announcement_of
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.points import NO_POINTS, Points
-from domain.promotion_announcement import announcement_of
 from service.adapters.http.resolving import Resolve, system_addresses
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.publisher import KafkaPublisher

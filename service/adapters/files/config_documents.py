@@ -14,9 +14,9 @@ from pydantic_core import ErrorDetails
 from domain.data_contract import DataContract
 from domain.faults import Fault
 from domain.feature_schema import FeatureSchema
-from domain.model_definition import ModelDefinition
-from domain.nearest import suggestion
+from domain.model_types import ModelDefinition
 from domain.resolved_config import Family
+from domain.wording import suggestion
 from service.adapters.files.known_keys import FileSchema, UnknownKey, corrected
 from service.adapters.files.small_files import read_small
 from service.adapters.files.yaml_documents import MAX_BYTES, Place, YamlDocument, read_document

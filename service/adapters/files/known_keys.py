@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from domain.nearest import nearest
+from domain.wording import nearest
 from service.adapters.files.yaml_documents import Place, YamlDocument
 
 _Node = Mapping[str, Any]

@@ -5,8 +5,8 @@ from http import HTTPStatus
 from typing import Final
 
 from domain.convergence import Problem, ReplicaObservation, Served
-from domain.counted import byte_count
 from domain.values import is_sha256
+from domain.wording import byte_count
 from service.adapters.http.bounded import LARGEST_ANSWER, Answer
 
 _LARGEST_NUMBER: Final = 2**63 - 1

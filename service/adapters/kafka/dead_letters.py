@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from domain.ports.dead_letters import Letter
+from domain.ports.messages import Letter
 from domain.record import UnreadableReason
 from domain.request import Coordinates
 from service.adapters.kafka.connection import KafkaConnection

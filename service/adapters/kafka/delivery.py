@@ -12,7 +12,7 @@ from aiokafka.errors import IllegalStateError
 
 from domain.errors import LaurelError, Stop
 from domain.points import NO_POINTS, Point, Points
-from domain.ports.dead_letters import Letter
+from domain.ports.messages import Letter
 from domain.record import Record
 from handlers.handled import RecordOutcome
 from handlers.router import Handle

@@ -16,8 +16,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
-from domain.counted import byte_count
 from domain.record import Extent, Unreadable, UnreadableReason
+from domain.wording import byte_count
 from service.adapters.kafka.header_names import with_readable_names
 from service.adapters.kafka.unpacking import CODECS, TooLarge, Unpacker
 

@@ -5,8 +5,8 @@ from typing import Final, NamedTuple, TypedDict
 
 import yaml
 
-from domain.counted import byte_count
 from domain.errors import ModelUnusable
+from domain.wording import byte_count
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.artifact_store import ArtifactStore, open_store
 from service.adapters.mlflow.artifact_uri import require_source

@@ -4,8 +4,7 @@ import json
 from typing import Final
 
 from domain.data_contract import DataContract
-from domain.dataset_inputs import DatasetInput
-from domain.plain_text import bounded
+from domain.datasets import DatasetInput
 from domain.tracker_limits import (
     DATASET_DIGEST,
     DATASET_NAME,
@@ -13,6 +12,7 @@ from domain.tracker_limits import (
     RESOLVED_CONFIG,
     pointer,
 )
+from domain.wording import bounded
 
 _TYPES: Final = {"string": "string", "int": "long", "float": "double"}
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
-from domain.counted import byte_count
+from domain.datasets import seal
 from domain.errors import ModelUnusable, NeverRetry, TryLater
-from domain.manifest import seal
+from domain.wording import byte_count
 from service.adapters.files.atomic import AtomicFiles
 from service.adapters.files.errors import disk_errors
 from service.adapters.files.operations import FileOperations

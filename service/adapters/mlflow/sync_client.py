@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import IO, Final, Self
 from urllib.parse import quote, urlencode
 
-from domain.counted import byte_count
 from domain.errors import LaurelError
+from domain.wording import byte_count
 from service.adapters.mlflow.access import API, ARTIFACTS, MlflowAccess
 from service.adapters.mlflow.answer_types import MlflowAnswer
 from service.adapters.mlflow.errors import read_answer, require_stored, unavailable

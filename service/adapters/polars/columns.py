@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import polars as pl
 import polars.selectors as cs
 
+from domain.arrays import single
 from domain.data_contract import ColumnType
-from domain.single_floats import single
 from service.adapters.polars.frames import word_for
 
 

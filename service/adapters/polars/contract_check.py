@@ -12,8 +12,8 @@ import polars.selectors as cs
 
 from domain.compatibility import fits
 from domain.data_contract import ColumnRule, DataContract
-from domain.nearest import nearest
 from domain.text_pattern import is_linear, whole
+from domain.wording import nearest
 from service.adapters.polars.columns import all_of, is_among, value_of
 from service.adapters.polars.frames import Dataset, engine_errors
 from service.adapters.polars.repeated_keys import count_repeats, sample_repeats

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from domain.dataset_limits import DatasetLimits
+from domain.datasets import DatasetLimits
 from domain.errors import LaurelError, NeverRetry
 from service.adapters.polars.footer import unread_columns
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from domain.fates import HELD_BACK_OUTSIDE, LATE_FOR_REFERENCE, NO_PERIOD, RowFates
+from domain.datasets import HELD_BACK_OUTSIDE, LATE_FOR_REFERENCE, NO_PERIOD, RowFates
 from domain.split_rule import REFERENCE, TRAIN
 
 SIDE: Final = "standing"

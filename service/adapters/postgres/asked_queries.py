@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from domain.lifecycle import State
-from domain.ports.asked_requests import RequestFilter
+from domain.ports.run_store import RequestFilter
 from service.adapters.postgres.run_columns import run_columns
 from service.adapters.postgres.tables import asked_requests as asked
 from service.adapters.postgres.tables import runs

@@ -7,7 +7,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.sql.base import Executable
 
 from domain.asked_request import Ask, AskedRequest, Claim
-from domain.ports.asked_requests import RequestFilter
+from domain.ports.run_store import RequestFilter
 from domain.run import Run
 from service.adapters.postgres import asked_queries as queries
 from service.adapters.postgres import json_text
@@ -17,7 +17,7 @@ from service.adapters.postgres.run_rows import NO_OUTPUTS, run_of
 
 
 class PostgresAskedRequests:
-    """`domain.ports.asked_requests.AskedRequests` of one model."""
+    """`domain.ports.run_store.AskedRequests` of one model."""
 
     def __init__(self, database: Database, model_name: str) -> None:
         self._database = database

@@ -28,7 +28,7 @@ def first_digests(url: str, model_name: str, kind: str) -> dict[str, str]:
 
 
 class PostgresFirstUses:
-    """`domain.ports.first_uses.FirstUses` of one model: another model's `v1` is another file."""
+    """`domain.ports.dataset_files.FirstUses` of one model: another model's `v1` is another file."""
 
     def __init__(self, database: Database, model_name: str) -> None:
         self._database = database

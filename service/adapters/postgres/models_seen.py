@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from domain.ports.models_seen import SeenModel
+from domain.ports.run_store import SeenModel
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.tables import runs
 
@@ -19,7 +19,7 @@ _SEEN: Final = (
 
 
 class PostgresModelsSeen:
-    """`domain.ports.models_seen.ModelsSeen`: a run is changed by a worker alone."""
+    """`domain.ports.run_store.ModelsSeen`: a run is changed by a worker alone."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

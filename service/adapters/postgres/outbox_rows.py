@@ -21,7 +21,7 @@ from sqlalchemy.sql.selectable import FromClause
 from domain.announcement import Announcement
 from domain.errors import IllegalTransition
 from domain.events import ModelPromoted
-from domain.ports.outbox import OutboxRow
+from domain.ports.messages import OutboxRow
 from service.adapters.postgres import json_text
 from service.adapters.postgres.rows import Row
 from service.adapters.postgres.tables import outbox

@@ -36,7 +36,7 @@ _PUSHED: Final = (
 
 
 class PostgresRemotes:
-    """`domain.ports.remotes.Remotes` of one model."""
+    """`domain.ports.dataset_files.Remotes` of one model."""
 
     def __init__(self, database: Database, model_name: str) -> None:
         self._database = database

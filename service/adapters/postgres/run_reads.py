@@ -44,7 +44,7 @@ _HISTORY: Final = """
 
 
 class PostgresRunReads:
-    """`domain.ports.run_reads.RunReads`."""
+    """`domain.ports.run_store.RunReads`."""
 
     def __init__(self, database: RowSource) -> None:
         self._asked = database

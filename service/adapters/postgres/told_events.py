@@ -17,7 +17,7 @@ _TOLD: Final = f"""
 
 
 class PostgresToldEvents:
-    """`domain.ports.outbox.ToldEvents` of one model."""
+    """`domain.ports.messages.ToldEvents` of one model."""
 
     def __init__(self, database: RowSource, model_name: str) -> None:
         self._asked = database

@@ -8,8 +8,7 @@ from sklearn.compose import TransformedTargetRegressor
 
 from domain.errors import NeverRetry
 from domain.faults import Fault
-from domain.model_definition import Estimator
-from domain.model_types import MODEL_TYPES, ModelKind
+from domain.model_types import MODEL_TYPES, Estimator, ModelKind
 from service.adapters.sklearn.param_rules import param_faults
 
 

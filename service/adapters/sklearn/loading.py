@@ -11,10 +11,10 @@ from zipfile import ZipFile
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from domain.counted import byte_count
 from domain.errors import ModelUnusable
 from domain.model_types import MODEL_TYPES
 from domain.strict_json import parse_json
+from domain.wording import byte_count
 from service.adapters.sklearn.sound_trees import require_sound
 
 # What our preprocessing calls, beside what skops trusts by itself.

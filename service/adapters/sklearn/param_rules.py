@@ -11,10 +11,8 @@ from typing import Any, Final
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from domain.faults import Fault
-from domain.model_definition import Estimator
-from domain.model_types import ModelKind
-from domain.nearest import suggestion
-from domain.number_range import NumberRange
+from domain.model_types import Estimator, ModelKind, NumberRange
+from domain.wording import suggestion
 
 # They stop a fit by a validation set or by code of the caller's, and a training here has neither.
 _NOT_HERE: Final = frozenset({"callbacks", "early_stopping_rounds"})

@@ -22,10 +22,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from domain.arrays import single
 from domain.data_contract import DataContract
-from domain.feature_schema import NUMBER_FILL, TEXT_FILL, CategoricalSpec, FeatureSchema, NumericSpec
-from domain.preparations import SCALERS
-from domain.single_floats import single
+from domain.feature_schema import NUMBER_FILL, SCALERS, TEXT_FILL, CategoricalSpec, FeatureSchema, NumericSpec
 from service.adapters.sklearn.stored_columns import PLAIN, LongNumbers, Stored
 
 _Steps = list[tuple[str, BaseEstimator]]

@@ -17,8 +17,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from domain.asked_request import ID_PATTERN, LONGEST_ID
-from domain.request import VERSION_FIELDS
-from domain.request_schema import request_schema
+from domain.request import VERSION_FIELDS, request_schema
 from service.gateway.dag.dates import in_utc, iso_text
 from service.gateway.dag.notes import LONGEST
 from service.gateway.dag.refusals import bad_request, read_faults

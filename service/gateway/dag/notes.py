@@ -6,9 +6,9 @@ from typing import Any, Final
 from domain.asked_request import AskedRequest
 from domain.judged import Judged
 from domain.lifecycle import State
-from domain.plain_text import bounded
 from domain.run import Run
 from domain.run_record import RunRecord
+from domain.wording import bounded
 
 LONGEST: Final = 1000
 

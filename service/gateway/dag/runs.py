@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query, Request
 
 from domain.asked_request import ID_PATTERN, AskedRequest
-from domain.ports.asked_requests import RequestFilter
+from domain.ports.run_store import RequestFilter
 from domain.roles import ASK, OPERATE
 from service.gateway.callers import caller_of
 from service.gateway.dag.bodies import StateBody, TriggerBody, read_as

@@ -7,8 +7,14 @@ from types import NoneType
 from typing import Final
 
 from domain.data_contract import DataContract
-from domain.dataset_limits import DEFAULT_LIMITS, DatasetLimits
-from domain.datasets import DatasetFile, DatasetHashes, RemoteObservation, SplitParts
+from domain.datasets import (
+    DEFAULT_LIMITS,
+    DatasetFile,
+    DatasetHashes,
+    DatasetLimits,
+    RemoteObservation,
+    SplitParts,
+)
 from domain.feature_schema import FeatureSchema
 from domain.job_results import (
     DefinitionFaults,
@@ -19,7 +25,7 @@ from domain.job_results import (
     TrainedRows,
 )
 from domain.model_card import ModelCard
-from domain.model_definition import Estimator, ModelDefinition
+from domain.model_types import Estimator, ModelDefinition
 from domain.models import ModelRecord
 from domain.split_rules import SplitRules
 from service.processes.task_names import JobRef

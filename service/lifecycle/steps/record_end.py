@@ -5,14 +5,12 @@ from datetime import datetime
 from typing import Final
 
 from domain.judged import metric_of
-from domain.markdown import escaped
 from domain.models import ModelPackage, OpenedRun
 from domain.ports.experiment_tracker import ExperimentTracker
-from domain.run import Failure, Run
-from domain.run_ids import FAILED, ending_of, run_name
-from domain.run_outputs import Decided, Evaluated
-from domain.run_record import present
+from domain.run import FAILED, Failure, Run, ending_of, run_name
+from domain.run_record import Decided, Evaluated, present
 from domain.tracker_limits import MODEL_CARD, tag_text
+from domain.wording import escaped
 from service.lifecycle.model_cards import model_card
 from service.runtime.provenance import Provenance
 

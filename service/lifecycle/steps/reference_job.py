@@ -5,8 +5,7 @@ from pathlib import Path
 
 from domain.compatibility import fits
 from domain.data_contract import DataContract
-from domain.dataset_limits import DatasetLimits
-from domain.datasets import DatasetFile
+from domain.datasets import DatasetFile, DatasetLimits
 from domain.errors import NeverRetry
 from domain.feature_schema import FeatureSchema
 from domain.split_rule import REFERENCE, SplitRule

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 
 from domain.datasets import SplitParts
 from domain.errors import NeverRetry
-from domain.ports.dataset_files import DatasetFiles
-from domain.ports.first_uses import FirstUses
-from domain.ports.master_rows import MasterRows
+from domain.ports.dataset_files import DatasetFiles, FirstUses, MasterRows
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.ports.run_store import RunStore
 from domain.promotion_checks import unfit_metric

@@ -10,16 +10,14 @@ from typing import Final
 import numpy as np
 
 from domain.arrays import Floats
+from domain.datasets import seal
 from domain.errors import NeverRetry
 from domain.faults import Fault
 from domain.job_results import TrainedPackage
-from domain.manifest import seal
-from domain.metrics import finite_metrics, measure
-from domain.model_definition import ModelDefinition
-from domain.model_types import MODEL_TYPES
+from domain.metrics import Score, finite_metrics, measure
+from domain.model_types import MODEL_TYPES, ModelDefinition
 from domain.models import ModelPackage, PackageFiles
 from domain.points import Point
-from domain.score import Score
 from service.adapters.files.folders import publish_folder
 from service.adapters.mlflow.model_package import PackagedModel, manifest_of_files, package_files
 from service.adapters.pyarrow.datasets import Table, exact_frame_of, floats_of, range_of, read_dataset

@@ -13,7 +13,7 @@ from domain.events import Event, ModelDeclined, ModelPromoted
 from domain.judged import Judged, metric_of
 from domain.lifecycle import Step
 from domain.notices import Wording
-from domain.promotion_policy import PromotionPolicy
+from domain.promotion_checks import PromotionPolicy
 from domain.request import Coordinates
 from domain.run import Run
 from domain.run_record import RunRecord

@@ -7,7 +7,7 @@ from mlflow.utils import validation as mlflow_says
 
 from domain import tracker_limits as limits
 from domain.data_contract import DataContract
-from domain.dataset_inputs import dataset_inputs
+from domain.datasets import dataset_inputs
 from domain.lifecycle import Step
 from domain.model_types import MODEL_TYPES
 from domain.resolved_config import ResolvedConfig

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from domain.data_contract import DataContract
-from domain.dataset_limits import DatasetLimits
+from domain.datasets import DatasetLimits
 from domain.errors import NeverRetry
 from service.adapters.polars import repeated_keys
 from service.adapters.polars.contract_check import Observation, observe

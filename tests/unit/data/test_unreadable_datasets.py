@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from domain.dataset_limits import DatasetLimits
+from domain.datasets import DatasetLimits
 from domain.errors import NeverRetry
 from service.adapters.files.data_layout import DataLayout
 from service.adapters.polars.frames import open_dataset

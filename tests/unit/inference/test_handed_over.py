@@ -72,8 +72,8 @@ def test_plain_parts_are_read_and_no_admitted_name_leads_into_another() -> None:
     ("module", "name"),
     [
         ("domain.package_tags", "json"),
-        ("domain.manifest", "seal"),
-        ("domain.plain_text", "re"),
+        ("domain.datasets", "seal"),
+        ("domain.wording", "re"),
         ("domain", "errors"),
     ],
 )

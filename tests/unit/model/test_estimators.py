@@ -8,8 +8,7 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from domain.errors import NeverRetry
-from domain.model_definition import Estimator
-from domain.model_types import MODEL_TYPES, ModelType
+from domain.model_types import MODEL_TYPES, Estimator, ModelType
 from service.adapters.sklearn.estimators import build_estimator, class_of, definition_faults
 from service.adapters.sklearn.loading import load_pipeline
 from service.adapters.sklearn.param_rules import known_names

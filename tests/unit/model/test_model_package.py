@@ -29,8 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from domain.errors import ModelUnusable, TryLater
-from domain.model_definition import Estimator
-from domain.model_types import MODEL_TYPES
+from domain.model_types import MODEL_TYPES, Estimator
 from domain.models import PackageFiles
 from service.adapters.files.folders import publish_folder
 from service.adapters.files.operations import FileOperations

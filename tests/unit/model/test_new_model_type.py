@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from domain.errors import ModelUnusable, NeverRetry
-from domain.model_types import MODEL_TYPES, ModelKind
-from domain.number_range import NumberRange
+from domain.model_types import MODEL_TYPES, ModelKind, NumberRange
 from service.adapters.sklearn.row_prediction import RowPredictor
 from service.models.load import ModelFolder
 from service.models.verify import verify

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from domain.datasets import seal
 from domain.errors import ModelUnusable, NeverRetry
-from domain.manifest import seal
+from domain.metrics import Score
 from domain.model_types import MODEL_TYPES
 from domain.models import ModelPackage
-from domain.score import Score
 from service.adapters.pyarrow.predictions import read_predictions
 from service.lifecycle.steps.compare_job import compare
 from service.lifecycle.steps.jobs import CompareJob, ModelOnDisk
