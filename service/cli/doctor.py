@@ -147,7 +147,7 @@ async def _kafka(settings: Settings) -> Finding:
 async def _postgres(settings: Settings) -> Finding:
     import asyncio
 
-    from service.adapters.postgres.risks import risks_of
+    from service.adapters.postgres.database_roles import risks_of
     from service.adapters.postgres.schema import require_current
     from service.adapters.postgres.sessions import require_sessions
 

@@ -7,7 +7,7 @@ from config.settings import Settings
 from domain.errors import TryLater
 from domain.events import DEAD_LETTER_TOPIC
 from domain.ports.run_store import ModelsSeen, SeenModel
-from service.adapters.kafka.dead_letter_reader import list_dead_letters
+from service.adapters.kafka.dead_letters import list_dead_letters
 from service.adapters.kafka.requests import SentRequest
 from service.cli.console import Exit, err, fail, iso_time, say
 from service.cli.following import UNREAD_SECONDS

@@ -35,11 +35,11 @@ from service.adapters.mlflow.experiments import Experiments
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.dry_run import dry_run
+from service.adapters.postgres.models_seen import newest_stored
 from service.adapters.postgres.remotes import PostgresRemotes
 from service.adapters.postgres.schema import upgrade
+from service.adapters.postgres.session_lock import WorkerIdentity, hold_worker_identity
 from service.adapters.postgres.sessions import require_sessions
-from service.adapters.postgres.stored_places import newest_stored
-from service.adapters.postgres.worker_identity import WorkerIdentity, hold_worker_identity
 from service.adapters.postgres.workers import PostgresWorkers
 from service.lifecycle.background_jobs import PLOTS_JOB
 from service.lifecycle.dataset_files import ChildDatasetFiles, ChildDatasetVersions

@@ -11,8 +11,7 @@ from domain.models import LoggedModel, ModelPackage, ModelRecord, PackageFiles, 
 from domain.package_tags import recorded_manifest
 from domain.resolved_config import ResolvedConfig
 from service.adapters.files.data_layout import DataLayout
-from service.adapters.mlflow.access import MlflowAccess
-from service.adapters.mlflow.artifact_uri import is_elsewhere
+from service.adapters.mlflow.access import MlflowAccess, is_elsewhere
 from service.lifecycle.job_client import JobClient
 from service.lifecycle.steps.jobs import (
     COMPARE,

@@ -21,8 +21,7 @@ from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.group_start import begin_new_at_end
 from service.adapters.kafka.inbox import KafkaInbox
 from service.adapters.postgres.database import Database, open_database
-from service.adapters.postgres.notices import PostgresNotices
-from service.adapters.postgres.past_verdicts import PostgresPastVerdicts
+from service.adapters.postgres.notices import PostgresNotices, PostgresPastVerdicts
 from service.adapters.postgres.sessions import require_sessions
 from service.adapters.tls.trust import Trust
 from service.lifecycle.heartbeat import add_heartbeat

@@ -22,7 +22,7 @@ from domain.ports.model_registry import ModelRegistry
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.values import Sha256
 from domain.wording import escaped
-from service.adapters.files.folders import publish_folder
+from service.adapters.files.atomic import publish_folder
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.foreign_records import look_at_model
 from service.adapters.mlflow.model_cache import ModelCache

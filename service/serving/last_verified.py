@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from domain.errors import TryLater
 from service.adapters.files.atomic import AtomicFiles
-from service.adapters.files.small_files import read_small
+from service.adapters.files.errors import read_small
 from service.serving.champion import RegisteredChampion
 
 _LARGEST: Final = 1 << 20  # bytes

@@ -16,7 +16,7 @@ from config.topics import EVENT_TOPICS
 from domain.announcement import Announcement, announcement_of
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.points import NO_POINTS, Points
-from service.adapters.http.resolving import Resolve, system_addresses
+from service.adapters.http.bounded import Resolve, system_addresses
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.publisher import KafkaPublisher
 from service.adapters.kafka.requests import ReadEvent, read_events

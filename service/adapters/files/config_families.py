@@ -30,7 +30,7 @@ from service.adapters.files.config_documents import (
     ConfigReader,
     located,
 )
-from service.adapters.files.small_files import read_small
+from service.adapters.files.errors import read_small
 from service.adapters.files.yaml_documents import MAX_BYTES
 
 EstimatorCheck = Callable[[Estimator], Awaitable[Sequence[Fault]]]

@@ -8,7 +8,7 @@ from domain.errors import Stop
 from domain.notice_subjects import SUBJECTS, Subject
 from domain.notices import NoticeTemplate
 from domain.wording import byte_count
-from service.adapters.files.small_files import read_small
+from service.adapters.files.errors import read_small
 
 _LARGEST: Final = 16_384
 _ENDING: Final = ".txt"

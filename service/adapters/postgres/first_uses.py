@@ -6,8 +6,8 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql
 
 from service.adapters.postgres.database import Database
+from service.adapters.postgres.engine import transaction
 from service.adapters.postgres.tables import first_uses
-from service.adapters.postgres.transactions import transaction
 
 _KNOWN: Final = select(first_uses.c.digest).where(
     first_uses.c.model_name == bindparam("model"),

@@ -8,9 +8,15 @@ from domain.arrays import Floats
 from domain.errors import ModelUnusable
 from domain.job_results import ModelScores
 from domain.metrics import Score, finite_metrics, measure
-from service.adapters.pyarrow.datasets import Table, exact_frame_of, floats_of, frame_of, read_dataset
+from service.adapters.pyarrow.datasets import (
+    Table,
+    exact_frame_of,
+    floats_of,
+    frame_of,
+    read_dataset,
+    write_predictions,
+)
 from service.adapters.pyarrow.frame_rules import frame_faults, target_faults
-from service.adapters.pyarrow.predictions import write_predictions
 from service.lifecycle.steps.jobs import KeptPredictions, ScoreJob
 from service.models.load import ModelFolder, open_model
 from service.models.memory import LoadedModel

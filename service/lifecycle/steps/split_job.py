@@ -9,12 +9,12 @@ from domain.errors import NeverRetry
 from domain.points import NO_POINTS, Point, Points
 from domain.split_rule import REFERENCE, TRAIN
 from service.adapters.files.atomic import AtomicFiles, Draft
-from service.adapters.files.snapshot_copy import copy_snapshot
 from service.adapters.files.split_parts import (
     MASTER,
     OPTIONAL_TESTS,
     SPLIT,
     TRAIN_FILE,
+    copy_snapshot,
     owner_of,
     remove_other_tests,
 )
@@ -22,8 +22,7 @@ from service.adapters.polars.contract_check import Observation, observe, sentenc
 from service.adapters.polars.frames import Dataset, open_dataset
 from service.adapters.polars.inspection import check_header
 from service.adapters.polars.oddities import localities_without_rows, period_form
-from service.adapters.polars.row_sides import fates_of
-from service.adapters.polars.splitting import Plan, plan_split, write_parts
+from service.adapters.polars.splitting import Plan, fates_of, plan_split, write_parts
 from service.lifecycle.steps.jobs import SplitJob
 from service.lifecycle.steps.reference_job import (
     Reference,

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from domain.record import Unreadable
 from domain.wording import byte_count
-from service.adapters.kafka.fetch_guard import checked, is_heavy, problem_of
-from service.adapters.kafka.unpacking import Unpacker
+from service.adapters.kafka.fetch_guard import Unpacker, checked, is_heavy, problem_of
 from tests.unit.kafka.batches import (
     CODECS,
     GZIP,
