@@ -23,8 +23,7 @@ from bench.processes import servers
 from domain.announcement import replica_event_id
 from domain.events import InferenceReloaded
 from service.local.servers.ports import free_port
-from service.local.servers.replica import inference_replica
-from service.local.servers.role import EmbeddedRole
+from service.local.servers.role import EmbeddedRole, inference_replica
 from service.local.servers.stack import Addresses
 from tests.kit.eventually import eventually
 from tests.worlds.registered_models import ModelShelf, open_shelf, small_package

@@ -1,4 +1,7 @@
-"""Addresses in settings: read strictly, and never repeated in a message, since one may hold a password."""
+"""Addresses in settings: read strictly, and never repeated in a message, since one may hold a password.
+
+A group whose connections may be TLS names files; they are judged when a context is made.
+"""
 
 import ipaddress
 import socket
@@ -7,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import NoDecode
 
 from domain.strict_json import parse_json
@@ -142,3 +153,24 @@ def password_in(url: str) -> str | None:
     if parts.password is not None:
         return unquote(parts.password)
     return next(iter(parse_qs(parts.query).get("password", ())), None)
+
+
+class TlsSettings(BaseModel):
+    """Whom the group's connections trust, and who they are."""
+
+    ca_file: Folder | None = Field(
+        default=None, description="further certificates (PEM) to trust with TLS, beyond the system's"
+    )
+    client_cert_file: Folder | None = Field(
+        default=None, description="certificate (PEM) for a server that requires one"
+    )
+    client_key_file: Folder | None = Field(
+        default=None, description="its private key (PEM, no passphrase), unless it is in the same file"
+    )
+
+    @field_validator("client_key_file")
+    @classmethod
+    def _key_of_a_certificate(cls, key: Folder | None, info: ValidationInfo) -> Folder | None:
+        if key is not None and info.data.get("client_cert_file") is None:
+            raise ValueError("is set without the CLIENT_CERT_FILE that it belongs to")
+        return key

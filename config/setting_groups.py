@@ -14,8 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from config.addresses import Folder, RemoteUrl
-from config.tls_settings import TlsSettings
+from config.addresses import Folder, RemoteUrl, TlsSettings
 from domain.metrics import DEFAULT_METRIC, GateMetric, gate_metrics
 
 # What two fields contradict each other in is judged at the later one: no fault hides another.

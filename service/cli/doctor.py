@@ -68,9 +68,8 @@ async def examine(settings: Settings) -> list[Finding]:
 
     from config.topics import TOPICS
     from service.cli.fleet import fleet_findings
-    from service.cli.folder_findings import folder_findings
+    from service.cli.folder_findings import folder_findings, remote_finding
     from service.cli.mlflow_findings import mlflow_findings
-    from service.cli.remote_findings import remote_finding
     from service.cli.topic_findings import topic_findings
     from service.lifecycle.settings_values import kafka_connection
 

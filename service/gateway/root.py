@@ -36,7 +36,7 @@ from service.runtime.metrics import Metrics
 from service.runtime.web.clients import Clients
 from service.runtime.web.drain import Drain
 from service.runtime.web.host_and_origin import Entrance
-from service.runtime.web.server import Server
+from service.runtime.web.http_server import Server
 
 log = structlog.get_logger("laurel.api")
 

@@ -41,18 +41,16 @@ from service.adapters.postgres.schema import upgrade
 from service.adapters.postgres.session_lock import WorkerIdentity, hold_worker_identity
 from service.adapters.postgres.sessions import require_sessions
 from service.adapters.postgres.workers import PostgresWorkers
-from service.lifecycle.background_jobs import PLOTS_JOB
+from service.lifecycle.background_jobs import PLOTS_JOB, Retention
 from service.lifecycle.dataset_files import ChildDatasetFiles, ChildDatasetVersions
 from service.lifecycle.evaluation_files import Bench, EvaluationFiles
 from service.lifecycle.heartbeat import add_heartbeat
 from service.lifecycle.job_client import JobClient, RunsTasks
 from service.lifecycle.kafka_clients import open_inbox, refuse_missing_topics
-from service.lifecycle.master_rows import MasterLooks
 from service.lifecycle.preflight import require_roots
 from service.lifecycle.queue_metrics import QueueLooks
 from service.lifecycle.remote_watch import RemoteWatch
 from service.lifecycle.reread import tell_what_may_be_lost
-from service.lifecycle.retention import Retention
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.run_steps import Heavy
 from service.lifecycle.settings_values import (
@@ -65,6 +63,7 @@ from service.lifecycle.settings_values import (
     worker_name,
 )
 from service.lifecycle.steps.jobs import CHECK_MODEL
+from service.lifecycle.steps.split import MasterLooks
 from service.lifecycle.trainer import ChildTrainer
 from service.lifecycle.workbench import WorldMakers, world_of
 from service.lifecycle.worker_parts import background_jobs_in, reconciler_in, runner_in

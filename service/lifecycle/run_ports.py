@@ -18,9 +18,8 @@ from service.promotion.anchor import Anchor
 from service.promotion.counterparts import CounterpartChecks
 from service.promotion.known_versions import KnownVersions
 from service.promotion.projector import LedgerProjector
-from service.runtime.metrics import Metrics
+from service.runtime.metrics import Metrics, Waits
 from service.runtime.provenance import Provenance
-from service.runtime.waits import Waits
 
 
 @dataclass(frozen=True)

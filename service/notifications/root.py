@@ -26,9 +26,8 @@ from service.adapters.postgres.sessions import require_sessions
 from service.adapters.tls.trust import Trust
 from service.lifecycle.heartbeat import add_heartbeat
 from service.lifecycle.kafka_clients import open_inbox, refuse_missing_topics
-from service.lifecycle.repeated_verdicts import RepeatedVerdicts
 from service.lifecycle.settings_values import kafka_connection, require_usable_trust, worker_name
-from service.notifications.sender import DeliveryLimits, NoticeSender, begin_series
+from service.notifications.sender import DeliveryLimits, NoticeSender, RepeatedVerdicts, begin_series
 from service.runtime.clock import SystemClock
 from service.runtime.metrics import Metrics
 from service.runtime.role import Parts

@@ -4,8 +4,7 @@ import signal
 
 from domain.errors import LaurelError, LeaseLost, NeverRetry, TryLater
 from domain.wording import byte_count
-from service.processes.child_table import Death
-from service.processes.limits import OUT_OF_MEMORY, Watch
+from service.processes.child_table import OUT_OF_MEMORY, Death, Watch
 
 STEP_DIED = "step_died"
 STEP_TIMEOUT = "step_timeout"

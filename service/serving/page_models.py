@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from domain.convergence import ServedForm
-from service.models.request_checks import InputFault
-from service.models.request_fields import LARGEST_WHOLE
-from service.runtime.web.problem_schemas import ProblemBody
+from service.models.request_fields import LARGEST_WHOLE, InputFault
+from service.runtime.web.openapi_document import ProblemBody
 
 Version = Annotated[str, Field(description="The registered version.")]
 Generation = Annotated[

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from service.models.request_fields import RequestField
-from service.runtime.web.openapi_types import Schema
+from service.runtime.web.openapi_document import Schema
 from service.serving.served_model import ServedModel
 
 _TYPES: Final = {"string": "string", "int": "integer", "float": "number"}

@@ -6,9 +6,9 @@ from typing import Protocol
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from service.runtime.web.answers import PlainRoute
 from service.runtime.web.health import Health, Liveness, Readying, as_json, json_bytes
-from service.runtime.web.plain_route import PlainRoute
-from service.runtime.web.problem_schemas import refused
+from service.runtime.web.openapi_document import refused
 from service.serving.page_models import Info, NoModelInfo, ServingHealth, Unloadable
 from service.serving.predictor import Limits
 from service.serving.request_schema import request_schema

@@ -17,8 +17,7 @@ from domain.lifecycle import State
 from service.adapters.kafka.requests import read_events
 from service.lifecycle.reading import open_reading
 from service.local.servers.ports import free_port
-from service.local.servers.replica import inference_replica
-from service.local.servers.role import EmbeddedRole
+from service.local.servers.role import EmbeddedRole, inference_replica
 from service.rollout.convergence_status import ConvergenceStatus, read_status
 from service.rollout.replica_clients import open_servers
 from tests.chaos.released import unpacked

@@ -19,7 +19,7 @@ from domain.resolved_config import ResolvedConfig
 from domain.run import Run
 from domain.values import AskedVersions, VersionTriple
 from service.adapters.files.data_layout import DataLayout
-from service.lifecycle.retention import Retention
+from service.lifecycle.background_jobs import Retention
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.run_steps import Heavy
 from service.lifecycle.runner import Runner

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from service.gateway.descriptions import json_body, refusals
+from service.gateway.openapi import json_body, refusals
 from service.runtime.web.problems import MEDIA_TYPE
 
 _OTHER: Final[Mapping[int | str, dict[str, object]]] = {

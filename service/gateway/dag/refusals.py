@@ -11,8 +11,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from domain.faults import Fault
-from service.gateway.parameters import DescribedRoute, Handler
-from service.gateway.refusals import as_errors, as_problem, in_one, sentence_of, unanswered
+from service.gateway.refusals import (
+    DescribedRoute,
+    Handler,
+    as_errors,
+    as_problem,
+    in_one,
+    sentence_of,
+    unanswered,
+)
 from service.gateway.submissions import IdConflict, Unanswered, Unusable
 from service.runtime.web.problems import ProblemDetails
 

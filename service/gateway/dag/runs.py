@@ -17,7 +17,7 @@ from service.gateway.dag.refusals import absent, already_exists, as_dag_problem
 from service.gateway.dag.shapes import DagRun, DagRunCollection, RunState
 from service.gateway.dag.times import AskedTimes
 from service.gateway.dag.views import RUN_STATES, run_shape
-from service.gateway.descriptions import NOT_READ
+from service.gateway.openapi import NOT_READ
 from service.gateway.operations import cancelled
 from service.gateway.refusals import as_problem
 from service.gateway.routes_requests import payload_of

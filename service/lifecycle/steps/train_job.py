@@ -27,7 +27,7 @@ from service.adapters.sklearn.loading import listed_types, skops_bytes
 from service.lifecycle.steps.jobs import TrainJob
 from service.models.golden_rows import GOLDEN, golden_rows
 from service.models.memory import MEMORY, LoadedModel, Schema
-from service.processes.job_progress import report
+from service.processes.child import report
 
 MODEL_FOLDER: Final = "model"
 

@@ -22,8 +22,8 @@ from service.cli.champions import champion_row
 from service.cli.formatting import event_line, run_facts, run_row
 from service.gateway.dag.notes import run_note
 from service.gateway.views import Viewer
-from service.lifecycle.model_cards import model_card
-from service.lifecycle.record_files import record_texts
+from service.lifecycle.evaluation_files import record_texts
+from service.lifecycle.steps.record_end import model_card
 from tests.kit.builders import MODEL, NOW, PROVENANCE, a_score
 from tests.worlds.stage import Stage
 

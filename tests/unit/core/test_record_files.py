@@ -13,7 +13,7 @@ from domain.model_types import MODEL_TYPES
 from domain.resolved_config import ResolvedConfig
 from service.adapters.mlflow.experiment_tracker import input_body, param_list, tag_list
 from service.adapters.sklearn.estimators import class_of, known_names
-from service.lifecycle.record_files import record_texts
+from service.lifecycle.evaluation_files import record_texts
 from service.lifecycle.steps.open_run import opening_tags
 from service.lifecycle.steps.version import dataset_metrics, dataset_params
 from tests.kit.builders import a_config, some_hashes, some_parts

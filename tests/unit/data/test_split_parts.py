@@ -11,7 +11,7 @@ from domain.errors import NeverRetry
 from service.adapters.files.atomic import sha256_of
 from service.adapters.files.split_parts import digest_of
 from service.lifecycle.steps.jobs import PublishJob
-from service.lifecycle.steps.publish_split_job import publish_split
+from service.lifecycle.steps.split_job import publish_split
 from tests.worlds.split_jobs import SMALL_SPLIT, assert_whole, split_small
 
 

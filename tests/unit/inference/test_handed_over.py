@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import ModelUnusable
 from service.processes.wire import NotPlain, pack, unpack_plain
-from service.serving.handed_over import admitted, handed_over
+from service.serving.loading_child import admitted, handed_over
 
 
 class Calls:

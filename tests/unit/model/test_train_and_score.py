@@ -20,7 +20,7 @@ from domain.metrics import Score
 from domain.model_types import MODEL_TYPES
 from domain.models import ModelPackage
 from service.adapters.pyarrow.datasets import read_predictions
-from service.lifecycle.steps.compare_job import compare
+from service.lifecycle.steps.evaluate_job import compare
 from service.lifecycle.steps.jobs import CompareJob, ModelOnDisk
 from service.models.memory import MEMORY
 from service.models.verify import verify
