@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from config.inference_settings import InferenceSettings
+from config.misspelt import former_names
 from config.settings import Settings, settings_with
 from domain.errors import LaurelError, Stop
 from service.adapters.mlflow.experiments import Experiments
@@ -126,6 +127,7 @@ def _known(kind: type[BaseSettings]) -> Iterator[tuple[str, object]]:
     values: BaseModel | None = None
     with suppress(ValidationError):
         values = kind()
+    yield from ((former.name, None) for former in former_names(kind))
     for name, field in kind.model_fields.items():
         value = getattr(values, name, None)
         if not isinstance(field.default, BaseModel):

@@ -102,7 +102,7 @@ async def open_worker(
     await asyncio.to_thread(require_roots, roots, written_folders(settings))
     require_usable_trust(settings)
     async with AsyncExitStack() as stack:
-        children = Children(children_settings(settings), sets=settings.worker.lifecycles_at_once)
+        children = Children(children_settings(settings), sets=settings.worker.concurrent_lifecycles)
         stack.push_async_callback(children.stop)
         warming = asyncio.create_task(children.start())  # 2 s that nothing else has to wait for
         stack.callback(warming.cancel)
@@ -111,7 +111,7 @@ async def open_worker(
         stack.push_async_callback(rest.close)
         sets = [
             await stack.enter_async_context(children.lease())
-            for _ in range(settings.worker.lifecycles_at_once)
+            for _ in range(settings.worker.concurrent_lifecycles)
         ]
         jobs = _jobs(settings, sets[0], makers)
         config = FileConfigFamilies(

@@ -76,7 +76,7 @@ def _convergence(
         reports,
         model_name=model_name,
         metrics=metrics,
-        poll_seconds=settings.reload.look_seconds,
+        poll_seconds=settings.reload.poll_seconds,
     )
 
 

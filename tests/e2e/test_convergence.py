@@ -108,7 +108,7 @@ async def test_whatever_the_neighbours_do_the_run_completes_and_in_the_end_all_s
         deployment.more = dict(deployment.more) | {
             "INFERENCE_API_URL": json.dumps(urls),
             "INFERENCE_INTERNAL_TOKEN": TOKEN,
-            "RELOAD__LOOK_SECONDS": "0.5",
+            "RELOAD__POLL_SECONDS": "0.5",
             "RELOAD__TRY_SECONDS": "15",
             "WORKER__RECONCILE_SECONDS": "0.5",
         }

@@ -76,7 +76,7 @@ class ReloadWorld:
             "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
             "MLFLOW_MODEL_NAME": self.model,
             "INFERENCE_INTERNAL_TOKEN": TOKEN,
-            "RELOAD__LOOK_SECONDS": "0.3",
+            "RELOAD__POLL_SECONDS": "0.3",
             "RELOAD__TRY_SECONDS": "4",
             "RELOAD__TRIES": "2",
             **self.more,
