@@ -12,8 +12,8 @@ from config.settings import Settings
 from domain.counterparts import Comparison
 from domain.errors import TryLater
 from domain.ports.inference_servers import InferenceServers
+from domain.ports.ledger_reads import LedgerReads
 from domain.ports.model_registry import ModelRegistry
-from domain.ports.promotion_ledger import LedgerReads
 from service.adapters.kafka.announcements import KafkaAnnouncements
 from service.adapters.postgres.rows import RowSource
 from service.cli.console import err, masked, say

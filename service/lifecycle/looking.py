@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from config.settings import Settings
 from domain.ports.clock import Clock
-from domain.ports.promotion_ledger import LedgerReads
+from domain.ports.ledger_reads import LedgerReads
 from domain.ports.workers import Workers
 from service.adapters.postgres.ledger_reads import PostgresLedgerReads
 from service.adapters.postgres.one_session import open_one_session

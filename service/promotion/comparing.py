@@ -10,8 +10,8 @@ from domain.ledger import Cause, LedgerEntry
 from domain.lifecycle import State
 from domain.models import RegisteredModel, RegisteredVersion
 from domain.package_tags import RUN_TAG
+from domain.ports.ledger_reads import LedgerReads
 from domain.ports.model_registry import ModelRegistry
-from domain.ports.promotion_ledger import LedgerReads
 from service.promotion.anchor import Anchor
 
 if TYPE_CHECKING:

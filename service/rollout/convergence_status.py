@@ -25,8 +25,8 @@ from domain.errors import TryLater
 from domain.judged import Judged
 from domain.ledger import LedgerEntry
 from domain.ports.inference_servers import InferenceServers
+from domain.ports.ledger_reads import LedgerReads
 from domain.ports.messages import ToldEvents
-from domain.ports.promotion_ledger import LedgerReads
 
 
 def wanted_by(entry: LedgerEntry) -> RolloutTarget:

@@ -1,0 +1,28 @@
+"""Who was champion, since when: for those who only look."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from domain.ledger import LedgerEntry
+
+
+class LedgerReads(Protocol):
+    """Reads the ledger. Raises TryLater when the store does not answer."""
+
+    async def identity(self) -> str:
+        """The random id of this ledger: the same for ever, and in no other one but its copies."""
+
+    async def head(self, model_name: str) -> LedgerEntry | None:
+        """The newest entry; None for a model never promoted."""
+
+    async def entries(self, model_name: str) -> Sequence[LedgerEntry]:
+        """All entries in the order of their generations."""
+
+    async def first_broken_generation(self, model_name: str) -> int | None:
+        """The first generation that was changed or removed, or that was announced otherwise; None: all hold.
+
+        While there is one, nothing but a recovery is appended.
+        """
+
+    async def highest(self, model_name: str) -> int:
+        """The highest generation that the store knows of, in the ledger or announced; 0 without any."""
