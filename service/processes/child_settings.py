@@ -26,8 +26,6 @@ PRELOAD: Final = (
     "service.models.fetch",
     "service.lifecycle.steps.split_job",
     "service.lifecycle.steps.evaluate_job",
-    "service.lifecycle.steps.split_job",
-    "service.lifecycle.steps.split_job",
     "service.lifecycle.steps.train_job",
     "service.models.upload",
     "service.models.verify",
