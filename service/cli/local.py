@@ -38,13 +38,13 @@ from service.local.laurel import AWAITS_A_CHAMPION, LocalLaurel, LocalOptions
 from service.local.servers.stack import Addresses, Ports
 
 _DONE: Final = frozenset({"ready", AWAITS_A_CHAMPION})
-_SILENT_SECONDS: Final = 5.0
 
 
 class StartProgress:
     """Called with who does what; a context manager while things start, and in lines afterwards."""
 
-    def __init__(self) -> None:
+    def __init__(self, silent_seconds: float = 5.0) -> None:
+        self._silent_seconds = silent_seconds
         self._began = time.monotonic()
         self._phases: dict[str, tuple[str, float]] = {}
         self._spinners: dict[str, Spinner] = {}
@@ -85,7 +85,7 @@ class StartProgress:
 
     def _break_silence(self) -> None:
         """Say what is still awaited whenever nothing else was said for a while."""
-        while not self._over.wait(_SILENT_SECONDS):
+        while not self._over.wait(self._silent_seconds):
             with self._lock:
                 awaited = [who for who, (what, _) in self._phases.items() if what not in _DONE]
             if not self._spoke.is_set() and awaited:

@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from domain.errors import Stop
-from service.adapters.postgres import session_lock
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.session_lock import SessionLock, WorkerIdentity, hold_worker_identity
@@ -129,10 +128,9 @@ class TestWorkerIdentity:
                 assert another.name == "host-2"
 
     async def test_a_worker_whose_name_was_taken_while_it_was_cut_off_stops(
-        self, database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, database_url: str
     ) -> None:
-        monkeypatch.setattr(session_lock, "_CHECK_SECONDS", 0.05)
-        async with hold_worker_identity(database, "host") as identity:
+        async with hold_worker_identity(database, "host", check_seconds=0.05) as identity:
             await self._cut_off(identity, database_url)
             async with hold_worker_identity(database, "host") as usurper:
                 assert usurper.name == "host"
@@ -140,10 +138,9 @@ class TestWorkerIdentity:
                     await asyncio.wait_for(identity.keep(), 20)
 
     async def test_a_worker_that_was_cut_off_takes_its_name_again(
-        self, database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, database_url: str
     ) -> None:
-        monkeypatch.setattr(session_lock, "_CHECK_SECONDS", 0.05)
-        async with hold_worker_identity(database, "host") as identity:
+        async with hold_worker_identity(database, "host", check_seconds=0.05) as identity:
             await self._cut_off(identity, database_url)
             keeping = asyncio.create_task(identity.keep())
             rival = SessionLock(database)

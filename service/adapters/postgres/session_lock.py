@@ -84,8 +84,6 @@ async def _try(connection: PromptConnection, name: str) -> bool:
     return await cursor.fetchone() == (True,)
 
 
-_CHECK_SECONDS: Final = 2.0
-
 # The server notices within half a minute that a machine has vanished, and lets its worker's name go.
 _SETTINGS: Final = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 
@@ -93,9 +91,10 @@ _SETTINGS: Final = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5",
 class WorkerIdentity:
     """A worker's name, kept while `keep` runs."""
 
-    def __init__(self, name: str, lock: SessionLock) -> None:
+    def __init__(self, name: str, lock: SessionLock, check_seconds: float) -> None:
         self.name = name
         self._lock = lock
+        self._check_seconds = check_seconds
 
     async def keep(self) -> None:
         """Run beside the worker: take the name again after the database was away.
@@ -104,7 +103,7 @@ class WorkerIdentity:
         and when a pooler stands between now that does not keep sessions.
         """
         while True:
-            await asyncio.sleep(_CHECK_SECONDS)
+            await asyncio.sleep(self._check_seconds)
             if not await self._lock.still_held():
                 await self._take_again()
 
@@ -118,7 +117,9 @@ class WorkerIdentity:
 
 
 @asynccontextmanager
-async def hold_worker_identity(database: Database, wanted: str) -> AsyncIterator[WorkerIdentity]:
+async def hold_worker_identity(
+    database: Database, wanted: str, *, check_seconds: float = 2.0
+) -> AsyncIterator[WorkerIdentity]:
     """Hold the name `wanted`, or `wanted-2`, `wanted-3` … while other living workers have those before.
 
     Raises TryLater when the database does not answer.
@@ -128,7 +129,7 @@ async def hold_worker_identity(database: Database, wanted: str) -> AsyncIterator
         if await lock.take(_lock_name(name)):
             break
     try:
-        yield WorkerIdentity(name, lock)
+        yield WorkerIdentity(name, lock, check_seconds)
     finally:
         await lock.give_back()
 

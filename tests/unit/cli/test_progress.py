@@ -12,12 +12,9 @@ from service.cli.local import StartProgress
 from service.local.laurel import AWAITS_A_CHAMPION
 
 
-def test_a_silent_start_says_what_it_still_waits_for(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(local, "_SILENT_SECONDS", 0.02)
+def test_a_silent_start_says_what_it_still_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
     said = ""
-    with StartProgress() as start:
+    with StartProgress(silent_seconds=0.02) as start:
         start("kafka", "starting", 0)
         start("postgres", "ready", 0)
         until = time.monotonic() + 20
