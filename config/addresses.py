@@ -1,11 +1,13 @@
 """Addresses in settings: read strictly, and never repeated in a message, since one may hold a password.
 
-A group whose connections may be TLS names files; they are judged when a context is made.
+A group whose connections may be TLS names files; they are judged when a context is made. A server that people
+and balancers call says whom it takes a call from, and how it leaves.
 """
 
 import ipaddress
 import socket
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -15,6 +17,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    NonNegativeFloat,
     SecretStr,
     ValidationInfo,
     field_validator,
@@ -174,3 +177,41 @@ class TlsSettings(BaseModel):
         if key is not None and info.data.get("client_cert_file") is None:
             raise ValueError("is set without the CLIENT_CERT_FILE that it belongs to")
         return key
+
+
+def _networks(value: object) -> object:
+    """Read addresses and networks separated by commas."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(ip_network(word) for word in words_in(value))
+    except ValueError:
+        raise ValueError("must be addresses or networks separated by commas: 10.0.0.7, 10.1.0.0/16") from None
+
+
+def _without_ports(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    for host in hosts:
+        name, mark, port = host.rpartition(":")
+        if "/" in host or "*" in host or (mark and port.isdigit() and ":" not in name):
+            raise ValueError("must be names or addresses of hosts, without scheme, port and path")
+    return hosts
+
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
+HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(words_of), AfterValidator(_without_ports)]
+
+
+class EntranceSettings(BaseModel):
+    """How a server works behind load balancers, and for browsers."""
+
+    trusted_proxies: Networks = Field(
+        default=(), description="load balancers whose X-Forwarded-For is trusted, addresses or networks"
+    )
+    allowed_hosts: HostNames = Field(
+        default=(), description="host names that it answers to, in addition to probes; none: any"
+    )
+    drain_seconds: NonNegativeFloat = Field(
+        default=0.0,
+        le=600,
+        description="time after SIGTERM in which it still serves but reports that it is not ready",
+    )

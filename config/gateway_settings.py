@@ -16,8 +16,7 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
-from config.addresses import Folder, HttpUrls, json_list_or, words_of
-from config.entrance_settings import EntranceSettings
+from config.addresses import EntranceSettings, Folder, HttpUrls, json_list_or, words_of
 from config.setting_groups import GROUP
 from domain.notice_subjects import SUBJECTS, Subject
 from domain.roles import DEFAULT, ROLES, Role

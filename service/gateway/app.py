@@ -20,8 +20,7 @@ from service.gateway.rates import Rate
 from service.gateway.refusals import answer_invalid
 from service.runtime.health import Readiness
 from service.runtime.web.answers import answers_of
-from service.runtime.web.drain import Drain
-from service.runtime.web.health import Health, Liveness, Readying
+from service.runtime.web.health import Drain, Health, Liveness, Readying
 from service.runtime.web.host_and_origin import Entrance
 from service.runtime.web.problems import ProblemDetails, answer_defect, answer_problem
 

@@ -1,7 +1,4 @@
-"""The OpenAPI documents of both APIs, and one plain page of them for people.
-
-What the OpenAPI documents say of refusals, and of bodies that are read by hand.
-"""
+"""The OpenAPI documents of both APIs, what they say of refusals and bodies, and one plain page for people."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

@@ -15,8 +15,7 @@ from domain.errors import LaurelError, Stop, TryLater
 from service.runtime.health import Ping, Readiness, Vitals
 from service.runtime.metrics import Metrics
 from service.runtime.retry import RetryPolicy
-from service.runtime.web.drain import Drain
-from service.runtime.web.health import Health, health_app
+from service.runtime.web.health import Drain, Health, health_app
 from service.runtime.web.http_server import Shell
 
 log = structlog.get_logger("laurel.role")

@@ -18,8 +18,7 @@ from service.lifecycle.preflight import Written, require_roots
 from service.runtime.clock import SystemClock
 from service.runtime.secret_mask import Mask
 from service.runtime.web.clients import Clients
-from service.runtime.web.drain import Drain
-from service.runtime.web.health import PROBES
+from service.runtime.web.health import PROBES, Drain
 from service.runtime.web.host_and_origin import Entrance
 from service.runtime.web.http_server import Server
 from service.serving.app import ServingParts, build_app

@@ -22,9 +22,8 @@ from service.runtime.web.openapi_document import (
     schemas_of,
 )
 from service.serving.middleware import OPEN_PAGES, Gatekeeper
-from service.serving.page_models import GuardBody, InputProblem
+from service.serving.page_models import GuardBody, InputProblem, row_schema
 from service.serving.predictor import Limits, Predictor
-from service.serving.request_schema import row_schema
 from service.serving.routes_predict import UNAUTHORIZED, Predictors
 from service.serving.served_model import Serving
 

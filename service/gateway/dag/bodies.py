@@ -18,8 +18,8 @@ from pydantic.json_schema import SkipJsonSchema
 
 from domain.asked_request import ID_PATTERN, LONGEST_ID
 from domain.request import VERSION_FIELDS, request_schema
-from service.gateway.dag.notes import LONGEST
 from service.gateway.dag.refusals import bad_request, read_faults
+from service.gateway.dag.tasks import LONGEST
 from service.gateway.dag.times import in_utc, iso_text
 from service.gateway.dag.views import NAMED_BY_DATE
 

@@ -6,8 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from service.gateway.dag.dependencies import DagDependencies
-from service.gateway.dag.descriptions import dag_refusals
-from service.gateway.dag.refusals import DagRoute
+from service.gateway.dag.refusals import DagRoute, dag_refusals
 from service.gateway.dag.runs import MOST, DagId, Limit, Offset, add_run_routes, page_size
 from service.gateway.dag.shapes import Dag, DagCollection
 from service.gateway.dag.task_pages import add_task_routes

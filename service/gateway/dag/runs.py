@@ -12,8 +12,7 @@ from domain.roles import ASK, OPERATE
 from service.gateway.callers import caller_of
 from service.gateway.dag.bodies import StateBody, TriggerBody, read_as
 from service.gateway.dag.dependencies import DagDependencies
-from service.gateway.dag.descriptions import body_of, dag_refusals
-from service.gateway.dag.refusals import absent, already_exists, as_dag_problem
+from service.gateway.dag.refusals import absent, already_exists, as_dag_problem, body_of, dag_refusals
 from service.gateway.dag.shapes import DagRun, DagRunCollection, RunState
 from service.gateway.dag.times import AskedTimes
 from service.gateway.dag.views import RUN_STATES, run_shape

@@ -11,8 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from domain.asked_request import AskedRequest
 from domain.run import Run
 from service.gateway.dag.dependencies import DagDependencies
-from service.gateway.dag.descriptions import dag_refusals
-from service.gateway.dag.refusals import absent
+from service.gateway.dag.refusals import absent, dag_refusals
 from service.gateway.dag.runs import MOST, DagId, Limit, Offset, RunId, found, page_size
 from service.gateway.dag.shapes import (
     END_OF_LOG,

@@ -8,7 +8,7 @@ import resource
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from service.runtime.web.drain import Drain
+from service.runtime.web.health import Drain
 
 _INTERVAL_SECONDS: Final = 60.0
 _MOST: Final = 1000  # clients and reasons that are told apart in one interval

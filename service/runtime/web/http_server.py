@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from domain.errors import Stop
 from service.runtime.web.connection_limits import BOUNDS, Hall, RefusalLog
-from service.runtime.web.drain import Drain
+from service.runtime.web.health import Drain
 from service.runtime.web.protocol import BoundedProtocol
 
 log = structlog.get_logger("laurel.web")

@@ -20,7 +20,7 @@ from domain.run_record import RunRecord
 from service.adapters.kafka.requests import ReadEvent
 from service.cli.champions import champion_row
 from service.cli.formatting import event_line, run_facts, run_row
-from service.gateway.dag.notes import run_note
+from service.gateway.dag.tasks import run_note
 from service.gateway.views import Viewer
 from service.lifecycle.evaluation_files import record_texts
 from service.lifecycle.steps.record_end import model_card
