@@ -122,7 +122,7 @@ def _no_network(_jar: Jar, _scratch: Path) -> Path:
     raise ConnectionError("unreachable")
 
 
-def _serve(content: bytes) -> object:
+def _serve(content: bytes) -> jars.Download:
     def download(_jar: Jar, scratch: Path) -> Path:
         path = scratch / "fetched"
         path.write_bytes(content)
