@@ -23,8 +23,7 @@ from bench.processes import servers
 from domain.announcement import replica_event_id
 from domain.events import InferenceReloaded
 from service.local.servers.ports import free_port
-from service.local.servers.replica import inference_replica
-from service.local.servers.role import EmbeddedRole
+from service.local.servers.role import EmbeddedRole, inference_replica
 from service.local.servers.stack import Addresses
 from tests.kit.eventually import eventually
 from tests.worlds.registered_models import ModelShelf, open_shelf, small_package
@@ -79,7 +78,7 @@ async def _measure(folder: Path, addresses: Addresses, replicas: int, promotions
         world.more["MLFLOW_TRACKING_URI"] = addresses.tracking_uri or ""
         ports = [free_port() for _ in range(replicas + 1)]
         urls = [f"http://127.0.0.1:{port}" for port in ports[1:]]
-        world.serve_from(urls, RELOAD__LOOK_SECONDS="15", RELOAD__TRY_SECONDS="20", RELOAD__TRIES="5")
+        world.serve_from(urls, RELOAD__POLL_SECONDS="15", RELOAD__TRY_SECONDS="20", RELOAD__TRIES="5")
         with _processes(folder, world.environment, ports):
             promoted = partial(_promoted, world, shelf, urls=urls)
             warm = time.monotonic() + _WARM_UP_SECONDS

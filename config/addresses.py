@@ -1,13 +1,27 @@
-"""Addresses in settings: read strictly, and never repeated in a message, since one may hold a password."""
+"""Addresses in settings: read strictly, and never repeated in a message, since one may hold a password.
+
+A group whose connections may be TLS names files; they are judged when a context is made. A server that people
+and balancers call says whom it takes a call from, and how it leaves.
+"""
 
 import ipaddress
 import socket
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import NoDecode
 
 from domain.strict_json import parse_json
@@ -142,3 +156,62 @@ def password_in(url: str) -> str | None:
     if parts.password is not None:
         return unquote(parts.password)
     return next(iter(parse_qs(parts.query).get("password", ())), None)
+
+
+class TlsSettings(BaseModel):
+    """Whom the group's connections trust, and who they are."""
+
+    ca_file: Folder | None = Field(
+        default=None, description="further certificates (PEM) to trust with TLS, beyond the system's"
+    )
+    client_cert_file: Folder | None = Field(
+        default=None, description="certificate (PEM) for a server that requires one"
+    )
+    client_key_file: Folder | None = Field(
+        default=None, description="its private key (PEM, no passphrase), unless it is in the same file"
+    )
+
+    @field_validator("client_key_file")
+    @classmethod
+    def _key_of_a_certificate(cls, key: Folder | None, info: ValidationInfo) -> Folder | None:
+        if key is not None and info.data.get("client_cert_file") is None:
+            raise ValueError("is set without the CLIENT_CERT_FILE that it belongs to")
+        return key
+
+
+def _networks(value: object) -> object:
+    """Read addresses and networks separated by commas."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(ip_network(word) for word in words_in(value))
+    except ValueError:
+        raise ValueError("must be addresses or networks separated by commas: 10.0.0.7, 10.1.0.0/16") from None
+
+
+def _without_ports(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    for host in hosts:
+        name, mark, port = host.rpartition(":")
+        if "/" in host or "*" in host or (mark and port.isdigit() and ":" not in name):
+            raise ValueError("must be names or addresses of hosts, without scheme, port and path")
+    return hosts
+
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
+HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(words_of), AfterValidator(_without_ports)]
+
+
+class EntranceSettings(BaseModel):
+    """How a server works behind load balancers, and for browsers."""
+
+    trusted_proxies: Networks = Field(
+        default=(), description="load balancers whose X-Forwarded-For is trusted, addresses or networks"
+    )
+    allowed_hosts: HostNames = Field(
+        default=(), description="host names that it answers to, in addition to probes; none: any"
+    )
+    drain_seconds: NonNegativeFloat = Field(
+        default=0.0,
+        le=600,
+        description="time after SIGTERM in which it still serves but reports that it is not ready",
+    )

@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from config.addresses import Folder, HttpUrl, json_list_or, words_in
-from config.entrance_settings import EntranceSettings
+from config.addresses import EntranceSettings, Folder, HttpUrl, json_list_or, words_in
 from config.setting_groups import GROUP, LogSettings, MlflowSettings
 from config.settings import Group, ModelName
 

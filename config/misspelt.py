@@ -1,9 +1,9 @@
-"""Variables that are nearly settings: a wish that nobody would grant, and nobody would hear of."""
+"""Variables that are nearly settings: a wish that nobody would hear of. And former names, which work on."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel
 
 MOST_SLIPS: Final = 2
 _SHORT: Final = 10  # letters: of a shorter name two slips may leave another word
@@ -20,6 +20,28 @@ class Misspelt(NamedTuple):
     def __str__(self) -> str:
         """Say it to a person."""
         return f"{self.name} is not a setting; did you mean {self.meant}?"
+
+
+class Renamed(NamedTuple):
+    """A variable by a setting's former name, and the name of now."""
+
+    name: str
+    now: str
+
+    def __str__(self) -> str:
+        """Say it to a person."""
+        return f"{self.name} still works and is now called {self.now}: rename it"
+
+
+def former_names(group: type[BaseModel], prefix: str = "") -> Iterator[Renamed]:
+    """Every former name of a setting that still works."""
+    for name, field in group.model_fields.items():
+        full = f"{prefix}{name}".upper()
+        if isinstance(field.default, BaseModel):
+            yield from former_names(type(field.default), f"{full}__")
+        elif isinstance(field.validation_alias, AliasChoices):
+            former = (str(one) for one in field.validation_alias.choices if one != name)
+            yield from (Renamed(f"{prefix}{one}".upper(), full) for one in former)
 
 
 def setting_names(group: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -78,3 +100,9 @@ def _distance(one: str, other: str) -> int:
 def near_settings(variables: Mapping[str, object], kind: type[BaseModel]) -> list[Misspelt]:
     """Those of the variables that are nearly settings of this kind."""
     return misspelt(variables, setting_names(kind))
+
+
+def renamed_settings(variables: Iterable[str], kind: type[BaseModel]) -> list[Renamed]:
+    """Those of the variables that are settings of this kind by a former name."""
+    given = {name.upper() for name in variables}
+    return [former for former in former_names(kind) if former.name in given]

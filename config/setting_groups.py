@@ -4,6 +4,7 @@ import re
 from typing import Any, Literal, TypeVar
 
 from pydantic import (
+    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -14,8 +15,7 @@ from pydantic import (
     field_validator,
 )
 
-from config.addresses import Folder, RemoteUrl
-from config.tls_settings import TlsSettings
+from config.addresses import Folder, RemoteUrl, TlsSettings
 from domain.metrics import DEFAULT_METRIC, GateMetric, gate_metrics
 
 # What two fields contradict each other in is judged at the later one: no fault hides another.
@@ -35,7 +35,12 @@ class WorkerSettings(BaseModel):
         pattern=r"^[A-Za-z0-9._-]+$",  # Kafka takes it as a member's name
         description="stable name of this worker; default: host name",
     )
-    lifecycles_at_once: PositiveInt = Field(default=1, le=64, description="concurrent runs of one worker")
+    concurrent_lifecycles: PositiveInt = Field(
+        default=1,
+        le=64,
+        validation_alias=AliasChoices("concurrent_lifecycles", "lifecycles_at_once"),
+        description="concurrent runs of one worker",
+    )
     lease_seconds: PositiveFloat = Field(
         default=30.0, le=3600, description="a silent worker's runs are taken over after this"
     )
@@ -196,8 +201,11 @@ class ReloadSettings(TlsSettings):
 
     model_config = GROUP
 
-    look_seconds: PositiveFloat = Field(
-        default=15.0, le=3600, description="interval between checks of all inference servers"
+    poll_seconds: PositiveFloat = Field(
+        default=15.0,
+        le=3600,
+        validation_alias=AliasChoices("poll_seconds", "look_seconds"),
+        description="interval between checks of all inference servers",
     )
     try_seconds: PositiveFloat = Field(
         default=20.0, le=600, description="maximum time for one server to follow, over all tries"

@@ -5,8 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.ledger import Cause, LedgerEntry, next_entry
-from domain.values import Sha256, Value
-from domain.version_triple import VersionTriple
+from domain.values import Sha256, Value, VersionTriple
 
 
 class FindingStatus(StrEnum):
@@ -23,7 +22,7 @@ class FindingStatus(StrEnum):
 class FoundFile(Value):
     """A file whose first use is recorded by its digest; `sha256` is None for one that could not be read.
 
-    `kind` and `name` are those of `domain.ports.first_uses`; `file` says where it lies.
+    `kind` and `name` are those of `domain.ports.dataset_files`; `file` says where it lies.
     """
 
     kind: str

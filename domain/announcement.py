@@ -1,4 +1,9 @@
-"""An event made ready for the wire: once written down, its bytes never change."""
+"""An event made ready for the wire: once written down, its bytes never change.
+
+Every word of a generation's announcement comes from the ledger's entry, so every process, at any time,
+announces the same bytes. By the entry's hash and the ledger's id the ledger can be checked against what was
+announced. A replica announces once per generation that it serves the champion, or does not.
+"""
 
 import json
 import uuid
@@ -6,7 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from domain.events import Event
+from domain.convergence import Replica, ReplicaObservation, RolloutTarget, Served
+from domain.events import Event, Generation, InferenceDiverged, InferenceReloaded, ModelPromoted, ReplicaEvent
+from domain.ledger import Cause, LedgerEntry
 from domain.values import Value
 
 _NAMESPACE: Final = uuid.UUID("3b7c9a52-6f0e-5c43-9d0b-1f6f2f9f6a11")  # ours, made once, never to change
@@ -57,4 +64,152 @@ def announce(
     body = json.dumps(event.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, allow_nan=False)
     return Announcement(
         event_id=event_id, topic=event.topic, key=event.model_name, headers=headers, body=body
+    )
+
+
+def announcement_of(entry: LedgerEntry, ledger_id: str) -> Announcement:
+    """Make a generation's `model.promoted` ready for the wire; `ledger_id` names the ledger that holds it."""
+    run_id, event_id = entry.run_id, promotion_event_id(entry)
+    return announce(
+        model_promoted(entry, ledger_id),
+        event_id=event_id,
+        at=entry.at,
+        correlation_id=entry.correlation_id or event_id,
+        causation_id=None if run_id is None else run_event_id(run_id, "TRAINED-EVALUATED"),
+    )
+
+
+def promotion_event_id(entry: LedgerEntry) -> str:
+    """Derive the id of a generation's `model.promoted`."""
+    if entry.run_id is None:
+        return generation_event_id(entry.model_name, entry.generation)
+    return run_event_id(entry.run_id, "PROMOTED-COMPLETED")
+
+
+def model_promoted(entry: LedgerEntry, ledger_id: str) -> ModelPromoted:
+    """Say what a reader needs to act on a promotion without calling back."""
+    return ModelPromoted(**dict(generation_of(entry)), ledger_id=ledger_id)
+
+
+def generation_facts(entry: LedgerEntry) -> dict[str, object]:
+    """Show an entry to programs: the form of a generation, beside the entry's own older names."""
+    return entry.model_dump(mode="json") | generation_of(entry).model_dump(mode="json")
+
+
+def generation_of(entry: LedgerEntry) -> Generation:
+    """Put an entry into the form of a generation."""
+    return Generation(
+        model_name=entry.model_name,
+        run_id=entry.run_id,
+        mlflow_run_id=entry.mlflow_run_id,
+        version=entry.version,
+        model_uri=entry.model_uri,
+        generation=entry.generation,
+        previous_version=entry.previous_version,
+        previous_generation=_previous_generation(entry),
+        versions=entry.triple,
+        cause=entry.cause,
+        candidate=entry.candidate_score,
+        champion=entry.champion_score,
+        reference_digest=entry.candidate_score.dataset_digest if entry.candidate_score else None,
+        reasons=entry.reasons,
+        actor=entry.actor,
+        promoted_at=entry.at.isoformat(),
+        entry_hash=entry.hash,
+        model_digest=entry.model_digest,
+        metric=entry.policy.metric if entry.policy else None,
+    )
+
+
+def _previous_generation(entry: LedgerEntry) -> int | None:
+    return entry.previous_generation if entry.cause is Cause.RECOVERY else entry.generation - 1 or None
+
+
+_LONGEST_DETAIL: Final = 500
+
+
+def reloaded(
+    model_name: str, replica: Replica, wanted: RolloutTarget, served: Served, *, at: datetime, listener: str
+) -> Announcement:
+    """Make `inference.reloaded` ready for the wire."""
+    event = InferenceReloaded(
+        **_common(model_name, replica, wanted, at, listener),
+        confirmed_generation=served.generation,
+        mlflow_run_id=served.run_id,
+    )
+    return _announced(event, wanted, at)
+
+
+def diverged(
+    model_name: str,
+    replica: Replica,
+    wanted: RolloutTarget,
+    observation: ReplicaObservation,
+    *,
+    at: datetime,
+    listener: str,
+) -> Announcement:
+    """Make `inference.diverged` ready for the wire."""
+    served, problem = observation.served, observation.why_not(wanted)
+    event = InferenceDiverged(
+        **_common(model_name, replica, wanted, at, listener),
+        served_generation=served.generation if served else None,
+        served_version=served.version if served else None,
+        mlflow_run_id=served.run_id if served else None,
+        reason=problem.reason,
+        detail=problem.detail[:_LONGEST_DETAIL],
+    )
+    return _announced(event, wanted, at)
+
+
+def diverged_event_id(model_name: str, replica: Replica, generation: int) -> str:
+    """Derive the id under which it was said, if it was, that the replica does not serve the generation."""
+    return replica_event_id(model_name, generation, replica.name, InferenceDiverged.topic)
+
+
+def reloaded_event_id(model_name: str, replica: Replica, generation: int) -> str:
+    """Derive the id under which it is said that the replica serves the generation."""
+    return replica_event_id(model_name, generation, replica.name, InferenceReloaded.topic)
+
+
+def said_seconds(announcement: Announcement) -> float | None:
+    """Read back out of an `inference.reloaded` of ours how long after the promotion it was."""
+    return InferenceReloaded.model_validate_json(announcement.body).seconds_since_promotion
+
+
+def said_why(announcement: Announcement) -> str:
+    """Read back out of an `inference.diverged` of ours why it was so."""
+    event = InferenceDiverged.model_validate_json(announcement.body)
+    return f"{event.reason}: {event.detail}"
+
+
+def seconds_since(wanted: RolloutTarget, at: datetime) -> float | None:
+    """Seconds from the promotion, by the clock of record; None when its time is not known."""
+    if wanted.promoted_at is None:
+        return None
+    return max(0.0, (at - wanted.promoted_at).total_seconds())
+
+
+def _common(
+    model_name: str, replica: Replica, wanted: RolloutTarget, at: datetime, listener: str
+) -> dict[str, object]:
+    return {
+        "model_name": model_name,
+        "replica": replica.name,
+        "url": replica.url,
+        "address": replica.address,
+        "generation": wanted.generation,
+        "version": wanted.version,
+        "seconds_since_promotion": seconds_since(wanted, at),
+        "listener": listener,
+    }
+
+
+def _announced(event: ReplicaEvent, wanted: RolloutTarget, at: datetime) -> Announcement:
+    return announce(
+        event,
+        event_id=replica_event_id(event.model_name, event.generation, event.replica, event.topic),
+        at=at,
+        correlation_id=wanted.correlation_id or wanted.promotion_id,
+        causation_id=wanted.promotion_id,
     )

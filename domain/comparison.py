@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from domain.metrics import GateMetric
+from domain.metrics import GateMetric, Score
 from domain.run_warnings import RunWarning
-from domain.score import Score
 from domain.values import Value
 
 if TYPE_CHECKING:

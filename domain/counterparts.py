@@ -1,10 +1,11 @@
-"""The ledger beside its counterparts: what registry and topic say of the generations that were used.
+"""The ledger beside its counterparts: what registry, alias and topic say of the generations that were used.
 
 A restored backup, or another deployment on the same registry and topics, shows here before anything is
 appended.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -215,3 +216,19 @@ _RULES: Final[tuple[Callable[[Counterparts], Iterator[Comparison]], ...]] = (
     _announced_otherwise,
     _head_missing,
 )
+
+
+# A worker moves the alias within milliseconds of the entry; while MLflow is away it takes longer.
+_FOLLOWS_WITHIN: Final = timedelta(seconds=30)
+
+
+def alias_gap(head: LedgerEntry | None, named: int | None, alias: str, now: datetime) -> str | None:
+    """Say that the alias names another version than the head, or none; None while it is just following."""
+    if head is None or named == head.version or now - head.at < _FOLLOWS_WITHIN:
+        return None
+    says = f"names version {named}" if named else "does not exist"
+    return (
+        f"the alias {alias!r} {says}, and the ledger's head is version {head.version} (generation "
+        f"{head.generation}): a running worker records a person's move, or brings the alias back, within "
+        "WORKER__RECONCILE_SECONDS. `laurel doctor` says whether one runs"
+    )

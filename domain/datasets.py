@@ -1,11 +1,42 @@
-"""What a split leaves on disk, told by content."""
+"""A split on disk, told by content: files and parts, the fates of the master's rows, the manifest.
 
-from collections.abc import Mapping
-from typing import Any, Self
+DVC's md5 hashes are checked against the manifest of sha256 digests.
+"""
 
-from domain.fates import RowFates
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.data_contract import DataContract
 from domain.run_warnings import RunWarning
 from domain.values import Sha256, Value
+
+LATE_FOR_REFERENCE: Final = "late_for_reference"
+NO_PERIOD: Final = "no_period"
+HELD_BACK_OUTSIDE: Final = "held_back_outside"
+
+
+class RowFates(BaseModel):
+    """How many rows of the master train, stand in the reference, stand in moving tests alone, or do nothing.
+
+    A row of the reference that a moving test holds too counts for the reference. `unused` is by reason:
+    `late_for_reference` came when the reference was made already, `no_period` is held back and of unknown
+    time, `held_back_outside` is held back, and outside of the reference period and of every moving test.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    train: int = Field(ge=0)
+    reference: int = Field(ge=0)
+    tests: int = Field(ge=0)
+    unused: Mapping[str, int]
+
+    @property
+    def by_name(self) -> dict[str, int]:
+        """Every fate, flat; the numbers add up to the master's rows."""
+        return {"train": self.train, "reference": self.reference, "tests": self.tests, **self.unused}
 
 
 class DatasetFile(Value):
@@ -90,3 +121,70 @@ class RemoteObservation(Value):
     ids: tuple[str, ...]
     asked: int
     missing: tuple[str, ...]
+
+
+def named_files(parts: SplitParts) -> dict[str, DatasetFile]:
+    """Every file of a split by part name: master, train, reference, then the optional tests."""
+    files = {"master": parts.master, "train": parts.train, "reference": parts.reference}
+    return files | dict(sorted(parts.optional_tests.items()))
+
+
+def manifest_of(parts: SplitParts) -> dict[str, Sha256]:
+    """The digest of each part by its name."""
+    return {name: file.sha256 for name, file in named_files(parts).items()}
+
+
+def seal(manifest: Mapping[str, Sha256]) -> Sha256:
+    """One digest for the whole manifest: the sha256 of its lines `<sha256>  <name>`, sorted by name.
+
+    It is what `sha256sum` would print for the files, so anyone can take it again.
+    """
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(manifest.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+class DatasetLimits(Value):
+    """Bounds that are looked at before anything is decoded.
+
+    A parquet file's own size says little: 1.3 MB can decode to 10 GB. Rows and columns do say how large it
+    becomes. Reading in memory ends and streaming begins above `in_memory_cells` (rows x columns) or, for the
+    sake of long texts, above `in_memory_bytes` of file.
+    """
+
+    max_bytes: int = Field(default=64 << 30, gt=0)
+    max_footer_bytes: int = Field(default=32 << 20, gt=0)
+    max_columns: int = Field(default=5_000, gt=0)
+    max_rows: int = Field(default=500_000_000, gt=0)
+    in_memory_cells: int = Field(default=16_000_000, ge=0)
+    in_memory_bytes: int = Field(default=64 << 20, ge=0)
+
+
+DEFAULT_LIMITS: Final = DatasetLimits()
+
+
+Context = Literal["source", "training", "evaluation"]
+_CONTEXTS: Final[Mapping[str, Context]] = {"master": "source", "train": "training"}
+
+
+class DatasetInput(Value):
+    """One part by its name: what it was for, which bytes, and DVC's hash of them."""
+
+    name: str
+    context: Context
+    file: DatasetFile
+    dvc_hash: str
+    contract: DataContract
+
+
+def dataset_inputs(
+    contract: DataContract, parts: SplitParts, hashes: DatasetHashes
+) -> Iterator[DatasetInput]:
+    """The master, what the model was fitted on, and everything that it was scored on."""
+    for name, file in named_files(parts).items():
+        yield DatasetInput(
+            name=name,
+            context=_CONTEXTS.get(name, "evaluation"),
+            file=file,
+            dvc_hash=hashes.files.get(name, ""),
+            contract=contract,
+        )

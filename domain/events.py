@@ -9,14 +9,13 @@ from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from domain.fates import RowFates
+from domain.datasets import RowFates
 from domain.faults import Fault
 from domain.ledger import Cause
+from domain.metrics import Score
+from domain.promotion_checks import Check, Decision
 from domain.run_warnings import RunWarning
-from domain.score import Score
-from domain.values import Sha256
-from domain.verdict import Check, Decision
-from domain.version_triple import VersionTriple
+from domain.values import Sha256, VersionTriple
 
 
 class Event(BaseModel):

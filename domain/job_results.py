@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from domain.faults import Fault
+from domain.metrics import Score
 from domain.models import ModelPackage, PackageFiles
-from domain.score import Score
 from domain.values import Sha256, Value
 
 

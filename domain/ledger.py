@@ -8,10 +8,9 @@ from typing import Final
 
 from pydantic import Field
 
-from domain.promotion_policy import PromotionPolicy
-from domain.score import Score
-from domain.values import Sha256, Value
-from domain.version_triple import VersionTriple
+from domain.metrics import Score
+from domain.promotion_checks import PromotionPolicy
+from domain.values import Sha256, Value, VersionTriple
 
 FIRST_HASH: Final = "0" * 64  # what the first entry points back to
 

@@ -1,4 +1,4 @@
-"""What a model is measured by: one row for each metric. A new one is a function and its row.
+"""What a model is measured by, and what it scored on one dataset. A new metric is a function and its row.
 
 Arrays go in, a float comes out; NaN or infinity means "there is no number" and is dropped before anything
 is stored, for a NaN breaks whatever compares or draws it.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
-from domain.values import one_of
+from domain.values import Sha256, Value, one_of
 
 if TYPE_CHECKING:
     from domain.arrays import Floats
@@ -102,3 +102,19 @@ def measure(truth: Floats, prediction: Floats) -> dict[str, float]:
 def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     """Keep the metrics that are numbers: the only ones that may be stored or compared."""
     return {name: value for name, value in metrics.items() if isfinite(value)}
+
+
+class Score(Value):
+    """Metrics of one model on one file.
+
+    `metrics` maps rmsle, mae, r2 to finite numbers; a metric that came out NaN or infinite is absent, so
+    "no number" cannot be mistaken for a good one. `dataset_digest` is the sha256 of the bytes scored.
+    """
+
+    metrics: Mapping[str, float]
+    dataset_digest: Sha256
+    rows: int
+
+    def number(self, metric: str) -> float | None:
+        """The metric, or None when the model has no number for it."""
+        return self.metrics.get(metric)

@@ -4,13 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from domain.feature_schema import CategoricalSpec, FeatureSchema, FeatureSpec
 from domain.judged import Judged
-from domain.markdown import code, escaped
-from domain.metrics import METRICS
-from domain.model_definition import Estimator
-from domain.score import Score
-from domain.values import Value
-from domain.verdict import Verdict
-from domain.version_triple import VersionTriple
+from domain.metrics import METRICS, Score
+from domain.model_types import Estimator
+from domain.promotion_checks import Verdict
+from domain.values import Value, VersionTriple
+from domain.wording import code, escaped
 
 
 class ModelCard(Value):

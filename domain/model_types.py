@@ -1,18 +1,50 @@
-"""The model types: all that is particular to one stands in its row, and nowhere else.
+"""The model types: what is particular to one stands in its row, nowhere else. And the model definition.
 
 A class is named as "module:name" and imported where a model of it is fitted or loaded: the boosters cost each
 process memory, and most processes need none of these libraries.
+
+A definition says which estimator, with which params, fitted on which form of the target. The file is
+`models/vN.yaml`:
+
+    version: 3
+    model:
+      type: hist_gradient_boosting
+      params: {max_iter: 60, learning_rate: 0.1}
+      target_transform: log1p # optional; without it the target is fitted raw
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue, field_validator
 
-from domain.number_range import NumberRange
-from domain.values import one_of
+from domain.values import ConfigVersion, Value, one_of
+
+
+class NumberRange(NamedTuple):
+    """Numbers from `low` to `high`; `low` itself is allowed unless `above`. None is no bound."""
+
+    low: float | None = None
+    high: float | None = None
+    whole: bool = False
+    above: bool = False
+
+    def allows(self, value: object) -> bool:
+        """True for a number inside; a truth value is no number."""
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
+            return False
+        if self.low is not None and (value <= self.low if self.above else value < self.low):
+            return False
+        return self.high is None or value <= self.high
+
+    def __str__(self) -> str:
+        """What is allowed, in words."""
+        bounds = [] if self.low is None else [f"{'more than' if self.above else 'at least'} {self.low:g}"]
+        bounds += [] if self.high is None else [f"at most {self.high:g}"]
+        return " ".join(["a whole number" if self.whole else "a number", " and ".join(bounds)]).strip()
+
 
 Params = Mapping[str, JsonValue]
 # How the nodes of a fitted estimator are laid out, which native code follows without looking.
@@ -208,3 +240,27 @@ def preloaded_modules() -> tuple[str, ...]:
 
 
 ModelType = Annotated[str, one_of(lambda: MODEL_TYPES)]
+
+
+class Estimator(Value):
+    """A regressor by its type, the params it was given, and how the target is transformed.
+
+    `params` are names that the estimator knows, with JSON values; what is not named keeps the library's
+    default. `target_transform: log1p` fits log(1 + target) and predicts the raw target again.
+    """
+
+    type: ModelType
+    params: Mapping[str, JsonValue] = Field(default_factory=dict)
+    target_transform: Literal["log1p"] | None = None
+
+    @field_validator("params", mode="before")
+    @classmethod
+    def _no_params(cls, params: object) -> object:
+        return {} if params is None else params
+
+
+class ModelDefinition(Value):
+    """One version of the model definition."""
+
+    version: Annotated[ConfigVersion, Field(strict=True)]
+    model: Estimator

@@ -4,10 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from domain.metrics import Score
 from domain.package_tags import DIGEST_TAG, GENERATION_TAG
-from domain.score import Score
-from domain.values import Sha256, Value, is_sha256
-from domain.version_triple import VersionTriple
+from domain.values import Sha256, Value, VersionTriple, is_sha256
 
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,5}")
 _GENERATION: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)

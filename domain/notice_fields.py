@@ -13,10 +13,10 @@ from domain.events import (
 )
 from domain.faults import Fault
 from domain.ledger import Cause
+from domain.metrics import Score
 from domain.notice_subjects import Subject
-from domain.plain_text import plain
-from domain.score import Score
-from domain.version_triple import VersionTriple
+from domain.values import VersionTriple
+from domain.wording import plain
 
 _WORD: Final = 200  # characters of a name, a code, an id
 _SENTENCE: Final = 300

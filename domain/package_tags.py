@@ -1,4 +1,7 @@
-"""What a registered version, or its logged model, says of its files: the names of tags, and their text."""
+"""What a registered version, or its logged model, says of its files: the names of tags, and their text.
+
+What a signature is made over is one text for signer and verifier alike.
+"""
 
 import json
 from collections.abc import Mapping
@@ -7,9 +10,21 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from domain.errors import ModelUnusable
-from domain.model_signature import SIGNATURE_TAG
 from domain.strict_json import parse_json
 from domain.values import Sha256
+
+SIGNATURE_TAG: Final = "laurel.signature"  # base64 of an Ed25519 signature
+_PURPOSE: Final = "laurel model v1"  # a key that also signs other things signs no model by it
+
+
+def signed_text(model_name: str, mlflow_run_id: str, digest: Sha256) -> bytes:
+    """The bytes to sign: whose model it is, which MLflow run made it, and the digest that seals its manifest.
+
+    A JSON list, so that no name can run over into the next field.
+    """
+    fields = [_PURPOSE, model_name, mlflow_run_id, digest]
+    return json.dumps(fields, separators=(",", ":")).encode()
+
 
 MANIFEST_TAG: Final = "laurel.manifest"  # JSON: relative path → sha256
 DIGEST_TAG: Final = "laurel.model_digest"  # the digest that seals the manifest

@@ -1,16 +1,47 @@
-"""The checks of the promotion gate, each pure; the first that fails decides.
+"""The promotion gate: its checks, each pure, the first that fails decides; the verdict; the policy.
 
 A later gate (a paired test over the reference rows, say) adds its checks here and its knobs to the policy.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Final
 
-from domain.comparison import SAME_RELATIVE, Compared
-from domain.metrics import METRICS
-from domain.score import Score
+from pydantic import Field, model_validator
+
+from domain.comparison import NOTHING_COMPARED, SAME_RELATIVE, Compared
+from domain.metrics import DEFAULT_METRIC, METRICS, Direction, GateMetric, Score
 from domain.values import Value
-from domain.verdict import Check
+
+
+class Decision(StrEnum):
+    """PROMOTE alone changes production; the other two end the run DECLINED."""
+
+    PROMOTE = "PROMOTE"
+    DECLINE = "DECLINE"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+class Check(Value):
+    """One check of the gate: its name, what it would decide if it fails, and what it saw."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class Verdict(Value):
+    """The decision with every check that led to it; `reasons` are sentences for a person.
+
+    `metric` is what the gate judged by. It is not in the stored text, where Laurel 0.1.0 refuses a field that
+    it does not know, and so None in a verdict that was read back: `domain.judged` finds it.
+    """
+
+    decision: Decision
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...] = ()
+    metric: GateMetric | None = Field(default=None, exclude=True)
+
 
 _ANOTHER_CHAMPION: Final = "point the alias at a version that has one, or use the other GATE__METRIC"
 ENOUGH_GAIN: Final = "gain_above_minimum_effect"
@@ -136,3 +167,41 @@ def _same_model(champion: Champion, compared: Compared) -> str:
         f"same train part, same model as version {champion.version}: {agrees}; {new} new rows of the master "
         "had no effect"
     )
+
+
+_DECLINES: Final = frozenset({"candidate_has_a_number", "another_model", ENOUGH_GAIN})
+
+
+class PromotionPolicy(Value):
+    """Promote when `metric` on the reference set gets better by more than `minimum_effect`, in its unit.
+
+    `name` says which way is better. The default effect, 0, is "strictly better".
+    """
+
+    name: Direction = METRICS[DEFAULT_METRIC].direction
+    metric: GateMetric = DEFAULT_METRIC
+    minimum_effect: float = Field(default=0.0, ge=0.0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_metric(cls, policy: Any) -> Any:
+        metric = policy.get("metric") if isinstance(policy, Mapping) else None
+        return policy if metric not in METRICS else {"name": METRICS[metric].direction, **policy}
+
+
+def decide(
+    policy: PromotionPolicy,
+    candidate: Score,
+    champion: Champion | NoChampion | UnreadableChampion,
+    compared: Compared = NOTHING_COMPARED,
+) -> Verdict:
+    """Say what to do and why; the caller does it. Whatever cannot be known is never "better"."""
+    checks = gate_checks(policy.metric, policy.minimum_effect, candidate, champion, compared)
+    failed = next((check for check in checks if not check.passed), None)
+    saw = [check.detail for check in checks if check.name == SAW_REFERENCE and compared.champion_trained_rows]
+    if failed is None:
+        decision = Decision.PROMOTE
+    else:
+        decision = Decision.DECLINE if failed.name in _DECLINES else Decision.INCONCLUSIVE
+    reasons = ((failed or checks[-1]).detail, *saw)
+    return Verdict(decision=decision, reasons=reasons, checks=checks, metric=policy.metric)

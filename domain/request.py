@@ -1,16 +1,15 @@
-"""What asks for a training: the identity of a request and the reading of its payload."""
+"""What asks for a training: the identity of a request, the reading of its payload, and its JSON Schema."""
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from domain.faults import Fault
-from domain.nearest import suggestion
-from domain.values import LARGEST_VERSION, Value, spelled_version
-from domain.version_triple import AskedVersions
+from domain.values import LARGEST_VERSION, AskedVersions, Value, spelled_version
+from domain.wording import suggestion
 
 LONGEST_REASON: Final = 2000
 VERSION_FIELDS: Final = ("split_version", "feature_version", "model_version")
@@ -143,3 +142,35 @@ def _said(found: ErrorDetails, field: str) -> str:
 def no_text(field: str, most: int) -> str:
     """Say that a field is no text, or too long a one."""
     return f"{field} must be a text of at most {most} characters"
+
+
+_DIGITS: Final = "^([1-9][0-9]{0,5}|1000000)$"  # up to LARGEST_VERSION
+_DEFAULTS: Final = "active_config.yaml's where it is missing"
+_DESCRIPTIONS: Final = {
+    "split_version": f"`splits/vN.yaml` by its N; {_DEFAULTS}.",
+    "feature_version": f"`features/vN.yaml` by its N; {_DEFAULTS}.",
+    "model_version": f"`models/vN.yaml` by its N; {_DEFAULTS}.",
+    "model_config_version": "Another name of model_version; a request may have both if they agree.",
+    "model_name": "The registered model; other deployments on the topic then skip the request.",
+    "requested_by": "The requester; kept with the run.",
+    "reason": "Why; kept with the run.",
+    "retry_of": "The run that this request repeats.",
+    "request_id": "The same id is the same request, however often it arrives.",
+}
+
+
+def request_schema() -> dict[str, Any]:
+    """Describe the payload: a person may write versions in digits, and may write none at all."""
+    schema = TrainingRequest.model_json_schema(mode="serialization")
+    version = {
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": LARGEST_VERSION},
+            {"type": "string", "pattern": _DIGITS, "maxLength": len(str(LARGEST_VERSION))},
+            {"type": "null"},
+        ]
+    }
+    fields = schema["properties"] | dict.fromkeys((*VERSION_FIELDS, "model_config_version"), version)
+    schema["properties"] = {
+        name: {**rules, "description": _DESCRIPTIONS[name]} for name, rules in fields.items()
+    }
+    return schema

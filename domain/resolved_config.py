@@ -7,10 +7,9 @@ from pydantic import field_serializer, field_validator
 
 from domain.data_contract import DataContract
 from domain.feature_schema import FeatureSchema
-from domain.model_definition import ModelDefinition
+from domain.model_types import ModelDefinition
 from domain.split_rules import SplitRules
-from domain.values import Sha256, Value
-from domain.version_triple import VersionTriple
+from domain.values import Sha256, Value, VersionTriple
 
 Family = Literal["data_contracts", "splits", "features", "models"]
 FAMILIES: tuple[Family, ...] = ("data_contracts", "splits", "features", "models")

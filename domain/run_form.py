@@ -11,7 +11,7 @@ from domain.lifecycle import State
 from domain.run import Run
 from domain.run_record import RunRecord
 from domain.run_warnings import RunWarning
-from domain.version_triple import VersionTriple
+from domain.values import VersionTriple
 
 
 class RunForm(BaseModel):

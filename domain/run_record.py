@@ -1,4 +1,4 @@
-"""What the steps of a run have left, read back into the domain's values."""
+"""What each step leaves in the run's row, as values that survive a restart and are read back here."""
 
 from __future__ import annotations
 
@@ -13,16 +13,52 @@ from pydantic import ValidationError
 from domain.comparison import Compared
 from domain.datasets import DatasetHashes, SplitParts
 from domain.lifecycle import Step
-from domain.metrics import GateMetric
-from domain.models import OpenedRun
-from domain.run_outputs import ChampionOutlook, Decided, Evaluated, Trained
+from domain.metrics import GateMetric, Score
+from domain.models import LoggedModel, ModelPackage, OpenedRun
+from domain.promotion_checks import Champion, NoChampion, UnreadableChampion, Verdict
 from domain.run_warnings import RunWarning
-from domain.score import Score
-from domain.values import Value
-from domain.version_triple import VersionTriple
+from domain.values import Value, VersionTriple
 
 if TYPE_CHECKING:
     from domain.resolved_config import ResolvedConfig
+
+ChampionOutlook = Champion | NoChampion | UnreadableChampion
+
+
+class Trained(Value):
+    """The package on disk and the logged model that holds its files."""
+
+    package: ModelPackage
+    model: LoggedModel
+
+
+class Evaluated(Value):
+    """The candidate's scores by dataset (`reference` and optional tests) and what is known of the other."""
+
+    candidate: Mapping[str, Score]
+    champion: ChampionOutlook
+    seconds: float
+
+    @property
+    def reference(self) -> Score:
+        """The candidate on the reference set: what the gate judges."""
+        return self.candidate["reference"]
+
+
+class Decided(Value):
+    """The verdict, the champion that it was given against, and what a promotion made."""
+
+    verdict: Verdict
+    champion: ChampionOutlook
+    version: int | None = None
+    generation: int | None = None
+
+
+class Persisted(Value):
+    """The generation of the ledger that alias and defaults showed when they were read back."""
+
+    shown_generation: int
+
 
 Part = TypeVar("Part", bound=Value)
 T = TypeVar("T")

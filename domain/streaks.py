@@ -6,10 +6,9 @@ from itertools import takewhile
 from typing import Final, Self
 
 from domain.judged import Judged
-from domain.promotion_checks import ENOUGH_GAIN
+from domain.promotion_checks import ENOUGH_GAIN, Decision
 from domain.run_record import RunRecord
 from domain.values import Value
-from domain.verdict import Decision
 
 
 class Kind(StrEnum):

@@ -11,7 +11,7 @@ import yaml
 from domain.data_contract import DataContract
 from domain.datasets import DatasetFile
 from domain.feature_schema import FeatureSchema
-from domain.model_definition import ModelDefinition
+from domain.model_types import ModelDefinition
 from service.lifecycle.steps.jobs import TrainJob
 from service.lifecycle.steps.train_job import train
 

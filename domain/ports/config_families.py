@@ -5,7 +5,7 @@ from typing import Protocol
 
 from domain.faults import Fault
 from domain.resolved_config import ResolvedConfig
-from domain.version_triple import AskedVersions, VersionTriple
+from domain.values import AskedVersions, VersionTriple
 
 
 class ConfigFamilies(Protocol):

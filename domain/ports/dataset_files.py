@@ -1,4 +1,7 @@
-"""The datasets on disk: what the master holds, its split into parts, and the versions of their bytes."""
+"""The datasets on disk: what the master holds, its split, the versions of its bytes, and their remote.
+
+A config file that was edited since its first use is not the one that was used.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -44,3 +47,42 @@ class DatasetVersions(Protocol):
 
         Raises TryLater with `waiting_on="dvc_remote"` when the remote does not take them.
         """
+
+
+class MasterRows(Protocol):
+    """The count of one model's master. Raises TryLater when the database does not answer."""
+
+    async def record(self, rows: int) -> None:
+        """Keep what the master's footer says, in the place of what it said before. Safe to repeat."""
+
+
+class FirstUses(Protocol):
+    """Digests by first use; never overwritten. Raises TryLater when the store does not answer."""
+
+    async def known(self, kind: str, name: str) -> str | None:
+        """The digest of the first use, None when never used."""
+
+    async def record(self, kind: str, name: str, digest: str, run_id: str) -> str:
+        """Record `digest` unless the name was used before; return the digest of its first use.
+
+        `kind` is a config family (`splits`, `features`, `models`, `data_contracts`) or `reference`.
+        """
+
+
+class Remotes(Protocol):
+    """What is known of the remotes of one model. Raises TryLater when the store does not answer."""
+
+    async def claim(self, address: str, remote_id: str) -> str:
+        """Record the id of a remote that is used for the first time; return the one that is recorded.
+
+        An address holds no secret: another password does not make another remote.
+        """
+
+    async def marked(self, address: str) -> str | None:
+        """The id that the remote at this address was seen to bear; None until then."""
+
+    async def mark(self, address: str) -> None:
+        """Record that the remote has its id. Safe to repeat."""
+
+    async def older_objects(self, count: int) -> Sequence[str]:
+        """The hashes of objects that were pushed before, by so many runs, taken by chance."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from domain.dataset_inputs import DatasetInput
+from domain.datasets import DatasetInput
 from domain.models import LoggedModel, OpenedRun, RecordedRun
 
 

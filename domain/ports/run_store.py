@@ -1,15 +1,45 @@
-"""Where every run is: requests that came in, who works on them, and how far they are."""
+"""Where every run is: requests that came in, who works on them, and how far they are.
+
+The narrower ports are for those who only look.
+"""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from domain.announcement import Announcement
+from domain.asked_request import Ask, AskedRequest, Claim
 from domain.ledger import LedgerEntry
-from domain.lifecycle import Outcome
-from domain.ports.run_reads import RunReads
+from domain.lifecycle import Outcome, State
 from domain.request import ReceivedRequest
-from domain.run import Failure, Run
+from domain.run import Failure, Run, TransitionRecord
+from domain.values import Value
+
+
+class RunReads(Protocol):
+    """Reads runs. Raises TryLater with `waiting_on="postgres"` when the database does not answer."""
+
+    async def get(self, run_id: str) -> Run | None:
+        """Read one run."""
+
+    async def find(self, text: str) -> Sequence[Run]:
+        """Runs whose request identity or MLflow run id is `text`, of whichever model; newest first."""
+
+    async def search(self, text: str) -> Sequence[Run]:
+        """Runs with an id that begins with `text` (run, request, correlation, MLflow run), newest first.
+
+        At most 100, and every run is looked at: for people.
+        """
+
+    async def recent(
+        self, model_name: str, limit: int, states: Sequence[State] = (), *, unfinished: bool = False
+    ) -> Sequence[Run]:
+        """Newest requests first."""
+
+    async def history(self, run_id: str) -> Sequence[TransitionRecord]:
+        """A run's transitions in order."""
+
 
 NOT_STORABLE: Final = "not_storable"  # the value itself is what the store cannot hold, now or ever
 
@@ -108,3 +138,64 @@ class RunStore(RunReads, Protocol):
 
     async def recorded_as(self, run_id: str, mlflow_run_id: str) -> None:
         """Set the MLflow run of an ended run that has none: its record was made late. Safe to repeat."""
+
+
+class RequestFilter(Value):
+    """Which requests to list. `states` empty: all. Times, inclusive, are of the asking, end and last change.
+
+    A run that goes on has no end, and lies in no span of ends.
+    """
+
+    states: tuple[State, ...] = ()
+    interfaces: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    ended_since: datetime | None = None
+    ended_until: datetime | None = None
+    updated_since: datetime | None = None
+    updated_until: datetime | None = None
+    newest_first: bool = True
+
+
+class AskedRequests(Protocol):
+    """The requests of one model. Each call raises TryLater when the database does not answer."""
+
+    async def claim(self, ask: Ask) -> Claim | None:
+        """Keep an ask under its id before it is sent, unless the id is known; say what is known of it.
+
+        None when the id is that of another request's run: under it people look for that one.
+        """
+
+    async def left_unclear(self, ask: Ask, within_seconds: float, in_hand_seconds: float) -> str | None:
+        """The id of an equal ask of the same caller whose answer was that nothing is known of it.
+
+        One that nobody answered at all, and that is older than `in_hand_seconds`, counts as well.
+        """
+
+    async def note_unclear(self, request_id: str) -> None:
+        """Keep that its caller cannot know: perhaps Kafka has the request. Safe to repeat."""
+
+    async def acknowledge(self, request_id: str, unclear_at: datetime | None) -> None:
+        """Keep that Kafka has the request; a repeat settles what it saw unclear. Safe to repeat."""
+
+    async def get(self, request_id: str) -> AskedRequest | None:
+        """Read one request, by the id that it got when it came in, or by its run's id."""
+
+    async def page(
+        self, wanted: RequestFilter, limit: int, offset: int
+    ) -> tuple[Sequence[AskedRequest], int]:
+        """Read so many requests after the first `offset`, and how many there are in all."""
+
+
+class SeenModel(Value):
+    """A model, and when one of its workers was last known to live."""
+
+    model_name: str
+    last_seen: datetime
+
+
+class ModelsSeen(Protocol):
+    """Knows the workers of all models. Raises TryLater."""
+
+    async def seen(self) -> Sequence[SeenModel]:
+        """The models with workers, those that were seen last first; a few of them."""

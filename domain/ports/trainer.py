@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from domain.datasets import SplitParts
+from domain.metrics import Score
 from domain.models import LoggedModel, ModelPackage, ModelRecord, PackageFiles, RegisteredVersion
 from domain.resolved_config import ResolvedConfig
-from domain.score import Score
 
 
 class Trainer(Protocol):

@@ -45,7 +45,7 @@ def _in_a_line(error: Exception) -> str:
     """Name the error, and quote it if every secret can be taken out."""
     kind = f"unexpected {type(error).__name__}"
     try:
-        from domain.plain_text import visible
+        from domain.wording import visible
         from service.cli.console import masked
         from service.cli.reading import settings_or_none
 

@@ -4,7 +4,7 @@ import getpass
 import socket
 from typing import Final
 
-from domain.cancelling import Actor
+from domain.run_actions import Actor
 
 _ENTRY: Final = "command line"
 

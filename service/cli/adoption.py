@@ -16,7 +16,7 @@ from service.cli.reading import read_settings, run
 if TYPE_CHECKING:
     from config.settings import Settings
     from domain.adoption import FindingStatus, JudgedFile
-    from domain.version_triple import VersionTriple
+    from domain.values import VersionTriple
     from service.promotion.adoption import Adoption, TakenOver
 
 app = typer.Typer(add_completion=False)
@@ -103,7 +103,7 @@ async def _adoption(settings: Settings) -> AsyncIterator[Adoption]:
 def _facts(
     settings: Settings, seen: TakenOver, defaults: VersionTriple | str, *, dry_run: bool
 ) -> dict[str, object]:
-    from domain.version_triple import VersionTriple
+    from domain.values import VersionTriple
 
     known = isinstance(defaults, VersionTriple)
     return {
@@ -123,8 +123,8 @@ def _facts(
 
 
 def _print(settings: Settings, seen: TakenOver, defaults: VersionTriple | str, *, dry_run: bool) -> None:
-    from domain.counted import counted
-    from domain.version_triple import VersionTriple
+    from domain.values import VersionTriple
+    from domain.wording import counted
 
     model, champion = settings.mlflow_model_name, seen.champion
     versions = counted(seen.versions, "version", "versions")
@@ -173,7 +173,7 @@ def _end(seen: TakenOver, *, dry_run: bool) -> None:
 
 def _summary(statuses: list[FindingStatus], *, dry_run: bool) -> str:
     from domain.adoption import FindingStatus
-    from domain.counted import counted
+    from domain.wording import counted
 
     if dry_run:
         count = statuses.count(FindingStatus.NEW)

@@ -25,7 +25,7 @@ from service.promotion.comparing import compared as compared_with_head
 from service.promotion.survey import Survey, survey
 
 if TYPE_CHECKING:
-    from domain.ports.run_reads import RunReads
+    from domain.ports.run_store import RunReads
 
 _SECONDS: Final = 10.0
 

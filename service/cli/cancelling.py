@@ -79,7 +79,7 @@ def retry(
 
 
 async def _asked_again(settings: Settings, text: str, reason: str | None) -> tuple[Run, SentRequest]:
-    from domain.retrying import retry_payload
+    from domain.run_actions import retry_payload
     from service.cli.acting import this_user
     from service.cli.requests import published
     from service.cli.runs import one_run

@@ -47,8 +47,8 @@ def champion(*, as_json: AsJson = False) -> None:
     The ledger is checked against registry and topic; the exit code is 1 when it is broken or does not fit, or
     when the alias does not name the champion, 4 when there is no champion yet.
     """
+    from domain.announcement import generation_facts
     from domain.counterparts import Agreement
-    from domain.promotion_announcement import generation_facts
     from service.cli.agreement import agreement_facts, audited, if_possible
     from service.cli.ledger import end
 
@@ -90,7 +90,7 @@ class _Seen:
 
 
 async def _champions(settings: Settings) -> _Seen:
-    from domain.alias_gap import alias_gap
+    from domain.counterparts import alias_gap
     from service.lifecycle.looking import open_look
     from service.lifecycle.registry import open_registry
 

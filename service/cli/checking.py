@@ -15,11 +15,11 @@ from config.sparing import is_set
 from domain.errors import NeverRetry, TryLater
 from domain.faults import Fault
 from domain.resolved_config import ResolvedConfig
-from domain.version_triple import AskedVersions
+from domain.values import AskedVersions
 from service.adapters.files.config_families import FileConfigFamilies
 from service.cli.configuration import config_families, fault_line, faults_and_versions
 from service.cli.console import Column, Exit, err, fail, print_json, print_table, say
-from service.cli.reading import misspelt_in, read_as, settings_or_none
+from service.cli.reading import misspelt_in, read_as, renamed_in, settings_or_none
 from service.cli.world_file import found_world
 
 
@@ -47,8 +47,8 @@ class MasterCheck:
 def checked(folder: Path | None, master: Path | None, *, as_json: bool) -> None:
     """Check, print, and end with an exit code that a pipeline understands."""
     settings = read_as(LinterSettings, LinterSettings, "the settings are not usable")
-    for slip in misspelt_in(Settings):
-        say(f"laurel: {slip}", style="yellow", on=err)
+    for caution in (*misspelt_in(Settings), *renamed_in(Settings)):
+        say(f"laurel: {caution}", style="yellow", on=err)
     root = folder or settings.config_root
     if root is None:
         fail(Exit.USAGE, f"CONFIG_ROOT is not set: {PURPOSES['config_root']}; name the folder{found_world()}")

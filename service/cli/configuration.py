@@ -12,14 +12,14 @@ import typer
 from domain.errors import NeverRetry
 from service.cli.console import AsJson, Column, Exit, err, fail, print_json, print_table, say
 from service.cli.lazy import Group
-from service.cli.reading import faults_in, misspelt_in
+from service.cli.reading import faults_in, misspelt_in, renamed_in
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from config.settings import Settings
     from domain.faults import Fault
-    from domain.model_definition import Estimator
+    from domain.model_types import Estimator
     from service.adapters.files.config_families import FileConfigFamilies
 
 app = typer.Typer(
@@ -60,6 +60,8 @@ def show(*, as_json: AsJson = False) -> None:
         fail(Exit.USAGE, f"the file .env cannot be read: {type(error).__name__}")
     slips = misspelt_in(Settings)
     faults = {slip.name: f"there is no such setting; did you mean {slip.meant}?" for slip in slips} | faults
+    for renamed in renamed_in(Settings):
+        say(f"laurel: {renamed}", style="yellow", on=err)
     rows = list(settings_in_force(settings, faults))
     if as_json:
         print_json([row._asdict() for row in rows])
@@ -77,10 +79,13 @@ def settings_in_force(
 
     Without usable `settings` the values are those that are set, except for faulty ones, which nobody shows.
     """
+    from config.misspelt import former_names
     from config.settings import Settings
 
     left, given = dict(faults or {}), _given()
-    for name, setting in _flat(Settings, settings, given):
+    now = {former.name: former.now for former in former_names(Settings) if former.name not in left}
+    by_name = {now.get(name, name): whence for name, whence in given.items()}
+    for name, setting in _flat(Settings, settings, by_name):
         yield setting._replace(value="", fault=left.pop(name)) if name in left else setting
     for name, fault in left.items():  # what is set, but is no setting, or a group
         yield Setting(name, "", given.get(name, ("", ""))[1], "", fault)
@@ -184,7 +189,7 @@ async def faults_and_versions(
     """
     from domain.faults import Fault
     from domain.resolved_config import FAMILIES, ResolvedConfig
-    from domain.version_triple import AskedVersions
+    from domain.values import AskedVersions
     from service.cli.slow_formats import sorted_slow_formats
 
     judged = [one async for one in families.judged()]

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from domain.plain_text import visible, visible_json
-from service.cli.screen import Screen
-from service.cli.tables import Column, write_table
+from domain.wording import visible, visible_json
+from service.cli.screen import Column, Screen, write_table
 
 if TYPE_CHECKING:
     from config.settings import Settings

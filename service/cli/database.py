@@ -43,7 +43,7 @@ def grant(
     as_json: AsJson = False,
 ) -> None:
     """Let a role that does not own the schema work with it: it may add to the ledger, and never change it."""
-    from service.adapters.postgres.roles import grant_to_worker
+    from service.adapters.postgres.database_roles import grant_to_worker
     from service.adapters.postgres.sessions import require_sessions
 
     settings = read_settings(STORE, model=False)

@@ -70,7 +70,7 @@ def list_all(*, as_json: AsJson = False) -> None:
 def show(place: Place, *, as_json: AsJson = False) -> None:  # noqa: ARG001 - it is JSON anyway
     """Print one dead letter whole, as JSON: bytes, headers, coordinates and reason."""
     from domain.events import DEAD_LETTER_TOPIC
-    from service.adapters.kafka.dead_letter_reader import show_dead_letter
+    from service.adapters.kafka.dead_letters import show_dead_letter
     from service.lifecycle.settings_values import kafka_connection
 
     settings = read_settings(KAFKA, model=False)
@@ -110,14 +110,14 @@ def _found(work: Coroutine[object, object, T], settings: Settings) -> T:
 
 async def _all(connection: KafkaConnection) -> list[DeadLetter]:
     from domain.events import DEAD_LETTER_TOPIC
-    from service.adapters.kafka.dead_letter_reader import list_dead_letters
+    from service.adapters.kafka.dead_letters import list_dead_letters
 
     return [letter async for letter in list_dead_letters(connection, DEAD_LETTER_TOPIC)]
 
 
 async def _requeue(connection: KafkaConnection, partition: int, offset: int) -> object:
     from domain.events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
-    from service.adapters.kafka.dead_letter_reader import requeue_dead_letter, show_dead_letter
+    from service.adapters.kafka.dead_letters import requeue_dead_letter, show_dead_letter
 
     letter = await show_dead_letter(connection, DEAD_LETTER_TOPIC, partition, offset)
     return await requeue_dead_letter(connection, letter, REQUEST_TOPIC)

@@ -12,8 +12,8 @@ import typer
 
 from domain.errors import LaurelError, TryLater
 from service.cli.console import AsJson, Exit, err, fail, masked, print_json, say
-from service.cli.home import HOME, MOST_REPLICAS, Home, PortBase
 from service.cli.reading import exit_of
+from service.cli.world_file import HOME, MOST_REPLICAS, Home, PortBase
 
 if TYPE_CHECKING:
     from service.local.demo.stage import Stage

@@ -9,7 +9,7 @@ from rich.status import Status
 
 from config.settings import Settings
 from config.topics import EVENT_TOPICS
-from domain.promotion_announcement import generation_facts
+from domain.announcement import generation_facts
 from domain.run import Run
 from service.adapters.kafka.requests import ReadEvent, read_events
 from service.cli.champions import CHAMPION_COLUMNS, champion_row

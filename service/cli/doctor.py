@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from domain.errors import LaurelError, NeverRetry, Stop, TryLater
-from domain.plain_text import visible
+from domain.wording import visible
 from service.cli.console import AsJson, Exit, masked, out, print_json
 from service.cli.findings import Finding
 from service.cli.reading import read_settings
@@ -68,9 +68,8 @@ async def examine(settings: Settings) -> list[Finding]:
 
     from config.topics import TOPICS
     from service.cli.fleet import fleet_findings
-    from service.cli.folder_findings import folder_findings
+    from service.cli.folder_findings import folder_findings, remote_finding
     from service.cli.mlflow_findings import mlflow_findings
-    from service.cli.remote_findings import remote_finding
     from service.cli.topic_findings import topic_findings
     from service.lifecycle.settings_values import kafka_connection
 
@@ -147,7 +146,7 @@ async def _kafka(settings: Settings) -> Finding:
 async def _postgres(settings: Settings) -> Finding:
     import asyncio
 
-    from service.adapters.postgres.risks import risks_of
+    from service.adapters.postgres.database_roles import risks_of
     from service.adapters.postgres.schema import require_current
     from service.adapters.postgres.sessions import require_sessions
 
@@ -172,7 +171,7 @@ async def _mlflow(settings: Settings) -> Finding:
 
 async def _champion(settings: Settings) -> Finding:
     """Is what the alias names there, and can services that have only MLflow read it."""
-    from domain.alias_gap import alias_gap
+    from domain.counterparts import alias_gap
     from service.cli.mlflow_findings import without_alias
     from service.lifecycle.settings_values import mlflow_access
     from service.lifecycle.workbench import open_world

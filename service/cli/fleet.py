@@ -15,7 +15,7 @@ from domain.record import Record
 from domain.request import ReceivedRequest
 from handlers.training_requested import read_request
 from service.adapters.kafka.foreign import as_record
-from service.adapters.kafka.unread import read_unread, readers_in
+from service.adapters.kafka.reading import read_unread, readers_in
 from service.cli.console import err, masked, say
 from service.cli.findings import Finding
 from service.lifecycle.looking import open_look

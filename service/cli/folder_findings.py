@@ -1,13 +1,24 @@
-"""What the doctor says of folders: rights alone do not tell of a read-only mount, or of a refused call."""
+"""What the doctor says of folders and of the DVC remote.
 
+Rights alone do not tell of a read-only mount, or of a refused call. Is the remote the one of the first push,
+and does it hold what it was given?
+"""
+
+import asyncio
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
 from config.settings import Settings
+from domain.datasets import RemoteObservation
+from service.adapters.dvc.addresses import identity
 from service.adapters.files.probe import probe
+from service.adapters.postgres.remotes import PostgresRemotes
 from service.cli.findings import Finding
 from service.lifecycle.preflight import Written, folder_fault
-from service.lifecycle.written_folders import written_folders
+from service.lifecycle.reading import open_reading
+from service.lifecycle.remote_watch import RUNS_ASKED, faults_of
+from service.lifecycle.written_folders import dvc_folders, written_folders
 
 
 def folder_findings(settings: Settings) -> list[Finding]:
@@ -24,3 +35,35 @@ def _finding(name: str, folders: list[Written], root: Path | None) -> Finding:
     if refused is not None:
         return Finding(name, ok=False, found=str(refused), fix="let this user write there")
     return Finding(name, ok=True, found=f"{root or folders[0].folder} can be written")
+
+
+_NAME = "dvc remote"
+
+
+async def remote_finding(settings: Settings) -> Finding:
+    """Look at it now. Raises TryLater while it does not answer."""
+    address = identity(dvc_folders(settings)[1])
+    async with open_reading(settings) as reading:
+        remotes = PostgresRemotes(reading.database, settings.mlflow_model_name)
+        known = await remotes.marked(address)
+        objects = await remotes.older_objects(RUNS_ASKED)
+    if known is None and not objects:
+        return Finding(_NAME, ok=True, found=f"{address}: nothing was pushed there yet")
+    return _told(address, known, await asyncio.to_thread(_observation, settings, objects))
+
+
+def _told(address: str, known: str | None, observation: RemoteObservation) -> Finding:
+    if faults := faults_of(known, observation):
+        told = "; ".join(message for _, message in faults)
+        return Finding(_NAME, ok=False, found=f"{address}: {told}", fix="restore the remote")
+    bears = "gets its id with the next push" if known is None else "has its id"
+    found = f"{address}: {bears}, and holds all {observation.asked} sampled older objects"
+    return Finding(_NAME, ok=True, found=found)
+
+
+def _observation(settings: Settings, objects: Sequence[str]) -> RemoteObservation:
+    from service.lifecycle.steps.jobs import RemoteLookJob
+    from service.lifecycle.steps.version_job import look_at_remote
+
+    cache, url = dvc_folders(settings)
+    return look_at_remote(RemoteLookJob(cache=cache, remote_url=url, objects=tuple(objects)))

@@ -1,17 +1,27 @@
-"""Following a run: each state with its time, what it waits for, and a sign of life in between."""
+"""Following a run: each state with its time, what it waits for, and a sign of life in between.
+
+Of a request that nobody has read it says for which model it is, and who might read it.
+"""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
 from rich.status import Status
 
+from config.settings import Settings
+from domain.errors import TryLater
+from domain.events import DEAD_LETTER_TOPIC
 from domain.lifecycle import NEXT_STEP, State
-from domain.ports.run_store import RunStore
+from domain.ports.run_store import ModelsSeen, RunStore, SeenModel
 from domain.run import Run
-from service.cli.console import clock_time, iso_time, out, say
+from service.adapters.kafka.dead_letters import list_dead_letters
+from service.adapters.kafka.requests import SentRequest
+from service.cli.console import Exit, clock_time, err, fail, iso_time, out, say
+from service.lifecycle.settings_values import kafka_connection
 
 _POLL_SECONDS: Final = 0.1
 UNREAD_SECONDS: Final = 10.0  # a worker reads a request in milliseconds
@@ -114,3 +124,42 @@ def doing(run: Run) -> str:
 def _why(run: Run) -> str:
     since = f" since {iso_time(run.waiting_since)}" if run.waiting_since else ""
     return f"{since}: {run.failure.message}" if run.failure else since
+
+
+class UnreadRequest:
+    """A request that Kafka has and the run store has not."""
+
+    def __init__(self, sent: SentRequest, settings: Settings) -> None:
+        self._sent = sent
+        self._settings = settings
+
+    async def tell(self, models: ModelsSeen) -> None:
+        """Say which model was asked for, and which models somebody works on."""
+        await self.refuse_set_aside()
+        model = self._settings.mlflow_model_name
+        say(
+            f"nobody has read this request of model {model!r} (MLFLOW_MODEL_NAME) for {UNREAD_SECONDS:g} s; "
+            f"{told_models(await models.seen())}",
+            style="yellow",
+            on=err,
+        )
+
+    async def refuse_set_aside(self) -> None:
+        """End with the reason if a worker has made a dead letter of it."""
+        connection, sent = kafka_connection(self._settings), self._sent.coordinates
+        letters = list_dead_letters(connection, DEAD_LETTER_TOPIC, from_ms=sent.timestamp_ms)
+        with suppress(TryLater):
+            async for letter in letters:
+                if letter.record.coordinates == sent:
+                    place = f"{letter.place.partition}/{letter.place.offset}"
+                    why = f"{letter.why.reason}: {letter.why.detail}"
+                    shows = f"`laurel dead-letters show {place}` shows it in full"
+                    fail(Exit.NO, f"the request was set aside as dead letter {place}: {why}; {shows}")
+
+
+def told_models(seen: Sequence[SeenModel]) -> str:
+    """The models with workers, each with the last sign of life."""
+    if not seen:
+        return "the run store knows no worker of any model: start one with `laurel worker`"
+    named = ", ".join(f"{one.model_name!r} (last seen {iso_time(one.last_seen)})" for one in seen)
+    return f"workers were seen of: {named}"

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from config.needs import MLFLOW
 from config.sparing import is_set
-from domain.fates import RowFates
+from domain.datasets import RowFates
 from domain.faults import Fault
 from domain.judged import Judged, figure
 from domain.lifecycle import ENDS
+from domain.metrics import Score
 from domain.promotion_checks import SAW_REFERENCE, Champion
 from domain.run import Run
 from domain.run_form import RunForm
-from domain.score import Score
 from service.cli.console import Column, clock_time, iso_time
 from service.lifecycle.mlflow_pages import pages_of
 

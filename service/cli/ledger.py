@@ -43,8 +43,7 @@ def status(*, as_json: AsJson = False) -> None:
 
     The exit code is 1 when something does not fit: then promotions stop, and the sentence names the way out.
     """
-    from domain.alias_gap import alias_gap
-    from domain.counterparts import Agreement
+    from domain.counterparts import Agreement, alias_gap
 
     settings = read_settings(KAFKA, MLFLOW, STORE)
     survey = run(_surveyed(settings), settings)
@@ -203,7 +202,7 @@ def _replica_rows(survey: Survey) -> list[tuple[object, ...]]:
 
 
 def _accepted_facts(settings: Settings, done: AcceptedRecovery) -> dict[str, object]:
-    from domain.promotion_announcement import generation_facts
+    from domain.announcement import generation_facts
 
     found, entry = done.survey.comparison, done.entry
     return {

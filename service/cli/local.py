@@ -1,31 +1,146 @@
-"""What `laurel up` and `laurel demo` share: the whole real thing on one machine, from start to end."""
+"""What `laurel up` and `laurel demo` share: the whole real thing on one machine, from start to end.
+
+How far the start is shows a table that lives on a terminal; elsewhere a line for each change or silence. What
+somebody set, by environment or `.env`, goes on to the processes that start.
+"""
 
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
 
+from config.inference_settings import InferenceSettings
+from config.misspelt import former_names
 from config.settings import Settings, settings_with
 from domain.errors import LaurelError, Stop
 from service.adapters.mlflow.experiments import Experiments
 from service.cli.console import Exit, err, fail, say
-from service.cli.given import given_settings
-from service.cli.home import MOST_REPLICAS, PORTS
-from service.cli.progress import StartProgress
 from service.cli.reading import exit_of, faults_in, say_cautions
-from service.cli.world_file import forget_own_addresses, write_world_file
+from service.cli.world_file import MOST_REPLICAS, PORTS, forget_own_addresses, write_world_file
 from service.lifecycle.mlflow_pages import experiment_page, model_page
 from service.lifecycle.registry import open_mlflow
-from service.local.laurel import LocalLaurel, LocalOptions
+from service.local.laurel import AWAITS_A_CHAMPION, LocalLaurel, LocalOptions
 from service.local.servers.stack import Addresses, Ports
+
+_DONE: Final = frozenset({"ready", AWAITS_A_CHAMPION})
+
+
+class StartProgress:
+    """Called with who does what; a context manager while things start, and in lines afterwards."""
+
+    def __init__(self, silent_seconds: float = 5.0) -> None:
+        self._silent_seconds = silent_seconds
+        self._began = time.monotonic()
+        self._phases: dict[str, tuple[str, float]] = {}
+        self._spinners: dict[str, Spinner] = {}
+        self._lock = threading.Lock()
+        self._spoke = threading.Event()
+        self._over = threading.Event()
+        self._live = Live(console=err.rich, get_renderable=self._table) if err.is_live else None
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self._began
+
+    def __enter__(self) -> Self:
+        """Begin to show it."""
+        self._began = time.monotonic()
+        if self._live:
+            self._live.start()
+        else:
+            threading.Thread(target=self._break_silence, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the last state on the screen."""
+        self._over.set()
+        live, self._live = self._live, None
+        if live:
+            live.stop()
+
+    def __call__(self, who: str, what: str, _seconds: float) -> None:
+        """Show what `who` does now."""
+        with self._lock:
+            self._phases[who] = (what, self.seconds)
+        if self._live is None:
+            self._line(who, what)
+
+    def _break_silence(self) -> None:
+        """Say what is still awaited whenever nothing else was said for a while."""
+        while not self._over.wait(self._silent_seconds):
+            with self._lock:
+                awaited = [who for who, (what, _) in self._phases.items() if what not in _DONE]
+            if not self._spoke.is_set() and awaited:
+                self._line("…", f"still waiting for {', '.join(awaited)}")
+            self._spoke.clear()
+
+    def _line(self, who: str, what: str) -> None:
+        self._spoke.set()
+        say(f"{self.seconds:6.1f} s  {who:<16} {what}", style="dim", on=err)
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        with self._lock:
+            for who, (what, seconds) in self._phases.items():
+                ready = what in _DONE
+                mark = Text("✓", style="green") if ready else self._spinners.setdefault(who, Spinner("dots"))
+                since = seconds if ready else self.seconds
+                table.add_row(mark, who, Text(what, style="green" if ready else ""), f"{since:5.1f} s")
+        return table
+
+
+def given_settings() -> dict[str, str]:
+    """Every setting that is given, as it was written; the environment wins.
+
+    A path is absolute: its reader may stand in another folder.
+    """
+    written = _written()
+    known = {name: value for kind in (Settings, InferenceSettings) for name, value in _known(kind)}
+    return {name: _absolute(text, value) for name, value in known.items() if (text := written.get(name))}
+
+
+def _written() -> Mapping[str, str | None]:
+    sources = (DotEnvSettingsSource(Settings), EnvSettingsSource(Settings))
+    return {name.upper(): text for source in sources for name, text in source.env_vars.items()}
+
+
+def _known(kind: type[BaseSettings]) -> Iterator[tuple[str, object]]:
+    """Each setting's name with the value in force; None where faults leave it unknown."""
+    values: BaseModel | None = None
+    with suppress(ValidationError):
+        values = kind()
+    yield from ((former.name, None) for former in former_names(kind))
+    for name, field in kind.model_fields.items():
+        value = getattr(values, name, None)
+        if not isinstance(field.default, BaseModel):
+            yield name.upper(), value
+            continue
+        for member in type(field.default).model_fields:
+            yield f"{name}__{member}".upper(), getattr(value, member, None)
+
+
+def _absolute(text: str, value: object) -> str:
+    whole = str(Path(text).absolute())
+    return whole if str(value) == whole else text
+
 
 _POLL_SECONDS: Final = 0.2
 DEFAULT_INFERENCE_PORT: Final = 18082

@@ -8,7 +8,7 @@ from config.settings import Settings
 from domain.errors import LaurelError, NeverRetry
 from domain.ports.model_registry import ModelRegistry
 from domain.ports.promotion_ledger import PromotionLedger
-from service.adapters.mlflow.artifact_probe import probe_artifacts
+from service.adapters.mlflow.artifact_store import probe_artifacts
 from service.adapters.mlflow.experiments import Experiments
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from service.adapters.mlflow.rest import MlflowRest

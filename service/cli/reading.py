@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
     from config.inference_settings import InferenceSettings
-    from config.misspelt import Misspelt
+    from config.misspelt import Misspelt, Renamed
     from config.settings import Settings
     from service.runtime.secret_mask import Mask
 
@@ -95,8 +95,9 @@ def begin_logging(settings: EitherSettings, mask: Mask, *, as_json: bool) -> Non
 
 
 def _cautions(settings: EitherSettings, *, model: bool = True) -> list[str]:
-    """What may not be meant: a variable that is nearly a setting, and a model that nobody has named."""
-    found = [str(slip) for slip in misspelt_in(type(settings))]
+    """What may not be meant: a name that is nearly a setting's, or a former one; an unnamed model."""
+    kind = type(settings)
+    found = [str(one) for one in (*misspelt_in(kind), *renamed_in(kind))]
     if model and "mlflow_model_name" not in settings.model_fields_set:
         name = settings.mlflow_model_name
         found.append(f"MLFLOW_MODEL_NAME is not set: the model is {name!r}, the name of an example")
@@ -105,11 +106,22 @@ def _cautions(settings: EitherSettings, *, model: bool = True) -> list[str]:
 
 def misspelt_in(kind: type[BaseSettings]) -> list[Misspelt]:
     """Variables of the environment and of .env that are nearly settings of this kind."""
-    from pydantic_settings import DotEnvSettingsSource
-
     from config.misspelt import near_settings
 
-    return near_settings({**DotEnvSettingsSource(kind).env_vars, **os.environ}, kind)
+    return near_settings(_variables(kind), kind)
+
+
+def renamed_in(kind: type[BaseSettings]) -> list[Renamed]:
+    """Variables of the environment and of .env that are settings of this kind by a former name."""
+    from config.misspelt import renamed_settings
+
+    return renamed_settings(_variables(kind), kind)
+
+
+def _variables(kind: type[BaseSettings]) -> dict[str, str | None]:
+    from pydantic_settings import DotEnvSettingsSource
+
+    return {**DotEnvSettingsSource(kind).env_vars, **os.environ}
 
 
 @contextmanager
@@ -152,9 +164,12 @@ def faults_in(error: ValidationError, kind: type[BaseSettings]) -> dict[str, str
 
 def _no_such_setting(name: str, kind: type[BaseSettings]) -> str:
     """Say it of a group's member, with the nearest one and all that there are."""
-    from config.misspelt import setting_names
-    from domain.nearest import nearest
+    from config.misspelt import former_names, setting_names
+    from domain.wording import nearest
 
+    now = {former.name: former.now for former in former_names(kind)}.get(name)
+    if now is not None:
+        return f"is the former name of {now}, which is set too: remove one of them"
     group, _, member = name.rpartition("__")
     members = [one.removeprefix(f"{group}__") for one in setting_names(kind) if one.startswith(f"{group}__")]
     near = nearest(member, members)

@@ -50,7 +50,7 @@ async def _repaired(settings: Settings, *, dry_run: bool) -> Repaired | None:
 
 
 def _facts(settings: Settings, done: Repaired | None, *, dry_run: bool) -> dict[str, object]:
-    from domain.promotion_announcement import generation_facts
+    from domain.announcement import generation_facts
 
     facts: dict[str, object] = {"model": settings.mlflow_model_name, "dry_run": dry_run, "champion": None}
     if done is None:

@@ -112,9 +112,8 @@ async def _followed(
     settings: Settings, sent: SentRequest, payload: Mapping[str, object], *, quiet: bool
 ) -> Run:
     from service.adapters.postgres.models_seen import PostgresModelsSeen
-    from service.cli.following import Lines, followed
+    from service.cli.following import Lines, UnreadRequest, followed
     from service.cli.formatting import known_pages, verdict_line
-    from service.cli.unread import UnreadRequest
     from service.lifecycle.reading import open_reading
 
     unread = UnreadRequest(sent, settings)

@@ -16,9 +16,9 @@ from service.cli.reading import read_settings, run
 if TYPE_CHECKING:
     from config.settings import Settings
     from domain.asked_request import AskedRequest
-    from domain.ports.run_reads import RunReads
+    from domain.metrics import Score
+    from domain.ports.run_store import RunReads
     from domain.run import Run, TransitionRecord
-    from domain.score import Score
     from service.cli.holding import Holding
 
 app = typer.Typer(add_completion=False)
@@ -52,7 +52,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs: state, scores, verdict, seconds."""
-    from domain.run_ids import known_by
+    from domain.run import known_by
     from service.adapters.postgres.run_reads import PostgresRunReads
     from service.cli.formatting import RUN_COLUMNS, run_facts, run_row
     from service.lifecycle.looking import open_look
@@ -132,7 +132,7 @@ async def _all_about(
 
 async def one_run(runs: RunReads, text: str, settings: Settings) -> Run:
     """The one run that a text names, or the end with a sentence."""
-    from domain.run_ids import meant_by
+    from domain.run import meant_by
 
     found = meant_by(text, await runs.search(text))
     if not found:

@@ -151,7 +151,7 @@ async def _status(settings: Settings) -> tuple[ConvergenceStatus, Comparison | N
 
 
 async def _gap(opened: StoreLook, settings: Settings) -> str | None:
-    from domain.alias_gap import alias_gap
+    from domain.counterparts import alias_gap
     from service.lifecycle.registry import open_registry
 
     with suppress(TryLater):  # that it is away is said beside

@@ -10,8 +10,8 @@ import typer
 
 from domain.errors import LaurelError
 from service.cli.console import AsJson, fail, print_json, say
-from service.cli.home import HOME, MOST_REPLICAS, Home, PortBase
 from service.cli.reading import exit_of
+from service.cli.world_file import HOME, MOST_REPLICAS, Home, PortBase
 
 app = typer.Typer(add_completion=False)
 

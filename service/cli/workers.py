@@ -48,7 +48,7 @@ def workers(*, as_json: AsJson = False) -> None:
 
     found = run(work(), settings)
     if as_json:
-        from service.gateway.worker_views import worker_views
+        from service.gateway.views import worker_views
 
         print_json([view.model_dump(mode="json") for view in worker_views(found)])
         return

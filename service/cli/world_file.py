@@ -1,4 +1,4 @@
-"""The file by which `laurel up` hands its settings to other terminals: written, and found again."""
+"""Where `laurel up` and `laurel demo` keep things, and the file by which other terminals find them."""
 
 import os
 import shlex
@@ -7,11 +7,32 @@ import sysconfig
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 from service.adapters.files.atomic import AtomicFiles
 from service.cli.console import iso_time
-from service.cli.home import ENVIRONMENT, HOME
+
+HOME: Final = Path(".laurel")
+ENVIRONMENT: Final = "env"  # the file in there that other terminals read
+MOST_REPLICAS: Final = 2
+PORTS: Final = 7 + MOST_REPLICAS  # Kafka takes two
+
+Home = Annotated[Path, typer.Option(help="Where servers, data and logs are kept.")]
+PortBase = Annotated[
+    int | None,
+    typer.Option(
+        envvar="PORT_BASE",
+        min=1024,
+        max=32767 - PORTS,
+        metavar="N",
+        help="Take the ports N and N+1 (Kafka), N+2 (PostgreSQL), N+3 (MLflow), N+4 (worker), N+5 (reload "
+        "listener), N+6 and N+7 (inference), N+8 (HTTP API) instead of 19092, 19093, 15432, 15000 and 18080 "
+        "to 18084.",
+    ),
+]
+
 
 _OWN: Final = "# Addresses of servers that it started, and starts again next time: "
 

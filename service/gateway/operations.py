@@ -6,10 +6,10 @@ from http import HTTPStatus
 from fastapi import Request
 
 from domain.asked_request import AskedRequest
-from domain.cancelling import Actor
 from domain.faults import Fault
 from domain.request import LONGEST_REASON, no_text
 from domain.run import Run
+from domain.run_actions import Actor
 from domain.strict_json import NotStrictJson, parse_object
 from service.gateway.refusals import unusable
 from service.lifecycle.cancel import Cancelling

@@ -34,9 +34,9 @@ from service.lifecycle.settings_values import kafka_connection, require_usable_t
 from service.runtime.health import Readiness
 from service.runtime.metrics import Metrics
 from service.runtime.web.clients import Clients
-from service.runtime.web.drain import Drain
+from service.runtime.web.health import Drain
 from service.runtime.web.host_and_origin import Entrance
-from service.runtime.web.server import Server
+from service.runtime.web.http_server import Server
 
 log = structlog.get_logger("laurel.api")
 

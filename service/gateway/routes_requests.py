@@ -19,17 +19,15 @@ from domain.asked_request import (
 )
 from domain.faults import Fault
 from domain.lifecycle import State
-from domain.ports.asked_requests import AskedRequests, RequestFilter
-from domain.ports.run_store import RunStore
+from domain.ports.run_store import AskedRequests, RequestFilter, RunStore
 from domain.ports.workers import Workers
-from domain.retrying import retry_payload
 from domain.roles import ASK, OPERATE
+from domain.run_actions import retry_payload
 from service.gateway.callers import caller_of
-from service.gateway.descriptions import NOT_READ, REQUEST_BODY, TAKEN, reason_body, refusals
+from service.gateway.openapi import NOT_READ, REQUEST_BODY, TAKEN, reason_body, refusals
 from service.gateway.operations import brief_body, cancelled, has_run, object_in, reason_in
-from service.gateway.parameters import DescribedRoute, Moment
 from service.gateway.rates import Rate
-from service.gateway.refusals import as_problem, not_found, unusable
+from service.gateway.refusals import DescribedRoute, Moment, as_problem, not_found, unusable
 from service.gateway.routes_workers import add_worker_routes
 from service.gateway.run_stream import Progress, Streams
 from service.gateway.submissions import Asking

@@ -4,10 +4,9 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from domain.ports.workers import Workers
-from service.gateway.descriptions import refusals
+from service.gateway.openapi import refusals
 from service.gateway.refusals import as_problem
-from service.gateway.views import View
-from service.gateway.worker_views import WorkerView, worker_views
+from service.gateway.views import View, WorkerView, worker_views
 
 
 class WorkersView(View):

@@ -12,8 +12,7 @@ from fastapi.sse import ServerSentEvent
 from domain.asked_request import AskedRequest
 from domain.errors import TryLater
 from domain.lifecycle import NEXT_STEP, State, Step
-from domain.ports.asked_requests import AskedRequests
-from domain.ports.run_store import RunStore
+from domain.ports.run_store import AskedRequests, RunStore
 from domain.run import Run, TransitionRecord
 from service.gateway.views import View, Viewer
 from service.runtime.web.problems import ProblemDetails

@@ -13,8 +13,8 @@ from domain.announcement import Announcement
 from domain.asked_request import GATEWAY_SOURCE, Ask, Claim, ask_faults, request_record
 from domain.errors import NeverRetry, TryLater
 from domain.faults import Fault
-from domain.ports.asked_requests import AskedRequests
-from service.adapters.postgres.json_text import dump_sorted
+from domain.ports.run_store import AskedRequests
+from service.adapters.postgres.rows import dump_sorted_json
 
 log = structlog.get_logger("laurel.api")
 
@@ -136,7 +136,7 @@ class Asking:
             raise Unanswered(error, ask.request_id) from error
         if claim is None:
             raise IdConflict("id_conflict", f"{ask.request_id} is the id of another run; choose another one")
-        if dump_sorted(claim.payload) != dump_sorted(ask.payload):
+        if dump_sorted_json(claim.payload) != dump_sorted_json(ask.payload):
             raise IdConflict("id_conflict", f"{ask.request_id} came before with another payload; it stands")
         if claim.acknowledged and claim.unclear_at is None:
             return Taken(ask.request_id, was_there=True)
@@ -159,7 +159,7 @@ class Asking:
     async def _send(self, ask: Ask, claim: Claim) -> None:
         record = request_record(
             ask.request_id,
-            dump_sorted(ask.payload),
+            dump_sorted_json(ask.payload),
             model_name=self._model,
             source=GATEWAY_SOURCE,
             at=claim.asked_at,

@@ -1,4 +1,7 @@
-"""What a request looks like over HTTP: its state, each step with its time, figures, verdict and links."""
+"""What a request looks like over HTTP: its state, each step with its time, figures, verdict and links.
+
+A worker looks the same on its page and in `laurel workers --json`.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -9,12 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.asked_request import AskedRequest
 from domain.faults import Fault, stored_faults
+from domain.fleet import is_silent
 from domain.judged import Judged
 from domain.lifecycle import NEXT_STEP, State, Step
+from domain.ports.workers import WORKER, HeardProcess
 from domain.run import Run, TransitionRecord
 from domain.run_form import RunForm
 from domain.run_record import RunRecord
-from domain.version_triple import VersionTriple
+from domain.values import VersionTriple
 from service.lifecycle.mlflow_pages import run_page, version_page
 
 
@@ -191,3 +196,38 @@ def _failure(run: Run) -> FailureView | None:
         return None
     faults = stored_faults(run.failure.facts)
     return FailureView(reason=run.failure.reason, message=run.failure.message, faults=faults)
+
+
+class WorkerView(View):
+    """One worker of any model. `silent`: it hangs, was killed, or cannot reach the run store."""
+
+    worker: str = Field(description="Its name.")
+    model_name: str = Field(description="The model that it works for.")
+    state: Literal["living", "silent"] = Field(description="`silent`: nothing was heard of it for 30 s.")
+    host: str = Field(description="The machine that it runs on.")
+    pid: int = Field(description="Its process there.")
+    version: str = Field(description="The release of Laurel that it runs.")
+    started_at: datetime = Field(description="When it started.")
+    last_heard_at: datetime = Field(description="Its last sign of life.")
+    silent_seconds: float = Field(description="How long ago that was.")
+    runs: tuple[str, ...] = Field(description="The ids of the runs in hand.")
+
+
+def worker_views(heard: Sequence[HeardProcess]) -> tuple[WorkerView, ...]:
+    """Show the workers among the processes that were heard of."""
+    return tuple(
+        WorkerView(
+            worker=one.name,
+            model_name=one.model_name,
+            state="silent" if is_silent(one) else "living",
+            host=one.host,
+            pid=one.pid,
+            version=one.laurel_version,
+            started_at=one.started_at,
+            last_heard_at=one.heard_at,
+            silent_seconds=round(one.silent_seconds, 1),
+            runs=one.runs,
+        )
+        for one in heard
+        if one.role == WORKER
+    )

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from domain.cancelling import Actor, cancellation, require_cancellable, was_cancelled
 from domain.errors import LeaseLost
 from domain.points import NO_POINTS, Point, Points
 from domain.ports.clock import Clock
 from domain.ports.run_store import RunStore
 from domain.run import Failure, Run
+from domain.run_actions import Actor, cancellation, require_cancellable, was_cancelled
 from service.lifecycle import events
 from service.runtime.lazy_log import LaterLog
 

@@ -6,8 +6,7 @@ from domain.ports.run_store import RunStore
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
 from domain.run_record import RunRecord, present
-from domain.values import Sha256, Value
-from domain.version_triple import VersionTriple
+from domain.values import Sha256, Value, VersionTriple
 
 
 class Origin(Value):

@@ -6,7 +6,6 @@ from typing import Final
 
 from domain.announcement import Announcement, announce, run_event_id
 from domain.comparison import Compared
-from domain.counted import counted
 from domain.datasets import DatasetFile, DatasetHashes, SplitParts
 from domain.errors import NeverRetry
 from domain.events import (
@@ -25,7 +24,8 @@ from domain.ports.clock import Clock
 from domain.promotion_checks import Champion, UnreadableChampion
 from domain.resolved_config import ResolvedConfig
 from domain.run import Failure, Run
-from domain.run_outputs import ChampionOutlook, Decided, Evaluated, Trained
+from domain.run_record import ChampionOutlook, Decided, Evaluated, Trained
+from domain.wording import counted
 from service.messaging.event_size import refuse_too_large
 
 _LONGEST_MESSAGE: Final = 2000

@@ -1,7 +1,6 @@
 """The work of one claimed run: each piece is started once, as soon as what it needs is there.
 
-States are committed in the table's order by the runner; here work may run ahead, beside other pieces. A piece
-that was done before a restart is read from the run's row.
+The runner commits states in the table's order; work may run ahead, and is read from the row after a restart.
 """
 
 import asyncio
@@ -21,8 +20,7 @@ from domain.points import Point, Points
 from domain.ports.clock import Clock
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
-from domain.run_outputs import ChampionOutlook, Decided, Evaluated, Persisted, Trained
-from domain.run_record import present
+from domain.run_record import ChampionOutlook, Decided, Evaluated, Persisted, Trained, present
 from domain.values import Value
 from service.lifecycle.futures import both, sooner, tell
 from service.lifecycle.patient_calls import WaitingCalls
@@ -37,7 +35,6 @@ from service.lifecycle.steps.version import record_datasets
 
 T = TypeVar("T")
 V = TypeVar("V", bound=Value)
-
 _FIRST_CLAIM = 1  # fences count from here
 _OPENING_SECONDS = 10.0  # that a failure waits for its record to be made
 

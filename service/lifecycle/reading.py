@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from config.settings import Settings
 from domain.ports.experiment_tracker import ExperimentTracker
+from domain.ports.messages import Outbox
 from domain.ports.model_registry import ModelRegistry
-from domain.ports.outbox import Outbox
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.ports.run_store import RunStore
 from domain.ports.workers import Workers

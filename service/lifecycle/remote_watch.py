@@ -9,8 +9,7 @@ import structlog
 
 from domain.datasets import DatasetHashes, RemoteObservation, SplitParts
 from domain.errors import NeverRetry, TryLater
-from domain.ports.dataset_files import DatasetVersions
-from domain.ports.remotes import Remotes
+from domain.ports.dataset_files import DatasetVersions, Remotes
 from service.adapters.dvc.addresses import identity
 from service.lifecycle.job_client import JobClient
 from service.lifecycle.steps.jobs import LOOK_AT_REMOTE, RemoteLookJob

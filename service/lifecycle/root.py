@@ -12,14 +12,14 @@ from functools import partial
 
 from config.settings import Settings
 from config.topics import EVENT_TOPICS, TOPICS, requests_group
-from domain.counted import byte_count
 from domain.errors import Stop, TryLater
 from domain.events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
 from domain.faults import Fault
-from domain.model_definition import Estimator
+from domain.model_types import Estimator
 from domain.points import NO_POINTS, Point, Points
-from domain.ports.remotes import Remotes
+from domain.ports.dataset_files import Remotes
 from domain.ports.workers import WORKER
+from domain.wording import byte_count
 from handlers.handled import Handled
 from handlers.training_requested import on_training_requested
 from service.adapters.files.atomic import AtomicFiles
@@ -35,24 +35,22 @@ from service.adapters.mlflow.experiments import Experiments
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.dry_run import dry_run
+from service.adapters.postgres.models_seen import newest_stored
 from service.adapters.postgres.remotes import PostgresRemotes
 from service.adapters.postgres.schema import upgrade
+from service.adapters.postgres.session_lock import WorkerIdentity, hold_worker_identity
 from service.adapters.postgres.sessions import require_sessions
-from service.adapters.postgres.stored_places import newest_stored
-from service.adapters.postgres.worker_identity import WorkerIdentity, hold_worker_identity
 from service.adapters.postgres.workers import PostgresWorkers
-from service.lifecycle.background_jobs import PLOTS_JOB
+from service.lifecycle.background_jobs import PLOTS_JOB, Retention
 from service.lifecycle.dataset_files import ChildDatasetFiles, ChildDatasetVersions
 from service.lifecycle.evaluation_files import Bench, EvaluationFiles
 from service.lifecycle.heartbeat import add_heartbeat
 from service.lifecycle.job_client import JobClient, RunsTasks
 from service.lifecycle.kafka_clients import open_inbox, refuse_missing_topics
-from service.lifecycle.master_rows import MasterLooks
 from service.lifecycle.preflight import require_roots
 from service.lifecycle.queue_metrics import QueueLooks
 from service.lifecycle.remote_watch import RemoteWatch
 from service.lifecycle.reread import tell_what_may_be_lost
-from service.lifecycle.retention import Retention
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.run_steps import Heavy
 from service.lifecycle.settings_values import (
@@ -65,6 +63,7 @@ from service.lifecycle.settings_values import (
     worker_name,
 )
 from service.lifecycle.steps.jobs import CHECK_MODEL
+from service.lifecycle.steps.split import MasterLooks
 from service.lifecycle.trainer import ChildTrainer
 from service.lifecycle.workbench import WorldMakers, world_of
 from service.lifecycle.worker_parts import background_jobs_in, reconciler_in, runner_in
@@ -103,7 +102,7 @@ async def open_worker(
     await asyncio.to_thread(require_roots, roots, written_folders(settings))
     require_usable_trust(settings)
     async with AsyncExitStack() as stack:
-        children = Children(children_settings(settings), sets=settings.worker.lifecycles_at_once)
+        children = Children(children_settings(settings), sets=settings.worker.concurrent_lifecycles)
         stack.push_async_callback(children.stop)
         warming = asyncio.create_task(children.start())  # 2 s that nothing else has to wait for
         stack.callback(warming.cancel)
@@ -112,7 +111,7 @@ async def open_worker(
         stack.push_async_callback(rest.close)
         sets = [
             await stack.enter_async_context(children.lease())
-            for _ in range(settings.worker.lifecycles_at_once)
+            for _ in range(settings.worker.concurrent_lifecycles)
         ]
         jobs = _jobs(settings, sets[0], makers)
         config = FileConfigFamilies(

@@ -5,24 +5,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from domain.points import Points
-from domain.ports.alias_writes import AliasWrites
 from domain.ports.clock import Clock
 from domain.ports.config_families import ConfigFamilies
+from domain.ports.dataset_files import FirstUses, MasterRows
 from domain.ports.experiment_tracker import ExperimentTracker
-from domain.ports.first_uses import FirstUses
-from domain.ports.master_rows import MasterRows
 from domain.ports.model_registry import ModelRegistry
-from domain.ports.promotion_ledger import PromotionLedger
+from domain.ports.promotion_ledger import AliasWrites, PromotionLedger
 from domain.ports.run_store import RunStore
-from domain.promotion_policy import PromotionPolicy
+from domain.promotion_checks import PromotionPolicy
 from service.promotion.alias_watch import AliasWatch
 from service.promotion.anchor import Anchor
 from service.promotion.counterparts import CounterpartChecks
 from service.promotion.known_versions import KnownVersions
 from service.promotion.projector import LedgerProjector
-from service.runtime.metrics import Metrics
+from service.runtime.metrics import Metrics, Waits
 from service.runtime.provenance import Provenance
-from service.runtime.waits import Waits
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from domain.cancelling import was_cancelled
 from domain.errors import NeverRetry, TryLater
 from domain.lifecycle import State
 from domain.ports.experiment_tracker import ExperimentTracker
 from domain.ports.run_store import RunStore
 from domain.run import Failure, Run
+from domain.run_actions import was_cancelled
 from domain.run_record import present
 from service.lifecycle.steps import record_end
 from service.lifecycle.steps.open_run import open_run

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from domain.ports.config_families import ConfigFamilies
-from domain.ports.dataset_files import DatasetFiles, DatasetVersions
+from domain.ports.dataset_files import DatasetFiles, DatasetVersions, FirstUses
 from domain.ports.experiment_tracker import ExperimentTracker
-from domain.ports.first_uses import FirstUses
 from domain.ports.trainer import Trainer
 from service.lifecycle.steps.compare import CompareStep
 from service.lifecycle.steps.decide import DecideStep

@@ -23,9 +23,8 @@ from service.lifecycle.run_status import RecordCloser, cancelled_meanwhile
 from service.lifecycle.steps import record_end
 from service.lifecycle.transitions import Commit, commit_of_failure, commit_of_step
 from service.promotion.reconciler import STATUS_JOB
-from service.runtime.metrics import Metrics
+from service.runtime.metrics import Metrics, Waits
 from service.runtime.retry import RetryPolicy, failure_of
-from service.runtime.waits import Waits
 
 T = TypeVar("T")
 log = structlog.get_logger()

@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 
 from config.settings import Settings
-from domain.promotion_policy import PromotionPolicy
+from domain.promotion_checks import PromotionPolicy
 from service.adapters.kafka.connection import UNPACKED_BYTES, KafkaConnection
 from service.adapters.mlflow.access import MlflowAccess, library_environment
 from service.adapters.tls.trust import Trust, shared_variables

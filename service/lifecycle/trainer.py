@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from domain.datasets import DatasetFile, SplitParts
 from domain.errors import ModelUnusable, TryLater
 from domain.job_results import ModelScores
+from domain.metrics import Score
 from domain.models import LoggedModel, ModelPackage, ModelRecord, PackageFiles, RegisteredVersion
 from domain.package_tags import recorded_manifest
 from domain.resolved_config import ResolvedConfig
-from domain.score import Score
 from service.adapters.files.data_layout import DataLayout
-from service.adapters.mlflow.access import MlflowAccess
-from service.adapters.mlflow.artifact_uri import is_elsewhere
+from service.adapters.mlflow.access import MlflowAccess, is_elsewhere
 from service.lifecycle.job_client import JobClient
 from service.lifecycle.steps.jobs import (
     COMPARE,

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 from config.settings import Settings
 from domain.points import NO_POINTS, Points
-from domain.ports.alias_writes import AliasWrites
 from domain.ports.config_families import ConfigFamilies
+from domain.ports.dataset_files import FirstUses, MasterRows
 from domain.ports.experiment_tracker import ExperimentTracker
-from domain.ports.first_uses import FirstUses
 from domain.ports.inference_servers import InferenceServers
-from domain.ports.master_rows import MasterRows
+from domain.ports.messages import Outbox
 from domain.ports.model_registry import ModelRegistry
-from domain.ports.outbox import Outbox
-from domain.ports.promotion_ledger import Announcements, PromotionLedger
+from domain.ports.promotion_ledger import AliasWrites, Announcements, PromotionLedger
 from domain.ports.run_store import RunStore
 from service.adapters.files.config_families import FileConfigFamilies
 from service.adapters.mlflow.access import MlflowAccess

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 
 from domain.run import Run
-from service.lifecycle.background_jobs import BackgroundJobs
+from service.lifecycle.background_jobs import BackgroundJobs, Retention
 from service.lifecycle.evaluation_files import EvaluationFiles
 from service.lifecycle.events import Announcer
 from service.lifecycle.execution import Work
 from service.lifecycle.lease import LeaseKeeper
 from service.lifecycle.patient_calls import WaitingCalls
-from service.lifecycle.retention import Retention
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.run_status import RecordCloser
 from service.lifecycle.run_steps import Heavy, Steps

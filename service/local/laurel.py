@@ -23,8 +23,7 @@ from service.local.servers import ports
 from service.local.servers.databases import plain_url
 from service.local.servers.errors import EmbeddedServerError
 from service.local.servers.folder import FolderLock
-from service.local.servers.replica import inference_replica
-from service.local.servers.role import EmbeddedRole
+from service.local.servers.role import EmbeddedRole, inference_replica
 from service.local.servers.stack import Addresses, LocalStack, Ports, Progress, WorldOptions
 
 _WORKER, _LISTENER, _INFERENCE, _API = "worker", "reload-listener", "inference", "api"

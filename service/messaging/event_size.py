@@ -3,8 +3,8 @@
 from typing import Final
 
 from domain.announcement import Announcement
-from domain.counted import byte_count
 from domain.errors import NeverRetry
+from domain.wording import byte_count
 
 # A batch's header (61 bytes) and the most that a record's lengths and deltas take, for itself and per header.
 _BATCH: Final = 61

@@ -11,12 +11,11 @@ from domain.errors import LaurelError, NeverRetry, TryLater
 from domain.events import ModelPromoted
 from domain.points import NO_POINTS, Point, Points
 from domain.ports.clock import Clock
-from domain.ports.outbox import Outbox, OutboxRow
+from domain.ports.messages import Outbox, OutboxRow
 from service.runtime.metrics import Metrics
 from service.runtime.retry import RetryPolicy
 
 _RETRIES: Final = RetryPolicy(first_pause=0.2, longest_pause=3.0)
-_HOLD_SECONDS: Final = 3.0  # the store takes the lock from a relay that it has not heard of for a while
 _ROWS: Final = 100
 _SIDE_BY_SIDE: Final = 8
 
@@ -48,6 +47,7 @@ class OutboxRelay:
         points: Points = NO_POINTS,
         retries: RetryPolicy = _RETRIES,
         idle_seconds: float = 1.0,
+        hold_seconds: float = 3.0,  # the store takes the lock from a relay that is silent for a while
     ) -> None:
         self._outbox = outbox
         self._publisher = publisher
@@ -56,6 +56,7 @@ class OutboxRelay:
         self._points = points
         self._retries = retries
         self._idle_seconds = idle_seconds
+        self._hold_seconds = hold_seconds
         self._slots = asyncio.Semaphore(_SIDE_BY_SIDE)
 
     async def run(self) -> None:
@@ -88,7 +89,7 @@ class OutboxRelay:
         """Send the rows, and go on being the relay while Kafka takes its time."""
         sending = asyncio.create_task(self._send(rows))
         try:
-            while not (await asyncio.wait({sending}, timeout=_HOLD_SECONDS))[0]:
+            while not (await asyncio.wait({sending}, timeout=self._hold_seconds))[0]:
                 await self._outbox.try_to_be_the_relay()
             return await sending
         finally:

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from domain.counted import byte_count
 from domain.data_contract import DataContract
+from domain.datasets import seal
 from domain.errors import ModelUnusable
 from domain.feature_schema import FeatureSchema
-from domain.manifest import seal
-from domain.model_definition import Estimator
+from domain.model_types import Estimator
 from domain.strict_json import parse_json
 from domain.values import Sha256
+from domain.wording import byte_count
 from service.adapters.mlflow.package_format import MODEL_FILE, OURS, package_digest
 from service.adapters.sklearn.fitting import predict
 from service.adapters.sklearn.loading import load_pipeline

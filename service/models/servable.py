@@ -17,8 +17,7 @@ from service.models.checked_model import checked_model, require_layout
 from service.models.golden_rows import GOLDEN, prepared_values
 from service.models.load import ModelFolder
 from service.models.memory import Schema
-from service.models.request_checks import RequestChecks
-from service.models.request_fields import request_fields
+from service.models.request_fields import RequestChecks, request_fields
 
 # A row by itself may be added up in another order than a list. Another category makes more of a difference.
 _TOLERANCE: Final = 1e-6

@@ -21,15 +21,13 @@ from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.group_start import begin_new_at_end
 from service.adapters.kafka.inbox import KafkaInbox
 from service.adapters.postgres.database import Database, open_database
-from service.adapters.postgres.notices import PostgresNotices
-from service.adapters.postgres.past_verdicts import PostgresPastVerdicts
+from service.adapters.postgres.notices import PostgresNotices, PostgresPastVerdicts
 from service.adapters.postgres.sessions import require_sessions
 from service.adapters.tls.trust import Trust
 from service.lifecycle.heartbeat import add_heartbeat
 from service.lifecycle.kafka_clients import open_inbox, refuse_missing_topics
-from service.lifecycle.repeated_verdicts import RepeatedVerdicts
 from service.lifecycle.settings_values import kafka_connection, require_usable_trust, worker_name
-from service.notifications.sender import DeliveryLimits, NoticeSender, begin_series
+from service.notifications.sender import DeliveryLimits, NoticeSender, RepeatedVerdicts, begin_series
 from service.runtime.clock import SystemClock
 from service.runtime.metrics import Metrics
 from service.runtime.role import Parts

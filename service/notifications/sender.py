@@ -1,4 +1,7 @@
-"""Tells every channel of an event, once: side by side, with bounded tries; none waits for another."""
+"""Tells every channel of an event, once: side by side, with bounded tries; none waits for another.
+
+Verdicts that repeat themselves are counted from what the run store holds: no restart forgets the count.
+"""
 
 import asyncio
 import uuid
@@ -10,11 +13,12 @@ from typing import Final
 import structlog
 
 from domain.errors import TryLater
-from domain.notice_forms import Forms
+from domain.events import Event, ModelDeclined
 from domain.notice_subjects import SUBJECTS
-from domain.notices import Notice
+from domain.notices import Forms, Notice, repeated_notice
 from domain.ports.clock import Clock
-from domain.ports.notices import Channel, Claimed, NoticeClaim, Notices
+from domain.ports.notices import Channel, Claimed, NoticeClaim, Notices, PastVerdicts
+from domain.streaks import MOST, streak_at
 from service.runtime.metric_series import NOTICE_OUTCOMES
 from service.runtime.metrics import Metrics
 from service.runtime.retry import RetryPolicy
@@ -170,3 +174,17 @@ class NoticeSender:
         self._metrics.count(
             "laurel_notices_total", subject=notice.subject, channel=channel.name, outcome=outcome
         )
+
+
+class RepeatedVerdicts:
+    """Knows at which decline people are notified."""
+
+    def __init__(self, past: PastVerdicts) -> None:
+        self._past = past
+
+    async def notice(self, event: Event, event_id: str) -> Notice | None:
+        """The further message about an event; None for nearly all. Raises TryLater."""
+        if not isinstance(event, ModelDeclined):
+            return None
+        kind = streak_at(await self._past.up_to(event.run_id, MOST))
+        return None if kind is None else repeated_notice(event, event_id, kind)

@@ -1,4 +1,4 @@
-"""The life of one child: wait for a task, run it, answer, again, until the worker is gone."""
+"""The life of one child: wait for a task, run it, report, answer, again, until the worker is gone."""
 
 import contextlib
 import logging
@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from domain.errors import LaurelError
-from service.processes import job_progress
 from service.processes.kernel import own_memory
 from service.processes.task_names import resolve
 from service.processes.wire import frame, pack, receive_frame
@@ -44,7 +43,7 @@ def serve(connection: socket.socket) -> None:
     """Run tasks one after another; return when the worker has closed its end."""
     sys.setswitchinterval(_SWITCH_SECONDS)
     channel, held_bytes = _Channel(connection), own_memory()
-    job_progress.listen(channel.report)
+    listen(channel.report)
     with contextlib.suppress(ConnectionError):
         while (request := receive_frame(connection)) is not None:
             channel.send(_answer(request, held_bytes))
@@ -91,3 +90,20 @@ def _file_limit(file_bytes: int | None) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+class _Listener:
+    """Where this process's reports go: nowhere, unless it is a child."""
+
+    deliver: Callable[[Mapping[str, object]], None] | None = None
+
+
+def listen(deliver: Callable[[Mapping[str, object]], None]) -> None:
+    """Send this process's reports to *deliver* from now on."""
+    _Listener.deliver = deliver
+
+
+def report(facts: Mapping[str, object]) -> None:
+    """Tell the worker plain facts about the running task; outside of a child this does nothing."""
+    if _Listener.deliver is not None:
+        _Listener.deliver(facts)

@@ -2,10 +2,9 @@
 
 import signal
 
-from domain.counted import byte_count
 from domain.errors import LaurelError, LeaseLost, NeverRetry, TryLater
-from service.processes.child_table import Death
-from service.processes.limits import OUT_OF_MEMORY, Watch
+from domain.wording import byte_count
+from service.processes.child_table import OUT_OF_MEMORY, Death, Watch
 
 STEP_DIED = "step_died"
 STEP_TIMEOUT = "step_timeout"

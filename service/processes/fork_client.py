@@ -13,8 +13,7 @@ from typing import Any, Final, Self, TypeVar
 from domain.errors import Stop, TryLater
 from service.processes import failures, kernel
 from service.processes.child_settings import ForkSettings
-from service.processes.child_table import Death
-from service.processes.limits import Watch
+from service.processes.child_table import Death, Watch
 from service.processes.warm_child import WarmChild
 from service.processes.wire import pack, unpack_plain
 

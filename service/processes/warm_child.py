@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from service.processes import failures
-from service.processes.child_table import Death
-from service.processes.limits import Watch
+from service.processes.child_table import Death, Watch
 from service.processes.wire import NotPlain, frame, pack, read_frame, unpack_plain
 
 OnProgress = Callable[[Mapping[str, object]], None]

@@ -22,15 +22,15 @@ from domain.adoption import (
     judge_champion,
     judge_file,
 )
-from domain.dataset_limits import DEFAULT_LIMITS
+from domain.datasets import DEFAULT_LIMITS
 from domain.errors import GenerationTaken, LaurelError, NeverRetry
 from domain.package_tags import MANIFEST_TAG
 from domain.ports.clock import Clock
+from domain.ports.dataset_files import FirstUses
 from domain.ports.experiment_tracker import ExperimentTracker
-from domain.ports.first_uses import FirstUses
 from domain.ports.model_registry import ModelRegistry
 from domain.ports.promotion_ledger import PromotionLedger
-from domain.version_triple import VersionTriple
+from domain.values import VersionTriple
 from service.adapters.files.config_families import FileConfigFamilies, JudgedConfig
 from service.adapters.files.data_layout import DataLayout
 from service.adapters.files.split_parts import digest_of

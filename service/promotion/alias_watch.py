@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from domain.adoption import adopted_entry
 from domain.errors import GenerationTaken
 from domain.ledger import Cause, LedgerEntry, next_entry
-from domain.ports.alias_writes import AliasWrites
 from domain.ports.clock import Clock
 from domain.ports.model_registry import ModelRegistry
-from domain.ports.promotion_ledger import PromotionLedger
-from domain.version_triple import VersionTriple
+from domain.ports.promotion_ledger import AliasWrites, PromotionLedger
+from domain.values import VersionTriple
 from service.promotion.counterparts import CounterpartChecks
 from service.promotion.known_versions import FoundVersion, KnownVersions
 from service.runtime.lazy_log import LaterLog

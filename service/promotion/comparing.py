@@ -15,7 +15,7 @@ from domain.ports.model_registry import ModelRegistry
 from service.promotion.anchor import Anchor
 
 if TYPE_CHECKING:
-    from domain.ports.run_reads import RunReads
+    from domain.ports.run_store import RunReads
 
 _WON: Final = frozenset({State.PROMOTED, State.COMPLETED})
 

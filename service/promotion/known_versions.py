@@ -9,9 +9,17 @@ from typing import NamedTuple
 
 from domain.errors import ModelUnusable, NeverRetry
 from domain.ledger import Cause, LedgerEntry
-from domain.model_signature import SIGNATURE_TAG, signed_text
 from domain.models import RecordedRun, RegisteredVersion
-from domain.package_tags import DIGEST_TAG, FEATURES_TAG, MANIFEST_TAG, RUN_TAG, SHARED_TAGS, package_tags
+from domain.package_tags import (
+    DIGEST_TAG,
+    FEATURES_TAG,
+    MANIFEST_TAG,
+    RUN_TAG,
+    SHARED_TAGS,
+    SIGNATURE_TAG,
+    package_tags,
+    signed_text,
+)
 from domain.ports.experiment_tracker import ExperimentTracker
 from domain.ports.model_registry import ModelRegistry
 from domain.ports.run_store import RunStore

@@ -8,16 +8,15 @@ the alias is read again directly before it. The write is read back, and judged a
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from domain.announcement import announcement_of
 from domain.errors import LaurelError, NeverRetry, TryLater
 from domain.ledger import Cause, LedgerEntry
 from domain.package_tags import GENERATION_TAG
 from domain.points import Point, Points
-from domain.ports.alias_writes import AliasWrites
 from domain.ports.config_families import ConfigFamilies
 from domain.ports.model_registry import ModelRegistry
-from domain.ports.promotion_ledger import PromotionLedger
-from domain.promotion_announcement import announcement_of
-from domain.version_triple import VersionTriple
+from domain.ports.promotion_ledger import AliasWrites, PromotionLedger
+from domain.values import VersionTriple
 from service.promotion.alias_watch import AliasWatch
 from service.promotion.counterparts import CounterpartChecks
 from service.promotion.known_versions import KnownVersions

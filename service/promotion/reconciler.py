@@ -7,9 +7,9 @@ import structlog
 
 from domain.errors import NeverRetry, TryLater
 from domain.points import Point, Points
-from domain.ports.alias_writes import AliasWrites
 from domain.ports.clock import Clock
 from domain.ports.model_registry import ModelRegistry
+from domain.ports.promotion_ledger import AliasWrites
 from domain.ports.run_store import RunStore
 from domain.run import Run
 from service.promotion.known_versions import KnownVersions

@@ -11,10 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from domain.datasets import seal
 from domain.errors import GenerationTaken, NeverRetry
 from domain.ledger import Cause, LedgerEntry, next_entry
-from domain.manifest import seal
-from domain.markdown import escaped
 from domain.models import LoggedModel, ModelRecord, RecordedRun, RegisteredVersion
 from domain.package_tags import MANIFEST_TAG, SHARED_TAGS, package_tags, recorded_manifest
 from domain.ports.clock import Clock
@@ -22,7 +21,8 @@ from domain.ports.experiment_tracker import ExperimentTracker
 from domain.ports.model_registry import ModelRegistry
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.values import Sha256
-from service.adapters.files.folders import publish_folder
+from domain.wording import escaped
+from service.adapters.files.atomic import publish_folder
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.foreign_records import look_at_model
 from service.adapters.mlflow.model_cache import ModelCache

@@ -15,9 +15,9 @@ from domain.convergence import Replica, RolloutTarget
 from domain.errors import LaurelError
 from domain.ports.inference_servers import InferenceServers
 from domain.ports.promotion_ledger import PromotionLedger
+from service.rollout.convergence_status import wanted_by
 from service.rollout.replica_events import ReplicaReports
 from service.rollout.replica_reloader import ReplicaReloader
-from service.rollout.targets import wanted_by
 from service.runtime.lazy_log import LaterLog
 from service.runtime.metrics import Metrics
 

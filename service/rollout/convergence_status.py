@@ -1,11 +1,17 @@
-"""Who is champion, and what every replica serves now: read, never changed, by one look at each."""
+"""Who is champion, what is wanted of replicas, and what each serves now: read, by one look at each."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from domain.announcement import Announcement
+from domain.announcement import (
+    Announcement,
+    diverged_event_id,
+    generation_facts,
+    promotion_event_id,
+    said_why,
+)
 from domain.convergence import (
     Replica,
     ReplicaForm,
@@ -20,10 +26,20 @@ from domain.judged import Judged
 from domain.ledger import LedgerEntry
 from domain.ports.inference_servers import InferenceServers
 from domain.ports.ledger_reads import LedgerReads
-from domain.ports.outbox import ToldEvents
-from domain.promotion_announcement import generation_facts
-from domain.replica_announcement import diverged_event_id, said_why
-from service.rollout.targets import wanted_by
+from domain.ports.messages import ToldEvents
+
+
+def wanted_by(entry: LedgerEntry) -> RolloutTarget:
+    """What a generation asks of every replica."""
+    return RolloutTarget(
+        generation=entry.generation,
+        version=entry.version,
+        promoted_at=entry.at,
+        promotion_id=promotion_event_id(entry),
+        correlation_id=entry.correlation_id,
+        digest=entry.model_digest,
+    )
+
 
 _POLL_SECONDS: Final = 3.0
 

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from ssl import SSLContext
 
 from config.settings import Settings
+from service.adapters.http.bounded import Resolve, system_addresses
 from service.adapters.http.inference_servers import HttpInferenceServers
-from service.adapters.http.resolving import Resolve, system_addresses
 from service.adapters.tls.trust import Trust, no_trust
 from service.lifecycle.settings_values import replica_trust
 

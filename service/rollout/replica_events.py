@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from domain.announcement import Announcement
+from domain.announcement import Announcement, diverged, reloaded, seconds_since
 from domain.convergence import Replica, ReplicaObservation, ReplicaState, RolloutTarget, replica_state
 from domain.errors import LaurelError, Stop, TryLater
 from domain.ports.clock import Clock
-from domain.ports.outbox import Outbox
-from domain.replica_announcement import diverged, reloaded, seconds_since
+from domain.ports.messages import Outbox
 from service.runtime.lazy_log import LaterLog
 from service.runtime.metrics import Metrics
 

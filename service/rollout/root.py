@@ -10,8 +10,8 @@ from domain.errors import TryLater
 from domain.events import InferenceDiverged, InferenceReloaded, ModelPromoted
 from domain.points import NO_POINTS, Points
 from handlers.model_promoted import on_model_promoted
+from service.adapters.http.bounded import Resolve, system_addresses
 from service.adapters.http.inference_servers import HttpInferenceServers
-from service.adapters.http.resolving import Resolve, system_addresses
 from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.inbox import KafkaInbox
 from service.adapters.postgres.database import Database, open_database
@@ -76,7 +76,7 @@ def _convergence(
         reports,
         model_name=model_name,
         metrics=metrics,
-        poll_seconds=settings.reload.look_seconds,
+        poll_seconds=settings.reload.poll_seconds,
     )
 
 

@@ -17,8 +17,8 @@ from domain.events import (
     ModelPromoted,
 )
 from domain.lifecycle import ENDS, Step
+from domain.promotion_checks import Decision
 from domain.record import UnreadableReason
-from domain.verdict import Decision
 
 Labels = Mapping[str, Sequence[str]]
 Begun = Mapping[str, Labels]

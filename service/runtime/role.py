@@ -15,15 +15,13 @@ from domain.errors import LaurelError, Stop, TryLater
 from service.runtime.health import Ping, Readiness, Vitals
 from service.runtime.metrics import Metrics
 from service.runtime.retry import RetryPolicy
-from service.runtime.web.drain import Drain
-from service.runtime.web.health import Health, health_app
+from service.runtime.web.health import Drain, Health, health_app
 from service.runtime.web.http_server import Shell
 
 log = structlog.get_logger("laurel.role")
 
 _START_RETRIES = RetryPolicy(first_pause=0.5, longest_pause=5.0)
 _STARTING = "start"
-_SLOW_START_SECONDS = 30.0
 _LAST_ANSWERS_SECONDS = 1.0
 
 
@@ -42,12 +40,21 @@ OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]
 class Role:
     """Opens its parts as soon as their services answer, and ends when asked, or when a part dies."""
 
-    def __init__(self, name: str, open_parts: OpenParts, metrics: Metrics, *, grace_seconds: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        open_parts: OpenParts,
+        metrics: Metrics,
+        *,
+        grace_seconds: float,
+        slow_start_seconds: float = 30.0,
+    ) -> None:
         self.name = name
         self.stopping = asyncio.Event()
         self.ready = asyncio.Event()
         self._open_parts = open_parts
         self._grace_seconds = grace_seconds
+        self._slow_start_seconds = slow_start_seconds
         self._problem = "starting"
         self._pings: dict[str, Ping] = {_STARTING: self._started}
         self._vitals = Vitals()
@@ -109,7 +116,7 @@ class Role:
         began = time.monotonic()
         while not self.stopping.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), _SLOW_START_SECONDS)
+                await asyncio.wait_for(self.stopping.wait(), self._slow_start_seconds)
                 return
             log.warning("still_starting", role=self.name, seconds=round(time.monotonic() - began))
 

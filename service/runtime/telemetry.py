@@ -14,7 +14,7 @@ from typing import Final, TextIO
 import structlog
 from structlog.typing import Processor
 
-from domain.plain_text import visible, visible_json
+from domain.wording import visible, visible_json
 from service.runtime.secret_mask import HIDDEN, Mask
 
 _SECRET_KEYS: Final = re.compile(

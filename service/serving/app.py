@@ -8,12 +8,10 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from service.runtime.web.answers import answers_of
-from service.runtime.web.drain import Drain
-from service.runtime.web.health import PROBES, Health
+from service.runtime.web.health import PROBES, Drain, Health
 from service.runtime.web.host_and_origin import Entrance
 from service.runtime.web.problems import ProblemDetails, answer_defect, answer_http_error, answer_problem
-from service.serving.auth import Gatekeeper
-from service.serving.middleware import ServingMiddleware
+from service.serving.middleware import Gatekeeper, ServingMiddleware
 from service.serving.predictor import Limits
 from service.serving.routes_docs import docs_routes
 from service.serving.routes_predict import Predictors, PredictPage, predict_routes

@@ -1,18 +1,26 @@
-"""The champion as the registry tells it: which version, and what its tags say that its files must be."""
+"""The champion as the registry tells it: which version, and what its tags say that its files must be.
+
+What was served last stands in a small file beside the cache: a server that starts while MLflow is down reads
+it. The file only says what to load; the bytes are checked against its manifest again, and the golden rows
+too.
+"""
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
-from pydantic import Field
+import structlog
+from pydantic import Field, ValidationError
 
+from domain.datasets import seal
 from domain.errors import ModelUnusable, TryLater
-from domain.manifest import seal
-from domain.model_signature import SIGNATURE_TAG
 from domain.models import RegisteredVersion
-from domain.package_tags import DIGEST_TAG, GENERATION_TAG, recorded_manifest
+from domain.package_tags import DIGEST_TAG, GENERATION_TAG, SIGNATURE_TAG, recorded_manifest
 from domain.ports.model_registry import ModelRegistry
 from domain.values import Sha256, Value
+from service.adapters.files.atomic import AtomicFiles
+from service.adapters.files.errors import read_small
 
 _GENERATION: Final = re.compile(r"[1-9][0-9]{0,15}")
 
@@ -121,3 +129,38 @@ def _source(version: RegisteredVersion) -> str:
 def version_fault(reason: str, version: RegisteredVersion | RegisteredChampion, what: str) -> ModelUnusable:
     """Say of a version why it cannot be served."""
     return ModelUnusable(reason, f"version {version.version} {what}", version=version.version)
+
+
+_LARGEST: Final = 1 << 20  # bytes
+
+log = structlog.get_logger()
+
+
+class LastVerified:
+    """One champion of one model under one alias, written whole or not at all."""
+
+    def __init__(self, file: Path, files: AtomicFiles | None = None) -> None:
+        self._file = file
+        self._files = files or AtomicFiles()
+
+    def write(self, champion: RegisteredChampion) -> None:
+        """Remember the champion. A disk that refuses costs the next start without MLflow, no more."""
+        try:
+            self._files.replace(self._file, champion.model_dump_json(indent=2).encode())
+        except TryLater as error:
+            log.warning("last_model_not_remembered", reason=error.reason, problem=error.message)
+
+    def read(self, model_name: str) -> RegisteredChampion | None:
+        """The champion that was remembered; None when there is none, or not of this model.
+
+        Raises TryLater `file_error`.
+        """
+        data = read_small(self._file, _LARGEST)
+        if data is None:
+            return None
+        try:
+            champion = RegisteredChampion.model_validate_json(data)
+        except ValidationError as error:
+            log.warning("last_model_unreadable", faults=error.error_count())
+            return None
+        return champion if champion.model_name == model_name else None

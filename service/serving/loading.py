@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from domain.errors import LaurelError, ModelUnusable
-from domain.model_signature import signed_text
+from domain.package_tags import signed_text
 from domain.ports.clock import Clock
 from domain.values import Sha256
 from service.adapters.mlflow.access import MlflowAccess

@@ -1,17 +1,46 @@
-"""The outermost layer: who may pass, what is counted, and the headers that every answer carries."""
+"""The outermost layer: who may pass, what is counted, and the headers that every answer carries.
 
+A bearer token is compared in constant time.
+"""
+
+import hmac
 from http import HTTPStatus
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.runtime.web.credentials import bearer_of, unauthorized
 from service.runtime.web.headers import SafeSend
 from service.runtime.web.health import PROBES
 from service.runtime.web.host_and_origin import Entrance
 from service.runtime.web.methods import head_as_get
 from service.runtime.web.problems import ProblemDetails, no_such_page
-from service.serving.auth import Gatekeeper
 from service.serving.serving_metrics import InferenceMetrics
+
+
+class Gatekeeper:
+    """Knows the token, or that there is none: then all is open but what needs one."""
+
+    def __init__(self, token: str | None) -> None:
+        self._expected = None if token is None else token.encode()
+
+    @property
+    def has_token(self) -> bool:
+        """True when a token is configured."""
+        return self._expected is not None
+
+    def refusal(self, scope: Scope) -> ProblemDetails | None:
+        """Why this request may not pass; None when it may."""
+        if self._expected is None:
+            return None
+        sent = bearer_of(scope)
+        if sent is None:
+            return unauthorized("no_token", "this page requires a token: Authorization: Bearer …", "Bearer")
+        if not hmac.compare_digest(sent, self._expected):
+            detail = "the bearer token is not the configured one"
+            return unauthorized("wrong_token", detail, "Bearer")
+        return None
+
 
 OPEN_PAGES: Final = PROBES
 PAGES: Final = OPEN_PAGES | {"/predict", "/reload", "/info", "/schema", "/docs", "/openapi.json"}

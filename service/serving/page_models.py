@@ -1,14 +1,19 @@
-"""What the pages answer, and the problems and bodies that the OpenAPI document names beside them."""
+"""What the pages take and answer, and the problems and bodies that the OpenAPI document names beside them.
 
+The schema and the example of a request come from the same fields that the checks are made of.
+"""
+
+import math
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from domain.convergence import ServedForm
-from service.models.request_checks import InputFault
-from service.models.request_fields import LARGEST_WHOLE
-from service.runtime.web.problem_schemas import ProblemBody
+from service.models.request_fields import LARGEST_WHOLE, InputFault, RequestField
+from service.runtime.web.openapi_document import ProblemBody, Schema
+from service.serving.served_model import ServedModel
 
 Version = Annotated[str, Field(description="The registered version.")]
 Generation = Annotated[
@@ -111,3 +116,61 @@ class ServingHealth(ServingAnswer):
     detail: str = Field("", description="What is missing; absent when nothing is.")
     model_loaded: bool = Field(description="False until the first champion is loaded.")
     model_version: str | None = Field(description="The registered version; null without a model.")
+
+
+_TYPES: Final = {"string": "string", "int": "integer", "float": "number"}
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def row_schema(fields: Sequence[RequestField], *, refuse_unknown: bool) -> Schema:
+    """What one row must be."""
+    return {
+        "type": "object",
+        "properties": {field.name: _property(field) for field in fields},
+        "required": [field.name for field in fields if not field.nullable],
+        "additionalProperties": not refuse_unknown,
+        "example": example_row(fields),
+    }
+
+
+def request_schema(
+    model: ServedModel, fields: Sequence[RequestField], *, refuse_unknown: bool
+) -> dict[str, object]:
+    """The schema of one row as a document of its own; a request holds one such row, or a list of them."""
+    return {
+        "$schema": _DIALECT,
+        "title": f"{model.model_name}, version {model.version}",
+        "description": f"One row. The answer is a prediction of {model.contract.target}.",
+        **row_schema(fields, refuse_unknown=refuse_unknown),
+    }
+
+
+def example_row(fields: Sequence[RequestField]) -> dict[str, object]:
+    """A row that is taken."""
+    return {field.name: _example(field) for field in fields}
+
+
+def _property(field: RequestField) -> Schema:
+    kind = _TYPES[field.type]
+    found: Schema = {"type": [kind, "null"] if field.nullable else kind}
+    if field.values is not None:
+        found["enum"] = [*field.values, *([None] if field.nullable else [])]
+    if field.type != "string":
+        found["minimum"], found["maximum"] = field.low, field.high
+    if field.format is not None:
+        found["pattern"] = f"^(?:{field.format})$"
+    return found
+
+
+def _example(field: RequestField) -> object:
+    if field.values:
+        return field.values[0]
+    if field.type == "string":
+        return field.sample or (None if field.nullable else "text")
+    middle = _near_zero(field)
+    return math.ceil(middle) if field.type == "int" else middle
+
+
+def _near_zero(field: RequestField) -> float:
+    """The number from `low` to `high` that is nearest to zero."""
+    return float(min(max(0.0, field.low), field.high))

@@ -1,6 +1,7 @@
 """Reload: what the alias names now is loaded beside what is served, and takes its place when all was checked.
 
-One load at a time, in a thread of its own; whatever fails, the old model goes on.
+One load at a time, in a thread of its own; whatever fails, the old model goes on. How reloads end is counted
+for every caller, and the last one's problem is kept.
 """
 
 import asyncio
@@ -18,10 +19,10 @@ from domain.ports.clock import Clock
 from domain.ports.model_registry import ModelRegistry
 from service.processes.threads import OneAtATime
 from service.runtime.retry import RetryPolicy
-from service.serving.champion import RegisteredChampion, read_champion
-from service.serving.last_verified import LastVerified
+from service.serving.champion import LastVerified, RegisteredChampion, read_champion
 from service.serving.loading import ModelLoader
 from service.serving.served_model import ServedModel, Serving
+from service.serving.serving_metrics import InferenceMetrics
 from service.serving.unloadable import DiedOfModel, UnloadableVersions
 
 _START: Final = RetryPolicy(first_pause=0.5, longest_pause=15.0)
@@ -211,3 +212,31 @@ def _no_news(champion: RegisteredChampion, served: ServedModel, *, guarded: bool
 
 def _files(model: RegisteredChampion | ServedModel) -> tuple[int, str, str | None]:
     return model.version, model.digest, model.run_id
+
+
+class CountedReloader:
+    """A Reloader that is seen from outside."""
+
+    def __init__(self, reloader: Reloader, metrics: InferenceMetrics) -> None:
+        self.problem: str | None = None
+        self._reloader = reloader
+        self._metrics = metrics
+
+    async def reload(self, guard: Guard | None = None) -> ReloadOutcome:
+        """Reload, and remember what came of it."""
+        try:
+            outcome = await self._reloader.reload(guard)
+        except UnknownGeneration:  # the caller's fault: nothing is wrong with this server
+            self._metrics.reloaded("unknown_generation")
+            raise
+        except (NeverRetry, TryLater) as error:
+            self.problem = error.message
+            self._metrics.reloaded("unavailable" if isinstance(error, TryLater) else "refused")
+            raise
+        self.problem = None
+        self._metrics.reloaded(outcome.status.value)
+        return outcome
+
+    async def watch_start(self) -> None:
+        """Keep trying until the champion is served; each try counts."""
+        await self._reloader.watch_start(self.reload)

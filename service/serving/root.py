@@ -18,17 +18,15 @@ from service.lifecycle.preflight import Written, require_roots
 from service.runtime.clock import SystemClock
 from service.runtime.secret_mask import Mask
 from service.runtime.web.clients import Clients
-from service.runtime.web.drain import Drain
-from service.runtime.web.health import PROBES
+from service.runtime.web.health import PROBES, Drain
 from service.runtime.web.host_and_origin import Entrance
-from service.runtime.web.server import Server
+from service.runtime.web.http_server import Server
 from service.serving.app import ServingParts, build_app
-from service.serving.counted_reloads import CountedReloader
-from service.serving.last_verified import LastVerified
+from service.serving.champion import LastVerified
 from service.serving.loading import ModelLoader, Verifier
 from service.serving.loading_child import LoadingChild
 from service.serving.predictor import Limits
-from service.serving.reloading import Reloader
+from service.serving.reloading import CountedReloader, Reloader
 from service.serving.served_model import Serving
 from service.serving.serving_metrics import InferenceMetrics
 from service.serving.unloadable import UnloadableVersions

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from domain.errors import ModelUnusable
+from service.runtime.web.answers import PlainRoute
 from service.runtime.web.bodies import read_body, require_json
 from service.runtime.web.host_and_origin import Entrance
-from service.runtime.web.plain_route import PlainRoute
-from service.runtime.web.problem_schemas import refused
+from service.runtime.web.openapi_document import refused
 from service.runtime.web.problems import ProblemDetails, answer_defect
 from service.serving.page_models import InputProblem, Prediction
 from service.serving.predictor import Limits, Predictor

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Request, Response
 
 from domain.errors import NeverRetry, TryLater
 from service.models.request_fields import LARGEST_WHOLE
+from service.runtime.web.answers import PlainRoute
 from service.runtime.web.bodies import read_body, read_json
 from service.runtime.web.health import as_json
 from service.runtime.web.host_and_origin import Entrance
-from service.runtime.web.plain_route import PlainRoute
-from service.runtime.web.problem_schemas import refused
+from service.runtime.web.openapi_document import refused
 from service.runtime.web.problems import ProblemDetails
-from service.serving.auth import Gatekeeper
+from service.serving.middleware import Gatekeeper
 from service.serving.page_models import Reloaded
 from service.serving.reloading import Guard, ReloadOutcome, Status, UnknownGeneration
 from service.serving.routes_predict import UNAUTHORIZED

@@ -6,12 +6,11 @@ from typing import Protocol
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from service.runtime.web.answers import PlainRoute
 from service.runtime.web.health import Health, Liveness, Readying, as_json, json_bytes
-from service.runtime.web.plain_route import PlainRoute
-from service.runtime.web.problem_schemas import refused
-from service.serving.page_models import Info, NoModelInfo, ServingHealth, Unloadable
+from service.runtime.web.openapi_document import refused
+from service.serving.page_models import Info, NoModelInfo, ServingHealth, Unloadable, request_schema
 from service.serving.predictor import Limits
-from service.serving.request_schema import request_schema
 from service.serving.routes_predict import NO_MODEL, UNAUTHORIZED, Predictors
 from service.serving.served_model import ServedModel, Serving
 from service.serving.unloadable import UNLOADABLE, Mark

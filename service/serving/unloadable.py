@@ -17,7 +17,7 @@ from domain.errors import ModelUnusable, TryLater
 from domain.ports.clock import Clock
 from domain.values import Sha256, Value
 from service.adapters.files.atomic import AtomicFiles
-from service.adapters.files.small_files import read_small
+from service.adapters.files.errors import read_small
 from service.serving.champion import RegisteredChampion
 
 UNLOADABLE: Final = "unloadable_model"

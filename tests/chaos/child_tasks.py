@@ -15,7 +15,7 @@ from service.lifecycle.steps import train_job as train_task
 from service.lifecycle.steps import version_job as version_task
 from service.lifecycle.steps.jobs import SPLIT, TRAIN, VERSION, SplitJob, TrainJob, VersionJob
 from service.lifecycle.steps.split_job import run_split
-from service.processes.job_progress import report
+from service.processes.child import report
 from tests.chaos.points import FOLDER_VARIABLE, ArmedPoints
 
 ARMED_JOBS: Final[Mapping[str, str]] = {

@@ -19,7 +19,7 @@ from domain.ledger import LedgerEntry, next_entry
 from domain.lifecycle import Outcome
 from domain.models import OpenedRun, RegisteredModel
 from domain.points import Point, Points
-from domain.ports.outbox import OutboxRow
+from domain.ports.messages import OutboxRow
 from domain.ports.run_store import Added
 from domain.record import Record
 from domain.request import ReceivedRequest

@@ -12,13 +12,13 @@ from typing import Any, Final
 from domain.announcement import Announcement
 from domain.datasets import SplitParts
 from domain.errors import TryLater
+from domain.metrics import Score
 from domain.models import RegisteredVersion
 from domain.record import Record
 from domain.request import Coordinates
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
-from domain.score import Score
-from domain.version_triple import VersionTriple
+from domain.values import VersionTriple
 from handlers.training_requested import on_training_requested
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.worker_parts import reconciler_in, runner_in

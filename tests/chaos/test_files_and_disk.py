@@ -136,7 +136,7 @@ async def test_a_changed_reference_fails_the_run(world: Chaos) -> None:
 @pytest.mark.parametrize("lifecycles", [4, pytest.param(8, marks=pytest.mark.soak)])
 async def test_many_lifecycles_version_one_reference_at_once(world: Chaos, lifecycles: int) -> None:
     """Case V01: on two workers; no lock is shared, and equal bytes have equal hashes."""
-    await world.fleet.running("a", "b", WORKER__LIFECYCLES_AT_ONCE=str(lifecycles // 2))
+    await world.fleet.running("a", "b", WORKER__CONCURRENT_LIFECYCLES=str(lifecycles // 2))
     for version in range(101, 101 + lifecycles):
         await world.ask(version)
     rested = await world.at_rest(within=60)

@@ -13,15 +13,14 @@ from domain.announcement import Announcement
 from domain.errors import GenerationTaken
 from domain.ledger import LedgerEntry
 from domain.lifecycle import Outcome
+from domain.metrics import Score
 from domain.models import LoggedModel, ModelPackage, OpenedRun
 from domain.points import NO_POINTS
-from domain.promotion_checks import Champion, NoChampion
-from domain.promotion_policy import PromotionPolicy
+from domain.promotion_checks import Champion, NoChampion, PromotionPolicy
 from domain.request import ReceivedRequest
 from domain.run import Run
-from domain.run_outputs import ChampionOutlook, Evaluated, Trained
-from domain.score import Score
-from domain.version_triple import VersionTriple
+from domain.run_record import ChampionOutlook, Evaluated, Trained
+from domain.values import VersionTriple
 from service.adapters.postgres.alias_writes import PostgresAliasWrites
 from service.adapters.postgres.database import open_database
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger

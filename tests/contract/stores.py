@@ -12,11 +12,10 @@ from domain.announcement import Announcement
 from domain.events import ModelPromoted
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.lifecycle import Outcome
-from domain.ports.alias_writes import AliasWrites
-from domain.ports.first_uses import FirstUses
+from domain.ports.dataset_files import FirstUses
+from domain.ports.messages import Outbox
 from domain.ports.notices import Notices
-from domain.ports.outbox import Outbox
-from domain.ports.promotion_ledger import PromotionLedger
+from domain.ports.promotion_ledger import AliasWrites, PromotionLedger
 from domain.ports.run_store import RunStore
 from domain.ports.workers import Workers
 from domain.request import ReceivedRequest

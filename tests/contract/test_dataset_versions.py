@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.datasets import DatasetHashes
+from domain.datasets import DatasetHashes, manifest_of
 from domain.errors import NeverRetry, TryLater
-from domain.manifest import manifest_of
 from domain.ports.dataset_files import DatasetVersions
 from service.adapters.files.data_layout import DataLayout
 from service.lifecycle.dataset_files import ChildDatasetVersions

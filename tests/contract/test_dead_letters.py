@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import pytest
 
 from domain.errors import TryLater
-from domain.ports.dead_letters import DeadLetters
+from domain.ports.messages import DeadLetters
 from domain.record import Record, Unreadable
 from service.adapters.kafka.connection import KafkaConnection
-from service.adapters.kafka.dead_letter_reader import list_dead_letters
-from service.adapters.kafka.dead_letters import KafkaDeadLetters
+from service.adapters.kafka.dead_letters import KafkaDeadLetters, list_dead_letters
 from service.adapters.kafka.topic_provisioning import ensure_topics
 from service.runtime.metrics import Metrics
 from tests.fakes.dead_letters import FakeDeadLetters

@@ -7,9 +7,9 @@ import pytest
 
 from domain.errors import GenerationTaken, IllegalTransition, NeverRetry
 from domain.ledger import Cause, LedgerEntry, recovery_entry
-from domain.promotion_policy import PromotionPolicy
-from domain.score import Score
-from domain.version_triple import VersionTriple
+from domain.metrics import Score
+from domain.promotion_checks import PromotionPolicy
+from domain.values import VersionTriple
 from tests.contract.stores import OnFakes, OnPostgres, Stores, following, promoted
 
 DIGEST = "d" * 64

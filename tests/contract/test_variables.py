@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from domain.ports.master_rows import MasterRows
+from domain.ports.dataset_files import MasterRows
 from domain.ports.variables import Variable, Variables
 from service.adapters.postgres.database import open_database
 from service.adapters.postgres.master_rows import PostgresMasterRows

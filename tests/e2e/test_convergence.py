@@ -17,8 +17,7 @@ from domain.lifecycle import State
 from service.adapters.kafka.requests import read_events
 from service.lifecycle.reading import open_reading
 from service.local.servers.ports import free_port
-from service.local.servers.replica import inference_replica
-from service.local.servers.role import EmbeddedRole
+from service.local.servers.role import EmbeddedRole, inference_replica
 from service.rollout.convergence_status import ConvergenceStatus, read_status
 from service.rollout.replica_clients import open_servers
 from tests.chaos.released import unpacked
@@ -109,7 +108,7 @@ async def test_whatever_the_neighbours_do_the_run_completes_and_in_the_end_all_s
         deployment.more = dict(deployment.more) | {
             "INFERENCE_API_URL": json.dumps(urls),
             "INFERENCE_INTERNAL_TOKEN": TOKEN,
-            "RELOAD__LOOK_SECONDS": "0.5",
+            "RELOAD__POLL_SECONDS": "0.5",
             "RELOAD__TRY_SECONDS": "15",
             "WORKER__RECONCILE_SECONDS": "0.5",
         }

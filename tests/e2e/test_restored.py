@@ -17,7 +17,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 from structlog.testing import capture_logs
 
-from domain import alias_gap
+from domain import counterparts
 from domain.counterparts import ALL_AGREE
 from domain.errors import Stop
 from domain.lifecycle import State
@@ -161,7 +161,7 @@ def _an_alias_that_names_another_version_is_told(
     laurel: Laurel, mlflow: MlflowClient, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While no worker is there to follow; a head of this moment would have time."""
-    monkeypatch.setattr(alias_gap, "_FOLLOWS_WITHIN", timedelta(0))
+    monkeypatch.setattr(counterparts, "_FOLLOWS_WITHIN", timedelta(0))
     mlflow.set_registered_model_alias(model, "prod", "1")
     differs = laurel("champion", "--json")
     mlflow.delete_registered_model_alias(model, "prod")

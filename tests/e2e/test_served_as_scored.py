@@ -21,7 +21,7 @@ from domain.run import Run
 from service.lifecycle.root import Makers
 from service.lifecycle.steps.jobs import TRAIN
 from service.local.servers.ports import free_port
-from service.local.servers.replica import inference_replica
+from service.local.servers.role import inference_replica
 from tests.e2e.deployment import Deployment, worker_here
 from tests.kit.mlflow_record import MlflowRecord
 

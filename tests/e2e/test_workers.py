@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from domain.cancelling import Actor
 from domain.lifecycle import State, Step
 from domain.points import Point, Points
 from domain.ports.workers import HeardProcess
 from domain.run import Run
+from domain.run_actions import Actor
 from service.lifecycle.cancel import Cancelling
 from service.lifecycle.reading import open_reading
 from service.runtime.clock import SystemClock

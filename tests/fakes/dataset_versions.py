@@ -5,9 +5,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from domain.datasets import DatasetFile, DatasetHashes, SplitParts
+from domain.datasets import DatasetFile, DatasetHashes, SplitParts, manifest_of, named_files
 from domain.errors import NeverRetry, TryLater
-from domain.manifest import manifest_of, named_files
 
 
 class FakeDatasetVersions:

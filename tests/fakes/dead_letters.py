@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from domain.errors import TryLater
-from domain.ports.dead_letters import Letter
+from domain.ports.messages import Letter
 
 
 class FakeDeadLetters:

@@ -7,7 +7,7 @@ from datetime import datetime
 from math import isfinite
 from typing import Any
 
-from domain.dataset_inputs import DatasetInput
+from domain.datasets import DatasetInput
 from domain.errors import NeverRetry
 from domain.models import LoggedModel, OpenedRun, RecordedRun
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from domain.announcement import Announcement
 from domain.errors import IllegalTransition
 from domain.events import ModelPromoted
-from domain.ports.outbox import OutboxRow
+from domain.ports.messages import OutboxRow
 from tests.fakes.memory import Memory, OutboxEntry
 
 

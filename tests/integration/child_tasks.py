@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import NeverRetry
-from service.processes.job_progress import report
+from service.processes.child import report
 
 
 def _sleeper(*, start_new_session: bool = False) -> subprocess.Popen[bytes]:

@@ -8,7 +8,7 @@ import sys
 
 from service.adapters.postgres.database import open_database
 from service.adapters.postgres.outbox import PostgresOutbox
-from service.adapters.postgres.worker_identity import hold_worker_identity
+from service.adapters.postgres.session_lock import hold_worker_identity
 
 RELAY_IDLE_SECONDS = 1.0
 

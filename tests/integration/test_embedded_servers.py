@@ -19,7 +19,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from mlflow.tracking import MlflowClient
 
-from service.local.servers import broker_runtime, databases, kafka, ports, unprivileged, wheels
+from service.local.servers import broker_runtime, databases, kafka, ports, wheels
+from service.local.servers import postgres as postgres_server
 from service.local.servers.broker_runtime import Runtime
 from service.local.servers.errors import EmbeddedServerError
 from service.local.servers.folder import FolderLock
@@ -107,7 +108,7 @@ def test_programs_that_only_root_can_read_are_copied_to_where_the_server_can(
     monkeypatch.setattr(wheels, "folder", lambda _: closed)
     copies = Path(tempfile.mkdtemp(dir="/var/tmp"))
     copies.chmod(0o755)
-    monkeypatch.setattr(unprivileged, "_COPIES", copies / "laurel")
+    monkeypatch.setattr(postgres_server, "_COPIES", copies / "laurel")
     try:
         with EmbeddedPostgres(tmp_path / "postgres", ports.free_port(), FAST_SETTINGS) as server:
             program = psutil.Process(server.pid).exe()

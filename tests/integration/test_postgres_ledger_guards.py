@@ -6,13 +6,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from domain.announcement import announcement_of
 from domain.errors import NeverRetry, Stop
 from domain.ledger import Cause, LedgerEntry, recovery_entry
 from domain.lifecycle import Outcome
-from domain.promotion_announcement import announcement_of
 from service.adapters.postgres.database import open_database
+from service.adapters.postgres.database_roles import grant_to_worker
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
-from service.adapters.postgres.roles import grant_to_worker
 from service.adapters.postgres.schema import require_current, upgrade
 from tests.contract.stores import (
     CHILD_DIED,

@@ -11,11 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from domain.errors import Stop
-from service.adapters.postgres import worker_identity
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.outbox import PostgresOutbox
-from service.adapters.postgres.session_lock import SessionLock
-from service.adapters.postgres.worker_identity import WorkerIdentity, hold_worker_identity
+from service.adapters.postgres.session_lock import SessionLock, WorkerIdentity, hold_worker_identity
 from tests.integration.postgres_admin import ask
 from tests.integration.postgres_lock_holder import RELAY_IDLE_SECONDS
 from tests.kit.eventually import eventually
@@ -130,10 +128,9 @@ class TestWorkerIdentity:
                 assert another.name == "host-2"
 
     async def test_a_worker_whose_name_was_taken_while_it_was_cut_off_stops(
-        self, database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, database_url: str
     ) -> None:
-        monkeypatch.setattr(worker_identity, "_CHECK_SECONDS", 0.05)
-        async with hold_worker_identity(database, "host") as identity:
+        async with hold_worker_identity(database, "host", check_seconds=0.05) as identity:
             await self._cut_off(identity, database_url)
             async with hold_worker_identity(database, "host") as usurper:
                 assert usurper.name == "host"
@@ -141,10 +138,9 @@ class TestWorkerIdentity:
                     await asyncio.wait_for(identity.keep(), 20)
 
     async def test_a_worker_that_was_cut_off_takes_its_name_again(
-        self, database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, database_url: str
     ) -> None:
-        monkeypatch.setattr(worker_identity, "_CHECK_SECONDS", 0.05)
-        async with hold_worker_identity(database, "host") as identity:
+        async with hold_worker_identity(database, "host", check_seconds=0.05) as identity:
             await self._cut_off(identity, database_url)
             keeping = asyncio.create_task(identity.keep())
             rival = SessionLock(database)

@@ -15,7 +15,7 @@ from service.adapters.postgres.database import open_database
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import upgrade
-from service.adapters.postgres.worker_identity import hold_worker_identity
+from service.adapters.postgres.session_lock import hold_worker_identity
 from service.local.servers import ports
 from service.local.servers.databases import create_database
 from tests.contract.stores import (

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import text
 
 from domain.errors import Stop, TryLater
-from service.adapters.postgres import listener, sessions, worker_identity
+from service.adapters.postgres import listener, sessions
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.schema import upgrade
+from service.adapters.postgres.session_lock import hold_worker_identity
 from service.adapters.postgres.sessions import is_straight_session, require_sessions, sessions_to
-from service.adapters.postgres.worker_identity import hold_worker_identity
 from tests.harm.poolers import Mode, Pooler
 from tests.harm.postgres_messages import message_of, one_number
 from tests.integration.postgres_admin import ask, proxied
@@ -164,11 +164,11 @@ class TestFailover:
             with pytest.raises(Stop, match=SENTENCE):
                 await outbox.try_to_be_the_relay()
 
-    async def test_a_worker_does_not_take_its_name_again(
-        self, pooler: Pooler, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(worker_identity, "_CHECK_SECONDS", 0.05)
-        async with open_database(pooler.url) as database, hold_worker_identity(database, "host") as identity:
+    async def test_a_worker_does_not_take_its_name_again(self, pooler: Pooler) -> None:
+        async with (
+            open_database(pooler.url) as database,
+            hold_worker_identity(database, "host", check_seconds=0.05) as identity,
+        ):
             await _change_mode(pooler)
             with pytest.raises(Stop, match=SENTENCE):
                 await asyncio.wait_for(identity.keep(), 20)

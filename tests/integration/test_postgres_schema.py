@@ -10,12 +10,12 @@ from alembic.migration import MigrationContext
 
 from domain.errors import Stop, TryLater
 from service.adapters.postgres.database import open_database
+from service.adapters.postgres.engine import transaction
 from service.adapters.postgres.migrate import known_versions
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import require_current, upgrade
 from service.adapters.postgres.schema_version import NEWEST
 from service.adapters.postgres.tables import metadata
-from service.adapters.postgres.transactions import transaction
 from service.local.servers import ports
 from tests.integration.postgres_admin import plain
 

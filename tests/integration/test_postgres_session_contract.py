@@ -12,14 +12,14 @@ from sqlalchemy.engine import make_url
 
 from domain.errors import Stop, TryLater
 from domain.lifecycle import Outcome, State
+from service.adapters.postgres.address import session_settings
 from service.adapters.postgres.database import open_database
+from service.adapters.postgres.database_roles import risks_of
 from service.adapters.postgres.dry_run import dry_run
+from service.adapters.postgres.engine import transaction
 from service.adapters.postgres.errors import is_passing, translate
-from service.adapters.postgres.risks import risks_of
 from service.adapters.postgres.schema import require_current, upgrade
-from service.adapters.postgres.session_contract import session_settings
 from service.adapters.postgres.sessions import Sessions, require_sessions, sessions_to
-from service.adapters.postgres.transactions import transaction
 from service.local.servers import databases
 from service.runtime.clock import SystemClock
 from tests.contract.stores import (

@@ -8,16 +8,15 @@ from typing import Any
 import yaml
 
 from domain.data_contract import DataContract
-from domain.datasets import DatasetFile, DatasetHashes, SplitParts
+from domain.datasets import DatasetFile, DatasetHashes, SplitParts, manifest_of, seal
 from domain.ledger import Cause, LedgerEntry, next_entry
-from domain.manifest import manifest_of, seal
-from domain.model_definition import ModelDefinition
+from domain.metrics import Score
+from domain.model_types import ModelDefinition
 from domain.models import ModelPackage
 from domain.request import ReceivedRequest
 from domain.resolved_config import ConfigDigests, ResolvedConfig, read_features
-from domain.score import Score
 from domain.split_rules import SPLIT_RULES
-from domain.version_triple import VersionTriple
+from domain.values import VersionTriple
 from service.runtime.provenance import Provenance
 from tests.worlds.synthetic import CONFIG_FILES
 

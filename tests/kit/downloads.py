@@ -8,7 +8,7 @@ import sys
 
 from domain.errors import LaurelError
 from service.local.servers import broker_runtime, jars
-from service.local.servers.cache import cache_folder, one_at_a_time
+from service.local.servers.broker_runtime import cache_folder, one_at_a_time
 from service.local.servers.errors import EmbeddedServerError
 from service.local.servers.kafka import _train
 from tests.integration.kafka.console_producer import FOLDER, LIST

@@ -14,7 +14,7 @@ from domain.events import (
 from domain.faults import Fault
 from domain.ledger import Cause
 from domain.notice_subjects import Subject
-from domain.verdict import Check, Decision
+from domain.promotion_checks import Check, Decision
 from tests.kit.builders import MODEL, NOW, REFERENCE, TRIPLE, a_score
 
 _RUN: Final = {"run_id": "run-17", "mlflow_run_id": "m-17", "versions": TRIPLE}

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
 from domain.announcement import Announcement
-from domain.cancelling import CANCELLED
 from domain.counterparts import Announced
 from domain.ledger import LedgerEntry
 from domain.lifecycle import Outcome, State
@@ -17,9 +16,10 @@ from domain.lifecycle import advance as next_state
 from domain.models import LoggedModel, RegisteredModel, RegisteredVersion
 from domain.package_tags import MANIFEST_TAG
 from domain.points import Point
-from domain.promotion_policy import PromotionPolicy
+from domain.promotion_checks import PromotionPolicy
 from domain.run import Failure, Run
-from domain.version_triple import VersionTriple
+from domain.run_actions import CANCELLED
+from domain.values import VersionTriple
 from service.lifecycle.run_ports import RunPorts
 from service.runtime.metrics import Metrics
 from service.runtime.provenance import Provenance

@@ -6,15 +6,15 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
-from domain.cancelling import Actor, CannotCancel
 from domain.errors import GenerationTaken, LeaseLost, NeverRetry, TryLater
 from domain.ledger import Cause, LedgerEntry, next_entry
+from domain.metrics import Score
 from domain.models import LoggedModel, ModelPackage, OpenedRun
 from domain.points import Point
 from domain.promotion_checks import Champion, NoChampion
-from domain.run_outputs import ChampionOutlook, Evaluated, Trained
-from domain.score import Score
-from domain.version_triple import VersionTriple
+from domain.run_actions import Actor, CannotCancel
+from domain.run_record import ChampionOutlook, Evaluated, Trained
+from domain.values import VersionTriple
 from service.lifecycle.cancel import Cancelling
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.steps.decide import Inputs

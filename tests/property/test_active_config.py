@@ -4,7 +4,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.version_triple import VersionTriple
+from domain.values import VersionTriple
 from service.adapters.files.active_config import read_active, with_defaults
 
 keys = st.text(st.characters(categories=("L", "N", "P", "S", "Zs")), min_size=1, max_size=8)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.topics import EVENT_TOPICS
-from domain.plain_text import visible
+from domain.wording import visible
 from handlers.envelope import FIRST_COORDINATES
 from service.adapters.kafka.dead_letter_format import read_dead_letter, requeue_headers
 from service.adapters.kafka.foreign import as_record

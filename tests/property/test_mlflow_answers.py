@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from domain.errors import LaurelError, NeverRetry, TryLater
 from service.adapters.mlflow.answer_types import MlflowAnswer
-from service.adapters.mlflow.batches import metric_list, param_list, request_bodies, tag_list
-from service.adapters.mlflow.errors import read_answer
-from service.adapters.mlflow.foreign_answers import ForeignAnswer
+from service.adapters.mlflow.errors import ForeignAnswer, read_answer
+from service.adapters.mlflow.experiment_tracker import metric_list, param_list, request_bodies, tag_list
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),

@@ -9,14 +9,22 @@ from hypothesis import strategies as st
 from domain.events import Event, InferenceReloaded, TrainingFailed
 from domain.faults import Fault
 from domain.ledger import Cause
+from domain.metrics import Score
 from domain.notice_fields import fields_of, subject_of
-from domain.notice_forms import Forms, fitted, short_form
 from domain.notice_subjects import FIELDS, SUBJECTS, Subject
-from domain.notices import LONGEST_BODY, LONGEST_TITLE, Notice, NoticeTemplate, Wording
-from domain.plain_text import bounded_bytes, plain
-from domain.score import Score
-from domain.verdict import Check, Decision
-from domain.version_triple import VersionTriple
+from domain.notices import (
+    LONGEST_BODY,
+    LONGEST_TITLE,
+    Forms,
+    Notice,
+    NoticeTemplate,
+    Wording,
+    fitted,
+    short_form,
+)
+from domain.promotion_checks import Check, Decision
+from domain.values import VersionTriple
+from domain.wording import bounded_bytes, plain
 from handlers.notice import TOLD
 
 _MARKUP = ("<", ">", "@", "`", "*", "|", "://", "](", "~~", "__", "www.")

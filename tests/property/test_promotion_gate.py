@@ -5,11 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.comparison import SAME_RELATIVE, Compared, may_be_the_same, same_predictions
-from domain.metrics import rmsle
-from domain.promotion_checks import Champion, NoChampion, UnreadableChampion
-from domain.promotion_policy import PromotionPolicy, decide
-from domain.score import Score
-from domain.verdict import Decision
+from domain.metrics import Score, rmsle
+from domain.promotion_checks import (
+    Champion,
+    Decision,
+    NoChampion,
+    PromotionPolicy,
+    UnreadableChampion,
+    decide,
+)
 
 _numbers = st.floats(min_value=0, max_value=1e6, allow_nan=False)
 _effects = st.floats(min_value=0, max_value=10, allow_nan=False)

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # its stubs are a package more
 
-from service.models.request_checks import RequestChecks
-from service.models.request_fields import LARGEST_NUMBER, LARGEST_WHOLE, request_fields
-from service.serving.request_schema import example_row, row_schema
+from service.models.request_fields import LARGEST_NUMBER, LARGEST_WHOLE, RequestChecks, request_fields
+from service.serving.page_models import example_row, row_schema
 from tests.worlds.served_models import COLUMNS, FEATURES, contract_of, features_of
 
 KNOWN = {"grade": ("low", "mid", "high")}

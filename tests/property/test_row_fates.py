@@ -10,8 +10,7 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.dataset_limits import DatasetLimits
-from domain.datasets import SplitParts
+from domain.datasets import DatasetLimits, SplitParts
 from domain.errors import NeverRetry
 from tests.straight.straight_split import straight_fates
 from tests.worlds.split_jobs import SMALL_CONTRACT, split_small

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.arrays import Floats
-from service.adapters.pyarrow.predictions import read_predictions
+from service.adapters.pyarrow.datasets import read_predictions
 from service.adapters.sklearn.row_prediction import RowPredictor
 from service.models.load import ModelFolder
 from service.models.verify import verify

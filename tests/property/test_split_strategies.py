@@ -11,13 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.dataset_limits import DatasetLimits
+from domain.datasets import DatasetLimits
 from domain.split_rule import C, Rows, SplitRule
 from domain.split_rules import SPLIT_RULES, HashSplit, TemporalSplit
 from service.adapters.files.atomic import AtomicFiles
 from service.adapters.polars.frames import open_dataset
-from service.adapters.polars.row_sides import fates_of, made_reference
-from service.adapters.polars.splitting import Plan, plan_split, write_parts
+from service.adapters.polars.splitting import Plan, fates_of, made_reference, plan_split, write_parts
 from tests.straight.straight_split import straight_fates, straight_split
 
 PLACES = ["north", "Süd", "NO", "", "南"]

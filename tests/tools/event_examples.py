@@ -16,9 +16,9 @@ from domain.events import (
 )
 from domain.faults import Fault
 from domain.ledger import Cause
-from domain.score import Score
-from domain.verdict import Check, Decision
-from domain.version_triple import VersionTriple
+from domain.metrics import Score
+from domain.promotion_checks import Check, Decision
+from domain.values import VersionTriple
 
 MODEL: Final = "price"
 RUN_ID: Final = "935caf41-ebc9-4cbe-89c5-13fae776e8a5"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from domain.events import OUTGOING, REQUEST_TOPIC, REQUEST_TYPE, Event
-from domain.request_schema import request_schema
+from domain.request import request_schema
 from tests.tools.event_descriptions import describe
 from tests.tools.event_examples import EVENTS, REQUEST
 

@@ -4,8 +4,7 @@ import pytest
 
 from domain.errors import LaurelError, LeaseLost, NeverRetry, TryLater
 from service.processes import failures
-from service.processes.child_table import Death
-from service.processes.limits import Watch
+from service.processes.child_table import Death, Watch
 
 _WATCH = Watch(3, {}, memory_bytes=1000)
 

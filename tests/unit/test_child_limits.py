@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.processes.limits import Watch, pause
+from service.processes.child_table import Watch, pause
 
 
 def test_a_task_within_its_limits_goes_on() -> None:

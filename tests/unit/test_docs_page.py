@@ -5,7 +5,7 @@ from html import unescape
 from typing import cast
 
 from service.runtime.web.docs_page import page
-from service.runtime.web.openapi_types import Document, Schema
+from service.runtime.web.openapi_document import Document, Schema
 
 SCHEMAS: dict[str, Schema] = {
     "Size": {"type": "string", "enum": ["small", "large"]},

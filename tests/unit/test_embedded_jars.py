@@ -27,49 +27,40 @@ def test_the_list_names_every_jar_once_and_no_address() -> None:
     assert {"kafka_2.13-4.3.0.jar", "kafka-clients-4.3.0.jar"} <= {jar.file_name for jar in listed}
 
 
-def test_what_is_there_and_right_is_not_fetched_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jars, "_download", _no_network)
+def test_what_is_there_and_right_is_not_fetched_again(tmp_path: Path) -> None:
     (tmp_path / "tool-1.0.jar").write_bytes(b"right")
-    assert jars.ensure((_jar(b"right"),), tmp_path) == [tmp_path / "tool-1.0.jar"]
+    assert jars.ensure((_jar(b"right"),), tmp_path, _no_network) == [tmp_path / "tool-1.0.jar"]
 
 
-def test_a_damaged_jar_is_fetched_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jars, "_download", _serve(b"right"))
+def test_a_damaged_jar_is_fetched_anew(tmp_path: Path) -> None:
     (tmp_path / "tool-1.0.jar").write_bytes(b"torn")
-    [path] = jars.ensure((_jar(b"right"),), tmp_path)
+    [path] = jars.ensure((_jar(b"right"),), tmp_path, _serve(b"right"))
     assert path.read_bytes() == b"right"
 
 
-def test_another_jar_than_the_listed_one_is_refused_and_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jars, "_download", _serve(b"forged"))
+def test_another_jar_than_the_listed_one_is_refused_and_not_kept(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedServerError, match=r"example:tool:1\.0 has SHA-256"):
-        jars.ensure((_jar(b"right"),), tmp_path)
+        jars.ensure((_jar(b"right"),), tmp_path, _serve(b"forged"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_jar_that_cannot_be_had_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jars, "_download", _no_network)
+def test_a_jar_that_cannot_be_had_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         EmbeddedServerError, match=r"cannot fetch example:tool:1\.0 .* is the network reachable.*unreachable"
     ):
-        jars.ensure((_jar(b"right"),), tmp_path)
+        jars.ensure((_jar(b"right"),), tmp_path, _no_network)
 
 
-def test_one_that_cannot_be_had_ends_it_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_cannot_be_had_ends_it_for_all(tmp_path: Path) -> None:
     asked: list[Jar] = []
 
     def refuse(jar: Jar, _scratch: Path) -> Path:
         asked.append(jar)
         raise ConnectionError("unreachable")
 
-    monkeypatch.setattr(jars, "_download", refuse)
     listed = tuple(Jar(f"example:tool:{number}.0", "0" * 64) for number in range(200))
     with pytest.raises(EmbeddedServerError, match="cannot fetch"):
-        jars.ensure(listed, tmp_path)
+        jars.ensure(listed, tmp_path, refuse)
     assert len(asked) < len(listed)
 
 
@@ -131,7 +122,7 @@ def _no_network(_jar: Jar, _scratch: Path) -> Path:
     raise ConnectionError("unreachable")
 
 
-def _serve(content: bytes) -> object:
+def _serve(content: bytes) -> jars.Download:
     def download(_jar: Jar, scratch: Path) -> Path:
         path = scratch / "fetched"
         path.write_bytes(content)

@@ -18,7 +18,9 @@ from tests.worlds.relay import RowsInMemory, Wire, row
 AWAY = TryLater("kafka_unavailable", "gone", waiting_on="kafka")
 
 
-def relay(outbox: RowsInMemory, wire: Wire, points: Points | None = None) -> OutboxRelay:
+def relay(
+    outbox: RowsInMemory, wire: Wire, points: Points | None = None, hold_seconds: float = 3.0
+) -> OutboxRelay:
     return OutboxRelay(
         outbox,
         wire,
@@ -27,6 +29,7 @@ def relay(outbox: RowsInMemory, wire: Wire, points: Points | None = None) -> Out
         points=points or Points(),
         retries=RetryPolicy(first_pause=0.01, longest_pause=0.05),
         idle_seconds=0.05,
+        hold_seconds=hold_seconds,
     )
 
 
@@ -114,12 +117,11 @@ async def test_one_that_is_not_the_relay_sends_nothing_until_it_is() -> None:
     assert outbox.sent == [1]
 
 
-async def test_it_stays_the_relay_while_kafka_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_stays_the_relay_while_kafka_takes_its_time() -> None:
     """The store gives the lock to another process when it hears nothing of the one that holds it."""
-    monkeypatch.setattr("service.messaging.relay._HOLD_SECONDS", 0.01)
     outbox, wire = RowsInMemory(row(1, "a")), Wire()
     wire.held["e1"] = asyncio.Event()
-    async with running(relay(outbox, wire)):
+    async with running(relay(outbox, wire, hold_seconds=0.01)):
         await eventually(lambda: outbox.asked > 5)
         assert wire.attempts == ["e1"]
         wire.held["e1"].set()

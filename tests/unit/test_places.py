@@ -9,11 +9,11 @@ from typing import Final
 
 import pytest
 
+from domain.feature_schema import ENCODINGS, SCALERS
 from domain.lifecycle import NEXT_STEP, TRANSITIONS, Step
 from domain.metrics import METRICS
 from domain.model_types import MODEL_TYPES
 from domain.points import Point
-from domain.preparations import ENCODINGS, SCALERS
 
 ROOT: Final = Path(__file__).parents[2]
 # Where the first model is warmed up: it uses what the tables have, and a new row need not be there.
@@ -77,8 +77,8 @@ def test_a_new_step_is_named_in_six_files_beside_its_own() -> None:
     [
         (MODEL_TYPES, "domain/model_types.py"),
         (METRICS, "domain/metrics.py"),
-        (ENCODINGS, "domain/preparations.py"),
-        (SCALERS, "domain/preparations.py"),
+        (ENCODINGS, "domain/feature_schema.py"),
+        (SCALERS, "domain/feature_schema.py"),
     ],
 )
 def test_a_new_row_of_a_table_is_named_in_one_file(table: dict[str, object], file: str) -> None:

@@ -15,10 +15,9 @@ from docker.errors import DockerException, ImageNotFound
 from testcontainers.core.container import DockerContainer
 
 from service.local.servers import ports
-from service.local.servers.broker_probe import known_brokers
 from service.local.servers.databases import connect
 from service.local.servers.errors import EmbeddedServerError
-from service.local.servers.kafka import BROKER_PROPERTIES, STARTED
+from service.local.servers.kafka import BROKER_PROPERTIES, STARTED, known_brokers
 from service.local.servers.postgres import FAST_SETTINGS
 
 _KAFKA_IMAGE = "apache/kafka:4.3.0"

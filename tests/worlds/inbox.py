@@ -13,8 +13,7 @@ from handlers.router import Handle, route
 from handlers.training_requested import on_training_requested
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letter_format import DeadLetter
-from service.adapters.kafka.dead_letter_reader import list_dead_letters
-from service.adapters.kafka.dead_letters import KafkaDeadLetters
+from service.adapters.kafka.dead_letters import KafkaDeadLetters, list_dead_letters
 from service.adapters.kafka.delivery import KafkaDelivery, kept_nowhere
 from service.adapters.kafka.inbox import KafkaInbox
 from service.adapters.kafka.partition_watch import WatchTimes

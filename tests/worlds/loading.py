@@ -10,7 +10,7 @@ from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.model_cache import ModelCache
 from service.runtime.clock import SystemClock
 from service.runtime.retry import RetryPolicy
-from service.serving.last_verified import LastVerified
+from service.serving.champion import LastVerified
 from service.serving.loading import BuildModel, ModelLoader, Verifier
 from service.serving.reloading import Reloader
 from service.serving.served_model import Serving

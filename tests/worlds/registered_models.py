@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domain.manifest import seal
-from domain.model_signature import SIGNATURE_TAG
+from domain.datasets import seal
 from domain.models import LoggedModel, RegisteredVersion
+from domain.package_tags import SIGNATURE_TAG
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.model_registry import MlflowModelRegistry

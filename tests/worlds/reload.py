@@ -13,11 +13,10 @@ from typing import Any
 
 from config.settings import Settings
 from config.topics import EVENT_TOPICS
-from domain.announcement import Announcement
+from domain.announcement import Announcement, announcement_of
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.points import NO_POINTS, Points
-from domain.promotion_announcement import announcement_of
-from service.adapters.http.resolving import Resolve, system_addresses
+from service.adapters.http.bounded import Resolve, system_addresses
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.publisher import KafkaPublisher
 from service.adapters.kafka.requests import ReadEvent, read_events
@@ -77,7 +76,7 @@ class ReloadWorld:
             "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
             "MLFLOW_MODEL_NAME": self.model,
             "INFERENCE_INTERNAL_TOKEN": TOKEN,
-            "RELOAD__LOOK_SECONDS": "0.3",
+            "RELOAD__POLL_SECONDS": "0.3",
             "RELOAD__TRY_SECONDS": "4",
             "RELOAD__TRIES": "2",
             **self.more,

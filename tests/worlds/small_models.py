@@ -11,10 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from domain.data_contract import DataContract
-from domain.datasets import DatasetFile
+from domain.datasets import DatasetFile, seal
 from domain.feature_schema import FeatureSchema
-from domain.manifest import seal
-from domain.model_definition import ModelDefinition
+from domain.model_types import ModelDefinition
 from domain.models import ModelRecord, PackageFiles
 from service.lifecycle.steps.evaluate_job import score
 from service.lifecycle.steps.jobs import KeptPredictions, ModelOnDisk, ScoreJob, TrainJob

@@ -9,9 +9,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from domain.data_contract import DataContract
-from domain.dataset_limits import DatasetLimits
-from domain.datasets import DatasetFile, SplitParts
-from domain.manifest import named_files
+from domain.datasets import DatasetFile, DatasetLimits, SplitParts, named_files
 from domain.resolved_config import read_features
 from domain.split_rules import SPLIT_RULES
 from service.adapters.files.atomic import AtomicFiles, sha256_of

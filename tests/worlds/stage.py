@@ -10,16 +10,16 @@ from typing import Any
 from domain.datasets import DatasetHashes, SplitParts
 from domain.faults import Fault
 from domain.lifecycle import State
+from domain.metrics import Score
 from domain.models import LoggedModel, ModelPackage, ModelRecord, RegisteredVersion
 from domain.points import NO_POINTS, Points
-from domain.promotion_policy import PromotionPolicy
+from domain.promotion_checks import PromotionPolicy
 from domain.request import ReceivedRequest
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
-from domain.score import Score
-from domain.version_triple import AskedVersions, VersionTriple
+from domain.values import AskedVersions, VersionTriple
 from service.adapters.files.data_layout import DataLayout
-from service.lifecycle.retention import Retention
+from service.lifecycle.background_jobs import Retention
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.run_steps import Heavy
 from service.lifecycle.runner import Runner

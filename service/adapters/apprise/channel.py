@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from domain.errors import Stop, TryLater
-from domain.notice_forms import fitted
-from domain.notices import LONGEST_BODY, LONGEST_TITLE, Notice
+from domain.notices import LONGEST_BODY, LONGEST_TITLE, Notice, fitted
 
 _SETTING: Final = "NOTIFIER__URLS"
 _SPLIT: Final = "split"

@@ -25,8 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from domain.errors import Stop, TryLater
 from service.adapters.files.atomic import AtomicFiles
-from service.adapters.files.errors import disk_errors
-from service.adapters.files.small_files import read_small
+from service.adapters.files.errors import disk_errors, read_small
 
 _LARGEST: Final = 16 * 1024  # bytes
 

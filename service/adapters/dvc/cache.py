@@ -3,24 +3,58 @@
 Every object appears whole by a rename, so that any number of runs may add the same one at once; there is no
 lock that could be held or torn. Files come in as copies: what DVC makes read-only is never a file of the
 user's, and what happens to a run's own files never reaches the cache.
+
+DVC's format has an object per content, named by its md5; a folder is an object too.
 """
 
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from dvc.fs import localfs
 from dvc_data.hashfile.db import HashFileDB, get_odb
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.meta import Meta
+from dvc_data.hashfile.tree import Tree
 
 from domain.datasets import DatasetFile
 from domain.errors import NeverRetry
+from domain.values import Sha256
 from service.adapters.dvc.addresses import objects_below
-from service.adapters.dvc.objects import FileObject, FolderObject
 from service.adapters.files.atomic import AtomicFiles, chunks, sha256_of, sweep
 from service.adapters.files.errors import disk_errors
 from service.adapters.files.operations import FileOperations
+
+
+class FileObject(NamedTuple):
+    """The bytes of one file: `oid` is their md5, `size` their number, `sha256` what the manifest says."""
+
+    oid: str
+    size: int
+    sha256: Sha256
+
+
+class FolderObject(NamedTuple):
+    """A list of files by relative path: `oid` is the md5 of the list and ends in `.dir`."""
+
+    oid: str
+    size: int
+    files: int
+    tree: Tree
+
+
+def folder_of(entries: Mapping[str, FileObject]) -> FolderObject:
+    """Name the folder that holds these files by relative path. The same files make the same folder."""
+    tree = Tree()
+    for path, file in entries.items():
+        tree.add(tuple(path.split("/")), Meta(size=file.size), HashInfo("md5", file.oid))
+    tree.digest()
+    return FolderObject(tree.oid, sum(file.size for file in entries.values()), len(entries), tree)
+
 
 _MD5 = re.compile("[0-9a-f]{32}")
 _ABANDONED_SECONDS = 3600.0  # longest time that one copy may take

@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.datasets import DatasetHashes, SplitParts
-from domain.manifest import manifest_of, named_files
+from domain.datasets import DatasetHashes, SplitParts, manifest_of, named_files
 from domain.points import NO_POINTS, Point, Points
 from service.adapters.dvc.addresses import shown
-from service.adapters.dvc.cache import DvcCache
-from service.adapters.dvc.objects import FileObject, FolderObject, folder_of
+from service.adapters.dvc.cache import DvcCache, FileObject, FolderObject, folder_of
 from service.adapters.dvc.remote import DvcRemote
 from service.adapters.files.atomic import AtomicFiles
 from service.adapters.files.operations import FileOperations

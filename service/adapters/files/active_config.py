@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from domain.faults import Fault
-from domain.nearest import nearest
-from domain.values import LARGEST_VERSION, ConfigVersion, Value
-from domain.version_triple import VersionTriple
+from domain.values import LARGEST_VERSION, ConfigVersion, Value, VersionTriple
+from domain.wording import nearest
 from service.adapters.files.yaml_documents import Place, Scalar, YamlDocument, read_document
 
 FILE_NAME: Final = "active_config.yaml"

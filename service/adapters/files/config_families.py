@@ -15,11 +15,11 @@ from domain.data_contract import DataContract
 from domain.errors import NeverRetry, TryLater
 from domain.faults import Fault
 from domain.feature_schema import FeatureSchema
-from domain.model_definition import Estimator, ModelDefinition
+from domain.model_types import Estimator, ModelDefinition
 from domain.points import NO_POINTS, Point, Points
 from domain.resolved_config import ConfigDigests, ConfigUse, ResolvedConfig
 from domain.split_rules import SPLIT_RULES, SplitRules
-from domain.version_triple import AskedVersions, VersionTriple
+from domain.values import AskedVersions, VersionTriple
 from service.adapters.files.active_config import FILE_NAME, ActiveConfig, fresh, read_active, with_defaults
 from service.adapters.files.atomic import AtomicFiles, sweep
 from service.adapters.files.config_documents import (
@@ -30,7 +30,7 @@ from service.adapters.files.config_documents import (
     ConfigReader,
     located,
 )
-from service.adapters.files.small_files import read_small
+from service.adapters.files.errors import read_small
 from service.adapters.files.yaml_documents import MAX_BYTES
 
 EstimatorCheck = Callable[[Estimator], Awaitable[Sequence[Fault]]]

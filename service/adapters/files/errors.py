@@ -1,13 +1,17 @@
-"""The operating system's errors about files, sorted by the reaction that they ask for."""
+"""The operating system's errors about files, sorted by the reaction that they ask for.
+
+Small files that people write are read within bounds, and never from a pipe or a device.
+"""
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from domain.counted import byte_count
 from domain.errors import TryLater
+from domain.wording import byte_count
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -78,3 +82,27 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise sorted_error(error, path) from error
+
+
+def read_small(path: Path, limit: int) -> bytes | None:
+    """The bytes of a regular file, None when there is none; at most `limit` + 1 bytes are read.
+
+    Raises TryLater `file_error` when the disk does not give them.
+    """
+    with disk_errors(path):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would block for ever
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            return _read(fd, limit + 1) if stat.S_ISREG(os.fstat(fd).st_mode) else None
+        finally:
+            os.close(fd)
+
+
+def _read(fd: int, limit: int) -> bytes:
+    pieces, left = [], limit
+    while left and (piece := os.read(fd, left)):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)

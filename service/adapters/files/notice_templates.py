@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from domain.counted import byte_count
 from domain.errors import Stop
 from domain.notice_subjects import SUBJECTS, Subject
 from domain.notices import NoticeTemplate
-from service.adapters.files.small_files import read_small
+from domain.wording import byte_count
+from service.adapters.files.errors import read_small
 
 _LARGEST: Final = 16_384
 _ENDING: Final = ".txt"

@@ -1,4 +1,7 @@
-"""The parts of a split on disk: held against their digests, and published for others to look at."""
+"""The parts of a split on disk: held against their digests, and published for others to look at.
+
+A file that others may write to meanwhile is copied as the bytes of one moment, or not at all.
+"""
 
 import hashlib
 import stat
@@ -9,7 +12,7 @@ from typing import Final
 
 from domain.datasets import DatasetFile, SplitParts
 from domain.errors import NeverRetry
-from service.adapters.files.atomic import AtomicFiles, copy_into, sha256_of
+from service.adapters.files.atomic import AtomicFiles, Draft, copy_into, sha256_of
 from service.adapters.files.errors import disk_errors
 
 MASTER: Final = "master.parquet"
@@ -74,3 +77,24 @@ def remove_other_tests(folder: Path, names: Collection[str], files: AtomicFiles)
         for path in sorted((folder / OPTIONAL_TESTS).glob("*.parquet")):
             if path.stem not in names:
                 files.remove(path)
+
+
+_ATTEMPTS: Final = 3
+
+
+def copy_snapshot(source: Path, draft: Draft) -> None:
+    """Copy `source`, and read it again: only if it has the same bytes still is the copy taken.
+
+    After three attempts raises NeverRetry `master_changing`. Raises OSError when the disk fails.
+    """
+    for _ in range(_ATTEMPTS):
+        draft.restart()
+        copy_into(source, draft)
+        if sha256_of(source) == draft.sha256:
+            return
+    raise NeverRetry(
+        "master_changing",
+        f"{source} changed each of {_ATTEMPTS} times while it was read; replace it in one rename",
+        path=str(source),
+        attempts=_ATTEMPTS,
+    )

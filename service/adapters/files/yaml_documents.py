@@ -13,9 +13,9 @@ from typing import Any, Final, cast
 
 import yaml
 
-from domain.counted import byte_count
 from domain.faults import Fault
 from domain.values import spelled_version
+from domain.wording import byte_count
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 20

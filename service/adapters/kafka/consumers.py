@@ -9,8 +9,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.protocol.fetch import FetchRequest
 
 from service.adapters.kafka.connection import UNPACKED_BYTES, KafkaConnection
-from service.adapters.kafka.fetch_guard import Checked, checked, is_heavy
-from service.adapters.kafka.unpacking import Unpacker
+from service.adapters.kafka.fetch_guard import Checked, Unpacker, checked, is_heavy
 
 # An aborted request is no request, and one that is not committed yet is none so far.
 _ISOLATION: Final = {"isolation_level": "read_committed"}

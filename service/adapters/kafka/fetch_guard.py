@@ -1,25 +1,134 @@
 """Bounds on what a fetch may become in memory, batch by batch, before the client library sees it.
 
 The library unpacks a whole batch at once (0.3 MB may hold 300 MB), and a batch that it cannot read stops its
-partition for ever. So each batch is unpacked here first, into a bounded buffer, and read as the library will
-read it. What passes is handed on as the very bytes; in the place of what does not stands one marker record.
+partition for ever. So each batch is unpacked here first, into a buffer of fixed size, and read as the library
+will read it. What passes is handed on as the very bytes; in the place of what does not stands one marker
+record. Names of headers that are not UTF-8, on which the library fails, are made readable where they stand.
 The format is record batch v2, and the older message sets, as the Kafka protocol guide defines them.
 """
 
 import secrets
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
+import cramjam
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
-from aiokafka.record.util import calc_crc32c
+from aiokafka.record.util import calc_crc32c, decode_varint
 
-from domain.counted import byte_count
 from domain.record import Extent, Unreadable, UnreadableReason
-from service.adapters.kafka.header_names import with_readable_names
-from service.adapters.kafka.unpacking import CODECS, TooLarge, Unpacker
+from domain.wording import byte_count
+
+
+def with_readable_names(body: bytes, count: int) -> bytearray:
+    """The records of an unpacked batch, with `?` for each byte above ASCII in a name that is not UTF-8."""
+    records, at = bytearray(body), 0
+    for _ in range(count):
+        at = _correct_record(records, at)
+    return records
+
+
+def _correct_record(records: bytearray, at: int) -> int:
+    """Correct one record's names in place; return where the next record begins."""
+    length, at = decode_varint(records, at)
+    end: int = at + length
+    _, at = decode_varint(records, at + 1)  # attributes, timestamp
+    _, at = decode_varint(records, at)  # offset
+    at = _end_of_bytes(records, at)  # key
+    at = _end_of_bytes(records, at)  # value
+    headers, at = decode_varint(records, at)
+    for _ in range(headers):
+        length, at = decode_varint(records, at)
+        records[at : at + length] = _readable_name(records[at : at + length])
+        at = _end_of_bytes(records, at + length)
+    return end
+
+
+def _end_of_bytes(records: bytearray, at: int) -> int:
+    length, at = decode_varint(records, at)
+    return int(at + max(length, 0))
+
+
+def _readable_name(name: bytearray) -> bytes:
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        return name.decode("ascii", "replace").encode("ascii", "replace")
+    return bytes(name)
+
+
+CODECS: Final[Mapping[int, str]] = {0: "no codec", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
+# How Java's snappy begins; blocks with their lengths follow. All else is one block, as librdkafka writes it.
+_XERIAL: Final = b"\x82SNAPPY\x00" + struct.pack(">ii", 1, 1)
+_BUFFER_IS_FULL: Final = "failed to write whole buffer"  # how the codecs' library says so
+
+
+class TooLarge(ValueError):
+    """It unpacks to more than the buffer holds."""
+
+
+class Torn(ValueError):
+    """It does not unpack."""
+
+
+class Unpacker:
+    """Unpacks into one buffer of `limit` bytes, which it makes when the first batch needs it."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._buffer = bytearray()
+
+    def unpack(self, codec: int, packed: bytes) -> memoryview:
+        """What `packed` holds, valid until the next call. Raises TooLarge, Torn."""
+        if codec == 0:
+            return self._plain(packed)
+        self._buffer = self._buffer or bytearray(self.limit)
+        try:
+            size = _UNPACK[codec](packed, self._buffer)
+        except (cramjam.DecompressionError, struct.error) as error:
+            fault = TooLarge if _BUFFER_IS_FULL in str(error) else Torn
+            raise fault(str(error)) from error
+        return memoryview(self._buffer)[:size]
+
+    def _plain(self, packed: bytes) -> memoryview:
+        if len(packed) > self.limit:
+            raise TooLarge(f"{len(packed)} bytes")
+        return memoryview(packed)
+
+
+def _snappy(packed: bytes, buffer: bytearray) -> int:
+    size = 0
+    for block in _blocks(packed):
+        # The block says how long it is, and the library believes it: ask before it makes room for that.
+        if size + cramjam.snappy.decompress_raw_len(block) > len(buffer):
+            raise TooLarge("snappy's own length is above it")
+        size += cramjam.snappy.decompress_raw_into(block, memoryview(buffer)[size:])
+    return size
+
+
+def _blocks(packed: bytes) -> Iterator[bytes]:
+    if not packed.startswith(_XERIAL):
+        yield packed
+        return
+    at = len(_XERIAL)
+    while at < len(packed):
+        (length,) = struct.unpack_from(">i", packed, at)
+        at += 4
+        if not 0 < length <= len(packed) - at:
+            raise Torn(f"a block of snappy is {length} bytes long")
+        yield packed[at : at + length]
+        at += length
+
+
+_UNPACK: Final[Mapping[int, Callable[[bytes, Any], int]]] = {
+    1: cramjam.gzip.decompress_into,
+    2: _snappy,
+    3: cramjam.lz4.decompress_into,
+    4: cramjam.zstd.decompress_into,
+}
+
 
 # Nobody outside this process knows it, so no record from the wire can bear it.
 _MARK: Final = f"laurel-fetch-problem-{secrets.token_hex(16)}"

@@ -1,13 +1,17 @@
-"""Consumes one topic through FastStream for as long as the process lives, and is never alive and deaf."""
+"""Consumes one topic through FastStream for as long as the process lives, and is never alive and deaf.
+
+A member of a group that reads no partition says so.
+"""
 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import structlog
 from aiokafka import TopicPartition
+from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker, KafkaRouter
 
@@ -15,11 +19,46 @@ from domain.errors import Stop, TryLater
 from service.adapters.kafka.connection import UNPACKED_BYTES, KafkaConnection
 from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.errors import DENIED, kafka_errors, sort
-from service.adapters.kafka.free_partitions import refuse_free_partitions
-from service.adapters.kafka.partition_watch import WATCH_TIMES, PartitionWatch, WatchTimes
-from service.adapters.kafka.turns import TurnConsumer
+from service.adapters.kafka.partition_watch import WATCH_TIMES, PartitionWatch, TurnConsumer, WatchTimes
+from service.adapters.kafka.topic_provisioning import admin_client, partitions_of
 from service.runtime.metrics import CounterName, Metrics
 from service.runtime.retry import RetryPolicy
+
+_STABLE: Final = "Stable"
+
+
+async def refuse_free_partitions(connection: KafkaConnection, group: str, topics: Collection[str]) -> None:
+    """Raise TryLater if partitions of these topics are there, or none at all, that nobody in the group reads.
+
+    A member without a partition is fine where others read them all.
+    """
+    places = await partitions_of(connection, topics)
+    missing = sorted(set(topics) - {place.topic for place in places})
+    if missing:
+        raise _not_reading(f"there is no topic {', '.join(missing)}")
+    free = set(places) - await _read_by(connection, group)
+    if free:
+        first = min(free)
+        raise _not_reading(f"{len(free)} are free, the first is {first.topic}/{first.partition}")
+
+
+def _not_reading(why: str) -> TryLater:
+    message = f"no partition is assigned to this consumer, and {why}"
+    return TryLater("kafka_unavailable", message, waiting_on="kafka")
+
+
+async def _read_by(connection: KafkaConnection, group: str) -> set[TopicPartition]:
+    async with admin_client(connection, "asking for the members of a group") as admin:
+        (answer,) = await admin.describe_consumer_groups([group])
+    ((_, _, state, _, _, members, *_),) = answer.groups
+    if state != _STABLE:
+        raise _not_reading(f"its group is in state {state!r}")
+    return {place for member in members for place in _assigned(member[-1])}
+
+
+def _assigned(assignment: bytes) -> Any:
+    return ConsumerProtocol.ASSIGNMENT.decode(assignment).partitions() if assignment else ()
+
 
 _RESTARTS: Final = RetryPolicy(first_pause=0.5, longest_pause=10.0)
 _SETTLED_SECONDS: Final = 60.0  # a consumer that lived that long was well

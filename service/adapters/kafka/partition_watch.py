@@ -1,26 +1,153 @@
-"""Looks at the partitions of a consumer: what moves them on without a record, and what holds them up."""
+"""A consumer whose partitions take turns, so that a full one holds up no other, and what is watched of each.
+
+Some move on without a record; some stand still while they hold records that were not dealt with.
+"""
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from service.adapters.kafka.connection import KafkaConnection
+from service.adapters.kafka.consumers import Consumer, Lost, consumer_options, guarded
 from service.adapters.kafka.delivery import KafkaDelivery
-from service.adapters.kafka.standstill import Standstill
-from service.adapters.kafka.turns import TurnConsumer
 from service.runtime.metrics import Metrics
 
 _REPEAT_SECONDS: Final = 300.0
-_POSITION_SECONDS: Final = 1.0
-_ENDS_SECONDS: Final = 5.0
 
 log = structlog.get_logger("laurel.inbox")
+
+
+@dataclass
+class _Still:
+    """Since when nothing moved beyond a position, and when that was last told."""
+
+    position: int | None
+    since: float
+    told: float | None = None
+
+
+class Standstill:
+    """Compares one look with the ones before; a partition that is read to its end stands still rightly."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._still: dict[TopicPartition, _Still] = {}
+        self.is_dead = False
+
+    def look(
+        self,
+        reached: Mapping[TopicPartition, int | None],
+        ends: Mapping[TopicPartition, int],
+        next_tries: Mapping[TopicPartition, float],
+    ) -> None:
+        """Say of each partition how far all is dealt with, where its records end, and when a try comes next.
+
+        A record that waits for a service does not count: what it waits for is reported elsewhere.
+        """
+        now = time.monotonic()
+        for place, position in reached.items():
+            still = self._still.get(place)
+            if still is None or still.position != position or ends.get(place, 0) <= (position or 0):
+                self._still[place] = _Still(position, now)
+        self._still = {place: still for place, still in self._still.items() if place in reached}
+        dead = [place for place in reached if now - self._alive_at(place, next_tries) > self._limit]
+        for place in dead:
+            self._tell(place, ends.get(place, 0), now)
+        self.is_dead = bool(dead)
+
+    def forget(self) -> None:
+        """Start over: nobody knows where the records end."""
+        self._still.clear()
+        self.is_dead = False
+
+    def seconds(self, topic: str, places: Collection[TopicPartition]) -> float:
+        """The longest standstill of a topic's partitions."""
+        now = time.monotonic()
+        since = (
+            self._still[place].since for place in places if place.topic == topic and place in self._still
+        )
+        return max((now - one for one in since), default=0.0)
+
+    def _alive_at(self, place: TopicPartition, next_tries: Mapping[TopicPartition, float]) -> float:
+        return max(self._still[place].since, next_tries.get(place, 0.0))
+
+    def _tell(self, place: TopicPartition, end: int, now: float) -> None:
+        still = self._still[place]
+        if still.told is not None and now - still.told < _REPEAT_SECONDS:
+            return
+        still.told = now
+        log.error(
+            "partition_stands_still",
+            topic=place.topic,
+            partition=place.partition,
+            position=still.position,
+            end=end,
+            seconds=round(now - still.since, 1),
+            message="it holds records that are not read, for an unknown reason; this process is not live",
+        )
+
+
+Found = dict[TopicPartition, Sequence[ConsumerRecord]]
+
+
+class TurnConsumer(Consumer):
+    """`waiting` is true while its reader waits for records, and so has dealt with all before them."""
+
+    waiting = False
+    _served: TopicPartition | None = None
+
+    async def getmany(
+        self,
+        *partitions: TopicPartition,  # noqa: ARG002 - the library's signature; here each has its turn
+        timeout_ms: int = 0,  # noqa: ARG002 - likewise; a turn is waited for
+        max_records: int | None = None,
+    ) -> Found:
+        """Return the next records of one partition, at most so many, and wait until there are some.
+
+        The library reads a fetched partition to its end before the next one; a turn later it goes on here.
+        The position moves on in the same moment in which `waiting` ends.
+        """
+        self.waiting = True
+        try:
+            await asyncio.sleep(0)  # while records are here already, nobody else would run
+            for place in self._in_turn():
+                found: Found = await super().getmany(place, max_records=max_records)
+                if found:
+                    self._served = place
+                    return found
+            first = await super().getone()
+            return {TopicPartition(first.topic, first.partition): [first]}
+        finally:
+            self.waiting = False
+
+    @classmethod
+    def make(
+        cls,
+        connection: KafkaConnection,
+        *topics: str,
+        unpacked_bytes: int,
+        lost: Lost,
+        **options: Any,
+    ) -> "TurnConsumer":
+        """Build one as `make_consumer` builds others."""
+        return guarded(cls(*topics, **consumer_options(connection, options)), unpacked_bytes, lost)
+
+    def _in_turn(self) -> Iterator[TopicPartition]:
+        """All partitions, the one that was served last at the end."""
+        places = sorted(self.assignment())
+        after = next((n + 1 for n, place in enumerate(places) if place == self._served), 0)
+        yield from places[after:] + places[:after]
+
+
+_POSITION_SECONDS: Final = 1.0
+_ENDS_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 from domain.errors import NeverRetry, Stop
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.errors import DENIED, kafka_errors
-from service.adapters.tls.causes import cause_of
+from service.adapters.tls.trust import cause_of
 
 _SECONDS: Final = 20.0
 _MADE_SECONDS: Final = 15.0

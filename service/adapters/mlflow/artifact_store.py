@@ -1,30 +1,83 @@
-"""Artifact stores, one way for all: put a file, list the files with their sizes, read a file.
+"""Artifact stores, one way for all: put a file, list files with their sizes, read one, probe the store.
 
 What the tracking server serves itself goes over its REST API; any other store (s3://, file:) goes through the
 repositories of MLflow's library. Both are for child processes: they block.
+
+The server is asked for the addresses of artifacts here: MLflow's library would ask by itself, and then go
+wherever the answer leads, with our credentials.
 """
 
 import hashlib
 import posixpath
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from urllib.parse import unquote, urlsplit
 
-from domain.errors import LaurelError, NeverRetry, TryLater
+from domain.errors import LaurelError, ModelUnusable, NeverRetry, TryLater
 from service.adapters.files.atomic import chunks, sha256_of
-from service.adapters.mlflow.access import MlflowAccess
-from service.adapters.mlflow.answer_types import ArtifactFile
-from service.adapters.mlflow.artifact_uri import served_path
-from service.adapters.mlflow.errors import is_unclear, read_library_error, unavailable, well_formed
-from service.adapters.mlflow.foreign_answers import Sent
-from service.adapters.mlflow.store_location import store_location
+from service.adapters.mlflow.access import MlflowAccess, served_path
+from service.adapters.mlflow.answer_types import ArtifactFile, ModelInfo
+from service.adapters.mlflow.errors import Sent, is_unclear, read_library_error, unavailable, well_formed
 from service.adapters.mlflow.sync_client import SyncClient
 from service.processes.threads import in_thread
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
+_MOST_STEPS: Final = 5
+_LOGGED_MODEL: Final = re.compile(r"m-[0-9a-f]{32}")
+
+
+def store_location(artifact_uri: str, client: SyncClient) -> str:
+    """Follow `runs:/` and `models:/` to the place of the files; any other address is the place itself.
+
+    Raises ModelUnusable `model_source_refused` for one that leads nowhere, NeverRetry, TryLater.
+    """
+    for _ in range(_MOST_STEPS):
+        scheme = urlsplit(artifact_uri).scheme
+        if scheme not in _STEPS:
+            return artifact_uri
+        first, _, rest = urlsplit(artifact_uri).path.strip("/").partition("/")
+        with well_formed(f"the place of {scheme}:/"):
+            artifact_uri = _STEPS[scheme](unquote(first), rest, client)
+    raise ModelUnusable("model_source_refused", "the address of the artifacts leads in a circle")
+
+
+def _of_run(run_id: str, path: str, client: SyncClient) -> str:
+    """A logged model of the run by that name goes before what the run holds itself."""
+    run = client.get_json("runs/get", run_id=run_id)["run"]
+    name, _, below = path.partition("/")
+    for output in reversed(run.get("outputs", {}).get("model_outputs", [])):
+        model = _logged_model(output["model_id"], client)
+        if model.get("name") == name:
+            return _joined(model["artifact_uri"], below)
+    return _joined(run["info"]["artifact_uri"], path)
+
+
+def _of_model(name: str, rest: str, client: SyncClient) -> str:
+    version, _, below = rest.partition("/")
+    if _LOGGED_MODEL.fullmatch(name):
+        return _joined(_logged_model(name, client)["artifact_uri"], rest)
+    if not version.isdigit():
+        raise ModelUnusable("model_source_refused", "the version's source names no version of a model")
+    place = client.get_json("model-versions/get-download-uri", name=name, version=version)
+    return _joined(place["artifact_uri"], below)
+
+
+def _logged_model(model_id: str, client: SyncClient) -> ModelInfo:
+    return client.get_json(f"logged-models/{model_id}")["model"]["info"]
+
+
+def _joined(root: str, path: str) -> str:
+    return f"{str(root).rstrip('/')}/{path}" if path else str(root)
+
+
+_STEPS: Final = {"runs": _of_run, "models": _of_model}
+
 
 T = TypeVar("T")
 
@@ -222,3 +275,22 @@ def _library_errors(doing: str) -> Iterator[None]:
         ) from error
     except Exception as error:
         raise read_library_error(doing, error) from error
+
+
+_NAME: Final = "laurel-doctor"
+_CONTENT: Final = b"written by laurel doctor, and removed again\n"
+
+
+def probe_artifacts(artifact_uri: str, access: MlflowAccess) -> None:
+    """Write, read and remove a small file below an artifact URI; blocks.
+
+    Raises TryLater `mlflow_unavailable` and others of the store.
+    """
+    with TemporaryDirectory(prefix="laurel-probe-") as folder, open_store(artifact_uri, access) as store:
+        file = Path(folder, _NAME)
+        file.write_bytes(_CONTENT)
+        store.put(_NAME, file)
+        found = b"".join(store.read(_NAME))
+        store.remove(_NAME)
+    if found != _CONTENT:
+        raise unavailable("GET artifacts", f"what was stored below {artifact_uri} came back as another file")

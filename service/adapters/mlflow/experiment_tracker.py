@@ -1,21 +1,118 @@
-"""Port `ExperimentTracker` on MLflow tracking."""
+"""Port `ExperimentTracker` on MLflow tracking.
 
-from collections.abc import Callable, Mapping, Sequence
+Values are written within MLflow's limits, in as few requests as it allows; datasets as it shows them, with
+name, digest, place, schema and size.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from itertools import zip_longest
+from math import isfinite
+from typing import Final, TypeVar
 
-from domain.dataset_inputs import DatasetInput
+from domain.data_contract import DataContract
+from domain.datasets import DatasetInput
 from domain.errors import NeverRetry, TryLater
 from domain.models import LoggedModel, OpenedRun, RecordedRun
 from domain.ports.clock import Clock
+from domain.tracker_limits import (
+    DATASET_DIGEST,
+    DATASET_NAME,
+    DATASET_SCHEMA,
+    RESOLVED_CONFIG,
+    param_text,
+    pointer,
+    tag_text,
+)
+from domain.wording import bounded
 from service.adapters.mlflow.answer_types import MlflowRun, Pair
-from service.adapters.mlflow.batches import metric_list, param_list, request_bodies, tag_list
 from service.adapters.mlflow.errors import ABSENT, INVALID, code_of, says_absent, well_formed
 from service.adapters.mlflow.experiments import Experiments
-from service.adapters.mlflow.inputs import input_body
 from service.adapters.mlflow.logged_models import LoggedModels
-from service.adapters.mlflow.read_back import ORPHAN_TAG, find_or_create, quoted
-from service.adapters.mlflow.rest import MlflowRest, side_by_side
+from service.adapters.mlflow.rest import ORPHAN_TAG, MlflowRest, find_or_create, quoted, side_by_side
+
+T = TypeVar("T")
+
+# Limits of MLflow's log-batch.
+_PER_BATCH: Final = 100
+_METRICS_PER_BATCH: Final = 800  # with 100 params and 100 tags: the 1,000 entities that one request may hold
+
+
+def param_list(params: Mapping[str, object]) -> list[Pair]:
+    """Params as MLflow stores them; in the place of a long one, where it stands whole."""
+    return [{"key": key, "value": param_text(value)} for key, value in params.items()]
+
+
+def tag_list(tags: Mapping[str, str]) -> list[Pair]:
+    """Tags as MLflow stores them; a long one is cut, and says where it stands whole."""
+    return [{"key": key, "value": tag_text(value)} for key, value in tags.items()]
+
+
+def metric_list(metrics: Mapping[str, float], timestamp_ms: int) -> list[dict[str, object]]:
+    """Metrics at step 0. Raises NeverRetry for NaN and infinity, which MLflow would store as numbers."""
+    if bad := sorted(key for key, value in metrics.items() if not isfinite(value)):
+        raise NeverRetry(
+            "metric_not_finite",
+            f"these metrics have no number to log: {', '.join(bad)}; leave such metrics out",
+            metrics=bad,
+        )
+    return [
+        {"key": key, "value": float(value), "timestamp": timestamp_ms, "step": 0}
+        for key, value in metrics.items()
+    ]
+
+
+def request_bodies(
+    params: Sequence[Pair], metrics: Sequence[Mapping[str, object]], tags: Sequence[Pair]
+) -> Iterator[dict[str, Sequence[Mapping[str, object]]]]:
+    """Split what is to be logged into the fewest requests, params first; nothing to log: no request."""
+    parts = zip_longest(
+        _batches(params, _PER_BATCH), _batches(metrics, _METRICS_PER_BATCH), _batches(tags, _PER_BATCH)
+    )
+    for some_params, some_metrics, some_tags in parts:
+        yield {"params": some_params or [], "metrics": some_metrics or [], "tags": some_tags or []}
+
+
+def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+_TYPES: Final = {"string": "string", "int": "long", "float": "double"}
+
+
+def input_body(dataset: DatasetInput) -> dict[str, object]:
+    """One entry of `runs/log-inputs`. The digest is the beginning of the sha256, as much as MLflow keeps."""
+    file = dataset.file
+    return {
+        "dataset": {
+            "name": bounded(dataset.name, DATASET_NAME),
+            "digest": file.sha256[:DATASET_DIGEST],
+            "source_type": "local",
+            "source": _source(dataset),
+            "schema": _schema(dataset.contract),
+            "profile": json.dumps({"num_rows": file.rows, "bytes": file.bytes}),
+        },
+        "tags": [{"key": "mlflow.data.context", "value": dataset.context}],
+    }
+
+
+def _source(dataset: DatasetInput) -> str:
+    """The place, and both digests of what stood there: places are written again, digests are not."""
+    file = dataset.file
+    return json.dumps({"uri": file.path, "sha256": file.sha256, "dvc": dataset.dvc_hash})
+
+
+def _schema(contract: DataContract) -> str:
+    """The contract's columns in the form that MLflow's page lists; of very many, where they are listed."""
+    required = {contract.target, *contract.primary_key}
+    columns = [
+        {"type": _TYPES[rule.type], "name": name, "required": rule.non_nullable or name in required}
+        for name, rule in contract.columns.items()
+    ]
+    text = json.dumps({"mlflow_colspec": columns})
+    return text if len(text) <= DATASET_SCHEMA else json.dumps({"schema": pointer(text, RESOLVED_CONFIG)})
+
 
 RUN_ID_TAG: Final = "laurel.run_id"
 

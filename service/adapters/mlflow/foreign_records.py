@@ -5,16 +5,14 @@ from typing import Final, NamedTuple, TypedDict
 
 import yaml
 
-from domain.counted import byte_count
 from domain.errors import ModelUnusable
-from service.adapters.mlflow.access import MlflowAccess
+from domain.wording import byte_count
+from service.adapters.mlflow.access import MlflowAccess, require_source
 from service.adapters.mlflow.artifact_store import ArtifactStore, open_store
-from service.adapters.mlflow.artifact_uri import require_source
 from service.adapters.mlflow.errors import well_formed
 from service.adapters.mlflow.model_origin import named_location
 from service.adapters.mlflow.package_format import DESCRIPTION, LOGGED_FIELDS
-from service.adapters.mlflow.read_back import quoted
-from service.adapters.mlflow.rest import MlflowRest
+from service.adapters.mlflow.rest import MlflowRest, quoted
 
 _LARGEST_MLMODEL: Final = 4 << 20
 _NOTHING: Final = (None, "", "~", "null", "Null", "NULL")

@@ -8,8 +8,7 @@ from domain.models import LoggedModel, OpenedRun
 from domain.package_tags import DIGEST_TAG, MANIFEST_TAG
 from service.adapters.mlflow.answer_types import Model, Pair
 from service.adapters.mlflow.errors import is_unclear, well_formed
-from service.adapters.mlflow.read_back import ORPHAN_TAG, create_or_adopt, quoted
-from service.adapters.mlflow.rest import MlflowRest
+from service.adapters.mlflow.rest import ORPHAN_TAG, MlflowRest, create_or_adopt, quoted
 from service.adapters.mlflow.version_source import tags_of
 
 NAME: Final = "model"

@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
+from domain.datasets import seal
 from domain.errors import ModelUnusable
-from domain.manifest import seal
 from service.adapters.files.atomic import sha256_of
 from service.adapters.files.errors import disk_errors
 from service.adapters.files.operations import TEMPORARY_SUFFIX

@@ -19,8 +19,7 @@ from service.adapters.mlflow.errors import (
     unavailable,
     well_formed,
 )
-from service.adapters.mlflow.read_back import ORPHAN_TAG, create_or_adopt, quoted
-from service.adapters.mlflow.rest import MlflowRest, side_by_side
+from service.adapters.mlflow.rest import ORPHAN_TAG, MlflowRest, create_or_adopt, quoted, side_by_side
 from service.adapters.mlflow.version_source import LOGGED_MODEL, VersionOrigin, VersionSources, tags_of
 
 _SEARCH: Final = "model-versions/search"

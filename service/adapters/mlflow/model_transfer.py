@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
-from domain.counted import byte_count
+from domain.datasets import seal
 from domain.errors import ModelUnusable, NeverRetry, TryLater
-from domain.manifest import seal
+from domain.wording import byte_count
 from service.adapters.files.atomic import AtomicFiles
 from service.adapters.files.errors import disk_errors
 from service.adapters.files.operations import FileOperations
-from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.access import MlflowAccess, require_source
 from service.adapters.mlflow.artifact_store import ArtifactStore, holds, open_store, put_surely
-from service.adapters.mlflow.artifact_uri import require_source
 from service.adapters.mlflow.errors import unavailable
 from service.adapters.mlflow.model_cache import ModelCache, require_digest, require_same_files
 from service.adapters.mlflow.model_origin import location_of

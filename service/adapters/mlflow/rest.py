@@ -1,6 +1,7 @@
 """MLflow's public REST API for an event loop: no retries, every call bounded in time and size, and counted.
 
-Each call runs in a thread, on a connection that an earlier call has left.
+Each call runs in a thread, on a connection that an earlier call has left. What is created is created once:
+after an unclear answer, look whether it happened, and adopt what is there.
 """
 
 import asyncio
@@ -8,13 +9,13 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import unquote
 
+from domain.errors import NeverRetry, TryLater
 from service.adapters.mlflow.access import API, MlflowAccess
 from service.adapters.mlflow.answer_types import MlflowAnswer
-from service.adapters.mlflow.errors import read_answer, unavailable
-from service.adapters.mlflow.foreign_answers import ForeignAnswer, Sent
+from service.adapters.mlflow.errors import ForeignAnswer, Sent, is_unclear, read_answer, unavailable
 from service.adapters.mlflow.sync_client import SyncClient, as_json, with_query
 
 _AT_ONCE: Final = 16
@@ -123,3 +124,44 @@ def _end(client: SyncClient, exchange: Future[ForeignAnswer]) -> None:
 def _sent(url: str, size: int) -> Sent | None:
     """What the request carries, named as its last words are; None for one that only asks."""
     return Sent(unquote(url.rpartition("/")[2]), size) if size else None
+
+
+Found = TypeVar("Found")
+
+ORPHAN_TAG: Final = "laurel.orphan"
+
+
+async def find_or_create(
+    find: Callable[[], Awaitable[Found | None]], create: Callable[[], Awaitable[Found]], *, is_new: bool
+) -> Found:
+    """Return what is there, else create it: one creating request at the most.
+
+    What `is_new`, because nobody can have asked for it before, is looked for only after an unclear answer.
+    """
+    found = None if is_new else await find()
+    return await create_or_adopt(create, find) if found is None else found
+
+
+async def create_or_adopt(
+    create: Callable[[], Awaitable[Found]], find: Callable[[], Awaitable[Found | None]]
+) -> Found:
+    """Create, and after an unclear answer return what was created all the same.
+
+    Raises TryLater when nothing is to be seen of it; a repeat has to look first.
+    """
+    try:
+        return await create()
+    except TryLater as error:
+        if not is_unclear(error) or (found := await find()) is None:
+            raise
+        return found
+
+
+def quoted(value: str) -> str:
+    """Write a value down for one of MLflow's filters, which know no escapes. Raises NeverRetry."""
+    quote = '"' if "'" in value else "'"
+    if quote in value:
+        raise NeverRetry(
+            "mlflow_refused", "MLflow cannot search for a text with both kinds of quotes", text=value
+        )
+    return f"{quote}{value}{quote}"

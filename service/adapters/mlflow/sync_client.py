@@ -12,12 +12,18 @@ from contextlib import contextmanager
 from typing import IO, Final, Self
 from urllib.parse import quote, urlencode
 
-from domain.counted import byte_count
 from domain.errors import LaurelError
+from domain.wording import byte_count
 from service.adapters.mlflow.access import API, ARTIFACTS, MlflowAccess
 from service.adapters.mlflow.answer_types import MlflowAnswer
-from service.adapters.mlflow.errors import read_answer, require_stored, unavailable
-from service.adapters.mlflow.foreign_answers import ForeignAnswer, Sent, foreign_answer
+from service.adapters.mlflow.errors import (
+    ForeignAnswer,
+    Sent,
+    foreign_answer,
+    read_answer,
+    require_stored,
+    unavailable,
+)
 from service.adapters.mlflow.wire import BLOCK, TooSlowError, Wire
 
 _LARGEST_ANSWER: Final = 32 * 1024 * 1024

@@ -10,8 +10,7 @@ from typing import Final, NamedTuple
 from domain.errors import ModelUnusable, NeverRetry
 from service.adapters.mlflow.answer_types import MlflowAnswer, ModelInfo, ModelVersion, RunInfo
 from service.adapters.mlflow.errors import says_absent, well_formed
-from service.adapters.mlflow.read_back import ORPHAN_TAG, quoted
-from service.adapters.mlflow.rest import MlflowRest
+from service.adapters.mlflow.rest import ORPHAN_TAG, MlflowRest, quoted
 
 LOGGED_MODEL: Final = re.compile(r"models:/(m-[0-9a-f]{32})/?")
 _VERSION: Final = re.compile(r"models:/([^/@]+)/([1-9][0-9]*)/?")

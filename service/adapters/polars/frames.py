@@ -1,16 +1,136 @@
-"""Opening a parquet file without trusting it."""
+"""Opening a parquet file without trusting it, and its columns as expressions that know one kind of null.
 
-from collections.abc import Iterator, Mapping
+The engine's own error about a type that it does not read does not say which column it met. The footer does:
+it is Thrift's compact protocol, and all of it but the schema is stepped over.
+"""
+
+import os
+import struct
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
+import polars.selectors as cs
 
-from domain.dataset_limits import DatasetLimits
+from domain.arrays import single
+from domain.data_contract import ColumnType
+from domain.datasets import DatasetLimits
 from domain.errors import LaurelError, NeverRetry
-from service.adapters.polars.footer import unread_columns
+
+_TAIL: Final = 8  # length of the footer, and the magic
+_BOOLEANS: Final = frozenset({1, 2})
+_BYTE: Final = 3
+_WHOLE: Final = frozenset({4, 5, 6})
+_DOUBLE: Final = 7
+_BINARY: Final = 8
+_LISTS: Final = frozenset({9, 10})
+_STRUCT: Final = 12
+_DEEPEST: Final = 16
+_LONG_LIST: Final = 15
+# Fields of FileMetaData and of SchemaElement, and values of theirs.
+_SCHEMA, _NAME, _CHILDREN, _CONVERTED, _LOGICAL = 2, 4, 5, 6, 10
+_CONVERTED_KINDS: Final = {21: "INTERVAL"}
+_LOGICAL_KINDS: Final = {16: "VARIANT", 17: "GEOMETRY", 18: "GEOGRAPHY"}
+
+
+def unread_columns(path: Path) -> dict[str, str]:
+    """The kind of each top-level column that holds one which is not read; none where no footer is found."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-_TAIL, os.SEEK_END)
+            (length,) = struct.unpack("<I4x", file.read())
+            file.seek(-_TAIL - length, os.SEEK_END)
+            footer = file.read(length)
+        return dict(_odd(_FooterReader(footer).struct()[_SCHEMA]))
+    except (OSError, LookupError, TypeError, ValueError, struct.error, RecursionError):
+        return {}
+
+
+def _odd(elements: list[dict[int, Any]]) -> Iterator[tuple[str, str]]:
+    """Walk the tree that is written as a list, each element before its children; the first is the root."""
+    place, top = 1, 0
+    while top < elements[0][_CHILDREN]:
+        name, left = elements[place][_NAME].decode(), 1
+        while left:
+            kind = _kind(elements[place])
+            if kind is not None:
+                yield name, kind
+            left += elements[place].get(_CHILDREN, 0) - 1
+            place += 1
+        top += 1
+
+
+def _kind(element: dict[int, Any]) -> str | None:
+    logical = next(iter(element.get(_LOGICAL, {})), 0)
+    return _CONVERTED_KINDS.get(element.get(_CONVERTED, -1)) or _LOGICAL_KINDS.get(logical)
+
+
+@dataclass
+class _FooterReader:
+    """Reads values of Thrift's compact protocol; raises what reading beyond the end raises."""
+
+    data: bytes
+    place: int = 0
+
+    def struct(self, depth: int = 0) -> dict[int, Any]:
+        """Fields by their number."""
+        if depth > _DEEPEST:
+            raise ValueError("too deep")
+        fields: dict[int, Any] = {}
+        number = 0
+        while (head := self._byte()) != 0:
+            delta = head >> 4
+            number = number + delta if delta else self._zigzag()
+            fields[number] = self._value(head & 15, depth)
+        return fields
+
+    def _value(self, kind: int, depth: int) -> Any:
+        if kind in _BOOLEANS:
+            return kind == 1
+        if kind in _WHOLE:
+            return self._zigzag()
+        if kind == _BINARY:
+            return self._take(self._varint())
+        if kind in _LISTS:
+            return self._list(depth)
+        if kind == _STRUCT:
+            return self.struct(depth + 1)
+        return self._take({_BYTE: 1, _DOUBLE: 8}[kind])
+
+    def _list(self, depth: int) -> list[Any]:
+        head = self._byte()
+        count = head >> 4 if head >> 4 != _LONG_LIST else self._varint()
+        kind = head & 15
+        if count > len(self.data):
+            raise ValueError("longer than the footer")
+        return [
+            self._byte() == 1 if kind in _BOOLEANS else self._value(kind, depth + 1) for _ in range(count)
+        ]
+
+    def _byte(self) -> int:
+        return self._take(1)[0]
+
+    def _take(self, count: int) -> bytes:
+        taken = self.data[self.place : self.place + count]
+        if len(taken) < count:
+            raise ValueError("the footer ends too soon")
+        self.place += count
+        return taken
+
+    def _varint(self) -> int:
+        number, shift = 0, 0
+        while (byte := self._byte()) & 0x80:
+            number |= (byte & 0x7F) << shift
+            shift += 7
+        return number | byte << shift
+
+    def _zigzag(self) -> int:
+        number = self._varint()
+        return number >> 1 ^ -(number & 1)
+
 
 # How types are called in the contract's words; any other type is called by its own name.
 _INTEGERS: Final = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
@@ -115,3 +235,43 @@ def engine_errors(path: Path) -> Iterator[None]:
 
 def _said(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def exactly(name: str) -> pl.Expr:
+    """The column of this very name; `pl.col` takes `*` and `^x$` for patterns."""
+    return cs.by_name(name).as_expr()
+
+
+def all_of(names: Iterable[str]) -> list[pl.Expr]:
+    """The columns of these very names, in their order."""
+    return [exactly(name) for name in names]
+
+
+def value_of(name: str, dtype: pl.DataType) -> pl.Expr:
+    """The column with NaN as null, and text as plain text."""
+    column = exactly(name)
+    if dtype.is_float():
+        return column.fill_nan(None)
+    if word_for(dtype) == "string" and dtype != pl.String:
+        return column.cast(pl.String)
+    return column
+
+
+def key_value_of(name: str, dtype: pl.DataType, column_type: ColumnType) -> pl.Expr:
+    """The column in the one type in which two files can be compared: text, or integers of 128 bits.
+
+    Those hold whole numbers with and without a sign. A float column keeps its own type; integers that a file
+    stores as floats become integers.
+    """
+    kind = {"string": pl.String, "int": pl.Int128, "float": pl.Float64}[column_type]
+    return value_of(name, dtype).cast(kind, strict=False).alias(name)
+
+
+def is_among(name: str, dtype: pl.DataType, values: tuple[str | int | float, ...]) -> pl.Expr:
+    """True when the column holds one of `values`, null when it holds nothing."""
+    column = value_of(name, dtype)
+    if dtype == pl.Float32:  # where min and max compare in 32 bits, too
+        return column.is_in(pl.Series([single(float(value)) for value in values], dtype=pl.Float32).implode())
+    if dtype.is_numeric() and (dtype.is_float() or any(isinstance(value, float) for value in values)):
+        return column.cast(pl.Float64).is_in([float(value) for value in values])
+    return column.is_in(list(values))

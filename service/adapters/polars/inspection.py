@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from domain.counted import byte_count
-from domain.dataset_limits import DatasetLimits
+from domain.datasets import DatasetLimits
+from domain.wording import byte_count
 from service.adapters.files.errors import disk_errors
 from service.adapters.polars.frames import open_dataset, unreadable
 

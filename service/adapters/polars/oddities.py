@@ -5,13 +5,12 @@ from typing import Any, Final
 
 import polars as pl
 
+from domain.config_questions import date_form
 from domain.data_contract import DataContract
-from domain.nearest import nearest
-from domain.periods import date_form
 from domain.split_rule import Locality, SplitRule
-from service.adapters.polars.columns import all_of, value_of
+from domain.wording import nearest
 from service.adapters.polars.contract_check import SAMPLES, sample_keys
-from service.adapters.polars.frames import Dataset, engine_errors
+from service.adapters.polars.frames import Dataset, all_of, engine_errors, value_of
 from service.adapters.polars.splitting import judging
 
 _MOST_PERIODS: Final = 50_000  # of days there are fewer in a century

@@ -9,11 +9,9 @@ import polars as pl
 from domain.compatibility import fits
 from domain.data_contract import DataContract
 from domain.split_rule import TRAIN
-from service.adapters.polars.columns import key_value_of
 from service.adapters.polars.contract_check import SAMPLES, sample_keys
-from service.adapters.polars.frames import Dataset, engine_errors
-from service.adapters.polars.row_sides import SIDE, Counts, RowSide, counts_of, read_counts
-from service.adapters.polars.splitting import Plan, rows_of
+from service.adapters.polars.frames import Dataset, engine_errors, key_value_of
+from service.adapters.polars.splitting import SIDE, Counts, Plan, RowSide, counts_of, read_counts, rows_of
 
 _KEY: Final = "key"  # followed by its place: a name from a file could be a pattern to the engine
 _CONTENT: Final = "content"

@@ -1,17 +1,152 @@
-"""The parts of a split as predicates of the data engine, and as files; their rule describes them."""
+"""The split rule as expressions of the data engine: where each row of the master stands; and the files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import IO, Final, cast
 
 import polars as pl
+from xxhash import xxh64_intdigest
 
-from domain.split_rule import REFERENCE, Number, SplitRule
+from domain.datasets import HELD_BACK_OUTSIDE, LATE_FOR_REFERENCE, NO_PERIOD, RowFates
+from domain.split_rule import REFERENCE, TRAIN, Locality, Number, SplitRule
 from service.adapters.files.atomic import Draft
-from service.adapters.polars.columns import all_of, exactly, value_of
-from service.adapters.polars.frames import Dataset, engine_errors
-from service.adapters.polars.row_expressions import RowExpressions
-from service.adapters.polars.row_sides import SIDE, Counts, counts_of, read_counts, side_of
+from service.adapters.polars.frames import Dataset, all_of, engine_errors, exactly, is_among, value_of
+
+
+@dataclass(frozen=True)
+class RowExpressions:
+    """`period` is each row's; `latest` the master's latest one, None when no row is recent."""
+
+    dataset: Dataset
+    period: pl.Expr
+    latest: Number | None
+
+    def every(self) -> pl.Expr:
+        """All rows."""
+        return pl.lit(value=True)
+
+    def among(self, column: str, values: tuple[Locality, ...]) -> pl.Expr:
+        """Rows that hold one of the values in this column."""
+        return _known(is_among(column, self.dataset.schema[column], values))
+
+    def hashed_below(self, columns: tuple[str, ...], salt: str, threshold: int) -> pl.Expr:
+        """Rows whose key hashes to a position below the threshold; null where a key is null."""
+        return positions(columns, salt, self.dataset.schema) < pl.lit(threshold, dtype=pl.UInt64)
+
+    def before(self, period: Number) -> pl.Expr:
+        """Rows of an earlier period."""
+        return _known(self.period < period)
+
+    def after(self, period: Number) -> pl.Expr:
+        """Rows of a later period."""
+        return _known(self.period > period)
+
+    def between(self, first: Number, last: Number | None) -> pl.Expr:
+        """Rows of these periods, both inclusive."""
+        return _known(self.period >= first if last is None else self.period.is_between(first, last))
+
+    def recent(self, duration: int) -> pl.Expr:
+        """Rows later than the latest period less the duration."""
+        return pl.lit(value=False) if self.latest is None else _known(self.period > self.latest - duration)
+
+
+def _known(condition: pl.Expr) -> pl.Expr:
+    return condition.fill_null(value=False)
+
+
+def positions(columns: Iterable[str], salt: str, schema: pl.Schema) -> pl.Expr:
+    """The XXH64 of each key's canonical bytes, as unsigned 64 bit integers; null where a key is null.
+
+    `domain.split_rules.HashSplit` says what is hashed.
+    """
+    pieces = [pl.lit(_netstring(salt))]
+    for name in columns:
+        text = _canonical(name, schema[name])
+        pieces += [text.str.len_bytes().cast(pl.String), pl.lit(":"), text, pl.lit(",")]
+    keys = pl.concat_str(pieces).cast(pl.Binary)
+    return keys.map_batches(_hashed, return_dtype=pl.UInt64, is_elementwise=True)
+
+
+def _canonical(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = exactly(name)
+    return column.cast(pl.Int128).cast(pl.String) if dtype.is_float() else column.cast(pl.String)
+
+
+def _netstring(text: str) -> str:
+    return f"{len(text.encode())}:{text},"
+
+
+def _hashed(keys: pl.Series) -> pl.Series:
+    digests = [None if key is None else xxh64_intdigest(key) for key in keys.to_list()]
+    return pl.Series(keys.name, digests, dtype=pl.UInt64)
+
+
+SIDE: Final = "standing"
+
+
+class RowSide(IntEnum):
+    """Each row has one. A row that JUDGES may stand in the reference, one that TESTS in a moving test."""
+
+    TRAINS = 0
+    JUDGES_AND_TESTS = 1
+    JUDGES = 2
+    TESTS = 3
+    NO_PERIOD = 4
+    OUTSIDE = 5
+
+
+Counts = Mapping[RowSide, int]
+
+
+def side_of(predicates: Mapping[str, pl.Expr], period: pl.Expr) -> pl.Expr:
+    """The number of each row's standing."""
+    tests = [rule for part, rule in predicates.items() if part not in {TRAIN, REFERENCE}]
+    tested = pl.any_horizontal(tests) if tests else pl.lit(value=False)
+    judges = predicates[REFERENCE]
+    first_that_holds = {
+        RowSide.TRAINS: predicates[TRAIN],
+        RowSide.JUDGES_AND_TESTS: judges & tested,
+        RowSide.JUDGES: judges,
+        RowSide.TESTS: tested,
+        RowSide.NO_PERIOD: period.is_null(),
+    }
+    found = pl.lit(RowSide.OUTSIDE.value, dtype=pl.Int8)
+    for side, rule in reversed(first_that_holds.items()):
+        found = pl.when(rule).then(pl.lit(side.value, dtype=pl.Int8)).otherwise(found)
+    return found
+
+
+def counts_of(side: pl.Expr) -> list[pl.Expr]:
+    """How many rows stand where; `read_counts` reads them."""
+    return [(side == one.value).sum().alias(f"{SIDE} {one.name}") for one in RowSide]
+
+
+def read_counts(row: Mapping[str, int]) -> Counts:
+    """What `counts_of` counted, in a row of the answer."""
+    return {one: row[f"{SIDE} {one.name}"] for one in RowSide}
+
+
+def made_reference(master: Counts) -> Counts:
+    """The rows of a reference that is made now: all that may stand in it."""
+    judging = {RowSide.JUDGES_AND_TESTS, RowSide.JUDGES}
+    return {one: master[one] if one in judging else 0 for one in RowSide}
+
+
+def fates_of(master: Counts, reference: Counts) -> RowFates:
+    """The fates of the master's rows; `reference` are those of them that the reference holds."""
+    left = {one: master[one] - reference[one] for one in RowSide}
+    return RowFates(
+        train=left[RowSide.TRAINS],
+        reference=sum(reference.values()),
+        tests=left[RowSide.JUDGES_AND_TESTS] + left[RowSide.TESTS],
+        unused={
+            LATE_FOR_REFERENCE: left[RowSide.JUDGES],
+            NO_PERIOD: left[RowSide.NO_PERIOD],
+            HELD_BACK_OUTSIDE: left[RowSide.OUTSIDE],
+        },
+    )
+
 
 # Fixed, so that the same rows are the same bytes on any worker, however the master was laid out. Level 1
 # of zstd: hardly slower than snappy, and a third less to hash, copy and push afterwards.

@@ -38,7 +38,7 @@ _SETTLED: Final = select(alias_writes.c.number).where(
 
 
 class PostgresAliasWrites:
-    """`domain.ports.alias_writes.AliasWrites`."""
+    """`domain.ports.promotion_ledger.AliasWrites`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,23 +1,43 @@
-"""The requests that came in: claimed before they are sent, and read together with their runs."""
+"""The requests that came in: claimed before they are sent, and read together with the runs they became."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import RowMapping
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Interval,
+    RowMapping,
+    Select,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.base import Executable
 
 from domain.asked_request import Ask, AskedRequest, Claim
-from domain.ports.asked_requests import RequestFilter
+from domain.lifecycle import State
+from domain.ports.run_store import RequestFilter
 from domain.run import Run
-from service.adapters.postgres import asked_queries as queries
-from service.adapters.postgres import json_text
 from service.adapters.postgres.database import Database
-from service.adapters.postgres.run_reads import digest_of
-from service.adapters.postgres.run_rows import NO_OUTPUTS, run_of
+from service.adapters.postgres.rows import dump_sorted_json, load_json
+from service.adapters.postgres.run_reads import NO_OUTPUTS, digest_of, run_of
+from service.adapters.postgres.run_statements import run_columns
+from service.adapters.postgres.tables import asked_requests as asked
+from service.adapters.postgres.tables import runs
 
 
 class PostgresAskedRequests:
-    """`domain.ports.asked_requests.AskedRequests` of one model."""
+    """`domain.ports.run_store.AskedRequests` of one model."""
 
     def __init__(self, database: Database, model_name: str) -> None:
         self._database = database
@@ -25,11 +45,11 @@ class PostgresAskedRequests:
 
     async def ping(self) -> None:
         """Ask once whether the database answers and has its tables. Raises TryLater if not."""
-        await self._database.ping(queries.NOTHING)
+        await self._database.ping(NOTHING)
 
     async def claim(self, ask: Ask) -> Claim | None:
         """Insert it unless its id is there, or is another's run, and read what is there."""
-        payload = json_text.dump_sorted(ask.payload)
+        payload = dump_sorted_json(ask.payload)
         row = {
             "model_name": self._model,
             "request_id": ask.request_id,
@@ -38,13 +58,13 @@ class PostgresAskedRequests:
             "door": ask.door,
             "asked_by": ask.asked_by,
         }
-        await self._database.rows("claim a request", queries.CLAIM, row)
+        await self._database.rows("claim a request", CLAIM, row)
         which = {"model": self._model, "request": ask.request_id}
-        found = await self._database.row("look a claim up", queries.CLAIMED, which)
+        found = await self._database.row("look a claim up", CLAIMED, which)
         if found is None:
             return None
         return Claim(
-            payload=json_text.load(found["payload"]),
+            payload=load_json(found["payload"]),
             asked_at=found["asked_at"],
             acknowledged=found["acknowledged_at"] is not None,
             unclear_at=found["unclear_at"],
@@ -54,27 +74,27 @@ class PostgresAskedRequests:
         """Look for an equal ask without an answer."""
         equal = {
             "model": self._model,
-            "asked": json_text.dump_sorted(ask.payload),
+            "asked": dump_sorted_json(ask.payload),
             "by_door": ask.door,
             "by_caller": ask.asked_by,
             "age": timedelta(seconds=within_seconds),
             "in_hand": timedelta(seconds=in_hand_seconds),
         }
-        row = await self._database.row("look for an unclear request", queries.LEFT_UNCLEAR, equal)
+        row = await self._database.row("look for an unclear request", LEFT_UNCLEAR, equal)
         return None if row is None else str(row["request_id"])
 
     async def note_unclear(self, request_id: str) -> None:
         """Note that its caller was told so."""
-        await self._note("note an unclear request", queries.NOTE_UNCLEAR, request_id)
+        await self._note("note an unclear request", NOTE_UNCLEAR, request_id)
 
     async def acknowledge(self, request_id: str, unclear_at: datetime | None) -> None:
         """Note that Kafka has it."""
-        await self._note("acknowledge a request", queries.ACKNOWLEDGE, request_id, seen=unclear_at)
+        await self._note("acknowledge a request", ACKNOWLEDGE, request_id, seen=unclear_at)
 
     async def get(self, request_id: str) -> AskedRequest | None:
         """Read one request."""
         which = {"model": self._model, "request": request_id}
-        rows = await self._database.rows("read a request", queries.ONE, which)
+        rows = await self._database.rows("read a request", ONE, which)
         return next(iter(await self._whole(rows)), None)
 
     async def page(
@@ -82,8 +102,8 @@ class PostgresAskedRequests:
     ) -> tuple[Sequence[AskedRequest], int]:
         """Read a page of requests, and count all of them."""
         model = {"model": self._model}
-        counted = await self._database.rows("count requests", queries.count(wanted), model)
-        page = queries.page(wanted).limit(limit).offset(offset)
+        counted = await self._database.rows("count requests", _counted(wanted), model)
+        page = _page(wanted).limit(limit).offset(offset)
         rows = await self._database.rows("read requests", page, model)
         return await self._whole(rows), int(counted[0]["total"])
 
@@ -96,12 +116,12 @@ class PostgresAskedRequests:
         return [_request(row, runs.get(row["run_id"])) for row in rows]
 
     async def _runs(self, ids: Sequence[str]) -> dict[str, Run]:
-        found = await self._database.rows("read runs", queries.RUNS, {"ids": ids, **NO_OUTPUTS})
+        found = await self._database.rows("read runs", RUNS, {"ids": ids, **NO_OUTPUTS})
         return {run.run_id: run for run in map(run_of, found)}
 
 
 def _request(row: RowMapping, run: Run | None) -> AskedRequest:
-    payload = run.payload if run is not None else json_text.load(row["payload"])
+    payload = run.payload if run is not None else load_json(row["payload"])
     asked_by = row["asked_by"] or payload.get("requested_by")
     return AskedRequest(
         request_id=row["request_id"],
@@ -111,3 +131,148 @@ def _request(row: RowMapping, run: Run | None) -> AskedRequest:
         asked_at=row["asked_at"],
         run=run,
     )
+
+
+_this: Final = (asked.c.model_name == bindparam("model"), asked.c.request_id == bindparam("request"))
+_same_request: Final = (asked.c.identity_digest == runs.c.identity_digest) & (
+    asked.c.model_name == runs.c.model_name
+)
+_FIRST: Final = literal(State.REQUESTED.value, Text)
+_BY_KAFKA: Final = "kafka"  # the `door` of a run that came in by no API
+
+_CLAIMED: Final = ("model_name", "request_id", "identity_digest", "payload", "door", "asked_by")
+_is_anothers_run: Final = (
+    select(runs.c.run_id)
+    .where(
+        runs.c.run_id == bindparam("request_id", type_=Text),
+        runs.c.model_name == bindparam("model_name", type_=Text),
+        runs.c.identity_digest != bindparam("identity_digest", type_=Text),
+    )
+    .exists()
+)
+CLAIM: Final = (
+    postgresql.insert(asked)
+    .from_select(
+        _CLAIMED, select(*(bindparam(name, type_=Text) for name in _CLAIMED)).where(~_is_anothers_run)
+    )
+    .on_conflict_do_nothing()
+)
+CLAIMED: Final = select(asked).where(*_this)
+NOTHING: Final = select(asked.c.request_id).limit(0)
+_recently: Final = func.clock_timestamp() - bindparam("age", type_=Interval)
+_is_abandoned: Final = (
+    asked.c.acknowledged_at.is_(None)
+    & (asked.c.asked_at > _recently)
+    & (asked.c.asked_at < func.clock_timestamp() - bindparam("in_hand", type_=Interval))
+)
+LEFT_UNCLEAR: Final = (
+    select(asked.c.request_id)
+    .where(
+        asked.c.model_name == bindparam("model"),
+        or_(asked.c.unclear_at > _recently, _is_abandoned),
+        asked.c.payload == bindparam("asked"),
+        asked.c.door == bindparam("by_door"),
+        asked.c.asked_by == bindparam("by_caller"),
+    )
+    .order_by(asked.c.asked_at)
+    .limit(1)
+)
+NOTE_UNCLEAR: Final = update(asked).where(*_this).values(unclear_at=func.clock_timestamp())
+# Only what a repeat has seen is settled by it: a first answer that comes late leaves the mark of its 503.
+ACKNOWLEDGE: Final = (
+    update(asked)
+    .where(*_this)
+    .values(
+        acknowledged_at=func.coalesce(asked.c.acknowledged_at, func.clock_timestamp()),
+        unclear_at=func.nullif(asked.c.unclear_at, bindparam("seen", type_=asked.c.unclear_at.type)),
+    )
+)
+RUNS: Final = select(*run_columns()).where(runs.c.run_id == func.any(bindparam("ids", type_=ARRAY(Text))))
+
+_changes: Final = (runs.c.updated_at, case((runs.c.ended, runs.c.updated_at)).label("ended_at"))
+
+# A run, under the id that its API gave it, or its own.
+_stored: Final = (
+    select(
+        func.coalesce(asked.c.request_id, runs.c.run_id).label("request_id"),
+        runs.c.run_id,
+        runs.c.state,
+        runs.c.payload,
+        func.coalesce(asked.c.door, literal(_BY_KAFKA)).label("door"),
+        asked.c.asked_by,
+        func.coalesce(asked.c.asked_at, runs.c.requested_at).label("asked_at"),
+        *_changes,
+    )
+    .select_from(runs.outerjoin(asked, _same_request))
+    .where(runs.c.model_name == bindparam("model"))
+)
+# What Kafka has and no worker has read yet.
+_on_its_way: Final = select(
+    asked.c.request_id,
+    null().label("run_id"),
+    _FIRST.label("state"),
+    asked.c.payload,
+    asked.c.door,
+    asked.c.asked_by,
+    asked.c.asked_at,
+    asked.c.asked_at.label("updated_at"),
+    null().label("ended_at"),
+).where(
+    asked.c.model_name == bindparam("model"),
+    asked.c.acknowledged_at.is_not(None),
+    ~select(runs.c.run_id).where(_same_request).exists(),
+)
+_all: Final = union_all(_stored, _on_its_way).subquery("requests")
+
+# Each half finds its row by an index. Where a caller took a run's id for a key, before that was refused, what
+# was asked for under an id comes before its run.
+_by_request: Final = (
+    select(
+        asked.c.request_id,
+        runs.c.run_id,
+        func.coalesce(runs.c.state, _FIRST).label("state"),
+        asked.c.payload,
+        asked.c.door,
+        asked.c.asked_by,
+        asked.c.asked_at,
+        *_changes,
+        literal(0).label("place"),
+    )
+    .select_from(asked.outerjoin(runs, _same_request))
+    .where(*_this, or_(asked.c.acknowledged_at.is_not(None), runs.c.run_id.is_not(None)))
+)
+_by_run: Final = _stored.add_columns(literal(1).label("place")).where(runs.c.run_id == bindparam("request"))
+_found: Final = union_all(_by_request, _by_run).subquery("found")
+ONE: Final = select(_found).order_by(_found.c.place).limit(1)
+
+
+def _page(wanted: RequestFilter) -> Select[object]:
+    """Select the wanted requests in their order."""
+    order = _all.c.asked_at.desc() if wanted.newest_first else _all.c.asked_at
+    return _filtered(select(_all), wanted).order_by(order, _all.c.request_id)
+
+
+def _counted(wanted: RequestFilter) -> Select[object]:
+    """Count them."""
+    return _filtered(select(func.count().label("total")).select_from(_all), wanted)
+
+
+def _filtered(query: Select[object], wanted: RequestFilter) -> Select[object]:
+    if wanted.states:
+        query = query.where(_all.c.state.in_([state.value for state in wanted.states]))
+    if wanted.interfaces:
+        query = query.where(_all.c.door.in_(wanted.interfaces))
+    for column, since, until in _spans(wanted):
+        if since is not None:
+            query = query.where(column >= since)
+        if until is not None:
+            query = query.where(column <= until)
+    return query
+
+
+def _spans(
+    wanted: RequestFilter,
+) -> Iterator[tuple[ColumnElement[datetime], datetime | None, datetime | None]]:
+    yield _all.c.asked_at, wanted.since, wanted.until
+    yield _all.c.ended_at, wanted.ended_since, wanted.ended_until
+    yield _all.c.updated_at, wanted.updated_since, wanted.updated_until

@@ -9,8 +9,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from service.adapters.postgres.address import Query
-from service.adapters.postgres.session_contract import SessionSetting, session_statement, time_told
+from service.adapters.postgres.address import Query, SessionSetting, session_statement, time_told
 from service.runtime.clock import RecordClock
 
 CONNECT_SECONDS: Final = 4

@@ -1,14 +1,24 @@
-"""SQLAlchemy's engine: how it is addressed, and how it treats its connections."""
+"""SQLAlchemy's engine: how it is addressed, how it treats its connections, and an operator's transactions.
+
+Migrations and grants take their time and block their thread.
+"""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
 
-from sqlalchemy import event
+import psycopg
+from psycopg.rows import TupleRow
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 
-from service.adapters.postgres.address import DRIVER, read_address
+from service.adapters.postgres.address import DRIVER, read_address, session_settings, session_statement
 from service.adapters.postgres.async_engine import AsyncEngine, create_async_engine
-from service.adapters.postgres.errors import needs_another_connection
+from service.adapters.postgres.connections import connect_arguments
+from service.adapters.postgres.errors import needs_another_connection, translate
 
 
 def engine_url(url: str) -> URL:
@@ -47,3 +57,29 @@ def pooled_engine(
     )
     event.listen(engine.sync_engine, "handle_error", _distrust_the_pool)
     return engine
+
+
+_LONGEST_STATEMENT_SECONDS: Final = 120.0
+
+
+@contextmanager
+def transaction(url: str, doing: str) -> Iterator[Connection]:
+    """Commit what is done in the block, all or nothing; `doing` is a verb phrase for errors.
+
+    Raises Stop, TryLater and NeverRetry as the stores do.
+    """
+    parsed = engine_url(url)
+    given = connect_arguments(parsed.query, application="laurel-schema")
+    settings = session_settings(parsed.query, statement_seconds=_LONGEST_STATEMENT_SECONDS)
+
+    def begin_session(opened: psycopg.Connection[TupleRow], _: object) -> None:
+        opened.execute(*session_statement(settings))
+        opened.commit()
+
+    engine = create_engine(parsed, connect_args=given, poolclass=NullPool, hide_parameters=True)
+    event.listen(engine, "connect", begin_session, insert=True)  # before the engine itself asks anything
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except (DBAPIError, psycopg.Error) as error:
+        raise translate(error, doing) from error

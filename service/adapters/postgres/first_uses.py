@@ -6,8 +6,8 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql
 
 from service.adapters.postgres.database import Database
+from service.adapters.postgres.engine import transaction
 from service.adapters.postgres.tables import first_uses
-from service.adapters.postgres.transactions import transaction
 
 _KNOWN: Final = select(first_uses.c.digest).where(
     first_uses.c.model_name == bindparam("model"),
@@ -28,7 +28,7 @@ def first_digests(url: str, model_name: str, kind: str) -> dict[str, str]:
 
 
 class PostgresFirstUses:
-    """`domain.ports.first_uses.FirstUses` of one model: another model's `v1` is another file."""
+    """`domain.ports.dataset_files.FirstUses` of one model: another model's `v1` is another file."""
 
     def __init__(self, database: Database, model_name: str) -> None:
         self._database = database

@@ -26,7 +26,7 @@ _AUDIT: Final = "SELECT laurel.first_broken_generation(%(model)s::text) AS broke
 
 
 class PostgresLedgerReads:
-    """`domain.ports.ledger_reads.LedgerReads`, and its audit."""
+    """`domain.ports.promotion_ledger.LedgerReads`, and its audit."""
 
     def __init__(self, database: RowSource) -> None:
         self._asked = database

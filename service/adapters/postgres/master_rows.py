@@ -23,7 +23,7 @@ _RECORD: Final = _INSERT.on_conflict_do_update(
 
 
 class PostgresMasterRows:
-    """`domain.ports.master_rows.MasterRows` of one model."""
+    """`domain.ports.dataset_files.MasterRows` of one model."""
 
     def __init__(self, database: Database, model_name: str) -> None:
         self._database = database

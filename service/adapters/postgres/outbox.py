@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, BigInteger, Float, RowMapping, Text, bindparam, ca
 from sqlalchemy.sql.base import Executable
 
 from domain.announcement import Announcement
-from domain.ports.outbox import OutboxRow
+from domain.ports.messages import OutboxRow
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.listener import OUTBOX
 from service.adapters.postgres.outbox_rows import (
@@ -38,7 +38,7 @@ _AGE: Final = select(
 
 
 class PostgresOutbox(PostgresToldEvents):
-    """`domain.ports.outbox.Outbox` of one model.
+    """`domain.ports.messages.Outbox` of one model.
 
     The server takes the relay's lock from a process that was silent for `relay_idle_seconds`: it hangs. So
     the relay calls `try_to_be_the_relay` again and again, at least three times in that span.

@@ -21,9 +21,8 @@ from sqlalchemy.sql.selectable import FromClause
 from domain.announcement import Announcement
 from domain.errors import IllegalTransition
 from domain.events import ModelPromoted
-from domain.ports.outbox import OutboxRow
-from service.adapters.postgres import json_text
-from service.adapters.postgres.rows import Row
+from domain.ports.messages import OutboxRow
+from service.adapters.postgres.rows import Row, dump_json
 from service.adapters.postgres.tables import outbox
 from service.adapters.postgres.told_events import FIELDS, announcement_of
 
@@ -69,7 +68,7 @@ def announcement_parameters(announcements: Sequence[Announcement]) -> dict[str, 
 
 def _texts(announcement: Announcement) -> dict[str, str]:
     texts = {name: getattr(announcement, name) for name in FIELDS if name != "headers"}
-    return texts | {"headers": json_text.dump(announcement.headers)}
+    return texts | {"headers": dump_json(announcement.headers)}
 
 
 def outbox_row(row: Row) -> OutboxRow:

@@ -9,8 +9,8 @@ from sqlalchemy.sql.base import Executable
 
 from domain.datasets import DatasetHashes
 from domain.lifecycle import Step
-from service.adapters.postgres import json_text
 from service.adapters.postgres.database import Database
+from service.adapters.postgres.rows import load_json
 from service.adapters.postgres.tables import remotes, run_outputs, runs
 
 _ONE: Final = (
@@ -36,7 +36,7 @@ _PUSHED: Final = (
 
 
 class PostgresRemotes:
-    """`domain.ports.remotes.Remotes` of one model."""
+    """`domain.ports.dataset_files.Remotes` of one model."""
 
     def __init__(self, database: Database, model_name: str) -> None:
         self._database = database
@@ -61,7 +61,7 @@ class PostgresRemotes:
         """Of each run the files and the two folders."""
         asked = {"model": self._model, "count": count}
         rows = await self._database.rows("sample what was pushed", _PUSHED, asked)
-        found = (DatasetHashes.model_validate(json_text.load(row["output"])) for row in rows)
+        found = (DatasetHashes.model_validate(load_json(row["output"])) for row in rows)
         return [*dict.fromkeys(oid for hashes in found for oid in hashes.objects)]
 
     async def _id(self, statement: Executable, address: str) -> str | None:

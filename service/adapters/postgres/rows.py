@@ -1,5 +1,6 @@
-"""Where statements in plain SQL are asked: what only reads needs no library that builds statements."""
+"""Rows for those who ask in plain SQL, which needs no library of statements; and JSON in text columns."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -36,3 +37,22 @@ class RowSource(Protocol):
         self, doing: str, statement: str, parameters: Mapping[str, object] = NO_PARAMETERS
     ) -> Row | None:
         """Give the first row of `rows`, None without one."""
+
+
+def dump_json(value: Mapping[str, object]) -> str:
+    """Write JSON in ASCII alone, so that even a NUL or half a surrogate pair in a string can be stored.
+
+    Raises ValueError for NaN and infinity: what is kept is always JSON.
+    """
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def dump_sorted_json(value: Mapping[str, object]) -> str:
+    """Write JSON whose text is the same whenever its content is."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False, sort_keys=True)
+
+
+def load_json(text: str) -> dict[str, object]:
+    """Read what was written."""
+    value: dict[str, object] = json.loads(text)
+    return value

@@ -1,13 +1,55 @@
-"""Runs as they are read by people and their commands, in plain SQL."""
+"""Runs as people and their commands read them, in plain SQL, and how a row becomes a run again."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from domain.lifecycle import State
-from domain.run import Run, TransitionRecord
-from service.adapters.postgres.rows import RowSource
-from service.adapters.postgres.run_rows import COLUMNS, run_of, transition_of
+from domain.run import Failure, Run, TransitionRecord
+from service.adapters.postgres.rows import Row, RowSource, dump_json, load_json
+
+NO_OUTPUTS: Final[Mapping[str, object]] = {"known": []}
+_NOTHING: Final[Mapping[str, object]] = {}
+
+COLUMNS: Final = (
+    "run_id",
+    "model_name",
+    "identity",
+    "payload",
+    "correlation_id",
+    "causation_id",
+    "state",
+    "fence",
+    "owner",
+    "attempts",
+    "mlflow_run_id",
+    "failure",
+    "waiting_on",
+    "waiting_since",
+    "requested_at",
+    "updated_at",
+)
+_JSON_COLUMNS: Final = ("payload", "failure")
+
+
+def run_of(row: Row, known: Mapping[str, object] = _NOTHING, added: Mapping[str, object] = _NOTHING) -> Run:
+    """Make a run of a row: `known` outputs were not read again, `added` ones are newer than what was read."""
+    fields = {name: row[name] for name in COLUMNS}
+    for name in _JSON_COLUMNS:
+        fields[name] = None if row[name] is None else load_json(row[name])
+    outputs = load_json(row["outputs"]) if row["outputs"] else {}
+    return Run.model_validate({**fields, "outputs": {**known, **outputs, **added}})
+
+
+def transition_of(row: Row) -> TransitionRecord:
+    """Make a record of a row of history."""
+    return TransitionRecord.model_validate(dict(row))
+
+
+def failure_text(failure: Failure | None) -> str | None:
+    """Write a failure down."""
+    return None if failure is None else dump_json(failure.model_dump(mode="json"))
+
 
 _AT_MOST: Final = 100  # more runs than a person reads
 
@@ -44,7 +86,7 @@ _HISTORY: Final = """
 
 
 class PostgresRunReads:
-    """`domain.ports.run_reads.RunReads`."""
+    """`domain.ports.run_store.RunReads`."""
 
     def __init__(self, database: RowSource) -> None:
         self._asked = database

@@ -1,7 +1,7 @@
-"""The statements that change runs. Each is one round trip, commits by itself, and may be said twice.
+"""The statements that read and change runs. Each is one round trip, commits by itself, and may be said twice.
 
 The holder of a run says by which claim. A row that has another claim by now, or whose lease is over by the
-database's clock, does not match.
+database's clock, does not match. What became of a write without an answer is read again.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,20 @@ from functools import cache
 from typing import Final
 
 from sqlalchemy import (
+    ARRAY,
     CTE,
+    JSON,
+    BigInteger,
     ColumnElement,
+    Float,
     Insert,
     Interval,
+    Select,
     Text,
     Update,
     bindparam,
     case,
+    cast,
     func,
     insert,
     select,
@@ -25,13 +31,31 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.selectable import FromClause
 
 from domain.run import Run
 from service.adapters.postgres.ledger_rows import insert_entry
 from service.adapters.postgres.listener import CALLED_OFF, OUTBOX, WORK
 from service.adapters.postgres.outbox_rows import insert_announcements, turn
-from service.adapters.postgres.run_columns import run_columns
+from service.adapters.postgres.run_reads import COLUMNS
 from service.adapters.postgres.tables import run_outputs, run_transitions, runs
+
+
+def run_columns(source: FromClause = runs) -> list[ColumnElement[object]]:
+    """What a run is read from: its row, and those of its outputs whose names are not in `known`.
+
+    A worker holds the outputs that it was given before, and they can be large.
+    """
+    known = bindparam("known", type_=ARRAY(Text))
+    as_json = func.json_object_agg(run_outputs.c.name, cast(run_outputs.c.output, JSON))
+    missing = (
+        select(cast(as_json, Text))
+        .where(run_outputs.c.run_id == source.c.run_id, run_outputs.c.name != func.all(known))
+        .correlate(source)
+        .scalar_subquery()
+    )
+    return [*(source.c[name] for name in COLUMNS), missing.label("outputs")]
+
 
 NOW: Final = func.clock_timestamp()  # not now(): a statement that waited for a row must see that time passed
 _LEASE_END: Final = NOW + bindparam("lease", type_=Interval)
@@ -257,3 +281,65 @@ def job_done(job: str) -> Executable:
     """Note when a chore was done first. An unknown chore is a defect, and a KeyError."""
     column = JOBS[job]
     return update(runs).where(runs.c.run_id == bindparam("run"), column.is_(None)).values({column: NOW})
+
+
+_of_this_claim: Final = (runs.c.run_id == bindparam("held_run"), runs.c.fence == bindparam("held_fence"))
+
+BY_IDENTITY: Final = select(runs.c.run_id, runs.c.payload).where(
+    runs.c.identity_digest == bindparam("digest"), runs.c.model_name == bindparam("model")
+)
+OWNED: Final = select(runs.c.run_id).where(runs.c.owner == bindparam("worker"), ~runs.c.ended)
+HELD_NOW: Final = select(*run_columns()).where(*HELD)
+CLAIMED: Final = select(*run_columns()).where(
+    runs.c.claim_id == bindparam("claim"), runs.c.owner == bindparam("worker"), runs.c.lease_until > NOW
+)
+BEGUN: Final = select(*run_columns()).where(
+    *HELD, runs.c.state == bindparam("held_state"), runs.c.attempts == bindparam("seen_attempts") + 1
+)
+ADVANCED: Final = select(*run_columns()).where(
+    *_of_this_claim,
+    select(run_transitions)
+    .where(
+        run_transitions.c.run_id == bindparam("held_run"),
+        run_transitions.c.fence == bindparam("held_fence"),
+        run_transitions.c.from_state == bindparam("held_state"),
+        run_transitions.c.to_state == bindparam("to_state"),
+    )
+    .exists(),
+)
+_ENDED_BY_CANCELLING: Final = (
+    select(run_transitions)
+    .where(
+        run_transitions.c.run_id == runs.c.run_id,
+        run_transitions.c.fence == bindparam("held_fence", type_=BigInteger) + 1,
+        run_transitions.c.from_state == bindparam("held_state"),
+        run_transitions.c.outcome == bindparam("outcome"),
+    )
+    .exists()
+)
+CANCELLED: Final = select(*run_columns()).where(runs.c.run_id == bindparam("held_run"), _ENDED_BY_CANCELLING)
+POSTPONED: Final = select(runs.c.run_id).where(
+    *_of_this_claim,
+    runs.c.state == bindparam("held_state"),
+    runs.c.owner.is_(None),
+    runs.c.failure == bindparam("failed"),
+)
+
+
+def _next_due() -> Select[float]:
+    due = func.greatest(runs.c.lease_until, runs.c.not_before)  # ignores a null
+    # What came due within the last second may have done so since the caller's claim came back empty.
+    recent = NOW - cast("1 second", Interval)
+    seconds = func.extract("epoch", func.min(due) - NOW)
+    return select(cast(seconds, Float).label("seconds")).where(~runs.c.ended, due > recent)
+
+
+NEXT_DUE: Final = _next_due()
+
+
+def ended_without(job: str) -> Executable:
+    """Select a model's ended runs whose chore is not done, oldest first."""
+    query = select(*run_columns()).where(
+        runs.c.model_name == bindparam("model"), runs.c.ended, JOBS[job].is_(None)
+    )
+    return query.order_by(runs.c.number).limit(bindparam("at_most"))

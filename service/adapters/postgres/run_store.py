@@ -15,13 +15,12 @@ from domain.lifecycle import advance as next_state
 from domain.ports.run_store import Added
 from domain.request import ReceivedRequest
 from domain.run import Failure, Run
-from service.adapters.postgres import json_text, run_queries
 from service.adapters.postgres import run_statements as statements
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.ledger_rows import entry_parameters
 from service.adapters.postgres.outbox_rows import announcement_parameters, refuse_promotions
-from service.adapters.postgres.run_reads import PostgresRunReads, digest_of
-from service.adapters.postgres.run_rows import NO_OUTPUTS, failure_text, run_of
+from service.adapters.postgres.rows import dump_json, dump_sorted_json
+from service.adapters.postgres.run_reads import NO_OUTPUTS, PostgresRunReads, digest_of, failure_text, run_of
 
 _OPEN_RUN: Final = "open_run"
 _NOTHING: Final[Mapping[str, object]] = {}
@@ -47,7 +46,7 @@ class PostgresRunStore(PostgresRunReads):
         if await self._database.rows("store a request", statements.ADD, row):
             return Added.NEW
         identity = {"digest": row["identity_digest"], "model": request.model_name}
-        found = (await self._database.rows("look a request up", run_queries.BY_IDENTITY, identity))[0]
+        found = (await self._database.rows("look a request up", statements.BY_IDENTITY, identity))[0]
         if found["run_id"] == row["run_id"]:
             return Added.NEW
         return Added.KNOWN if found["payload"] == row["payload"] else Added.CONFLICT
@@ -58,7 +57,7 @@ class PostgresRunStore(PostgresRunReads):
         claim = {"model": model_name, "worker": worker, "claim": str(uuid.uuid4())}
         parameters = {**claim, **statements.lease(lease_seconds), **NO_OUTPUTS}
         row = await self._database.row(
-            "claim a run", statements.CLAIM, parameters, unless_found=run_queries.CLAIMED
+            "claim a run", statements.CLAIM, parameters, unless_found=statements.CLAIMED
         )
         if row is None:
             self._seen_rings = max(self._seen_rings, rings)
@@ -76,24 +75,24 @@ class PostgresRunStore(PostgresRunReads):
 
     async def release_all(self, worker: str) -> int:
         """Give back every lease of an earlier life of this worker."""
-        owned = await self._database.rows("read leases", run_queries.OWNED, {"worker": worker})
+        owned = await self._database.rows("read leases", statements.OWNED, {"worker": worker})
         await self._database.rows("release all runs", statements.RELEASE_ALL, {"worker": worker})
         return len(owned)
 
     async def begin(self, run: Run) -> Run:
         """Count a start of the next step: once for `run` as it is, so go on with the run that is returned."""
         attempts = {"seen_attempts": run.attempts}
-        return await self._changed(run, "count an attempt", statements.BEGIN, run_queries.BEGUN, attempts)
+        return await self._changed(run, "count an attempt", statements.BEGIN, statements.BEGUN, attempts)
 
     async def keep(self, run: Run, name: str, output: Mapping[str, object]) -> Run:
         """Keep an output; of two MLflow runs the first stays, and the returned run has it."""
-        parameters: dict[str, object] = {"kept_name": name, "kept": json_text.dump(output)}
+        parameters: dict[str, object] = {"kept_name": name, "kept": dump_json(output)}
         statement = statements.KEEP
         if name == _OPEN_RUN:
             statement = statements.KEEP_OPENED_RUN
             parameters["opened"] = output["mlflow_run_id"]
         return await self._changed(
-            run, f"keep {name}", statement, run_queries.HELD_NOW, parameters, {name: dict(output)}
+            run, f"keep {name}", statement, statements.HELD_NOW, parameters, {name: dict(output)}
         )
 
     async def advance(
@@ -119,13 +118,13 @@ class PostgresRunStore(PostgresRunReads):
             "to_state": to_state.value,
             "outcome": outcome.value,
             "failed": failure_text(failure),
-            **({} if output is None else {"kept_name": step, "kept": json_text.dump(output)}),
+            **({} if output is None else {"kept_name": step, "kept": dump_json(output)}),
             **(announcement_parameters(announcements) if announcements else {}),
             **({} if entry is None else entry_parameters(entry)),
         }
         doing = f"move a run from {run.state} to {to_state}"
         added = {} if output is None else {step: dict(output)}
-        return await self._changed(run, doing, statement, run_queries.ADVANCED, parameters, added)
+        return await self._changed(run, doing, statement, statements.ADVANCED, parameters, added)
 
     async def cancel(self, run: Run, failure: Failure, announcements: Sequence[Announcement]) -> Run:
         """Commit the end with all that belongs to it, in one statement."""
@@ -137,7 +136,7 @@ class PostgresRunStore(PostgresRunReads):
             **announcement_parameters(announcements),
         }
         doing = f"cancel a run in {run.state}"
-        return await self._changed(run, doing, statements.CANCEL, run_queries.CANCELLED, parameters)
+        return await self._changed(run, doing, statements.CANCEL, statements.CANCELLED, parameters)
 
     async def wait_for_cancelling(self, seen: int | None) -> int:
         """Return when it rang beyond what was seen."""
@@ -155,7 +154,7 @@ class PostgresRunStore(PostgresRunReads):
             "failed": failure_text(failure),
             "service": waiting_on,
         }
-        for statement in (statements.POSTPONE, run_queries.POSTPONED):
+        for statement in (statements.POSTPONE, statements.POSTPONED):
             if await self._database.rows("postpone a run", statement, parameters):
                 return
         raise _lease_lost(run)
@@ -168,14 +167,14 @@ class PostgresRunStore(PostgresRunReads):
 
     async def wait_for_work(self, timeout_seconds: float) -> None:
         """Return when it rang since a claim came back empty, when a run comes due, or at the time's end."""
-        row = await self._database.row("look when runs come due", run_queries.NEXT_DUE)
+        row = await self._database.row("look when runs come due", statements.NEXT_DUE)
         due = row["seconds"] if row is not None and row["seconds"] is not None else timeout_seconds
         nap = min(timeout_seconds, max(due, _SHORTEST_NAP))
         await self._database.work.beyond(self._seen_rings, nap)
 
     async def ended_without(self, model_name: str, job: str, limit: int) -> Sequence[Run]:
         """Read ended runs whose chore is not done, oldest first."""
-        query = run_queries.ended_without(job)
+        query = statements.ended_without(job)
         wanted = {"model": model_name, "at_most": limit, **NO_OUTPUTS}
         return [run_of(row) for row in await self._database.rows("look for chores", query, wanted)]
 
@@ -215,7 +214,7 @@ def _new_row(request: ReceivedRequest) -> dict[str, object]:
         "model_name": request.model_name,
         "identity": request.identity,
         "identity_digest": digest_of(request.identity),
-        "payload": json_text.dump_sorted(request.payload),
+        "payload": dump_sorted_json(request.payload),
         "correlation_id": request.correlation_id,
         "causation_id": request.causation_id,
         "coordinates": None if request.coordinates is None else str(request.coordinates),

@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from service.adapters.postgres.engine import transaction
 from service.adapters.postgres.schema_version import (
     EXISTS,
     FOUND,
@@ -12,7 +13,6 @@ from service.adapters.postgres.schema_version import (
     refuse_unless_current,
 )
 from service.adapters.postgres.tables import SCHEMA
-from service.adapters.postgres.transactions import transaction
 
 # Held to the end of the transaction: of several processes that start on an empty database, one migrates.
 _ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('laurel/schema', 0))")

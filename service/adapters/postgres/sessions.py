@@ -18,7 +18,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from domain.errors import Stop
-from service.adapters.postgres.address import read_address
+from service.adapters.postgres.address import SessionSetting, read_address, session_settings
 from service.adapters.postgres.connections import (
     ANSWER_SECONDS,
     PromptConnection,
@@ -26,7 +26,6 @@ from service.adapters.postgres.connections import (
     connect_arguments,
 )
 from service.adapters.postgres.errors import translate, unavailable
-from service.adapters.postgres.session_contract import SessionSetting, session_settings
 from service.runtime.clock import RecordClock
 
 _ROUNDS: Final = 3  # a pooler that picks a server process at random may pick the right one, but not so often

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from domain.announcement import Announcement
-from service.adapters.postgres import json_text
-from service.adapters.postgres.rows import Row, RowSource
+from service.adapters.postgres.rows import Row, RowSource, load_json
 
 FIELDS: Final = ("event_id", "topic", "key", "headers", "body")
 _TOLD: Final = f"""
@@ -17,7 +16,7 @@ _TOLD: Final = f"""
 
 
 class PostgresToldEvents:
-    """`domain.ports.outbox.ToldEvents` of one model."""
+    """`domain.ports.messages.ToldEvents` of one model."""
 
     def __init__(self, database: RowSource, model_name: str) -> None:
         self._asked = database
@@ -35,4 +34,4 @@ class PostgresToldEvents:
 def announcement_of(row: Row) -> Announcement:
     """Make a row of the outbox an announcement again."""
     fields = {name: row[name] for name in FIELDS}
-    return Announcement.model_validate({**fields, "headers": json_text.load(row["headers"])})
+    return Announcement.model_validate({**fields, "headers": load_json(row["headers"])})

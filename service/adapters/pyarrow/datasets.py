@@ -1,4 +1,4 @@
-"""Read a dataset from the very bytes that were checked, and hand it on in the forms that a model wants."""
+"""A dataset, read from the very bytes that were checked in the forms a model wants; and its predictions."""
 
 import hashlib
 import os
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from domain.arrays import Floats
 from domain.errors import NeverRetry
+from service.adapters.files.atomic import AtomicFiles
 
 Table: TypeAlias = pa.Table
 Frame: TypeAlias = pd.DataFrame
@@ -119,3 +120,23 @@ def _read_regular(path: Path) -> bytes:
     """A symbolic link may point elsewhere the next time, so it is not followed. Raises OSError."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", buffering=0) as file:
         return file.read()
+
+
+def write_predictions(
+    path: Path, truth: Floats, predictions: Floats, locality: pa.ChunkedArray | None
+) -> None:
+    """Write one row per row of the dataset, in its order. Raises TryLater `disk_full` or `file_error`."""
+    columns = {"truth": pa.array(truth), "prediction": pa.array(predictions)}
+    if locality is not None:
+        columns["locality"] = locality.cast(pa.string())
+    buffer = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), buffer)
+    AtomicFiles().replace(path, buffer.getvalue().to_pybytes())
+
+
+def read_predictions(path: Path) -> tuple[Floats, Floats, list[str | None] | None]:
+    """Truth, prediction and, if it was written, locality of each row. Raises OSError or ArrowException."""
+    table = pq.ParquetFile(path).read(use_threads=False)
+    has_locality = "locality" in table.column_names
+    locality = table.column("locality").to_pylist() if has_locality else None
+    return floats_of(table, "truth"), floats_of(table, "prediction"), locality

@@ -10,11 +10,10 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from domain.arrays import single
 from domain.data_contract import DataContract
 from domain.faults import Fault
-from domain.feature_schema import CategoricalSpec, FeatureSchema, NumericSpec
-from domain.preparations import IMPUTATIONS
-from domain.single_floats import single
+from domain.feature_schema import IMPUTATIONS, CategoricalSpec, FeatureSchema, NumericSpec
 
 
 class FitNeeds(NamedTuple):

@@ -13,10 +13,9 @@ from domain.arrays import Floats
 from domain.data_contract import DataContract
 from domain.errors import ModelUnusable, NeverRetry
 from domain.feature_schema import FeatureSchema
-from domain.model_definition import Estimator
+from domain.model_types import Estimator
 from service.adapters.sklearn.estimators import build_estimator
-from service.adapters.sklearn.preprocessing import build_preprocessing
-from service.adapters.sklearn.stored_columns import stored_columns
+from service.adapters.sklearn.preprocessing import build_preprocessing, stored_columns
 
 
 class Fitted(NamedTuple):

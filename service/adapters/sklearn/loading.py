@@ -1,20 +1,24 @@
-"""Loading a pipeline from skops, with a list of trusted types that is ours.
+"""A pipeline to and from skops, with a list of trusted types that is ours.
 
 The list that travels with a model comes from the model itself and protects nobody; pickle is never read.
 """
 
 import io
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from zipfile import ZipFile
 
+import skops
 import skops.io
+from sklearn.pipeline import Pipeline
+from skops.io._utils import SaveContext, get_state
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from domain.counted import byte_count
 from domain.errors import ModelUnusable
 from domain.model_types import MODEL_TYPES
 from domain.strict_json import parse_json
+from domain.wording import byte_count
 from service.adapters.sklearn.sound_trees import require_sound
 
 # What our preprocessing calls, beside what skops trusts by itself.
@@ -99,3 +103,19 @@ def _named_files(schema: Any) -> Iterator[str]:
                 yield named
         elif isinstance(part, list):
             waiting += part
+
+
+def skops_bytes(pipeline: Pipeline) -> bytes:
+    """Dump a fitted pipeline as `skops.io.dumps` does, in a third of the time.
+
+    That function indents its JSON, which Python does in Python: 50 ms of the 80 that a boosted model takes.
+    Its own two building blocks are used here, and any version of skops reads what they make.
+    """
+    buffer = io.BytesIO()
+    with ZipFile(buffer, "w") as archive:
+        context = SaveContext(zip_file=archive)
+        state = get_state(pipeline, context)
+        context.clear_memo()
+        state |= {"protocol": context.protocol, "_skops_version": skops.__version__}
+        archive.writestr("schema.json", json.dumps(state))
+    return buffer.getvalue()

@@ -17,11 +17,10 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from domain.asked_request import ID_PATTERN, LONGEST_ID
-from domain.request import VERSION_FIELDS
-from domain.request_schema import request_schema
-from service.gateway.dag.dates import in_utc, iso_text
-from service.gateway.dag.notes import LONGEST
+from domain.request import VERSION_FIELDS, request_schema
 from service.gateway.dag.refusals import bad_request, read_faults
+from service.gateway.dag.tasks import LONGEST
+from service.gateway.dag.times import in_utc, iso_text
 from service.gateway.dag.views import NAMED_BY_DATE
 
 B = TypeVar("B", bound=BaseModel)

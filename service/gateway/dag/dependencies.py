@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from domain.ports.asked_requests import AskedRequests
-from domain.ports.run_store import RunStore
+from domain.ports.run_store import AskedRequests, RunStore
 from domain.ports.variables import Variables
 from service.gateway.dag.refusals import absent
 from service.gateway.rates import Rate

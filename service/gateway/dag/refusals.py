@@ -1,20 +1,31 @@
-"""Refusals as an orchestrator's clients know them: a bad request is 400, a known run id 409."""
+"""Refusals as an orchestrator's clients know them, and as the OpenAPI document of the DAG API says them.
 
-from collections.abc import Iterator, Sequence
+A bad request is 400, a known run id 409.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from domain.faults import Fault
-from service.gateway.parameters import DescribedRoute, Handler
-from service.gateway.refusals import as_errors, as_problem, in_one, sentence_of, unanswered
+from service.gateway.openapi import json_body, refusals
+from service.gateway.refusals import (
+    DescribedRoute,
+    Handler,
+    as_errors,
+    as_problem,
+    in_one,
+    sentence_of,
+    unanswered,
+)
 from service.gateway.submissions import IdConflict, Unanswered, Unusable
-from service.runtime.web.problems import ProblemDetails
+from service.runtime.web.problems import MEDIA_TYPE, ProblemDetails
 
 # They shape an answer, and say nothing about which things are in it: the caller gets all fields.
 _IGNORED: Final = frozenset({"fields"})
@@ -89,3 +100,24 @@ def as_dag_problem(run_id: str | None, dag_id: str) -> Iterator[None]:
             raise already_exists(str(run_id), dag_id) from error
         except Unanswered as error:
             raise unanswered(error, _REPEAT) from error
+
+
+_OTHER: Final[Mapping[int | str, dict[str, object]]] = {
+    "4XX": {"description": "Refused; `detail` says why.", "content": {MEDIA_TYPE: {}}}
+}
+
+
+def dag_refusals(*statuses: int, **means: str) -> dict[int | str, dict[str, object]]:
+    """The refusals of a page of the DAG API, beside those that every page has."""
+    said = {
+        "m400": "A parameter or the body is invalid; `detail` names every fault.",
+        "m404": "The DAG, run, task or variable does not exist.",
+        "m503": "Kafka or the database does not answer; repeating is safe.",
+        **means,
+    }
+    return {**refusals(400, 404, *statuses, **said), **_OTHER}
+
+
+def body_of(model: type[BaseModel], **example: object) -> dict[str, object]:
+    """A JSON body that is read as this model."""
+    return json_body(model.model_json_schema(), example)

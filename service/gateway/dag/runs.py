@@ -7,17 +7,16 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query, Request
 
 from domain.asked_request import ID_PATTERN, AskedRequest
-from domain.ports.asked_requests import RequestFilter
+from domain.ports.run_store import RequestFilter
 from domain.roles import ASK, OPERATE
 from service.gateway.callers import caller_of
 from service.gateway.dag.bodies import StateBody, TriggerBody, read_as
 from service.gateway.dag.dependencies import DagDependencies
-from service.gateway.dag.descriptions import body_of, dag_refusals
-from service.gateway.dag.refusals import absent, already_exists, as_dag_problem
+from service.gateway.dag.refusals import absent, already_exists, as_dag_problem, body_of, dag_refusals
 from service.gateway.dag.shapes import DagRun, DagRunCollection, RunState
 from service.gateway.dag.times import AskedTimes
 from service.gateway.dag.views import RUN_STATES, run_shape
-from service.gateway.descriptions import NOT_READ
+from service.gateway.openapi import NOT_READ
 from service.gateway.operations import cancelled
 from service.gateway.refusals import as_problem
 from service.gateway.routes_requests import payload_of

@@ -9,8 +9,7 @@ from domain.faults import Fault
 from domain.ports.variables import RECORDED_ROWS, OrderedBy, Variable
 from service.gateway.dag.bodies import VariableBody, VariableChange, read_as
 from service.gateway.dag.dependencies import DagDependencies
-from service.gateway.dag.descriptions import body_of, dag_refusals
-from service.gateway.dag.refusals import absent, bad_request
+from service.gateway.dag.refusals import absent, bad_request, body_of, dag_refusals
 from service.gateway.dag.runs import MOST, Limit, Offset, page_size
 from service.gateway.dag.shapes import VariableCollection, VariableShape
 from service.gateway.refusals import as_problem

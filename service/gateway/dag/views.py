@@ -6,10 +6,9 @@ from typing import Final
 
 from domain.asked_request import AskedRequest
 from domain.lifecycle import State
-from service.gateway.dag.dates import in_utc
-from service.gateway.dag.notes import run_note
 from service.gateway.dag.shapes import Dag, DagRun, RunState, TaskInstance
-from service.gateway.dag.tasks import Task
+from service.gateway.dag.tasks import Task, run_note
+from service.gateway.dag.times import in_utc
 
 RUN_STATES: Final[Mapping[State, RunState]] = {
     **dict.fromkeys(State, "running"),

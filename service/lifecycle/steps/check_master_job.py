@@ -5,10 +5,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from domain.dataset_limits import DEFAULT_LIMITS
+from domain.datasets import DEFAULT_LIMITS
 from domain.errors import NeverRetry
 from domain.faults import Fault
-from domain.model_definition import ModelDefinition
+from domain.model_types import ModelDefinition
 from domain.resolved_config import ResolvedConfig
 from service.adapters.polars.contract_check import sentence
 from service.adapters.polars.frames import open_dataset

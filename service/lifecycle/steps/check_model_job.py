@@ -1,7 +1,7 @@
 """Check a model definition: would its estimator take these params."""
 
 from domain.job_results import DefinitionFaults
-from domain.model_definition import Estimator
+from domain.model_types import Estimator
 from service.adapters.sklearn.estimators import definition_faults
 
 

@@ -9,15 +9,15 @@ import structlog
 from domain.comparison import Compared, may_be_the_same
 from domain.errors import NeverRetry, TryLater
 from domain.ledger import LedgerEntry
+from domain.metrics import Score
 from domain.models import PackageFiles
 from domain.ports.dataset_files import DatasetFiles
 from domain.ports.model_registry import ModelRegistry
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.ports.run_store import RunStore
 from domain.promotion_checks import Champion, NoChampion
-from domain.run_outputs import ChampionOutlook
+from domain.run_record import ChampionOutlook
 from domain.run_warnings import RunWarning
-from domain.score import Score
 from domain.values import Value
 from service.lifecycle.champion_run import Origin, origin_of, rows_without_effect
 from service.lifecycle.steps.evaluate import Judging, generation_of

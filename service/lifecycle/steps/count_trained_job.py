@@ -5,7 +5,7 @@ from pathlib import Path
 
 from domain.compatibility import fits
 from domain.data_contract import DataContract
-from domain.dataset_limits import DEFAULT_LIMITS
+from domain.datasets import DEFAULT_LIMITS
 from domain.errors import LaurelError
 from domain.job_results import TrainedRows
 from service.adapters.dvc.addresses import object_in

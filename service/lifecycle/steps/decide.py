@@ -7,22 +7,19 @@ from domain.comparison import NOTHING_COMPARED, Compared
 from domain.counterparts import Agreement, Comparison
 from domain.errors import NeverRetry
 from domain.ledger import Cause, LedgerEntry, next_entry
-from domain.markdown import escaped
 from domain.models import LoggedModel, ModelPackage, OpenedRun
 from domain.package_tags import FEATURES_TAG, GENERATION_TAG, RUN_TAG, package_tags
 from domain.points import Point, Points
 from domain.ports.clock import Clock
 from domain.ports.model_registry import ModelRegistry
 from domain.ports.promotion_ledger import PromotionLedger
-from domain.promotion_checks import Champion, UnreadableChampion
-from domain.promotion_policy import PromotionPolicy
-from domain.promotion_policy import decide as judge
+from domain.promotion_checks import Champion, Decision, PromotionPolicy, UnreadableChampion, Verdict
+from domain.promotion_checks import decide as judge
 from domain.resolved_config import ResolvedConfig
-from domain.run import Run
-from domain.run_ids import run_name
-from domain.run_outputs import ChampionOutlook, Decided, Evaluated, Trained
+from domain.run import Run, run_name
+from domain.run_record import ChampionOutlook, Decided, Evaluated, Trained
 from domain.tracker_limits import VERDICT, description_text
-from domain.verdict import Decision, Verdict
+from domain.wording import escaped
 from service.lifecycle.steps.evaluate import generation_of
 from service.promotion.counterparts import CounterpartChecks
 from service.promotion.known_versions import KnownVersions

@@ -7,12 +7,12 @@ from domain.counterparts import Agreement
 from domain.datasets import SplitParts
 from domain.errors import ModelUnusable, NeverRetry, TryLater
 from domain.ledger import LedgerEntry
+from domain.metrics import Score
 from domain.models import RegisteredVersion
 from domain.ports.trainer import Trainer
 from domain.promotion_checks import Champion, NoChampion, UnreadableChampion
 from domain.resolved_config import ResolvedConfig
-from domain.run_outputs import ChampionOutlook
-from domain.score import Score
+from domain.run_record import ChampionOutlook
 from service.promotion.alias_watch import AliasWatch
 from service.promotion.known_versions import KnownVersions
 

@@ -1,18 +1,24 @@
-"""Score: one model on the very bytes of one or more datasets."""
+"""Score one model on the very bytes of datasets; compare what two models say of every row of one."""
 
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from domain.arrays import Floats
+from domain.comparison import same_predictions
 from domain.errors import ModelUnusable
 from domain.job_results import ModelScores
-from domain.metrics import finite_metrics, measure
-from domain.score import Score
-from service.adapters.pyarrow.datasets import Table, exact_frame_of, floats_of, frame_of, read_dataset
+from domain.metrics import Score, finite_metrics, measure
+from service.adapters.pyarrow.datasets import (
+    Table,
+    exact_frame_of,
+    floats_of,
+    frame_of,
+    read_dataset,
+    write_predictions,
+)
 from service.adapters.pyarrow.frame_rules import frame_faults, target_faults
-from service.adapters.pyarrow.predictions import write_predictions
-from service.lifecycle.steps.jobs import KeptPredictions, ScoreJob
+from service.lifecycle.steps.jobs import CompareJob, KeptPredictions, ModelOnDisk, ScoreJob
 from service.models.load import ModelFolder, open_model
 from service.models.memory import LoadedModel
 
@@ -90,3 +96,22 @@ def _kept(scored: Mapping[str, _Scored], keep: KeptPredictions, digest: str) -> 
         localities = one.table.column(keep.locality_column) if is_known else None
         write_predictions(paths[name], one.truth, one.predictions, localities)
     return {name: str(path) for name, path in paths.items()}
+
+
+_NAME = "reference"
+
+
+def compare(job: CompareJob) -> bool:
+    """Ask both models for the reference: True when they say the same.
+
+    A model that this process holds is not read again. Raises NeverRetry and ModelUnusable as `score` does.
+    """
+    return same_predictions(_predictions(job.candidate, job), _predictions(job.champion, job))
+
+
+def _predictions(model: ModelOnDisk, job: CompareJob) -> Floats:
+    folder = ModelFolder(model.folder, model.manifest)
+    loaded, _ = open_model(folder, allow_foreign=model.foreign, foreign_columns=job.foreign_columns)
+    columns = [*loaded.columns, job.target]
+    table = read_dataset(job.reference.path, job.reference.sha256, _NAME, columns)
+    return predict_rows(loaded, table, job.target, _NAME)[1]

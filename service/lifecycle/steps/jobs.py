@@ -7,8 +7,14 @@ from types import NoneType
 from typing import Final
 
 from domain.data_contract import DataContract
-from domain.dataset_limits import DEFAULT_LIMITS, DatasetLimits
-from domain.datasets import DatasetFile, DatasetHashes, RemoteObservation, SplitParts
+from domain.datasets import (
+    DEFAULT_LIMITS,
+    DatasetFile,
+    DatasetHashes,
+    DatasetLimits,
+    RemoteObservation,
+    SplitParts,
+)
 from domain.feature_schema import FeatureSchema
 from domain.job_results import (
     DefinitionFaults,
@@ -19,7 +25,7 @@ from domain.job_results import (
     TrainedRows,
 )
 from domain.model_card import ModelCard
-from domain.model_definition import Estimator, ModelDefinition
+from domain.model_types import Estimator, ModelDefinition
 from domain.models import ModelRecord
 from domain.split_rules import SplitRules
 from service.processes.task_names import JobRef
@@ -163,17 +169,17 @@ class DrawJob:
 
 
 _STEPS: Final = "service.lifecycle.steps."
-INSPECT: Final = JobRef(f"{_STEPS}inspect_master_job:inspect_master", takes=InspectJob, gives=MasterShape)
+INSPECT: Final = JobRef(f"{_STEPS}split_job:inspect_master", takes=InspectJob, gives=MasterShape)
 CHECK_MODEL: Final = JobRef(f"{_STEPS}check_model_job:check_model", takes=Estimator, gives=DefinitionFaults)
 SPLIT: Final = JobRef(f"{_STEPS}split_job:split", takes=SplitJob, gives=SplitParts)
-PUBLISH: Final = JobRef(f"{_STEPS}publish_split_job:publish_split", takes=PublishJob, gives=NoneType)
+PUBLISH: Final = JobRef(f"{_STEPS}split_job:publish_split", takes=PublishJob, gives=NoneType)
 VERSION: Final = JobRef(f"{_STEPS}version_job:version", takes=VersionJob, gives=DatasetHashes)
 LOOK_AT_REMOTE: Final = JobRef(
     f"{_STEPS}version_job:look_at_remote", takes=RemoteLookJob, gives=RemoteObservation
 )
 TRAIN: Final = JobRef(f"{_STEPS}train_job:train", takes=TrainJob, gives=TrainedPackage)
 SCORE: Final = JobRef(f"{_STEPS}evaluate_job:score", takes=ScoreJob, gives=ModelScores)
-COMPARE: Final = JobRef(f"{_STEPS}compare_job:compare", takes=CompareJob, gives=bool)
+COMPARE: Final = JobRef(f"{_STEPS}evaluate_job:compare", takes=CompareJob, gives=bool)
 COUNT_TRAINED: Final = JobRef(
     f"{_STEPS}count_trained_job:count_trained", takes=CountTrainedJob, gives=TrainedRows
 )

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from domain.models import LoggedModel, OpenedRun
 from domain.ports.experiment_tracker import ExperimentTracker
 from domain.resolved_config import ResolvedConfig
-from domain.run import Run
-from domain.run_ids import run_name
+from domain.run import Run, run_name
 
 
 async def open_run(

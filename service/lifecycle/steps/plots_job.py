@@ -11,7 +11,7 @@ from service.adapters.matplotlib.plots import (
     predicted_vs_actual,
     residuals,
 )
-from service.adapters.pyarrow.predictions import read_predictions
+from service.adapters.pyarrow.datasets import read_predictions
 from service.lifecycle.steps.jobs import DrawJob
 
 

@@ -1,20 +1,48 @@
-"""What the record says of a run at its end: scores, verdict, status."""
+"""What the record says of a run at its end: scores, verdict, status, and the model card."""
 
 import json
 from datetime import datetime
 from typing import Final
 
-from domain.judged import metric_of
-from domain.markdown import escaped
+from domain.judged import Judged, metric_of
+from domain.model_card import ModelCard
 from domain.models import ModelPackage, OpenedRun
 from domain.ports.experiment_tracker import ExperimentTracker
-from domain.run import Failure, Run
-from domain.run_ids import FAILED, ending_of, run_name
-from domain.run_outputs import Decided, Evaluated
-from domain.run_record import present
+from domain.promotion_checks import Champion
+from domain.run import FAILED, Failure, Run, ending_of, run_name
+from domain.run_record import Decided, Evaluated, RunRecord, present
 from domain.tracker_limits import MODEL_CARD, tag_text
-from service.lifecycle.model_cards import model_card
+from domain.wording import escaped
 from service.runtime.provenance import Provenance
+
+
+def model_card(run: Run, record: RunRecord, provenance: Provenance) -> ModelCard:
+    """Write down what a person should know about a run's model; the record tells of its verdict."""
+    trained, evaluated = present(record.trained), present(record.evaluated)
+    decided, config = present(record.decided), present(record.resolved)
+    fates, hashes = present(record.split).fates, present(record.versioned)
+    champion = decided.champion if isinstance(decided.champion, Champion) else None
+    lineage = {f"dvc {name}": value for name, value in hashes.files.items()}
+    lineage |= {f"config {use.family}/{use.name}": use.sha256 for use in config.uses()}
+    return ModelCard(
+        model_name=run.model_name,
+        run_id=run.run_id,
+        created_at=run.requested_at.isoformat(timespec="seconds"),
+        versions=config.triple,
+        model=config.model.model,
+        features=config.features,
+        target=config.contract.target,
+        scores={"train": trained.package.train_score, **evaluated.candidate},
+        champion_version=champion.version if champion else None,
+        champion_score=champion.score if champion else None,
+        verdict=decided.verdict,
+        judged=Judged.of_run(record),
+        warnings=tuple(warning.message for warning in record.warnings),
+        fates=fates.by_name if fates else {},
+        lineage=lineage,
+        environment={"python": provenance.python_version, **provenance.packages},
+    )
+
 
 NOTE_TAG: Final = "mlflow.note.content"  # what MLflow shows as a run's description
 

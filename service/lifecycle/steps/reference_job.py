@@ -5,8 +5,7 @@ from pathlib import Path
 
 from domain.compatibility import fits
 from domain.data_contract import DataContract
-from domain.dataset_limits import DatasetLimits
-from domain.datasets import DatasetFile
+from domain.datasets import DatasetFile, DatasetLimits
 from domain.errors import NeverRetry
 from domain.feature_schema import FeatureSchema
 from domain.split_rule import REFERENCE, SplitRule
@@ -16,8 +15,7 @@ from service.adapters.polars.frames import Dataset, open_dataset
 from service.adapters.polars.inspection import check_header
 from service.adapters.polars.oddities import rows_below_zero, rows_outside
 from service.adapters.polars.overlap import Overlap, find_overlap
-from service.adapters.polars.row_sides import Counts, made_reference
-from service.adapters.polars.splitting import Plan, rows_of
+from service.adapters.polars.splitting import Counts, Plan, made_reference, rows_of
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from domain.config_questions import slow_formats
 from domain.faults import Fault
 from domain.ports.config_families import ConfigFamilies
-from domain.ports.dataset_files import DatasetFiles
-from domain.ports.first_uses import FirstUses
+from domain.ports.dataset_files import DatasetFiles, FirstUses
 from domain.request import read_payload
 from domain.resolved_config import ConfigUse, ResolvedConfig
 from domain.run import Run

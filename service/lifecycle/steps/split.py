@@ -1,19 +1,55 @@
-"""Split: check the master against its contract and cut it into the run's own parts."""
+"""Split: check the master against its contract and cut it into the run's own parts.
+
+How many rows the master has is kept for platforms that ask the DAG API. No fault there stops a run.
+"""
 
 from dataclasses import dataclass
 
+import structlog
+
 from domain.datasets import SplitParts
-from domain.errors import NeverRetry
-from domain.ports.dataset_files import DatasetFiles
-from domain.ports.first_uses import FirstUses
-from domain.ports.master_rows import MasterRows
+from domain.errors import LaurelError, NeverRetry
+from domain.ports.clock import Clock
+from domain.ports.dataset_files import DatasetFiles, FirstUses, MasterRows
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.ports.run_store import RunStore
 from domain.promotion_checks import unfit_metric
 from domain.resolved_config import ResolvedConfig
 from domain.run_warnings import RunWarning
 from service.lifecycle.champion_run import origin_of, rows_without_effect
-from service.lifecycle.master_rows import record_rows
+from service.runtime.told_once import ToldOnce
+
+log = structlog.get_logger()
+
+
+async def record_rows(rows: int, kept: MasterRows) -> None:
+    """Keep the number, or say in the log why it is not kept."""
+    try:
+        await kept.record(rows)
+    except LaurelError as error:
+        log.warning("master_rows_not_kept", reason=error.reason, message=error.message)
+
+
+class MasterLooks:
+    """Counts the rows again and again, from the footer, as the data pipeline appends between two runs."""
+
+    def __init__(self, kept: MasterRows, files: DatasetFiles, clock: Clock, pause_seconds: float) -> None:
+        self._kept = kept
+        self._clock = clock
+        self._files = files
+        self._pause_seconds = pause_seconds
+        self._failures = ToldOnce("master_not_counted")
+
+    async def run_forever(self) -> None:
+        """Look at once and then after every pause."""
+        while True:
+            await self.look()
+            await self._clock.sleep(self._pause_seconds)
+
+    async def look(self) -> None:
+        """Count and keep. A master that is missing, unreadable or half written leaves the last number."""
+        with self._failures.told():
+            await record_rows(await self._files.count_rows(), self._kept)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The split step: contract check, split, and every file whole and under its digest."""
+"""The split step: what the master holds, contract check, split, and every file whole and under its digest."""
 
 import time
 from contextlib import ExitStack
@@ -6,25 +6,26 @@ from pathlib import Path
 
 from domain.datasets import DatasetFile, SplitParts
 from domain.errors import NeverRetry
+from domain.job_results import MasterShape
 from domain.points import NO_POINTS, Point, Points
 from domain.split_rule import REFERENCE, TRAIN
+from service.adapters.files import split_parts
 from service.adapters.files.atomic import AtomicFiles, Draft
-from service.adapters.files.snapshot_copy import copy_snapshot
 from service.adapters.files.split_parts import (
     MASTER,
     OPTIONAL_TESTS,
     SPLIT,
     TRAIN_FILE,
+    copy_snapshot,
     owner_of,
     remove_other_tests,
 )
 from service.adapters.polars.contract_check import Observation, observe, sentence
 from service.adapters.polars.frames import Dataset, open_dataset
-from service.adapters.polars.inspection import check_header
+from service.adapters.polars.inspection import check_header, inspect
 from service.adapters.polars.oddities import localities_without_rows, period_form
-from service.adapters.polars.row_sides import fates_of
-from service.adapters.polars.splitting import Plan, plan_split, write_parts
-from service.lifecycle.steps.jobs import SplitJob
+from service.adapters.polars.splitting import Plan, fates_of, plan_split, write_parts
+from service.lifecycle.steps.jobs import InspectJob, PublishJob, SplitJob
 from service.lifecycle.steps.reference_job import (
     Reference,
     ReferenceAdoption,
@@ -145,3 +146,14 @@ def _paths(job: SplitJob, plan: Plan) -> dict[str, Path]:
 
 def _file(draft: Draft, rows: int) -> DatasetFile:
     return DatasetFile(path=str(draft.path), sha256=draft.sha256, bytes=draft.size, rows=rows)
+
+
+def inspect_master(job: InspectJob) -> MasterShape:
+    """Read the footer. Raises NeverRetry `unreadable_dataset`, TryLater `file_error`."""
+    found = inspect(job.master, job.limits)
+    return MasterShape(columns=dict(found.columns), rows=found.rows, bytes=found.bytes)
+
+
+def publish_split(job: PublishJob) -> None:
+    """Copy the parts to `splits/vN`, each file whole."""
+    split_parts.publish_split(job.parts, job.folder)

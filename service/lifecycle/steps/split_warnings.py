@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from domain.counted import counted
+from domain.datasets import LATE_FOR_REFERENCE, NO_PERIOD, RowFates
 from domain.errors import NeverRetry
-from domain.fates import LATE_FOR_REFERENCE, NO_PERIOD, RowFates
 from domain.run_warnings import SMALL_REFERENCE_ROWS, RunWarning
 from domain.split_rule import Locality, SplitRule
+from domain.wording import counted
 from service.lifecycle.steps.reference_job import Reference
 
 _MOST_TOLD: Final = 20  # localities: an event has its limit

@@ -10,27 +10,24 @@ from typing import Final
 import numpy as np
 
 from domain.arrays import Floats
+from domain.datasets import seal
 from domain.errors import NeverRetry
 from domain.faults import Fault
 from domain.job_results import TrainedPackage
-from domain.manifest import seal
-from domain.metrics import finite_metrics, measure
-from domain.model_definition import ModelDefinition
-from domain.model_types import MODEL_TYPES
+from domain.metrics import Score, finite_metrics, measure
+from domain.model_types import MODEL_TYPES, ModelDefinition
 from domain.models import ModelPackage, PackageFiles
 from domain.points import Point
-from domain.score import Score
-from service.adapters.files.folders import publish_folder
+from service.adapters.files.atomic import publish_folder
 from service.adapters.mlflow.model_package import PackagedModel, manifest_of_files, package_files
 from service.adapters.pyarrow.datasets import Table, exact_frame_of, floats_of, range_of, read_dataset
 from service.adapters.pyarrow.frame_rules import FitNeeds, frame_faults
 from service.adapters.sklearn.fitting import Fitted, fit, predict
-from service.adapters.sklearn.loading import listed_types
-from service.adapters.sklearn.saving import skops_bytes
+from service.adapters.sklearn.loading import listed_types, skops_bytes
 from service.lifecycle.steps.jobs import TrainJob
 from service.models.golden_rows import GOLDEN, golden_rows
 from service.models.memory import MEMORY, LoadedModel, Schema
-from service.processes.job_progress import report
+from service.processes.child import report
 
 MODEL_FOLDER: Final = "model"
 

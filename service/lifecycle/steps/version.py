@@ -3,8 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from domain.dataset_inputs import dataset_inputs
-from domain.datasets import DatasetHashes, SplitParts
+from domain.datasets import DatasetHashes, SplitParts, dataset_inputs
 from domain.models import OpenedRun
 from domain.ports.experiment_tracker import ExperimentTracker
 from domain.resolved_config import ResolvedConfig

@@ -10,7 +10,7 @@ from typing import Final
 from domain.data_contract import DataContract
 from domain.datasets import DatasetFile
 from domain.feature_schema import FeatureSchema
-from domain.model_definition import Estimator, ModelDefinition
+from domain.model_types import Estimator, ModelDefinition
 from service.adapters.pyarrow.datasets import write_columns
 from service.lifecycle.steps.evaluate_job import score
 from service.lifecycle.steps.jobs import ModelOnDisk, ScoreJob, TrainJob

@@ -9,12 +9,12 @@ from typing import Final
 import httpx
 
 from config.settings import Settings
+from domain.announcement import reloaded_event_id, said_seconds
 from domain.convergence import Problem
 from domain.ports.inference_servers import InferenceServers
-from domain.ports.outbox import Outbox
-from domain.replica_announcement import reloaded_event_id, said_seconds
-from service.adapters.http.answers import refusal_of
+from domain.ports.messages import Outbox
 from service.adapters.http.bounded import ask, open_client
+from service.adapters.http.inference_servers import refusal_of
 from service.rollout.replica_clients import open_servers
 
 _SECONDS: Final = 60.0

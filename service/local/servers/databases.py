@@ -4,7 +4,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from service.adapters.postgres.session_contract import session_settings, session_statement
+from service.adapters.postgres.address import session_settings, session_statement
 
 _STATEMENT_SECONDS = 120.0
 

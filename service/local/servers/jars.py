@@ -3,7 +3,7 @@
 import hashlib
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,13 +33,16 @@ class Jar:
         return f"{artifact}-{version}.jar"
 
 
+Download = Callable[[Jar, Path], Path]  # into a folder of its own
+
+
 def read_list(path: Path = LIST) -> tuple[Jar, ...]:
     """The jars in the order of the list, which is the order of the class path."""
     lines = (line for line in path.read_text().splitlines() if line and not line.startswith("#"))
     return tuple(Jar(*line.split()) for line in lines)
 
 
-def ensure(jars: tuple[Jar, ...], folder: Path) -> list[Path]:
+def ensure(jars: tuple[Jar, ...], folder: Path, download: Download | None = None) -> list[Path]:
     """Paths of all ``jars`` in ``folder``, fetching what is absent or not what the list says.
 
     Raises:
@@ -57,7 +60,7 @@ def ensure(jars: tuple[Jar, ...], folder: Path) -> list[Path]:
         ]
         if missing:
             with bundle_for_requests(folder):
-                _fetch_all(pool, missing)
+                _fetch_all(pool, missing, download or _from_central)
     return paths
 
 
@@ -65,9 +68,9 @@ def _is_here(jar: Jar, path: Path) -> bool:
     return path.exists() and _digest(path) == jar.sha256
 
 
-def _fetch_all(pool: ThreadPoolExecutor, missing: list[tuple[Jar, Path]]) -> None:
+def _fetch_all(pool: ThreadPoolExecutor, missing: list[tuple[Jar, Path]], download: Download) -> None:
     """Fetch them side by side; what fails for one would fail for the others, so the first failure ends it."""
-    fetching = [pool.submit(_fetch, jar, path) for jar, path in missing]
+    fetching = [pool.submit(_fetch, jar, path, download) for jar, path in missing]
     try:
         for each in as_completed(fetching):
             each.result()
@@ -75,11 +78,11 @@ def _fetch_all(pool: ThreadPoolExecutor, missing: list[tuple[Jar, Path]]) -> Non
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _fetch(jar: Jar, path: Path) -> None:
+def _fetch(jar: Jar, path: Path, download: Download) -> None:
     for left in reversed(range(_TRIES)):
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as scratch:
             try:
-                fetched = _download(jar, Path(scratch))
+                fetched = download(jar, Path(scratch))
             except Exception as error:
                 untrusted = _untrusted(error)
                 if left and not untrusted:
@@ -118,7 +121,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__ or told
 
 
-def _download(jar: Jar, scratch: Path) -> Path:
+def _from_central(jar: Jar, scratch: Path) -> Path:
     from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - only the first start needs it
 
     context = MavenContext(resolver=PythonResolver(), repo_cache=scratch, timeout=_TIMEOUT_SECONDS)

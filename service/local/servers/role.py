@@ -1,4 +1,4 @@
-"""One of Laurel's own roles as a process beside the embedded servers."""
+"""One of Laurel's own roles, or an inference server, as a process beside the embedded servers."""
 
 import sys
 import urllib.error
@@ -45,3 +45,16 @@ class EmbeddedRole(EmbeddedServer):
         """A role ends with a sentence for people, which is its last line."""
         lines = self._logged().strip().splitlines() or ["it said nothing"]
         return f"{lines[-1]} (all of it: {self.log})"
+
+
+def inference_replica(folder: Path, port: int, environment: Mapping[str, str]) -> EmbeddedRole:
+    """`laurel inference` on this port of 127.0.0.1, with a model cache of its own in `folder`.
+
+    `environment` names MLflow and the model, and a token if there is one.
+    """
+    place = {
+        "INFERENCE__HOST": ports.LOOPBACK,
+        "INFERENCE__PORT": str(port),
+        "INFERENCE__CACHE_FOLDER": str(folder.absolute() / "models"),
+    }
+    return EmbeddedRole("inference", folder, port, {**environment, **place})

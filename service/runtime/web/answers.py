@@ -1,9 +1,10 @@
-"""Which answers the pages of an application can give, as their descriptions say."""
+"""Which answers the pages of an application can give; and a route without FastAPI's reading of bodies."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
@@ -32,3 +33,12 @@ def answers_of(routes: Iterable[BaseRoute]) -> Iterator[Answers]:
             for method in sorted(route.methods or ()):
                 more = frozenset() if method in CHANGES_NOTHING else _OF_CHANGES
                 yield Answers(method, route.path, tuple(sorted(statuses | more)))
+
+
+class PlainRoute(APIRoute):
+    """A route whose function takes the request and returns the answer: nothing is parsed or made for it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[object, object, Response]]:
+        """The function itself."""
+        answer: Callable[[Request], Coroutine[object, object, Response]] = self.endpoint
+        return answer

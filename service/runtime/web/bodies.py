@@ -7,8 +7,8 @@ from typing import Final
 from fastapi import Request
 from starlette.types import Message
 
-from domain.counted import byte_count
 from domain.strict_json import NotStrictJson, parse_json
+from domain.wording import byte_count
 from service.runtime.web.problems import ProblemDetails
 
 _SECONDS: Final = 30.0  # from its head to its last byte; uvicorn itself would wait for ever

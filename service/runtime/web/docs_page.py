@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Final
 
-from service.runtime.web.openapi_types import Document, Operation, Parameter, Schema
+from service.runtime.web.openapi_document import Document, Operation, Parameter, Schema
 
 # A word is broken only where it is longer than a line. On a narrow screen each row is a block of its own, and
 # every cell names its column.

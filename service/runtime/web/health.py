@@ -1,4 +1,7 @@
-"""The pages that every role has for orchestrators, balancers and Prometheus."""
+"""The pages that every role has for orchestrators, balancers and Prometheus.
+
+Who is taken out of service tells the load balancer first, and still answers everything.
+"""
 
 import asyncio
 import json
@@ -14,8 +17,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.runtime.web.drain import Drain
 from service.runtime.web.problems import answer_defect, answer_http_error
+
+_SAYS: Final = {"drain": "this process is shutting down; send new calls to another one"}
+
+
+class Drain:
+    """Whether this server is on its way out."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.is_on = False
+
+    def begin(self) -> None:
+        """From now on readiness says no, and each answer is the last one of its connection."""
+        self.is_on = True
+
+    def missing(self) -> Mapping[str, str]:
+        """Why this server is not ready, for as long as that is the reason."""
+        return _SAYS if self.is_on else {}
+
 
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _MOST_RENDERED: Final = 10  # times a second

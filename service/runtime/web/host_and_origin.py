@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from starlette.types import Scope
 
 from service.runtime.web.clients import Clients
+from service.runtime.web.connection_limits import RefusalLog, Warns
 from service.runtime.web.problems import ProblemDetails
-from service.runtime.web.refusal_log import RefusalLog, Warns
 
 CHANGES_NOTHING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE: Final = frozenset({"same-origin", "none"})

@@ -6,7 +6,7 @@ import signal
 import httpx
 import pytest
 
-from service.adapters.postgres.roles import grant_to_worker
+from service.adapters.postgres.database_roles import grant_to_worker
 from service.adapters.postgres.run_store import PostgresRunStore
 from tests.harm.floods import ENDLESS, flood
 from tests.integration.postgres_admin import as_user, ask, proxied

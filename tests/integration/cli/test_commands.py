@@ -24,8 +24,8 @@ from service.adapters.kafka.requests import SentRequest
 from service.cli import following, requests
 from service.cli.console import Exit
 from service.cli.findings import Finding
+from service.cli.following import UnreadRequest
 from service.cli.mlflow_findings import mlflow_findings
-from service.cli.unread import UnreadRequest
 from service.runtime.metrics import Metrics
 from tests.integration.cli.stories import (
     heard,

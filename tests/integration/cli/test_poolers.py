@@ -15,7 +15,7 @@ from config.topics import requests_group
 from domain.errors import Stop
 from domain.events import DEAD_LETTER_TOPIC, REQUEST_TOPIC
 from service.adapters.kafka.connection import KafkaConnection
-from service.adapters.kafka.dead_letter_reader import list_dead_letters
+from service.adapters.kafka.dead_letters import list_dead_letters
 from service.adapters.kafka.requests import publish_request
 from service.cli.console import Exit
 from service.gateway.root import open_api

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from domain.data_contract import DataContract
-from domain.dataset_limits import DatasetLimits
+from domain.datasets import DatasetLimits
 from domain.feature_schema import FeatureSchema
 from domain.split_rules import SPLIT_RULES
 from service.lifecycle.steps.jobs import SplitJob

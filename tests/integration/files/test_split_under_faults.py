@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.datasets import SplitParts
+from domain.datasets import SplitParts, manifest_of, named_files
 from domain.errors import TryLater
-from domain.manifest import manifest_of, named_files
 from service.adapters.files.atomic import AtomicFiles, sha256_of
 from service.adapters.files.operations import TEMPORARY_SUFFIX
 from service.adapters.files.split_parts import publish_split

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from domain.manifest import seal
+from domain.datasets import seal
 from tests.integration.inference.tampering_scene import GOLDEN, Package, Scene
 from tests.worlds import spoiled_models as spoiled
 from tests.worlds.registered_models import manifest_of

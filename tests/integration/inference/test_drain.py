@@ -15,8 +15,7 @@ import pytest
 
 from bench.load.connection import request
 from service.local.servers import ports
-from service.local.servers.replica import inference_replica
-from service.local.servers.role import EmbeddedRole
+from service.local.servers.role import EmbeddedRole, inference_replica
 from tests.harm.balancer import CHECK_SECONDS, CHECKS, balancer, failures
 from tests.kit.eventually import eventually
 from tests.worlds.registered_models import ROWS, ModelShelf

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import ModelUnusable
-from domain.model_signature import SIGNATURE_TAG, signed_text
+from domain.package_tags import SIGNATURE_TAG, signed_text
 from service.adapters.cryptography.ed25519 import Ed25519Signer, Ed25519Verifier
 from service.serving.reloading import Guard
 from tests.kit.signing_keys import key_pair

@@ -4,7 +4,7 @@ from asyncio import to_thread
 from pathlib import Path
 
 from service.local.servers import ports
-from service.local.servers.replica import inference_replica
+from service.local.servers.role import inference_replica
 from tests.kit.schemathesis_run import schemathesis
 from tests.worlds.registered_models import open_shelf, small_package
 from tests.worlds.servers import MlflowServer

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from service.local.servers import broker_runtime, jars
-from service.local.servers.cache import cache_folder, one_at_a_time
+from service.local.servers.broker_runtime import cache_folder, one_at_a_time
 from service.local.servers.kafka import _train
 
 FOLDER: Final = "console-producer"  # in the user's cache

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from handlers.envelope import FIRST_COORDINATES
 from service.adapters.kafka.connection import UNPACKED_BYTES
-from service.adapters.kafka.dead_letter_reader import requeue_dead_letter, show_dead_letter
+from service.adapters.kafka.dead_letters import requeue_dead_letter, show_dead_letter
 from service.adapters.kafka.topic_provisioning import ensure_topics
 from tests.harm.bad_records import bad_records
 from tests.kit.eventually import eventually

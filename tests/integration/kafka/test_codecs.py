@@ -15,9 +15,9 @@ from domain.convergence import RolloutTarget
 from domain.events import REQUEST_TOPIC
 from handlers.model_promoted import on_model_promoted
 from service.adapters.kafka.connection import UNPACKED_BYTES
+from service.adapters.kafka.fetch_guard import Unpacker
 from service.adapters.kafka.requests import read_events
 from service.adapters.kafka.topic_provisioning import codecs_of, ensure_topics
-from service.adapters.kafka.unpacking import Unpacker
 from service.cli.formatting import event_line
 from service.runtime.metrics import Metrics
 from tests.integration.kafka.foreign_producers import CODECS, Client, send

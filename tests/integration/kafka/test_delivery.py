@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from domain.errors import NeverRetry, Stop
 from domain.points import Point, Points
-from service.adapters.kafka.unread import read_unread, readers_in
+from service.adapters.kafka.reading import read_unread, readers_in
 from tests.harm.holding import HoldAt
 from tests.kit.eventually import eventually
 from tests.kit.records import EVENT

@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 
 from domain.announcement import Announcement
 from domain.errors import NeverRetry, TryLater
-from domain.ports.outbox import OutboxRow
+from domain.ports.messages import OutboxRow
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.publisher import KafkaPublisher
 from service.adapters.kafka.reading import read_to_the_end

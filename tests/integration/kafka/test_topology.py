@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from domain.errors import TryLater
 from service.adapters.kafka.connection import KafkaConnection
-from service.adapters.kafka.free_partitions import refuse_free_partitions
+from service.adapters.kafka.inbox import refuse_free_partitions
 from service.adapters.kafka.partition_watch import WatchTimes
 from service.adapters.kafka.topic_provisioning import ensure_topics
 from tests.kit.eventually import eventually

@@ -11,7 +11,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from structlog.testing import capture_logs
 
 from domain.errors import NeverRetry
-from service.adapters.kafka.dead_letter_reader import list_dead_letters, show_dead_letter
+from service.adapters.kafka.dead_letters import list_dead_letters, show_dead_letter
 from service.adapters.kafka.group_start import begin_at_end
 from service.adapters.kafka.open_transactions import HeldUp, held_up
 from service.adapters.kafka.reading import read_one, read_to_the_end

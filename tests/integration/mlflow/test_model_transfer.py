@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from domain.datasets import seal
 from domain.errors import ModelUnusable, TryLater
 from domain.job_results import FetchedFiles
-from domain.manifest import seal
 from domain.models import LoggedModel
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker

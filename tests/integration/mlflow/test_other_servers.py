@@ -12,9 +12,8 @@ import pytest
 
 from domain.errors import LaurelError, ModelUnusable
 from domain.models import LoggedModel
-from service.adapters.mlflow.access import MlflowAccess, library_environment
+from service.adapters.mlflow.access import MlflowAccess, library_environment, served_path
 from service.adapters.mlflow.artifact_store import open_store
-from service.adapters.mlflow.artifact_uri import served_path
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.foreign_records import look_at_model
 from service.adapters.mlflow.model_cache import ModelCache

@@ -13,8 +13,8 @@ import pytest
 from domain.errors import LaurelError, NeverRetry, TryLater
 from domain.models import LoggedModel
 from service.adapters.mlflow.access import MlflowAccess
+from service.adapters.mlflow.errors import ForeignAnswer
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
-from service.adapters.mlflow.foreign_answers import ForeignAnswer
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.mlflow.sync_client import SyncClient

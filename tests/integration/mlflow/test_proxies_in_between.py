@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from domain.datasets import seal
 from domain.errors import NeverRetry, TryLater
-from domain.manifest import seal
 from domain.models import LoggedModel
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker

@@ -18,8 +18,7 @@ from mlflow.data import get_source
 from mlflow.types.schema import Schema
 from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 
-from domain.dataset_inputs import dataset_inputs
-from domain.manifest import seal
+from domain.datasets import dataset_inputs, seal
 from domain.models import LoggedModel, OpenedRun
 from service.adapters.mlflow.access import MlflowAccess, library_environment
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker

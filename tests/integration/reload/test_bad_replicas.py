@@ -9,7 +9,7 @@ import pytest
 
 from domain.convergence import ReplicaState
 from domain.events import InferenceDiverged, InferenceReloaded
-from service.adapters.http.resolving import Unresolved
+from service.adapters.http.bounded import Unresolved
 from tests.integration.reload.conftest import MakeStandIn
 from tests.integration.reload.processes import stand_in_process
 from tests.kit.eventually import eventually

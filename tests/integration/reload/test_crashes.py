@@ -74,7 +74,7 @@ async def test_all_promotions_heard_again_from_the_first_change_nothing(
     world: ReloadWorld, stand_in: MakeStandIn
 ) -> None:
     replica, theirs = await stand_in(), await stand_in(knows_generations=False)
-    world.serve_from([replica.url, theirs.url], RELOAD__LOOK_SECONDS="3600")
+    world.serve_from([replica.url, theirs.url], RELOAD__POLL_SECONDS="3600")
     async with world.relay():
         for version in (6, 7, 8):
             await world.promote(version)
@@ -102,7 +102,7 @@ async def test_without_the_database_a_promotion_is_followed_and_said_when_it_is_
     port = int(world.url.rpartition(":")[2].partition("/")[0])
     async with FaultProxy(port, Postgres()) as proxy, world.relay():
         through = world.url.replace(f":{port}/", f":{proxy.port}/")
-        world.serve_from([replica.url], RELOAD__LOOK_SECONDS="0.5", DATABASE_URL=through)
+        world.serve_from([replica.url], RELOAD__POLL_SECONDS="0.5", DATABASE_URL=through)
         await world.promote(6)
         async with world.listener() as listener:
             await world.converged()

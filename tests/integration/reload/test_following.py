@@ -17,7 +17,7 @@ async def test_a_promotion_reaches_every_replica_and_each_is_said_once(
     world: ReloadWorld, stand_in: MakeStandIn
 ) -> None:
     replicas = [await stand_in() for _ in range(3)]
-    world.serve_from([one.url for one in replicas], RELOAD__LOOK_SECONDS="3600")
+    world.serve_from([one.url for one in replicas], RELOAD__POLL_SECONDS="3600")
     async with world.relay(), world.listener() as listener:
         entry = await world.promote(7)
         await world.converged()
@@ -62,7 +62,7 @@ def _valid(schema: object, data: object) -> None:
 
 async def test_a_person_may_say_it_in_plain_json(world: ReloadWorld, stand_in: MakeStandIn) -> None:
     replica = await stand_in()
-    world.serve_from([replica.url], RELOAD__LOOK_SECONDS="3600")
+    world.serve_from([replica.url], RELOAD__POLL_SECONDS="3600")
     async with world.listener():
         await world.promote(7, announced=False)
         body = json.dumps({"model_name": world.model, "generation": 1, "version": 7})
@@ -76,7 +76,7 @@ async def test_what_counts_is_the_ledgers_head_not_what_an_event_claims(
     world: ReloadWorld, stand_in: MakeStandIn
 ) -> None:
     replica = await stand_in()
-    world.serve_from([replica.url], RELOAD__LOOK_SECONDS="3600")
+    world.serve_from([replica.url], RELOAD__POLL_SECONDS="3600")
     await world.promote(7, announced=False)
     async with world.listener() as listener:
         await world.converged()
@@ -123,7 +123,7 @@ async def test_an_alias_moved_back_by_hand_is_a_generation_that_replicas_follow(
     world: ReloadWorld, stand_in: MakeStandIn, versions: Sequence[int]
 ) -> None:
     ours, theirs = await stand_in(), await stand_in(knows_generations=False)
-    world.serve_from([ours.url, theirs.url], RELOAD__LOOK_SECONDS="3600")
+    world.serve_from([ours.url, theirs.url], RELOAD__POLL_SECONDS="3600")
     async with world.relay(), world.listener():
         for version in versions:
             await world.promote(version)

@@ -29,7 +29,7 @@ async def test_a_fault_that_strikes_once_is_survived_in_the_same_round(
 ) -> None:
     replica = await stand_in()
     async with FaultProxy(replica.port, Http()) as proxy, world.relay():
-        world.serve_from([proxy.url], RELOAD__LOOK_SECONDS="3600", RELOAD__TRY_SECONDS="4", RELOAD__TRIES="5")
+        world.serve_from([proxy.url], RELOAD__POLL_SECONDS="3600", RELOAD__TRY_SECONDS="4", RELOAD__TRIES="5")
         fault = proxy.add(ONCE[kind]())
         await world.promote(7)
         async with world.listener():

@@ -16,7 +16,7 @@ from service.gateway.gateway_metrics import ApiMetrics
 from service.gateway.rates import Rate
 from service.gateway.routes_requests import request_routes
 from service.runtime.health import Readiness
-from service.runtime.web.drain import Drain
+from service.runtime.web.health import Drain
 from service.runtime.web.host_and_origin import Entrance
 
 NOBODY = Mock()  # no call gets as far as to the requests

@@ -7,13 +7,11 @@ from unittest.mock import Mock
 import pytest
 from starlette.routing import BaseRoute
 
+from service.gateway.app import health_routes
 from service.gateway.dag.routes import dag_routes
-from service.gateway.descriptions import RequestProblem
-from service.gateway.health import health_routes
+from service.gateway.openapi import RequestProblem
 from service.gateway.routes_requests import request_routes
-from service.runtime.web.openapi_document import openapi_document
-from service.runtime.web.openapi_types import Document, Schema
-from service.runtime.web.problem_schemas import schemas_of
+from service.runtime.web.openapi_document import Document, Schema, openapi_document, schemas_of
 
 OWN = [*request_routes(Mock()).routes, *health_routes(Mock()).routes]
 DAGS = dag_routes(Mock()).routes

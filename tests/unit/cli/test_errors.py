@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,20 @@ from service.cli import topics
 from service.cli.console import Exit
 from tests.unit.cli.calls import Laurel
 
+Fails = Callable[[BaseException], None]
 
-def fails(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    """Let `laurel topics ensure` meet this error."""
 
-    async def failing(*_: object, **__: object) -> list[str]:
-        raise error
+@pytest.fixture
+def fails(monkeypatch: pytest.MonkeyPatch) -> Fails:
+    """Let `laurel topics ensure` meet an error."""
 
-    monkeypatch.setattr(topic_provisioning, "ensure_topics", failing)
+    def with_this(error: BaseException) -> None:
+        async def failing(*_: object, **__: object) -> list[str]:
+            raise error
+
+        monkeypatch.setattr(topic_provisioning, "ensure_topics", failing)
+
+    return with_this
 
 
 def test_a_faulty_setting_is_named_and_its_value_is_not(laurel: Laurel, whole: dict[str, str]) -> None:
@@ -54,9 +61,9 @@ def test_a_file_of_variables_that_is_no_text_is_a_sentence(laurel: Laurel, tmp_p
     ids=lambda value: type(value).__name__,
 )
 def test_an_error_ends_with_its_sentence_and_its_code(
-    error: LaurelError, code: Exit, laurel: Laurel, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    error: LaurelError, code: Exit, laurel: Laurel, whole: dict[str, str], fails: Fails
 ) -> None:
-    fails(monkeypatch, error)
+    fails(error)
 
     ended = laurel("topics", "ensure", **whole)
 
@@ -65,10 +72,8 @@ def test_an_error_ends_with_its_sentence_and_its_code(
     assert ended.err == f"laurel: {error.message}{hint}\n"
 
 
-def test_ctrl_c_ends_a_command_quietly(
-    laurel: Laurel, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fails(monkeypatch, KeyboardInterrupt())
+def test_ctrl_c_ends_a_command_quietly(laurel: Laurel, whole: dict[str, str], fails: Fails) -> None:
+    fails(KeyboardInterrupt())
 
     ended = laurel("topics", "ensure", **whole)
 
@@ -76,9 +81,9 @@ def test_ctrl_c_ends_a_command_quietly(
 
 
 def test_what_nobody_expected_is_one_line_without_secrets(
-    laurel: Laurel, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    laurel: Laurel, whole: dict[str, str], fails: Fails
 ) -> None:
-    fails(monkeypatch, RuntimeError("no way in with canary-7391\nand more"))
+    fails(RuntimeError("no way in with canary-7391\nand more"))
 
     ended = laurel("topics", "ensure", **whole)
 

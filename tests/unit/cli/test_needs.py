@@ -172,6 +172,25 @@ def test_a_variable_that_is_nearly_a_setting_is_told_with_the_one_that_was_meant
     assert "canary" not in f"{told} {refused} {shown}"
 
 
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [
+        ("WORKER__LIFECYCLES_AT_ONCE", "WORKER__CONCURRENT_LIFECYCLES"),
+        ("RELOAD__LOOK_SECONDS", "RELOAD__POLL_SECONDS"),
+    ],
+)
+def test_a_former_name_works_and_the_name_of_now_is_told(
+    former: str, now: str, laurel: Laurel, whole: dict[str, str]
+) -> None:
+    told = laurel("topics", "ensure", **whole, **{former: "7"}).err.splitlines()[0]
+    shown = {row["name"]: row for row in laurel("config", "show", "--json", **whole, **{former: "7"}).json}
+    both = laurel("topics", "ensure", **whole, **{former: "7", now: "7"}).err
+
+    assert told == f"laurel: {former} still works and is now called {now}: rename it"
+    assert (float(shown[now]["value"]), shown[now]["origin"], former in shown) == (7, "environment", False)
+    assert f"{former}: is the former name of {now}, which is set too: remove one of them" in both
+
+
 def test_other_programs_variables_are_left_alone(laurel: Laurel, whole: dict[str, str]) -> None:
     shown = laurel("config", "show", "--json", **whole, **dict.fromkeys(OTHERS, "x")).json
 

@@ -6,18 +6,15 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from service.cli import demo_output, progress
+from service.cli import demo_output, local
 from service.cli.demo_output import Teller
-from service.cli.progress import StartProgress
+from service.cli.local import StartProgress
 from service.local.laurel import AWAITS_A_CHAMPION
 
 
-def test_a_silent_start_says_what_it_still_waits_for(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(progress, "_SILENT_SECONDS", 0.02)
+def test_a_silent_start_says_what_it_still_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
     said = ""
-    with StartProgress() as start:
+    with StartProgress(silent_seconds=0.02) as start:
         start("kafka", "starting", 0)
         start("postgres", "ready", 0)
         until = time.monotonic() + 20
@@ -43,7 +40,7 @@ def test_on_a_terminal_the_table_that_stays_says_how_the_start_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     screen = Console(force_terminal=True, width=80, record=True)
-    monkeypatch.setattr(progress, "err", SimpleNamespace(is_live=True, rich=screen))
+    monkeypatch.setattr(local, "err", SimpleNamespace(is_live=True, rich=screen))
     with StartProgress() as start:
         start("kafka", "starting", 0)
         start("inference-1", "starting", 0)

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 from config.inference_settings import InferenceSettings
 from config.settings import Settings
 from service.cli.console import Exit
-from service.cli.given import given_settings
+from service.cli.local import given_settings
 from service.cli.world_file import forget_own_addresses, write_world_file
 from service.local.servers.folder import FolderLock
 from tests.unit.cli.calls import Laurel

@@ -10,7 +10,7 @@ import yaml
 
 from domain.errors import NeverRetry, TryLater
 from domain.points import Point, Points
-from domain.version_triple import VersionTriple
+from domain.values import VersionTriple
 from service.adapters.files.active_config import fresh, read_active, with_defaults
 from service.adapters.files.atomic import AtomicFiles, sha256_of
 from service.adapters.files.config_families import FileConfigFamilies

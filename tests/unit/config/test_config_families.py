@@ -10,9 +10,9 @@ import pytest
 
 from domain.errors import NeverRetry
 from domain.faults import Fault
-from domain.model_definition import Estimator
+from domain.model_types import Estimator
 from domain.resolved_config import ResolvedConfig
-from domain.version_triple import AskedVersions, VersionTriple
+from domain.values import AskedVersions, VersionTriple
 from service.adapters.files.config_families import FileConfigFamilies
 from tests.worlds.synthetic import CONFIG_FILES, write_world
 

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from domain.cancelling import Actor, CannotCancel
 from domain.errors import TryLater
 from domain.lifecycle import State
 from domain.run import Run
+from domain.run_actions import Actor, CannotCancel
 from service.lifecycle.cancel import Cancelling
 from tests.harm.fake_time import settle
 from tests.worlds.stage import Stage

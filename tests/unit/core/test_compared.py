@@ -12,7 +12,7 @@ from domain.errors import ModelUnusable, NeverRetry, TryLater
 from domain.lifecycle import State, Step
 from domain.run import Run
 from service.cli.formatting import run_facts
-from service.lifecycle.model_cards import model_card
+from service.lifecycle.steps.record_end import model_card
 from tests.kit.builders import PROVENANCE, a_file
 from tests.worlds.stage import Stage, fails
 

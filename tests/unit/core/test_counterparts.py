@@ -10,7 +10,7 @@ from domain.counterparts import Announced
 from domain.errors import NeverRetry, Stop
 from domain.ledger import Cause, LedgerEntry
 from domain.lifecycle import State
-from domain.verdict import Decision
+from domain.promotion_checks import Decision
 from service.lifecycle.workbench import recovery_in
 from service.promotion.counterparts import CounterpartLooks
 from tests.kit.builders import MODEL

@@ -8,7 +8,7 @@ from typing import Any, Final, get_type_hints
 import pytest
 
 from domain.job_results import TrainedRows
-from domain.score import Score
+from domain.metrics import Score
 from service.lifecycle.job_client import JobClient
 from service.lifecycle.steps import jobs as step_jobs
 from service.models import jobs as model_jobs

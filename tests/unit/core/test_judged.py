@@ -13,17 +13,17 @@ from domain.events import Event, ModelDeclined, ModelPromoted
 from domain.judged import Judged, metric_of
 from domain.lifecycle import Step
 from domain.notices import Wording
-from domain.promotion_policy import PromotionPolicy
+from domain.promotion_checks import PromotionPolicy
 from domain.request import Coordinates
 from domain.run import Run
 from domain.run_record import RunRecord
 from service.adapters.kafka.requests import ReadEvent
 from service.cli.champions import champion_row
 from service.cli.formatting import event_line, run_facts, run_row
-from service.gateway.dag.notes import run_note
+from service.gateway.dag.tasks import run_note
 from service.gateway.views import Viewer
-from service.lifecycle.model_cards import model_card
-from service.lifecycle.record_files import record_texts
+from service.lifecycle.evaluation_files import record_texts
+from service.lifecycle.steps.record_end import model_card
 from tests.kit.builders import MODEL, NOW, PROVENANCE, a_score
 from tests.worlds.stage import Stage
 

@@ -4,7 +4,7 @@ import pytest
 
 from domain.errors import LaurelError, NeverRetry, TryLater
 from domain.lifecycle import State
-from service.lifecycle.master_rows import MasterLooks
+from service.lifecycle.steps.split import MasterLooks
 from tests.worlds.stage import Stage, fails
 
 AWAY = TryLater("postgres_unavailable", "no answer", waiting_on="postgres")

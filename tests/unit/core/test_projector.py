@@ -10,8 +10,8 @@ import pytest
 from domain.errors import ModelUnusable, NeverRetry, TryLater
 from domain.ledger import Cause, LedgerEntry
 from domain.points import Point
-from domain.run_outputs import Trained
-from domain.version_triple import VersionTriple
+from domain.run_record import Trained
+from domain.values import VersionTriple
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.harm.fake_time import settle
 from tests.harm.holding import HoldAt

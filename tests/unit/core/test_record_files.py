@@ -7,15 +7,13 @@ from mlflow.utils import validation as mlflow_says
 
 from domain import tracker_limits as limits
 from domain.data_contract import DataContract
-from domain.dataset_inputs import dataset_inputs
+from domain.datasets import dataset_inputs
 from domain.lifecycle import Step
 from domain.model_types import MODEL_TYPES
 from domain.resolved_config import ResolvedConfig
-from service.adapters.mlflow.batches import param_list, tag_list
-from service.adapters.mlflow.inputs import input_body
-from service.adapters.sklearn.estimators import class_of
-from service.adapters.sklearn.param_rules import known_names
-from service.lifecycle.record_files import record_texts
+from service.adapters.mlflow.experiment_tracker import input_body, param_list, tag_list
+from service.adapters.sklearn.estimators import class_of, known_names
+from service.lifecycle.evaluation_files import record_texts
 from service.lifecycle.steps.open_run import opening_tags
 from service.lifecycle.steps.version import dataset_metrics, dataset_params
 from tests.kit.builders import a_config, some_hashes, some_parts

@@ -4,11 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from domain.announcement import Announcement, generation_event_id, run_event_id
+from domain.announcement import Announcement, announcement_of, generation_event_id, run_event_id
 from domain.errors import NeverRetry
 from domain.faults import Fault
 from domain.ledger import Cause
-from domain.promotion_announcement import announcement_of
 from domain.run import Failure
 from service.lifecycle import events
 from service.messaging.event_size import size_on_wire

@@ -90,17 +90,13 @@ async def test_a_role_that_waits_to_start_can_be_ended() -> None:
     await asyncio.wait_for(task, 5)
 
 
-async def test_a_start_that_takes_long_without_an_error_says_so_and_can_be_ended(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("service.runtime.role._SLOW_START_SECONDS", 0.01)
-
+async def test_a_start_that_takes_long_without_an_error_says_so_and_can_be_ended() -> None:
     @asynccontextmanager
     async def hangs() -> AsyncIterator[Parts]:
         await asyncio.Event().wait()
         yield Parts()
 
-    starting = Role("worker", hangs, Metrics(), grace_seconds=5)
+    starting = Role("worker", hangs, Metrics(), grace_seconds=5, slow_start_seconds=0.01)
     with capture_logs() as said:
         task = asyncio.create_task(starting.run("127.0.0.1", 0))
         await eventually(lambda: [line["event"] for line in said].count("still_starting") > 1)

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 from domain.errors import TryLater
 from domain.lifecycle import State
 from service.lifecycle.runner import Runner
+from service.runtime.metrics import Waits
 from service.runtime.retry import RetryPolicy
-from service.runtime.waits import Waits
 from tests.kit.builders import MODEL
 from tests.worlds.stage import LEASE, Stage
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import NeverRetry
-from domain.promotion_policy import PromotionPolicy
+from domain.promotion_checks import PromotionPolicy
 from domain.run import Run
 from domain.streaks import MOST, TOLD_AT, Kind, PastVerdict, streak_at
 from tests.worlds.stage import Stage, fails

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from domain.errors import TryLater
 from domain.lifecycle import State
-from service.lifecycle.wait_log import ToldWaits
+from service.lifecycle.patient_calls import ToldWaits
 from service.runtime.retry import RetryPolicy
 from tests.harm.fake_time import FakeClock
 from tests.worlds.stage import Stage, fails

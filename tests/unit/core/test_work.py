@@ -9,8 +9,8 @@ from domain.errors import ModelUnusable, NeverRetry, TryLater
 from domain.lifecycle import State, Step
 from domain.models import LoggedModel, RegisteredVersion
 from domain.points import Point
+from domain.promotion_checks import Decision
 from domain.run import Run
-from domain.verdict import Decision
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.harm.fake_time import settle
 from tests.harm.holding import HoldAt

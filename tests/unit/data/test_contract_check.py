@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from domain.data_contract import DataContract
-from domain.dataset_limits import DatasetLimits
+from domain.datasets import DatasetLimits
 from domain.errors import NeverRetry
-from service.adapters.polars import repeated_keys
+from service.adapters.polars import contract_check
 from service.adapters.polars.contract_check import Observation, observe
 from service.adapters.polars.frames import open_dataset
 from tests.worlds.split_jobs import SMALL_CONTRACT, config_of, small_table
@@ -135,7 +135,7 @@ def test_deduplication_counts_rows_that_should_have_been_one(tmp_path: Path) -> 
 
 def test_repeats_are_found_in_several_passes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of many rows is looked at in parts of the hashes' range, none of which is left out."""
-    monkeypatch.setattr(repeated_keys, "_ROWS_PER_PASS", 7)
+    monkeypatch.setattr(contract_check, "_ROWS_PER_PASS", 7)
     keys = [f"k{place % 95}" for place in range(100)]
     table = pa.table(
         {

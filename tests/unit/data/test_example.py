@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
-from domain.dataset_limits import DatasetLimits
-from domain.datasets import SplitParts
+from domain.datasets import DatasetLimits, SplitParts
 from domain.metrics import rmsle
 from domain.resolved_config import ResolvedConfig
-from domain.version_triple import AskedVersions
+from domain.values import AskedVersions
 from service.adapters.files.config_families import FileConfigFamilies
 from service.adapters.sklearn.fitting import fit, predict
 from service.lifecycle.steps.jobs import SplitJob

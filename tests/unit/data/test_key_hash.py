@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from domain.split_rules import HashSplit
-from service.adapters.polars.row_expressions import positions
+from service.adapters.polars.splitting import positions
 from tests.straight.straight_xxh64 import xxh64
 
 

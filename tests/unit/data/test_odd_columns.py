@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from domain.dataset_limits import DatasetLimits
+from domain.datasets import DatasetLimits
 from domain.errors import NeverRetry
 from tests.worlds.split_jobs import SMALL_FEATURES, SMALL_ROWS, keys_of, rows_of, small_job, split_small
 

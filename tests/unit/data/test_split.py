@@ -10,10 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from domain.dataset_limits import DatasetLimits
-from domain.datasets import SplitParts
+from domain.datasets import DatasetLimits, SplitParts, manifest_of
 from domain.errors import NeverRetry
-from domain.manifest import manifest_of
 from service.adapters.files.atomic import AtomicFiles, sha256_of
 from service.adapters.files.operations import FileOperations
 from service.lifecycle.steps.jobs import SplitJob

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from domain.datasets import SplitParts
+from domain.datasets import SplitParts, manifest_of, named_files, seal
 from domain.errors import NeverRetry
-from domain.manifest import manifest_of, named_files, seal
 from service.adapters.files.atomic import sha256_of
 from service.adapters.files.split_parts import digest_of
 from service.lifecycle.steps.jobs import PublishJob
-from service.lifecycle.steps.publish_split_job import publish_split
+from service.lifecycle.steps.split_job import publish_split
 from tests.worlds.split_jobs import SMALL_SPLIT, assert_whole, split_small
 
 

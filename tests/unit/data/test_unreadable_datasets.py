@@ -10,15 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from domain.dataset_limits import DatasetLimits
+from domain.datasets import DatasetLimits
 from domain.errors import NeverRetry
 from service.adapters.files.data_layout import DataLayout
 from service.adapters.polars.frames import open_dataset
 from service.lifecycle.dataset_files import ChildDatasetFiles
 from service.lifecycle.job_client import JobClient
-from service.lifecycle.steps.inspect_master_job import inspect_master
 from service.lifecycle.steps.jobs import InspectJob
-from service.lifecycle.steps.split_job import run_split
+from service.lifecycle.steps.split_job import inspect_master, run_split
 from tests.fakes.children import InProcessChildren
 from tests.kit.builders import a_config
 from tests.worlds.split_jobs import small_job, small_table

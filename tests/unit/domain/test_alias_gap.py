@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.alias_gap import alias_gap
+from domain.counterparts import alias_gap
 from tests.kit.builders import NOW, an_entry
 
 HEAD = an_entry(None, 2)

@@ -8,10 +8,10 @@ import pytest
 
 from domain.compatibility import master_faults
 from domain.resolved_config import ResolvedConfig
-from domain.version_triple import AskedVersions
+from domain.values import AskedVersions
 from service.adapters.files.config_families import FileConfigFamilies
-from service.lifecycle.steps.inspect_master_job import inspect_master
 from service.lifecycle.steps.jobs import InspectJob
+from service.lifecycle.steps.split_job import inspect_master
 from tests.worlds.synthetic import write_world
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.counted import byte_count, counted
+from domain.wording import byte_count, counted
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from domain.arrays import Floats
-from domain.metrics import METRICS, Metric, finite_metrics, mae, measure, r2, rmsle
-from domain.promotion_checks import Champion
-from domain.promotion_policy import PromotionPolicy, decide
-from domain.score import Score
-from domain.verdict import Decision
+from domain.metrics import METRICS, Metric, Score, finite_metrics, mae, measure, r2, rmsle
+from domain.promotion_checks import Champion, Decision, PromotionPolicy, decide
 
 
 def array(*values: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

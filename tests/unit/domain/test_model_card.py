@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from domain.metrics import Score
 from domain.model_card import ModelCard
-from domain.score import Score
 
 DIGEST = "0" * 64
 FACTS: dict[str, Any] = {

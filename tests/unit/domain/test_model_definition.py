@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from domain.model_definition import ModelDefinition
-from domain.model_types import MODEL_TYPES
+from domain.model_types import MODEL_TYPES, ModelDefinition
 
 
 @pytest.mark.parametrize("kind", MODEL_TYPES)

@@ -1,6 +1,6 @@
 """Which run a text means: of all its ids, whole before begun, its own before shared ones."""
 
-from domain.run_ids import known_by, meant_by
+from domain.run import known_by, meant_by
 from tests.unit.domain.runs import a_run
 
 FIRST = a_run(run_id="aaaa-1", causation_id="nightly", correlation_id="pipeline-7")

@@ -12,8 +12,7 @@ from domain.config_questions import slow_formats
 from domain.data_contract import DataContract
 from domain.text_pattern import is_linear, linear_matcher
 from service.adapters.polars.contract_check import breaks_format
-from service.models.request_checks import RequestChecks
-from service.models.request_fields import RequestField
+from service.models.request_fields import RequestChecks, RequestField
 from service.processes.slow_patterns import SlowPattern
 
 EXPLODES = ("([A-Za-z]+[_ ]?)+", "(a*)*b", "(x+x+)+y", r"(\w|\d)+!", r"(.*,){11}P")

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.record import Record, Unreadable
-from handlers.envelope import FIRST_COORDINATES, MOST_HEADERS, EnvelopeRefused, open_record
-from handlers.rfc3339 import is_moment
+from handlers.envelope import FIRST_COORDINATES, MOST_HEADERS, EnvelopeRefused, is_moment, open_record
 from tests.kit.records import EVENT, binary, record, structured
 
 NO_MOMENTS = (

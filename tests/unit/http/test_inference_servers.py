@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import pytest
 
 from domain.convergence import Problem, ReplicaObservation, Served
-from service.adapters.http.answers import number_in, observation_of, problem_of_reload
-from service.adapters.http.bounded import Answer
-from service.adapters.http.inference_servers import HttpInferenceServers
-from service.adapters.http.resolving import Resolve, Unresolved, system_addresses
+from service.adapters.http.bounded import Answer, Resolve, Unresolved, system_addresses
+from service.adapters.http.inference_servers import (
+    HttpInferenceServers,
+    number_in,
+    observation_of,
+    problem_of_reload,
+)
 from tests.worlds.stand_in_server import StandIn
 
 TOKEN = "canary-token"  # noqa: S105 - of the stand-ins

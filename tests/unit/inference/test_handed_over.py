@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import ModelUnusable
 from service.processes.wire import NotPlain, pack, unpack_plain
-from service.serving.handed_over import admitted, handed_over
+from service.serving.loading_child import admitted, handed_over
 
 
 class Calls:
@@ -72,8 +72,8 @@ def test_plain_parts_are_read_and_no_admitted_name_leads_into_another() -> None:
     ("module", "name"),
     [
         ("domain.package_tags", "json"),
-        ("domain.manifest", "seal"),
-        ("domain.plain_text", "re"),
+        ("domain.datasets", "seal"),
+        ("domain.wording", "re"),
         ("domain", "errors"),
     ],
 )

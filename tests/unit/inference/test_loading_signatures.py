@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import Stop
-from domain.model_signature import SIGNATURE_TAG, signed_text
+from domain.package_tags import SIGNATURE_TAG, signed_text
 from service.adapters.cryptography.ed25519 import Ed25519Signer, Ed25519Verifier, ensure_key_pair
 from service.lifecycle.worker_parts import reconciler_in, runner_in
 from tests.kit.builders import MODEL

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.models.request_checks import RequestChecks
-from service.models.request_fields import RequestField, request_fields
-from service.serving.request_schema import example_row
+from service.models.request_fields import RequestChecks, RequestField, request_fields
+from service.serving.page_models import example_row
 from tests.worlds.served_models import contract_of, features_of
 
 

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from service.runtime.web.problems import ProblemDetails
-from service.serving.predictor import Limits
-from service.serving.request_size import refuse_oversize
+from service.serving.predictor import Limits, refuse_oversize
 from tests.worlds.served_models import ROW, open_stage, served_model
 
 MOST = 1000

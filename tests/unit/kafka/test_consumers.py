@@ -11,11 +11,11 @@ from aiokafka.consumer.fetcher import READ_COMMITTED
 
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.consumers import make_consumer
-from service.adapters.kafka.turns import TurnConsumer
+from service.adapters.kafka.partition_watch import TurnConsumer
 
 ROOT = Path(__file__).parents[3]
 ADAPTER = ROOT / "service" / "adapters" / "kafka"
-MAKER, TURNS = ADAPTER / "consumers.py", ADAPTER / "turns.py"
+MAKER, TURNS = ADAPTER / "consumers.py", ADAPTER / "partition_watch.py"
 # It reads back the one record that it wrote itself, in a broker that it starts for that.
 REHEARSAL = ROOT / "service" / "local" / "servers" / "kafka.py"
 

@@ -10,10 +10,9 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.counted import byte_count
 from domain.record import Unreadable
-from service.adapters.kafka.fetch_guard import checked, is_heavy, problem_of
-from service.adapters.kafka.unpacking import Unpacker
+from domain.wording import byte_count
+from service.adapters.kafka.fetch_guard import Unpacker, checked, is_heavy, problem_of
 from tests.unit.kafka.batches import (
     CODECS,
     GZIP,

@@ -8,12 +8,9 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from domain.errors import NeverRetry
-from domain.model_definition import Estimator
-from domain.model_types import MODEL_TYPES, ModelType
-from service.adapters.sklearn.estimators import build_estimator, class_of, definition_faults
-from service.adapters.sklearn.loading import load_pipeline
-from service.adapters.sklearn.param_rules import known_names
-from service.adapters.sklearn.saving import skops_bytes
+from domain.model_types import MODEL_TYPES, Estimator, ModelType
+from service.adapters.sklearn.estimators import build_estimator, class_of, definition_faults, known_names
+from service.adapters.sklearn.loading import load_pipeline, skops_bytes
 from service.lifecycle.steps.check_model_job import check_model
 from tests.straight.straight_model import REGRESSORS
 

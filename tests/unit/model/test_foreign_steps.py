@@ -18,7 +18,7 @@ from service.adapters.sklearn.row_prediction import RowPredictor
 from service.models.build import build_model
 from service.models.load import ModelFolder
 from service.models.verify import verify
-from service.serving.handed_over import handed_over
+from service.serving.loading_child import handed_over
 from tests.worlds.small_models import FEATURES, dataset, definition, files_of, model_of, table, trained
 
 ROBUST: Final = "sklearn.preprocessing._data.RobustScaler"

@@ -29,15 +29,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from domain.errors import ModelUnusable, TryLater
-from domain.model_definition import Estimator
-from domain.model_types import MODEL_TYPES
+from domain.model_types import MODEL_TYPES, Estimator
 from domain.models import PackageFiles
-from service.adapters.files.folders import publish_folder
+from service.adapters.files.atomic import publish_folder
 from service.adapters.files.operations import FileOperations
 from service.adapters.mlflow.package_format import package_digest
-from service.adapters.pyarrow.predictions import read_predictions
-from service.adapters.sklearn.loading import listed_types, load_pipeline, trusted_types
-from service.adapters.sklearn.saving import skops_bytes
+from service.adapters.pyarrow.datasets import read_predictions
+from service.adapters.sklearn.loading import listed_types, load_pipeline, skops_bytes, trusted_types
 from service.models.verify import verify
 from tests.others import bare_predictor
 from tests.worlds.small_models import (

@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from domain.errors import ModelUnusable, NeverRetry
-from domain.model_types import MODEL_TYPES, ModelKind
-from domain.number_range import NumberRange
+from domain.model_types import MODEL_TYPES, ModelKind, NumberRange
 from service.adapters.sklearn.row_prediction import RowPredictor
 from service.models.load import ModelFolder
 from service.models.verify import verify
@@ -28,15 +27,17 @@ def trees(number: int) -> dict[str, Any]:
     return {"version": 1, "model": {"type": "extra_trees", "params": {"n_estimators": number}}}
 
 
+@pytest.fixture(autouse=True)
+def _new_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODEL_TYPES, "extra_trees", ROW)
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Dataset:
     return dataset(tmp_path / "train.parquet", table())
 
 
-def test_a_new_row_is_trained_verified_scored_and_served(
-    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(MODEL_TYPES, "extra_trees", ROW)
+def test_a_new_row_is_trained_verified_scored_and_served(data: Dataset, tmp_path: Path) -> None:
     answer = trained(tmp_path / "run", data, model=trees(7))
     assert verify(model_of(answer)).golden_rows == 5
     assert scored(answer, data)["scores"]["reference"]["rows"] == 120
@@ -51,10 +52,7 @@ def test_a_new_row_is_trained_verified_scored_and_served(
     assert "polars==" in folder.read("requirements.txt").decode()
 
 
-def test_its_params_are_held_against_its_row(
-    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(MODEL_TYPES, "extra_trees", ROW)
+def test_its_params_are_held_against_its_row(data: Dataset, tmp_path: Path) -> None:
     with pytest.raises(NeverRetry, match="n_estimators of extra_trees must be a whole number"):
         trained(tmp_path / "run", data, model=trees(51))
 
@@ -62,7 +60,6 @@ def test_its_params_are_held_against_its_row(
 def test_a_type_without_a_row_is_not_loaded(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(MODEL_TYPES, "extra_trees", ROW)
     answer = trained(tmp_path / "run", data, model=trees(7))
     monkeypatch.delitem(MODEL_TYPES, "extra_trees")
     with pytest.raises(ModelUnusable):

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from domain.model_card import ModelCard
-from service.adapters.pyarrow.predictions import write_predictions
+from service.adapters.pyarrow.datasets import write_predictions
 from service.lifecycle.steps.jobs import DrawJob
 from service.lifecycle.steps.plots_job import draw
 from service.lifecycle.steps.warm_up_job import warm_up

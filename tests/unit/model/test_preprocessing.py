@@ -14,8 +14,7 @@ from pydantic import ValidationError
 from sklearn.pipeline import Pipeline
 
 from domain.data_contract import DataContract
-from domain.feature_schema import FeatureSchema
-from domain.preparations import ENCODINGS, SCALERS, Encoding
+from domain.feature_schema import ENCODINGS, SCALERS, Encoding, FeatureSchema
 from service.adapters.pyarrow.frame_rules import frame_faults
 from service.adapters.sklearn.preprocessing import build_preprocessing
 from service.adapters.sklearn.row_preparation import row_preparation

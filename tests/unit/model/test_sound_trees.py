@@ -19,11 +19,9 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline
 
 from domain.errors import ModelUnusable
-from domain.model_definition import Estimator
-from domain.model_types import ModelType
+from domain.model_types import Estimator, ModelType
 from service.adapters.sklearn.estimators import build_estimator
-from service.adapters.sklearn.loading import load_pipeline
-from service.adapters.sklearn.saving import skops_bytes
+from service.adapters.sklearn.loading import load_pipeline, skops_bytes
 from service.adapters.sklearn.sound_trees import require_sound
 
 FAR = 0x7FFFFFFF

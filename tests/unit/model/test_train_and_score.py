@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from domain.datasets import seal
 from domain.errors import ModelUnusable, NeverRetry
-from domain.manifest import seal
+from domain.metrics import Score
 from domain.model_types import MODEL_TYPES
 from domain.models import ModelPackage
-from domain.score import Score
-from service.adapters.pyarrow.predictions import read_predictions
-from service.lifecycle.steps.compare_job import compare
+from service.adapters.pyarrow.datasets import read_predictions
+from service.lifecycle.steps.evaluate_job import compare
 from service.lifecycle.steps.jobs import CompareJob, ModelOnDisk
 from service.models.memory import MEMORY
 from service.models.verify import verify

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from service.runtime.health import Readiness
 from service.runtime.web.clients import Clients
+from service.runtime.web.connection_limits import RefusalLog
 from service.runtime.web.host_and_origin import Entrance
-from service.runtime.web.refusal_log import RefusalLog
 from tests.kit.eventually import eventually
 
 log = structlog.get_logger("tests")

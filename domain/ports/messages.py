@@ -1,9 +1,13 @@
-"""Announcements that are committed and not yet on the wire."""
+"""Announcements that are committed and not yet on the wire, and records that cannot be read.
+
+A dead letter is set aside whole, so that nothing is lost and the rest goes on.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 from domain.announcement import Announcement
+from domain.record import Record, Unreadable
 from domain.values import Value
 
 
@@ -45,3 +49,17 @@ class Outbox(ToldEvents, Protocol):
 
     async def close(self) -> None:
         """Let another process be the relay at once. Safe to repeat."""
+
+
+Letter = tuple[Record, Unreadable]
+
+
+class DeadLetters(Protocol):
+    """The dead-letter desk."""
+
+    async def add(self, letters: Sequence[Letter]) -> None:
+        """Keep each record's bytes, headers and coordinates with the reason; return once that is certain.
+
+        Safe to repeat: a second dead letter for the same coordinates says the same. Raises TryLater
+        `dead_letters_unavailable` with `waiting_on="kafka"`; some of them may be kept then.
+        """

@@ -1,14 +1,18 @@
-"""What the OpenAPI documents say of refusals, and of bodies that are read by hand."""
+"""The OpenAPI documents of both APIs, what they say of refusals and bodies, and one plain page for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
 from pydantic import Field
+from starlette.routing import BaseRoute
 
 from domain.faults import Fault
-from domain.request import LONGEST_REASON
-from domain.request_schema import request_schema
-from service.runtime.web.problem_schemas import ProblemBody, refused
+from domain.request import LONGEST_REASON, request_schema
+from service.gateway.middleware import DAG_PREFIX, OPEN_PAGES
+from service.runtime.web.docs_page import CONTENT_POLICY, page
+from service.runtime.web.openapi_document import Document, ProblemBody, openapi_document, refused, schemas_of
 
 
 class RequestProblem(ProblemBody):
@@ -65,3 +69,46 @@ TAKEN: Final[Mapping[int | str, dict[str, object]]] = {
     202: {"description": "Kafka has it.", "headers": _LOCATION}
 }
 NOT_READ: Final = "No worker has read the request yet"
+
+
+_DAGS: Final = (
+    "The routes of an orchestrator's stable REST API that gateways and dashboards use, for one DAG: the "
+    "lifecycle of the model. All require HTTP Basic."
+)
+_OWN: Final = "Request trainings, and follow them. All but health require a bearer token."
+
+
+def document_routes(own: Sequence[BaseRoute], dags: Sequence[BaseRoute]) -> APIRouter:
+    """Make the pages."""
+    router = APIRouter(include_in_schema=False)
+    own_address, dag_address = "/openapi.json", f"{DAG_PREFIX}openapi.json"
+    documents = {
+        own_address: _document("Laurel: training requests", _OWN, own, "bearer"),
+        dag_address: _document("Laurel: the DAG API", _DAGS, dags, "basic"),
+    }
+
+    @router.get(own_address)
+    async def own_document() -> Response:
+        return JSONResponse(documents[own_address])
+
+    @router.get(dag_address)
+    async def dag_document() -> Response:
+        return JSONResponse(documents[dag_address])
+
+    @router.get("/docs")
+    async def docs() -> Response:
+        policy = {"Content-Security-Policy": CONTENT_POLICY}
+        return Response(page(documents), media_type="text/html", headers=policy)
+
+    return router
+
+
+def _document(title: str, summary: str, routes: Sequence[BaseRoute], scheme: str) -> Document:
+    return openapi_document(
+        title,
+        summary,
+        routes,
+        schemas=schemas_of(RequestProblem),
+        schemes={"credential": scheme},
+        open_pages=OPEN_PAGES,
+    )
