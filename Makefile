@@ -31,7 +31,7 @@ OR_SAY := || { echo 'cannot install: is the network reachable? Behind a proxy se
   'the file (PEM) of the CA that signs what it shows' >&2; exit 1; }
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help demo test soak bench wheel compose lint lock clean
+.PHONY: help demo test ready soak bench wheel compose lint lock clean
 
 help: ## show this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
@@ -42,9 +42,15 @@ demo: $(LOCAL_STAMP) ## start the real servers and a worker, and play a model's 
 
 # Three processes with servers of their own each: most tests wait for somebody else's answer. In the order of their folders
 # the quick ones come last, so that no process ends long before the others.
-test: lint ## lint, then every test, on the real servers
-	@$(BIN)/python -m tests.kit.downloads
+test: $(DEV_STAMP) ## lint, then every test, on the real servers
+	@$(MAKE) --no-print-directory -j2 lint ready
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+# Beside the linters, which keep one processor busy: what tests need from the network, and their modules compiled once
+# instead of by each test process.
+ready: $(DEV_STAMP)
+	@$(BIN)/python -m tests.kit.downloads
+	@$(BIN)/pytest --collect-only --quiet >$(VENV)/collected || { cat $(VENV)/collected; exit 1; }
 
 # One process: what is heavy here loads the machine by itself.
 soak: $(DEV_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (40 minutes)
