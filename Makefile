@@ -40,11 +40,11 @@ help: ## show this text
 demo: $(LOCAL_STAMP) ## start the real servers and a worker, and play a model's life on the Ames house sales
 	@trap : INT; $(BIN)/laurel demo || [ $$? -eq 130 ]
 
-# Three processes with servers of their own each: most tests wait for somebody else's answer. In the order of their folders
+# Four processes with servers of their own each: most tests wait for somebody else's answer. In the order of their folders
 # the quick ones come last, so that no process ends long before the others.
 test: $(DEV_STAMP) ## lint, then every test, on the real servers
 	@$(MAKE) --no-print-directory -j2 lint ready
-	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Beside the linters, which keep one processor busy: what tests need from the network, and their modules compiled once
 # instead of by each test process.
