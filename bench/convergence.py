@@ -1,16 +1,19 @@
-"""From a promotion to all replicas serving it: a listener, real inference servers, and a promoter.
+"""From a promotion, or a rollback, to all replicas serving it: a listener, inference servers, and a promoter.
 
 `python -m bench.convergence` prints the figures; nothing here asserts a time. A promotion is what a
 worker does: the ledger's entry (there the time begins), the alias, the announcement, the relay. It ends when
-the listener has confirmed, by GET /info, that the last replica serves it.
+the listener has confirmed, by GET /info, that the last replica serves it. A rollback is `laurel rollback`
+with a generation, and its time begins when that process is started.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
+from asyncio.subprocess import DEVNULL
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -30,16 +33,22 @@ from tests.worlds.registered_models import ModelShelf, open_shelf, small_package
 from tests.worlds.reload import ReloadWorld, open_world
 
 GOAL_SECONDS: Final = 1.0
+ROLLBACK_GOAL_SECONDS: Final = 2.0
 _WARM_UP_SECONDS: Final = 40.0  # until every replica has the child that builds its models
 _READY_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
 class Convergence:
-    """Seconds from each promotion to the last replica's serving it, as the listener confirmed."""
+    """Seconds from each promotion to the last replica's serving it, as the listener confirmed.
+
+    `rollbacks` begin with the start of the command's process, `after_entry` with the ledger's entry.
+    """
 
     replicas: int
     seconds: Sequence[float]
+    rollbacks: Sequence[float]
+    after_entry: Sequence[float]
 
     @property
     def p50(self) -> float:
@@ -52,22 +61,27 @@ class Convergence:
         return quantiles(self.seconds, n=20, method="inclusive")[-1]
 
     def line(self) -> str:
-        """The figures in a line."""
+        """The figures in a line for each."""
         return (
             f"promotion → all {self.replicas} replicas serve it, {len(self.seconds)} promotions: "
             f"p50 {self.p50:.2f} s, p95 {self.p95:.2f} s, longest {max(self.seconds):.2f} s "
-            f"(goal: p95 < {GOAL_SECONDS:g} s)"
+            f"(goal: p95 < {GOAL_SECONDS:g} s)\n"
+            f"laurel rollback → all {self.replicas} replicas serve it, {len(self.rollbacks)} rollbacks: "
+            f"p50 {median(self.rollbacks):.2f} s, longest {max(self.rollbacks):.2f} s "
+            f"(goal: {ROLLBACK_GOAL_SECONDS:g} s); from its entry p50 {median(self.after_entry):.2f} s"
         )
 
 
 def measure_convergence(
-    folder: Path, addresses: Addresses, *, replicas: int = 5, promotions: int = 40
+    folder: Path, addresses: Addresses, *, replicas: int = 5, promotions: int = 40, rollbacks: int = 10
 ) -> Convergence:
     """Measure on servers whose topics and schema are there."""
-    return asyncio.run(_measure(folder, addresses, replicas, promotions))
+    return asyncio.run(_measure(folder, addresses, replicas, promotions, rollbacks))
 
 
-async def _measure(folder: Path, addresses: Addresses, replicas: int, promotions: int) -> Convergence:
+async def _measure(
+    folder: Path, addresses: Addresses, replicas: int, promotions: int, rollbacks: int
+) -> Convergence:
     bootstrap, url = addresses.bootstrap_servers or "", addresses.database_url or ""
     packages = [small_package(folder / "packages", seed=seed) for seed in (3, 4)]
     async with (
@@ -86,7 +100,8 @@ async def _measure(folder: Path, addresses: Addresses, replicas: int, promotions
                 await promoted(packages[1])
                 await promoted(packages[0])
             found = [await promoted(packages[(number + 1) % 2]) for number in range(promotions)]
-    return Convergence(replicas, found)
+            back = [await _rolled_back(world, urls) for _ in range(rollbacks)]
+    return Convergence(replicas, found, [whole for whole, _ in back], [after for _, after in back])
 
 
 async def _promoted(
@@ -99,13 +114,37 @@ async def _promoted(
     entry = await world.promote(made.version.version, announced=False)
     await shelf.point(made)
     await world.announce(entry)
+    return max(await _confirmed(world, generation, urls))
+
+
+async def _rolled_back(world: ReloadWorld, urls: Sequence[str]) -> tuple[float, float]:
+    """Return to the generation before; give the seconds until the last replica, from start and from entry."""
+    head = await world.ledger.head(world.model)
+    assert head is not None
+    command = (sys.executable, "-m", "service.cli", "rollback", "--reason", "a measurement", "--to")
+    began = time.monotonic()
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        str(head.generation - 1),
+        env={**os.environ, **world.environment},
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+    )
+    since_entry = await _confirmed(world, head.generation + 1, urls)
+    seconds = time.monotonic() - began
+    await process.wait()
+    return seconds, max(since_entry)
+
+
+async def _confirmed(world: ReloadWorld, generation: int, urls: Sequence[str]) -> list[float]:
+    """Wait until the last replica was confirmed; return the seconds of each since the ledger's entry."""
     ids = [replica_event_id(world.model, generation, url, InferenceReloaded.topic) for url in urls]
 
     async def all_confirmed() -> list[float]:
         told = [json.loads(event.body) for event in await world.outbox.told(ids)]
         return [fact["seconds_since_promotion"] for fact in told] if len(told) == len(ids) else []
 
-    return max(await eventually(all_confirmed, within=_READY_SECONDS))
+    return await eventually(all_confirmed, within=_READY_SECONDS)
 
 
 @contextmanager
@@ -129,15 +168,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicas", type=int, default=5)
     parser.add_argument("--promotions", type=int, default=40)
+    parser.add_argument("--rollbacks", type=int, default=10)
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="laurel-bench-") as name,
         servers(Path(name) / "servers") as addresses,
     ):
         found = measure_convergence(
-            Path(name), addresses, replicas=options.replicas, promotions=options.promotions
+            Path(name),
+            addresses,
+            replicas=options.replicas,
+            promotions=options.promotions,
+            rollbacks=options.rollbacks,
         )
-    sys.stdout.write(f"{found.line()}\n{json.dumps({'seconds': list(found.seconds)})}\n")
+    figures = {"seconds": list(found.seconds), "rollbacks": list(found.rollbacks)}
+    sys.stdout.write(f"{found.line()}\n{json.dumps(figures)}\n")
 
 
 if __name__ == "__main__":

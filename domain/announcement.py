@@ -7,13 +7,22 @@ announced. A replica announces once per generation that it serves the champion, 
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from domain.convergence import Replica, ReplicaObservation, RolloutTarget, Served
-from domain.events import Event, Generation, InferenceDiverged, InferenceReloaded, ModelPromoted, ReplicaEvent
+from domain.events import (
+    ChampionMissing,
+    Event,
+    Generation,
+    InferenceDiverged,
+    InferenceReloaded,
+    ModelPromoted,
+    ReplicaEvent,
+)
 from domain.ledger import Cause, LedgerEntry
+from domain.rollback import returned_to
 from domain.values import Value
 
 _NAMESPACE: Final = uuid.UUID("3b7c9a52-6f0e-5c43-9d0b-1f6f2f9f6a11")  # ours, made once, never to change
@@ -44,6 +53,21 @@ def replica_event_id(model_name: str, generation: int, replica: str, outcome: st
     return str(uuid.uuid5(_NAMESPACE, f"replica/{model_name}/{generation}/{outcome}/{replica}"))
 
 
+def loss_event_id(model_name: str, generation: int, number: int) -> str:
+    """Derive the id of what is said of the loss of a champion's version."""
+    return str(uuid.uuid5(_NAMESPACE, f"loss/{model_name}/{generation}/{number}"))
+
+
+def hold_event_id(model_name: str, hold_id: str, outcome: str) -> str:
+    """Derive the id of what is said of one hold, once for its beginning and once for its end."""
+    return str(uuid.uuid5(_NAMESPACE, f"hold/{model_name}/{outcome}/{hold_id}"))
+
+
+def quarantine_event_id(model_name: str, generation: int, by_generation: int, outcome: str) -> str:
+    """Derive the id of what is said of one quarantine, once for its beginning and once for its end."""
+    return str(uuid.uuid5(_NAMESPACE, f"quarantine/{model_name}/{outcome}/{generation}/{by_generation}"))
+
+
 def announce(
     event: Event, *, event_id: str, at: datetime, correlation_id: str, causation_id: str | None
 ) -> Announcement:
@@ -67,6 +91,13 @@ def announce(
     )
 
 
+class Loss(NamedTuple):
+    """One loss of a generation's version: its number from 1, and when it was first noticed."""
+
+    number: int
+    noticed_at: datetime
+
+
 def announcement_of(entry: LedgerEntry, ledger_id: str) -> Announcement:
     """Make a generation's `model.promoted` ready for the wire; `ledger_id` names the ledger that holds it."""
     run_id, event_id = entry.run_id, promotion_event_id(entry)
@@ -76,6 +107,32 @@ def announcement_of(entry: LedgerEntry, ledger_id: str) -> Announcement:
         at=entry.at,
         correlation_id=entry.correlation_id or event_id,
         causation_id=None if run_id is None else run_event_id(run_id, "TRAINED-EVALUATED"),
+    )
+
+
+def missing_announcement(head: LedgerEntry, loss: Loss) -> Announcement:
+    """Make the `champion.missing` of a loss ready for the wire: whoever tells of it says the same."""
+    promotion = promotion_event_id(head)
+    event = ChampionMissing(
+        model_name=head.model_name,
+        generation=head.generation,
+        version=head.version,
+        mlflow_run_id=head.mlflow_run_id,
+        loss=loss.number,
+        noticed_at=loss.noticed_at.isoformat(),
+        message=(
+            f"the registry no longer holds version {head.version} of {head.model_name}, the champion "
+            f"(generation {head.generation}): servers keep what they have loaded, and nothing is promoted. "
+            "Restore MLflow's database; else `laurel ledger accept --reason …` goes on with the version that "
+            "the alias names, or the newest champion that is still there"
+        ),
+    )
+    return announce(
+        event,
+        event_id=loss_event_id(head.model_name, head.generation, loss.number),
+        at=loss.noticed_at,
+        correlation_id=head.correlation_id or promotion,
+        causation_id=promotion,
     )
 
 
@@ -118,6 +175,8 @@ def generation_of(entry: LedgerEntry) -> Generation:
         entry_hash=entry.hash,
         model_digest=entry.model_digest,
         metric=entry.policy.metric if entry.policy else None,
+        reason=entry.reasons[0],
+        returns_to=returned_to(entry),
     )
 
 
@@ -181,6 +240,31 @@ def said_why(announcement: Announcement) -> str:
     """Read back out of an `inference.diverged` of ours why it was so."""
     event = InferenceDiverged.model_validate_json(announcement.body)
     return f"{event.reason}: {event.detail}"
+
+
+def reported_generation(announcement: Announcement) -> int:
+    """Read back out of a report of ours which generation it is about."""
+    return ReplicaEvent.model_validate_json(announcement.body).generation
+
+
+def why_not_served_by_all(
+    reports: Sequence[Announcement], of_the_head: Sequence[Announcement], *, expected: bool
+) -> str:
+    """Why it is not known that every replica served a generation, whatever came later; empty if it is.
+
+    `reports` are all of that generation. A replica that never served it, and of which nothing is said under
+    the head, is gone and does not count. If no servers are `expected` and none spoke, there is nobody to ask.
+    """
+    served = {_replica_of(told) for told in reports if told.topic == InferenceReloaded.topic}
+    others = {_replica_of(told): told for told in reports if told.topic == InferenceDiverged.topic}
+    there = {_replica_of(told) for told in of_the_head} or others.keys()
+    for replica in sorted((others.keys() - served) & there):
+        return f"{replica} never served it: {said_why(others[replica])}"
+    return "no replica has ever said that it served it" if (expected or there) and not served else ""
+
+
+def _replica_of(report: Announcement) -> str:
+    return ReplicaEvent.model_validate_json(report.body).replica
 
 
 def seconds_since(wanted: RolloutTarget, at: datetime) -> float | None:

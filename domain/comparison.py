@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Predictions that differ by less are one number: sums of products may be added up in another order.
 SAME_RELATIVE: Final = 1e-9
 # If every prediction agrees so far, two rmsle differ by no more: it is a distance between logarithms.
-_SAME_RMSLE: Final = 2 * SAME_RELATIVE
+SAME_RMSLE: Final = 2 * SAME_RELATIVE
 
 
 class Compared(Value):
@@ -53,4 +53,4 @@ def may_be_the_same(one: Score, other: Score) -> bool:
     first, second = one.number("rmsle"), other.number("rmsle")
     if first is None or second is None or one.dataset_digest != other.dataset_digest:
         return False
-    return abs(first - second) <= _SAME_RMSLE
+    return abs(first - second) <= SAME_RMSLE

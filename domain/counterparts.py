@@ -104,6 +104,15 @@ def compare(said: Counterparts) -> Comparison:
     return _found(said, Agreement.OK, message, said.announced.generation)
 
 
+def compare_unregistered(said: Counterparts) -> Comparison:
+    """Hold the ledger against what was announced alone: the registry does not answer."""
+    for rule in _WITHOUT_REGISTRY:
+        for found in rule(said):
+            return found
+    seen = said.announced.generation if said.announced else 0
+    return _found(said, Agreement.OK, f"generation {said.generation}: the topic agrees with the ledger", seen)
+
+
 def first_told_otherwise(
     announced: Sequence[Announced], entries: Sequence[LedgerEntry]
 ) -> tuple[Announced, LedgerEntry | None] | None:
@@ -216,6 +225,7 @@ _RULES: Final[tuple[Callable[[Counterparts], Iterator[Comparison]], ...]] = (
     _announced_otherwise,
     _head_missing,
 )
+_WITHOUT_REGISTRY: Final = (_another_ledger, _broken, _behind_the_topic, _announced_otherwise)
 
 
 # A worker moves the alias within milliseconds of the entry; while MLflow is away it takes longer.

@@ -65,5 +65,9 @@ class GenerationTaken(LaurelError):
     """Another promoter was first: judge again against the new head of the ledger."""
 
 
+class PromotionBarred(LaurelError):
+    """A hold or a quarantine began while the gate decided: judge again, and find it."""
+
+
 def _rebuild(kind: type[LaurelError], reason: str, message: str, facts: dict[str, object]) -> LaurelError:
     return kind(reason, message, **facts)

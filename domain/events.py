@@ -125,6 +125,8 @@ class Generation(VersionedEvent):
     entry_hash: Sha256 | None = None
     model_digest: Sha256 | None = None
     metric: str | None = None
+    reason: str | None = None
+    returns_to: int | None = Field(default=None, ge=1)
 
 
 class ModelPromoted(Generation):
@@ -136,8 +138,22 @@ class ModelPromoted(Generation):
     ledger_id: str | None = None
 
 
+class ChampionMissing(Event):
+    """The registry no longer holds the champion's version, and nobody of us took it away."""
+
+    wire_type: ClassVar[str] = "laurel.champion.missing.v1"
+    topic: ClassVar[str] = "champion.missing"
+
+    generation: int = Field(ge=1)
+    version: int = Field(ge=1)
+    mlflow_run_id: str | None
+    loss: int = Field(ge=1)
+    noticed_at: str
+    message: str
+
+
 class ModelDeclined(RunEvent, VersionedEvent):
-    """The candidate did not become champion; `decision` is DECLINE or INCONCLUSIVE."""
+    """The candidate did not become champion; `decision` says which of the gate's verdicts it was."""
 
     wire_type: ClassVar[str] = "laurel.model.declined.v1"
     topic: ClassVar[str] = "model.declined"
@@ -153,6 +169,70 @@ class ModelDeclined(RunEvent, VersionedEvent):
     champion_generation: int | None
     champion_trained_rows: int | None = None
     metric: str | None = None
+
+
+class PromotionHeld(Event):
+    """From now on nothing is promoted, until the hold is released or its time has come."""
+
+    wire_type: ClassVar[str] = "laurel.promotion.held.v1"
+    topic: ClassVar[str] = "promotion.held"
+
+    hold_id: str
+    reason: str
+    actor: str
+    door: str
+    proven: bool
+    held_at: str
+    until: str | None
+
+
+class PromotionReleased(Event):
+    """A hold is over: by a person, or at its time (then `actor` is null)."""
+
+    wire_type: ClassVar[str] = "laurel.promotion.released.v1"
+    topic: ClassVar[str] = "promotion.released"
+
+    hold_id: str
+    reason: str | None
+    actor: str | None
+    door: str | None
+    proven: bool
+    released_at: str
+    held_at: str
+    held_by: str
+    held_because: str
+
+
+class QuarantineEvent(VersionedEvent):
+    """A fact about a generation that a rollback left; `by_generation` is the rollback's own."""
+
+    run_id: str | None
+    generation: int = Field(ge=1)
+    version: int = Field(ge=1)
+    by_generation: int = Field(ge=1)
+    train_digest: Sha256 | None
+    actor: str
+    reason: str
+
+
+class ModelQuarantined(QuarantineEvent):
+    """The gate does not promote this model, or its recipe, again until a person lifts that."""
+
+    wire_type: ClassVar[str] = "laurel.model.quarantined.v1"
+    topic: ClassVar[str] = "model.quarantined"
+
+    quarantined_at: str
+
+
+class ModelQuarantineLifted(QuarantineEvent):
+    """The gate may promote this model, or its recipe, again."""
+
+    wire_type: ClassVar[str] = "laurel.model.quarantine_lifted.v1"
+    topic: ClassVar[str] = "model.quarantine_lifted"
+
+    door: str
+    proven: bool
+    lifted_at: str
 
 
 class TrainingRejected(RunEvent):
@@ -229,6 +309,11 @@ OUTGOING: Final[tuple[type[Event], ...]] = (
     TrainingFailed,
     InferenceReloaded,
     InferenceDiverged,
+    ChampionMissing,
+    PromotionHeld,
+    PromotionReleased,
+    ModelQuarantined,
+    ModelQuarantineLifted,
 )
 # Those of which people are told.
 NOTICED: Final[tuple[type[Event], ...]] = (
@@ -237,6 +322,11 @@ NOTICED: Final[tuple[type[Event], ...]] = (
     TrainingRejected,
     TrainingFailed,
     InferenceDiverged,
+    ChampionMissing,
+    PromotionHeld,
+    PromotionReleased,
+    ModelQuarantined,
+    ModelQuarantineLifted,
 )
 REQUEST_TOPIC: Final = "training.requested"
 REQUEST_TYPE: Final = "laurel.training.requested.v1"

@@ -75,12 +75,16 @@ class ModelRecord(Value):
 
 
 class RegisteredVersion(Value):
-    """A version in the registry. `source` may be empty or dead in a registry that others filled."""
+    """A version in the registry. `source` may be empty or dead in a registry that others filled.
+
+    `registered_by` is the user whom the registry names, if it does.
+    """
 
     version: int
     source: str
     mlflow_run_id: str | None
     tags: Mapping[str, str]
+    registered_by: str | None = None
 
     @property
     def generation(self) -> int:

@@ -1,13 +1,19 @@
 """What a message may say of an event: named texts, each bounded and harmless wherever it is shown."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from domain.events import (
+    ChampionMissing,
     Event,
     InferenceDiverged,
     ModelDeclined,
     ModelPromoted,
+    ModelQuarantined,
+    ModelQuarantineLifted,
+    PromotionHeld,
+    PromotionReleased,
+    QuarantineEvent,
     TrainingFailed,
     TrainingRejected,
 )
@@ -25,37 +31,31 @@ _MOST: Final = 5  # of a list
 _NONE: Final = "none"
 
 
+_SUBJECTS: Final[Mapping[type[Event], Subject]] = {
+    ModelPromoted: "promoted",
+    ModelDeclined: "declined",
+    TrainingRejected: "rejected",
+    TrainingFailed: "failed",
+    InferenceDiverged: "diverged",
+    ChampionMissing: "missing",
+    PromotionHeld: "held",
+    PromotionReleased: "released",
+    ModelQuarantined: "quarantined",
+    ModelQuarantineLifted: "quarantine_lifted",
+}
+
+
 def subject_of(event: Event) -> Subject | None:
     """What people call this event; None for an event without notification."""
-    match event:
-        case ModelPromoted():
-            return "overridden" if event.cause is Cause.OVERRIDE else "promoted"
-        case ModelDeclined():
-            return "declined"
-        case TrainingRejected():
-            return "rejected"
-        case TrainingFailed():
-            return "failed"
-        case InferenceDiverged():
-            return "diverged"
-    return None
+    if isinstance(event, ModelPromoted) and event.cause is Cause.OVERRIDE:
+        return "overridden"
+    return _SUBJECTS.get(type(event))
 
 
 def fields_of(event: Event) -> dict[str, str]:
     """The named texts of an event, those of `FIELDS` for its subject; no control sign but newlines."""
-    common = {"model": _word(event.model_name)}
-    match event:
-        case ModelPromoted():
-            return common | _promoted(event)
-        case ModelDeclined():
-            return common | _declined(event)
-        case TrainingRejected():
-            return common | _rejected(event)
-        case TrainingFailed():
-            return common | _failed(event)
-        case InferenceDiverged():
-            return common | _diverged(event)
-    return common
+    read = _READ.get(type(event))
+    return {"model": _word(event.model_name), **(read(event) if read else {})}
 
 
 def _promoted(event: ModelPromoted) -> dict[str, str]:
@@ -126,6 +126,63 @@ def _diverged(event: InferenceDiverged) -> dict[str, str]:
         "seconds": "unknown" if seconds is None else f"{seconds:.1f}",
         "listener": _word(event.listener),
     }
+
+
+def _missing(event: ChampionMissing) -> dict[str, str]:
+    return {
+        "version": _word(event.version),
+        "generation": _word(event.generation),
+        "message": plain(event.message, _MESSAGE),
+        "mlflow_run_id": _word(event.mlflow_run_id),
+        "noticed_at": _word(event.noticed_at),
+    }
+
+
+def _hold(event: PromotionHeld | PromotionReleased) -> dict[str, str]:
+    common = {"reason": _said(event.reason), "held_at": _word(event.held_at)}
+    if isinstance(event, PromotionHeld):
+        until = event.until or "a person releases them"
+        return common | {"actor": _actor(event.actor, event.proven), "until": _word(until)}
+    return common | {
+        "actor": "its time" if event.actor is None else _actor(event.actor, event.proven),
+        "released_at": _word(event.released_at),
+        "held_by": _word(event.held_by),
+        "held_because": _said(event.held_because),
+    }
+
+
+def _quarantine(event: QuarantineEvent) -> dict[str, str]:
+    return {
+        "version": _word(event.version),
+        "generation": _word(event.generation),
+        "by_generation": _word(event.by_generation),
+        "versions": _triple(event.versions),
+        "actor": _word(event.actor),
+        "reason": _said(event.reason),
+        "run_id": _word(event.run_id),
+    }
+
+
+def _actor(name: str, proven: bool) -> str:  # noqa: FBT001 - as the event has it
+    return _word(name) if proven else f"{_word(name)} (not proven)"
+
+
+def _said(reason: str | None) -> str:
+    return "No reason was given." if reason is None else plain(reason, _MESSAGE)
+
+
+_READ: Final[Mapping[type[Event], Callable[[Any], dict[str, str]]]] = {
+    ModelPromoted: _promoted,
+    ModelDeclined: _declined,
+    TrainingRejected: _rejected,
+    TrainingFailed: _failed,
+    InferenceDiverged: _diverged,
+    ChampionMissing: _missing,
+    PromotionHeld: _hold,
+    PromotionReleased: _hold,
+    ModelQuarantined: _quarantine,
+    ModelQuarantineLifted: _quarantine,
+}
 
 
 def _word(value: object) -> str:

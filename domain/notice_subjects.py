@@ -3,7 +3,19 @@
 from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
-Subject = Literal["promoted", "overridden", "declined", "rejected", "failed", "diverged"]
+Subject = Literal[
+    "promoted",
+    "overridden",
+    "declined",
+    "rejected",
+    "failed",
+    "diverged",
+    "missing",
+    "held",
+    "released",
+    "quarantined",
+    "quarantine_lifted",
+]
 SUBJECTS: Final[tuple[Subject, ...]] = get_args(Subject)
 
 # What a template of each subject may name; documented in docs/notifications.md.
@@ -12,6 +24,9 @@ _PROMOTED: Final = frozenset(
         *("model", "version", "generation", "previous", "cause", "actor", "reasons", "scores", "versions"),
         *("model_uri", "run_id", "mlflow_run_id", "promoted_at", "metric"),
     }
+)
+_QUARANTINE: Final = frozenset(
+    {"model", "version", "generation", "by_generation", "versions", "actor", "reason", "run_id"}
 )
 FIELDS: Final[Mapping[Subject, frozenset[str]]] = {
     "promoted": _PROMOTED,
@@ -35,4 +50,9 @@ FIELDS: Final[Mapping[Subject, frozenset[str]]] = {
             *("seconds", "listener"),
         }
     ),
+    "missing": frozenset({"model", "version", "generation", "message", "mlflow_run_id", "noticed_at"}),
+    "held": frozenset({"model", "reason", "actor", "held_at", "until"}),
+    "released": frozenset({"model", "reason", "actor", "released_at", "held_at", "held_by", "held_because"}),
+    "quarantined": _QUARANTINE,
+    "quarantine_lifted": _QUARANTINE,
 }

@@ -29,6 +29,11 @@ SEVERITIES: Final[Mapping[Subject, Severity]] = {
     "rejected": "warning",
     "failed": "failure",
     "diverged": "failure",
+    "missing": "failure",
+    "held": "warning",
+    "released": "info",
+    "quarantined": "warning",
+    "quarantine_lifted": "info",
 }
 
 
@@ -99,8 +104,8 @@ Run: $run_id
 $model: version $version was made champion by hand (generation $generation)
 $reasons
 Before: $previous
-Seen and recorded by $actor, $promoted_at; the registry does not say who did it.
-A person's move stands. To go back, move the alias again, or request a training.
+Recorded by $actor, $promoted_at; of a move of the alias the registry does not say who did it.
+A person's decision stands. To go back: laurel rollback --reason TEXT
 """,
     "declined": """\
 $model: the candidate was not promoted ($decision)
@@ -128,6 +133,39 @@ $model: $replica does not serve version $version (generation $generation)
 It serves: $served
 Why: $detail ($reason)
 Seconds since the promotion: $seconds. All servers: laurel status
+""",
+    "missing": """\
+$model: version $version, the champion, is gone from the registry (generation $generation)
+$message
+Noticed: $noticed_at. Its run in MLflow: $mlflow_run_id
+What fits, and what does not: laurel doctor
+""",
+    "held": """\
+$model: promotions are held, until $until
+$reason
+By $actor, $held_at
+Candidates are trained and judged; none becomes champion. To end it: laurel release
+""",
+    "released": """\
+$model: promotions are released
+$reason
+By $actor, $released_at
+They were held since $held_at by $held_by: $held_because
+What was declined meanwhile stays declined: request it again.
+""",
+    "quarantined": """\
+$model: version $version (generation $generation) is quarantined
+$reason
+By $actor, with generation $by_generation
+Trained from: $versions
+The gate promotes neither this model nor its recipe. To allow it again: laurel quarantine lift $generation
+""",
+    "quarantine_lifted": """\
+$model: the quarantine of version $version (generation $generation) is lifted
+$reason
+By $actor
+Trained from: $versions
+The gate may promote this model and its recipe again.
 """,
 }
 TEMPLATES: Final[Mapping[Subject, NoticeTemplate]] = {

@@ -54,6 +54,18 @@ def recorded_manifest(tags: Mapping[str, str]) -> dict[str, Sha256] | None:
         ) from error
 
 
+def candidate_tags(
+    run_id: str, generation: int, manifest: Mapping[str, Sha256], digest: Sha256, feature_version: int
+) -> dict[str, str]:
+    """What a server needs to fetch a run's model and to trust what it fetched."""
+    return {
+        GENERATION_TAG: str(generation),
+        RUN_TAG: run_id,
+        **package_tags(manifest, digest),
+        FEATURES_TAG: str(feature_version),
+    }
+
+
 def package_tags(manifest: Mapping[str, Sha256], digest: Sha256) -> dict[str, str]:
     """What files are held against when they are fetched."""
     return {

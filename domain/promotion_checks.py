@@ -15,11 +15,16 @@ from domain.values import Value
 
 
 class Decision(StrEnum):
-    """PROMOTE alone changes production; the other two end the run DECLINED."""
+    """PROMOTE alone changes production; the others end the run DECLINED.
+
+    HELD and QUARANTINED would have been PROMOTE: a person said that nothing, or not this one, is promoted.
+    """
 
     PROMOTE = "PROMOTE"
     DECLINE = "DECLINE"
     INCONCLUSIVE = "INCONCLUSIVE"
+    HELD = "HELD"
+    QUARANTINED = "QUARANTINED"
 
 
 class Check(Value):

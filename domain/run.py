@@ -107,7 +107,12 @@ def known_by(text: str, runs: Sequence[Run]) -> list[Run]:
 
 
 FAILED: Final = "failed"
-_ENDINGS: Final = {Decision.DECLINE: "declined", Decision.INCONCLUSIVE: "inconclusive"}
+_ENDINGS: Final = {
+    Decision.DECLINE: "declined",
+    Decision.INCONCLUSIVE: "inconclusive",
+    Decision.HELD: "held",
+    Decision.QUARANTINED: "quarantined",
+}
 
 
 def run_name(run_id: str, versions: VersionTriple, ending: str = "") -> str:

@@ -7,10 +7,15 @@ from pydantic import ValidationError
 
 from domain.events import (
     NOTICED,
+    ChampionMissing,
     Event,
     InferenceDiverged,
     ModelDeclined,
     ModelPromoted,
+    ModelQuarantined,
+    ModelQuarantineLifted,
+    PromotionHeld,
+    PromotionReleased,
     TrainingFailed,
     TrainingRejected,
 )
@@ -29,6 +34,11 @@ TOPICS: Final[Mapping[Subject, str]] = {
     "rejected": TrainingRejected.topic,
     "failed": TrainingFailed.topic,
     "diverged": InferenceDiverged.topic,
+    "missing": ChampionMissing.topic,
+    "held": PromotionHeld.topic,
+    "released": PromotionReleased.topic,
+    "quarantined": ModelQuarantined.topic,
+    "quarantine_lifted": ModelQuarantineLifted.topic,
 }
 
 Tell = Callable[[Notice], Awaitable[None]]

@@ -26,3 +26,6 @@ class LedgerReads(Protocol):
 
     async def highest(self, model_name: str) -> int:
         """The highest generation that the store knows of, in the ledger or announced; 0 without any."""
+
+    async def rollbacks(self, model_name: str) -> int:
+        """How many rollbacks the ledger holds."""

@@ -12,6 +12,7 @@ from domain.announcement import Announcement
 from domain.counterparts import Announced
 from domain.ledger import LedgerEntry
 from domain.ports.ledger_reads import LedgerReads
+from domain.quarantine import Quarantine
 
 
 class PromotionLedger(LedgerReads, Protocol):
@@ -20,8 +21,24 @@ class PromotionLedger(LedgerReads, Protocol):
     Raises TryLater when the store does not answer.
     """
 
-    async def append(self, entry: LedgerEntry) -> None:
-        """Add the next generation, outside of a run. Raises GenerationTaken if another promoter was first."""
+    async def append(
+        self,
+        entry: LedgerEntry,
+        *,
+        quarantines: Sequence[Quarantine] = (),
+        announcements: Sequence[Announcement] = (),
+    ) -> None:
+        """Add the next generation, outside of a run, with what it quarantines: one transaction.
+
+        A generation that is quarantined already stays as it is. Raises GenerationTaken if another promoter
+        was first, PromotionBarred for a gate's entry while promotions are held, or its recipe is quarantined.
+        """
+
+    async def replica_reports(self, model_name: str, generation: int) -> Sequence[Announcement]:
+        """What was ever said of each replica and this generation, in the order in which it was said."""
+
+    async def wait_for_entry(self) -> None:
+        """Return once an entry was appended since the newest call; before that, within the hour."""
 
     async def unannounced(self, model_name: str) -> Sequence[LedgerEntry]:
         """Entries whose `model.promoted` is not in the outbox yet, in order."""

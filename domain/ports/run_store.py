@@ -29,7 +29,7 @@ class RunReads(Protocol):
     async def search(self, text: str) -> Sequence[Run]:
         """Runs with an id that begins with `text` (run, request, correlation, MLflow run), newest first.
 
-        At most 100, and every run is looked at: for people.
+        At most 100: for people.
         """
 
     async def recent(
@@ -105,7 +105,8 @@ class RunStore(RunReads, Protocol):
         """Commit a transition with its history row, its output, its announcements and its ledger entry.
 
         One transaction: all or nothing. An end gives the lease back. Raises LeaseLost when the fence or the
-        state is not the row's any more, GenerationTaken when the entry's generation exists.
+        state is not the row's any more, GenerationTaken when the entry's generation exists, PromotionBarred
+        when promotions are held or the recipe is quarantined.
         """
 
     async def cancel(self, run: Run, failure: Failure, announcements: Sequence[Announcement]) -> Run:

@@ -7,11 +7,29 @@ from typing import Final
 from domain.run_actions import Actor
 
 _ENTRY: Final = "command line"
+_LONGEST_NAME: Final = 200
 
 
 def this_user() -> Actor:
     """The machine's user, and the machine."""
     return Actor(name=f"{_user()}@{socket.gethostname()}", door=_ENTRY, proven=False)
+
+
+def decider(by: str | None) -> Actor:
+    """Who decided: the person that the user names, else the user; neither is proven."""
+    user, name = this_user(), (by or "").strip()[:_LONGEST_NAME]
+    return Actor(name=name, door=f"{_ENTRY} of {user.name}", proven=False) if name else user
+
+
+def required_reason(text: str) -> str:
+    """The reason without what stands around it; ends with the fault of one that cannot be kept."""
+    from domain.request import LONGEST_REASON, no_text
+    from service.cli.console import Exit, fail
+
+    reason = text.strip()
+    if not 0 < len(reason) <= LONGEST_REASON:
+        fail(Exit.USAGE, f"nothing was changed: {no_text('--reason', LONGEST_REASON)}")
+    return reason
 
 
 def acting(command: str) -> str:

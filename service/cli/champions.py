@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,10 +22,13 @@ from service.cli.console import (
     print_table,
     say,
 )
+from service.cli.moments import MOMENT, moment
 from service.cli.reading import read_settings, run
 
 if TYPE_CHECKING:
     from config.settings import Settings
+    from domain.history import Reign
+    from domain.hold import PromotionHold
     from domain.ledger import LedgerEntry
     from domain.ports.model_registry import ModelRegistry
 
@@ -41,15 +45,30 @@ CHAMPION_COLUMNS = (
 
 
 @app.command()
-def champion(*, as_json: AsJson = False) -> None:
+def champion(
+    *,
+    at: Annotated[
+        datetime | None,
+        typer.Option(parser=moment, metavar="TIME", help=f"Say who reigned then instead: {MOMENT}."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Show the champion, since when and why, and the champions before it.
 
     The ledger is checked against registry and topic; the exit code is 1 when it is broken or does not fit, or
     when the alias does not name the champion, 4 when there is no champion yet.
     """
+    if at is not None:
+        _tell_who_reigned(at, as_json=as_json)
+    else:
+        _tell_champions(as_json=as_json)
+
+
+def _tell_champions(*, as_json: bool) -> None:
     from domain.announcement import generation_facts
     from domain.counterparts import Agreement
     from service.cli.agreement import agreement_facts, audited, if_possible
+    from service.cli.holds import hold_facts, say_hold
     from service.cli.ledger import end
 
     settings = read_settings(KAFKA, MLFLOW, STORE)
@@ -66,16 +85,66 @@ def champion(*, as_json: AsJson = False) -> None:
                 "alias_differs": seen.gap,
                 "broken_at": broken,
                 "agreement": agreement_facts(found),
+                "hold": hold_facts(seen.hold),
                 "generations": [generation_facts(entry) for entry in entries],
             }
         )
     else:
         _print(settings, entries, alias, problem)
+        say_hold(seen.hold)
     if broken is None and found is not None:
         end(found, as_json=as_json)
     _end(settings, entries, broken, problem)
     if seen.gap:
         fail(Exit.NO, seen.gap)
+
+
+def _tell_who_reigned(at: datetime, *, as_json: bool) -> None:
+    settings = read_settings(STORE)
+    reign, now = run(_reigned(settings, at), settings)
+    if as_json:
+        from domain.history import ReignForm
+
+        form = None if reign is None else ReignForm.of(reign, now).model_dump(mode="json")
+        print_json({"model": settings.mlflow_model_name, "at": at.isoformat(), "champion": form})
+    if reign is None:
+        if at > now:
+            fail(Exit.NOT_FOUND, "there is no champion yet")
+        fail(Exit.NOT_FOUND, f"nobody was champion at {iso_time(at)}: the first came later")
+    if at > now:
+        say("laurel: that time has not come yet; this is the champion of now", style="yellow", on=err)
+    if not as_json:
+        _print_reign(settings, reign, at, now)
+
+
+async def _reigned(settings: Settings, at: datetime) -> tuple[Reign | None, datetime]:
+    from service.adapters.postgres.champion_history import PostgresChampionHistory
+    from service.lifecycle.looking import open_look
+
+    async with open_look(settings) as look:
+        return await PostgresChampionHistory(look.rows, settings.mlflow_model_name).at(at), look.clock.now()
+
+
+def _print_reign(settings: Settings, reign: Reign, at: datetime, now: datetime) -> None:
+    from domain.fleet import span
+    from service.cli.history import told_metric
+
+    entry = reign.entry
+    what = f"version {entry.version} (generation {entry.generation}) of {settings.mlflow_model_name}"
+    say(f"{iso_time(at)}: {what}", style="bold")
+    until = iso_time(reign.until) if reign.until else "now: it is the champion"
+    lines = {
+        "since": iso_time(reign.since),
+        "until": until,
+        "reigned": span(reign.seconds(now)),
+        "what": entry.cause.value,
+        "who": reign.requested_by or entry.actor,
+        "metric": told_metric(reign),
+        "why": "; ".join(entry.reasons),
+    }
+    for name, text in lines.items():
+        if text:
+            say(f"{name:<9} {text}", hang=10)
 
 
 @dataclass(frozen=True)
@@ -87,10 +156,12 @@ class _Seen:
     problem: str
     broken: int | None
     gap: str | None
+    hold: PromotionHold | None
 
 
 async def _champions(settings: Settings) -> _Seen:
     from domain.counterparts import alias_gap
+    from service.cli.holds import standing_hold
     from service.lifecycle.looking import open_look
     from service.lifecycle.registry import open_registry
 
@@ -100,7 +171,7 @@ async def _champions(settings: Settings) -> _Seen:
         alias, problem = await _alias(registry, settings)
         head, now = entries[-1] if entries else None, look.clock.now()
         gap = None if problem else alias_gap(head, alias, settings.mlflow.alias, now)
-        return _Seen(entries, alias, problem, broken, gap)
+        return _Seen(entries, alias, problem, broken, gap, await standing_hold(look, settings))
 
 
 async def _alias(registry: ModelRegistry, settings: Settings) -> tuple[int | None, str]:

@@ -44,6 +44,24 @@ COMMANDS: Final = (
     Lazy(
         "champion", "champions", "Show the champion, since when and why, and the champions before it.", _LOOK
     ),
+    Lazy(
+        "history",
+        "history",
+        "List the champions: what, who, why, the gate's metric, and how long each reigned.",
+        _LOOK,
+    ),
+    Lazy(
+        "explain",
+        "explaining",
+        "Say why a model was promoted, or was not, and how it came to that.",
+        _LOOK,
+    ),
+    Lazy(
+        "compare",
+        "comparing",
+        "Compare two models: configuration, data, metrics on the same bytes, and shared training rows.",
+        _LOOK,
+    ),
     Lazy("status", "status", "Show the champion, and whether every inference server serves it.", _LOOK),
     Lazy(
         "workers",
@@ -87,6 +105,26 @@ COMMANDS: Final = (
         "Notify people of promotions, declines, failures and divergence: chat, mail, webhooks.",
         _RUN,
     ),
+    Lazy(
+        "rollback",
+        "rollback",
+        "Return production to an earlier generation: one entry of the ledger, which everything follows.",
+        _KEEP,
+    ),
+    Lazy(
+        "promote",
+        "promote",
+        "Promote a registered version, or the model of a run that the gate has declined.",
+        _KEEP,
+    ),
+    Lazy(
+        "hold",
+        "holds",
+        "Hold promotions: candidates are trained and judged, and none becomes champion.",
+        _KEEP,
+    ),
+    Lazy("release", "holds", "Release promotions: the hold that stands is over.", _KEEP),
+    Lazy("quarantine", "quarantine", "What was rolled back from, and is not promoted again.", _KEEP),
     Lazy(
         "adopt",
         "adoption",

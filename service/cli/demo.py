@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _ANNOUNCED: Final = (
-    "five chapters on real servers: about a minute on two cores, 2.3 GB of memory while it lasts, 0.15 GB of "
-    "disk below .laurel; the first start also downloads the broker (45 MB). Ctrl-C ends it at any time"
+    "seven chapters on real servers: about a minute on two cores, 2.3 GB of memory while it lasts, 0.15 GB "
+    "of disk below .laurel; the first start also downloads the broker (45 MB). Ctrl-C ends it at any time"
 )
 
 
@@ -39,7 +39,7 @@ def demo(
 ) -> None:
     """Play a model's life on the real servers, with the Ames house sales.
 
-    Five chapters with a model of their own, so that an earlier demo is not in the way; at the end the events
+    Six chapters with a model of their own, so that an earlier demo is not in the way; at the end the events
     are read back from Kafka. An address in the environment (KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL,
     MLFLOW_TRACKING_URI) is used instead of starting that server, unless it is one of this folder's last
     start.

@@ -93,6 +93,7 @@ async def examine(settings: Settings) -> list[Finding]:
     fleet = await fleet_findings(settings, asks_kafka=told) if stored else []
     known = known and told
     ledger = [await _asked("ledger", "DATABASE_URL", partial(_ledger, settings))] if known else []
+    held = [await _asked("promotions", "DATABASE_URL", partial(_hold, settings))] if stored else []
     folders = await asyncio.to_thread(folder_findings, settings)
     inference = [finding async for finding in _inference(settings)]
     notifier = await asyncio.to_thread(_notifier, settings)
@@ -102,6 +103,7 @@ async def examine(settings: Settings) -> list[Finding]:
         *record,
         *champion,
         *ledger,
+        *held,
         *fleet,
         *remote,
         *folders,
@@ -172,7 +174,9 @@ async def _mlflow(settings: Settings) -> Finding:
 async def _champion(settings: Settings) -> Finding:
     """Is what the alias names there, and can services that have only MLflow read it."""
     from domain.counterparts import alias_gap
+    from service.adapters.postgres.champion_history import PostgresChampionHistory
     from service.cli.mlflow_findings import without_alias
+    from service.lifecycle.looking import open_look
     from service.lifecycle.settings_values import mlflow_access
     from service.lifecycle.workbench import open_world
     from service.promotion.repair import condition_of
@@ -180,7 +184,9 @@ async def _champion(settings: Settings) -> Finding:
     async with open_world(settings, "laurel doctor") as world:
         number = await world.registry.alias_version(world.model_name)
         if number is None:
-            return await without_alias(world.model_name, world.ledger, world.registry)
+            async with open_look(settings) as look:
+                history = PostgresChampionHistory(look.rows, world.model_name)
+                return await without_alias(world.model_name, settings.mlflow.alias, history, world.registry)
         try:
             condition = await condition_of(number, world.versions, mlflow_access(settings))
         except NeverRetry as error:
@@ -195,6 +201,18 @@ async def _champion(settings: Settings) -> Finding:
         return Finding("champion", ok=False, found=condition.told, fix="laurel repair")
     by_others = "" if condition.ours else ", which Laurel did not make"
     return Finding("champion", ok=True, found=f"version {number}{by_others}")
+
+
+async def _hold(settings: Settings) -> Finding:
+    """A hold is a person's will, and easily forgotten."""
+    from service.cli.holds import standing_hold
+    from service.lifecycle.looking import open_look
+
+    async with open_look(settings) as look:
+        hold = await standing_hold(look, settings)
+    if hold is None:
+        return Finding("promotions", ok=True, found="not held")
+    return Finding("promotions", ok=True, found=hold.told, fix="laurel release", warns=True)
 
 
 async def _ledger(settings: Settings) -> Finding:

@@ -30,6 +30,7 @@ EVENT_COLOURS: Final[Mapping[str, str]] = {
     "training.failed": "red",
     "inference.reloaded": "green",
     "inference.diverged": "red",
+    "champion.missing": "red",
 }
 RUN_COLUMNS: Final = (
     Column("run"),
@@ -172,6 +173,8 @@ def _clock(timestamp_ms: int) -> str:
 def _gist(topic: str, data: Mapping[str, object]) -> str:
     """The gist of an event; one that carries anything else than it should is still shown."""
     try:
+        if topic == "champion.missing":
+            return f"generation {data['generation']}: {data['message']}"
         return _of_a_replica(topic, data) if topic.startswith("inference.") else _told(topic, data)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         return "(does not match its schema; --json shows it in full)"
@@ -192,6 +195,20 @@ def _told(topic: str, data: Mapping[str, Any]) -> str:
             return f"{data['decision']}: {data['reasons'][0]}{_judged_by(data)}"
         case "training.rejected":
             return "; ".join(fault["message"] for fault in data["faults"])
+        case _:
+            return _said_by_a_person(topic, data)
+
+
+def _said_by_a_person(topic: str, data: Mapping[str, Any]) -> str:
+    """Of holds and quarantines; and of what has failed, which says itself what it is."""
+    match topic:
+        case "promotion.held":
+            return f"until {data['until'] or 'released'}, by {data['actor']}: {data['reason']}"
+        case "promotion.released":
+            return f"by {data['actor'] or 'its time'}: {data['reason'] or data['held_because']}"
+        case "model.quarantined" | "model.quarantine_lifted":
+            what = f"generation {data['generation']}: version {data['version']}"
+            return f"{what}, by {data['actor']}: {data['reason']}"
         case _:
             return f"{data['reason']}: {data['message']}"
 

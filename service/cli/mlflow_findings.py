@@ -6,8 +6,8 @@ from typing import Final
 
 from config.settings import Settings
 from domain.errors import LaurelError, NeverRetry
+from domain.ports.champion_history import ChampionHistory
 from domain.ports.model_registry import ModelRegistry
-from domain.ports.promotion_ledger import PromotionLedger
 from service.adapters.mlflow.artifact_store import probe_artifacts
 from service.adapters.mlflow.experiments import Experiments
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
@@ -15,6 +15,9 @@ from service.adapters.mlflow.rest import MlflowRest
 from service.cli.findings import Finding
 from service.lifecycle.registry import open_mlflow
 
+_MOST_LOOKED_AT: Final = 20  # generations, for one whose version is still there
+_RESTORE: Final = "restore MLflow's database; else"
+_ACCEPT: Final = "`laurel ledger accept --reason …`"
 _OLDEST: Final = "0"  # the experiment that a server makes itself: the artifacts of others lie beside its own
 
 
@@ -24,16 +27,25 @@ async def mlflow_findings(settings: Settings) -> list[Finding]:
         return [finding async for finding in _findings(rest, settings)]
 
 
-async def without_alias(model_name: str, ledger: PromotionLedger, registry: ModelRegistry) -> Finding:
-    """No champion yet, or one that the registry has lost."""
-    head = await ledger.head(model_name)
-    if head is None:
+async def without_alias(
+    model_name: str, alias: str, history: ChampionHistory, registry: ModelRegistry
+) -> Finding:
+    """No champion yet, or one that the registry has lost; then an earlier one that it holds is named."""
+    reigns = await history.page(_MOST_LOOKED_AT)
+    if not reigns:
         return Finding("champion", ok=True, found="there is none yet")
+    head = reigns[0].entry
     if await registry.version(model_name, head.version) is not None:
         found = f"the alias is missing; the ledger names version {head.version}"
         return Finding("champion", ok=False, found=found, fix="start a worker: it sets the alias again")
     found = f"the registry has lost {model_name} version {head.version}, which the ledger names"
-    fix = "restore MLflow's database, or point the alias at a complete version"
+    for reign in reigns[1:]:
+        entry = reign.entry
+        held = await registry.version(model_name, entry.version)
+        if held is not None and held.mlflow_run_id == entry.mlflow_run_id:
+            left = f"version {entry.version} (generation {entry.generation}), which is still there"
+            return Finding("champion", ok=False, found=found, fix=f"{_RESTORE} {_ACCEPT} goes on with {left}")
+    fix = f"{_RESTORE} point the alias {alias!r} at a complete version, and {_ACCEPT} goes on with it"
     return Finding("champion", ok=False, found=found, fix=fix)
 
 

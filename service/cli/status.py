@@ -29,6 +29,7 @@ from service.cli.reading import read_settings, run
 if TYPE_CHECKING:
     from config.settings import Settings
     from domain.counterparts import Comparison
+    from domain.hold import PromotionHold
     from service.cli.fleet import Look as FleetLook
     from service.lifecycle.looking import StoreLook
     from service.rollout.convergence_status import ConvergenceStatus, ReplicaStatus
@@ -61,17 +62,20 @@ def status(*, watch: Watch = False, as_json: AsJson = False) -> None:
     --watch --json prints one document a line.
     """
     from service.cli.agreement import agreement_facts
+    from service.cli.holds import hold_facts, say_hold
     from service.cli.ledger import end
 
     settings = read_settings(STORE, *(() if watch else (KAFKA, MLFLOW)))
     if watch:
         run(_watch(settings, as_json=as_json), settings)
-    found, agreement, fleet, gap = run(_status(settings), settings)
+    found, agreement, fleet, gap, hold = run(_status(settings), settings)
     if as_json:
         compared_facts = {"agreement": agreement_facts(agreement), "alias_differs": gap}
+        compared_facts["hold"] = hold_facts(hold)
         print_json(found.facts() | compared_facts | {"workers": fleet.facts()})
     else:
         print_status(found)
+        say_hold(hold)
         say(fleet.fleet.told, style="" if fleet.fleet.is_whole else "yellow")
         say(fleet.told_waiting)
     if agreement is not None:
@@ -138,16 +142,20 @@ async def _looking(
         yield lambda: read_status(opened.ledger, told, servers, model), opened
 
 
-async def _status(settings: Settings) -> tuple[ConvergenceStatus, Comparison | None, FleetLook, str | None]:
+async def _status(
+    settings: Settings,
+) -> tuple[ConvergenceStatus, Comparison | None, FleetLook, str | None, PromotionHold | None]:
     import asyncio
 
     from service.cli.agreement import compared, if_possible
     from service.cli.fleet import look_at_fleet
+    from service.cli.holds import standing_hold
 
     async with _looking(settings) as (look, opened):
         comparing = if_possible(compared(settings), settings)
         fleet = look_at_fleet(settings, opened.workers)
-        return await asyncio.gather(look(), comparing, fleet, _gap(opened, settings))
+        hold = standing_hold(opened, settings)
+        return await asyncio.gather(look(), comparing, fleet, _gap(opened, settings), hold)
 
 
 async def _gap(opened: StoreLook, settings: Settings) -> str | None:

@@ -76,6 +76,7 @@ class GatewayParts:
     """What the application is made of: the routes of both APIs, and who may use them."""
 
     requests: APIRouter
+    history: APIRouter
     dags: APIRouter
     callers: Callers
     calls: Rate
@@ -93,8 +94,10 @@ def build_app(parts: GatewayParts) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(Exception, answer_defect)
     health = health_routes(Health(parts.readiness, parts.metrics.render, drain=parts.drain))
-    documents = document_routes([*parts.requests.routes, *health.routes], parts.dags.routes)
-    routers = (parts.requests, parts.dags, health, documents)
+    documents = document_routes(
+        [*parts.requests.routes, *parts.history.routes, *health.routes], parts.dags.routes
+    )
+    routers = (parts.requests, parts.history, parts.dags, health, documents)
     for router in routers:
         app.include_router(router)
     routes = [route for router in routers for route in router.routes]

@@ -75,7 +75,10 @@ _DAGS: Final = (
     "The routes of an orchestrator's stable REST API that gateways and dashboards use, for one DAG: the "
     "lifecycle of the model. All require HTTP Basic."
 )
-_OWN: Final = "Request trainings, and follow them. All but health require a bearer token."
+_OWN: Final = (
+    "Request trainings and follow them; see who was champion when, and why. All but health require a bearer "
+    "token."
+)
 
 
 def document_routes(own: Sequence[BaseRoute], dags: Sequence[BaseRoute]) -> APIRouter:

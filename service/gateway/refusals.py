@@ -13,8 +13,11 @@ from fastapi.routing import APIRoute
 from pydantic import AwareDatetime, BeforeValidator, WithJsonSchema
 from pydantic_core import ErrorDetails
 
+from domain.decisions import CannotDecide
 from domain.errors import LaurelError, NeverRetry, Stop, TryLater
 from domain.faults import Fault
+from domain.hold import CannotHold
+from domain.quarantine import CannotLift
 from domain.run_actions import CannotCancel, CannotRetry
 from domain.wording import counted, suggestion
 from service.gateway.submissions import IdConflict, Unanswered, Unusable
@@ -38,7 +41,7 @@ def as_problem() -> Iterator[None]:
         raise unanswered(error, hint) from error
     except (TryLater, Stop) as error:
         raise _later(error) from error
-    except (CannotCancel, CannotRetry) as error:
+    except (CannotCancel, CannotHold, CannotLift, CannotRetry, CannotDecide) as error:
         raise ProblemDetails(HTTPStatus.CONFLICT, error.reason, error.message) from error
     except NeverRetry as error:
         raise ProblemDetails(HTTPStatus.UNPROCESSABLE_ENTITY, error.reason, error.message) from error

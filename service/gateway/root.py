@@ -11,9 +11,18 @@ import structlog
 from config.settings import Settings
 from domain.errors import TryLater
 from domain.events import REQUEST_TOPIC
+from domain.points import NO_POINTS
+from domain.ports.model_registry import ModelRegistry
+from service.adapters.files.config_families import FileConfigFamilies
 from service.adapters.kafka.publisher import KafkaPublisher
+from service.adapters.mlflow.model_registry import MlflowModelRegistry
+from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.postgres.asked_requests import PostgresAskedRequests
+from service.adapters.postgres.champion_history import PostgresChampionHistory
 from service.adapters.postgres.database import Database, open_database
+from service.adapters.postgres.holds import PostgresHolds
+from service.adapters.postgres.quarantines import PostgresQuarantines
+from service.adapters.postgres.run_reads import PostgresRunReads
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import upgrade
 from service.adapters.postgres.sessions import require_sessions
@@ -25,12 +34,22 @@ from service.gateway.dag.routes import DagDependencies, dag_routes
 from service.gateway.gateway_metrics import ApiMetrics
 from service.gateway.middleware import OPEN_PROBES
 from service.gateway.rates import Rate
+from service.gateway.routes_bars import BarDependencies, add_bar_routes
+from service.gateway.routes_decisions import why_no_worker_shows
+from service.gateway.routes_history import HistoryDependencies, history_routes
 from service.gateway.routes_requests import RouteDependencies, request_routes
 from service.gateway.run_stream import Streams
 from service.gateway.submissions import Asking
 from service.gateway.views import Viewer
 from service.lifecycle.cancel import Cancelling
+from service.lifecycle.registry import open_mlflow
 from service.lifecycle.settings_values import kafka_connection, require_usable_trust
+from service.lifecycle.workbench import WorldMakers, promotion_in, rollback_in, world_of
+from service.promotion.holding import Holding
+from service.promotion.promoting import PersonPromotion
+from service.promotion.quarantining import Lifting
+from service.promotion.rollback import Rollback
+from service.promotion.telling import Telling
 from service.runtime.health import Readiness
 from service.runtime.metrics import Metrics
 from service.runtime.web.clients import Clients
@@ -50,6 +69,7 @@ async def open_api(settings: Settings) -> AsyncIterator[Server]:
     require_usable_trust(settings)
     group = settings.api
     async with AsyncExitStack() as stack:
+        rest = await stack.enter_async_context(open_mlflow(settings))
         database = await stack.enter_async_context(
             open_database(
                 settings.sqlalchemy_url, application="laurel-api", timeout_seconds=group.send_seconds
@@ -63,8 +83,9 @@ async def open_api(settings: Settings) -> AsyncIterator[Server]:
         )
         stack.push_async_callback(publisher.stop)
         streams, drain = Streams(group.max_streams), Drain(group.drain_seconds)
+        history = _history(settings, database, MlflowModelRegistry(rest))
         yield Server(
-            build_app(_parts(settings, database, publisher, streams, drain)),
+            build_app(_parts(settings, database, rest, publisher, streams, drain, history)),
             lambda: _prepare(settings, publisher),
             role="api",
             prefix="API",
@@ -92,8 +113,20 @@ async def _prepare(settings: Settings, publisher: KafkaPublisher) -> None:
     log.info("running", role="api")
 
 
+def _history(settings: Settings, database: Database, registry: ModelRegistry) -> HistoryDependencies:
+    model = settings.mlflow_model_name
+    history, runs = PostgresChampionHistory(database, model), PostgresRunReads(database)
+    return HistoryDependencies(Telling(model, history, runs, registry), database.clock)
+
+
 def _parts(
-    settings: Settings, database: Database, publisher: KafkaPublisher, streams: Streams, drain: Drain
+    settings: Settings,
+    database: Database,
+    rest: MlflowRest,
+    publisher: KafkaPublisher,
+    streams: Streams,
+    drain: Drain,
+    history: HistoryDependencies,
 ) -> GatewayParts:
     group, model = settings.api, settings.mlflow_model_name
     requests = PostgresAskedRequests(database, model)
@@ -103,9 +136,21 @@ def _parts(
     viewer = Viewer(model, settings.mlflow_tracking_uri)
     cancelling = Cancelling(runs, database.clock, settings.kafka.max_event_bytes)
     workers = PostgresWorkers(database)
+    rollback, promotion = _decisions(settings, database, rest)
     most = group.max_body_bytes
     dependencies = RouteDependencies(
-        asking, requests, runs, viewer, asks, streams, cancelling, workers, model, most
+        asking,
+        requests,
+        runs,
+        viewer,
+        asks,
+        streams,
+        cancelling,
+        workers,
+        model,
+        most,
+        rollback,
+        promotion,
     )
     dag_dependencies = DagDependencies(
         asking=asking,
@@ -119,8 +164,11 @@ def _parts(
         empty_dags=group.empty_dags,
         mlflow_uri=settings.mlflow_tracking_uri,
     )
+    requests_router = request_routes(dependencies)
+    add_bar_routes(requests_router, _bars(settings, database))
     return GatewayParts(
-        requests=request_routes(dependencies),
+        requests=requests_router,
+        history=history_routes(history),
         dags=dag_routes(dag_dependencies),
         callers=_callers(settings),
         calls=Rate(group.calls_per_minute, "calls"),
@@ -130,6 +178,27 @@ def _parts(
         drain=drain,
         cors_origins=group.cors_origins,
     )
+
+
+def _bars(settings: Settings, database: Database) -> BarDependencies:
+    model, clock = settings.mlflow_model_name, database.clock
+    holds, quarantines = PostgresHolds(database, model), PostgresQuarantines(database, model)
+    return BarDependencies(
+        model_name=model,
+        holds=holds,
+        quarantines=quarantines,
+        holding=Holding(model, holds, clock),
+        lifting=Lifting(model, quarantines, clock),
+        max_body_bytes=settings.api.max_body_bytes,
+    )
+
+
+def _decisions(settings: Settings, database: Database, rest: MlflowRest) -> tuple[Rollback, PersonPromotion]:
+    """The API decides, and a worker shows it: the API has no configuration files."""
+    config = FileConfigFamilies(settings.config_root)
+    world = world_of(settings, database, "laurel api", rest, config, NO_POINTS, Metrics(), WorldMakers())
+    show = partial(why_no_worker_shows, world.ledger, world.model_name)
+    return rollback_in(world, settings, show), promotion_in(world, settings, show)
 
 
 def _entrance(settings: Settings) -> Entrance:

@@ -1,6 +1,6 @@
 """Laurel's own pages: ask for a training, and see what became of it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
@@ -17,26 +17,29 @@ from domain.asked_request import (
     identity_of,
     plain_identity_of,
 )
-from domain.faults import Fault
 from domain.lifecycle import State
 from domain.ports.run_store import AskedRequests, RequestFilter, RunStore
 from domain.ports.workers import Workers
 from domain.roles import ASK, OPERATE
+from domain.run import Run
 from domain.run_actions import retry_payload
 from service.gateway.callers import caller_of
+from service.gateway.idempotency import KEY, Key, request_id_in
 from service.gateway.openapi import NOT_READ, REQUEST_BODY, TAKEN, reason_body, refusals
 from service.gateway.operations import brief_body, cancelled, has_run, object_in, reason_in
 from service.gateway.rates import Rate
-from service.gateway.refusals import DescribedRoute, Moment, as_problem, not_found, unusable
+from service.gateway.refusals import DescribedRoute, Moment, as_problem, not_found
+from service.gateway.routes_decisions import Decisions, add_decision_routes
 from service.gateway.routes_workers import add_worker_routes
 from service.gateway.run_stream import Progress, Streams
 from service.gateway.submissions import Asking
 from service.gateway.views import PageView, Viewer, WholeRequestView, path_of
 from service.lifecycle.cancel import Cancelling
+from service.promotion.promoting import PersonPromotion
+from service.promotion.rollback import Rollback
 from service.runtime.web.bodies import read_body, require_json
 
 _ENTRY: Final = "api"
-_KEY: Final = "Idempotency-Key"
 _MOST: Final = 100
 _LAST: Final = 2**31 - 1
 
@@ -48,8 +51,6 @@ RequestId = Annotated[
         description="The request's id, as its sender knows it, or its run's.",
     ),
 ]
-# For the document; it is read from the headers themselves, where it may stand twice.
-Key = Annotated[str | None, Header(alias=_KEY, description="The id of the request.")]
 States = Annotated[list[State] | None, Query(description="Only these; several are allowed.")]
 RequestInterfaces = Annotated[
     list[Literal["api", "dag", "kafka"]] | None, Query(description="Only those that came in this way.")
@@ -77,6 +78,8 @@ class RouteDependencies:
     workers: Workers
     model_name: str
     max_body_bytes: int
+    rollback: Rollback
+    promotion: PersonPromotion
 
     async def found(self, request_id: str) -> AskedRequest:
         """The request. Raises Problem 404, TryLater."""
@@ -84,6 +87,10 @@ class RouteDependencies:
         if asked is None:
             raise not_found(f"request {request_id!r}; repeat one that was answered 503")
         return asked
+
+    async def run_of(self, text: str) -> Run:
+        """The run of that id, or of the request of that id. Raises Problem 404 or 409, TryLater."""
+        return await self.runs.get(text) or has_run(await self.found(text))
 
     async def _sent_past_us(self, request_id: str) -> AskedRequest | None:
         """The request under the id that its sender gave it, of `laurel request` or a plain producer."""
@@ -107,6 +114,12 @@ def request_routes(dependencies: RouteDependencies) -> APIRouter:
     _add_following(router, dependencies)
     _add_operating(router, dependencies)
     add_worker_routes(router, dependencies.workers, dependencies.model_name)
+    add_decision_routes(
+        router,
+        Decisions(
+            dependencies.rollback, dependencies.promotion, dependencies.run_of, dependencies.max_body_bytes
+        ),
+    )
     return router
 
 
@@ -126,7 +139,7 @@ def _add_asking(router: APIRouter, dependencies: RouteDependencies) -> None:
         """
         caller = caller_of(request, ASK)
         payload = await payload_of(request, dependencies.max_body_bytes)
-        request_id = _request_id(request.headers.getlist(_KEY), payload)
+        request_id = request_id_in(request.headers.getlist(KEY), payload)
         await dependencies.asks.count(caller)
         with as_problem():
             return await _answered(dependencies, response, payload, caller, request_id)
@@ -177,7 +190,7 @@ def _add_operating(router: APIRouter, dependencies: RouteDependencies) -> None:
         """
         caller = caller_of(request, ASK)
         reason = reason_in(await brief_body(request, dependencies.max_body_bytes))
-        key = _request_id(request.headers.getlist(_KEY), {})
+        key = request_id_in(request.headers.getlist(KEY), {})
         await dependencies.asks.count(caller)
         with as_problem():
             payload = retry_payload(has_run(await dependencies.found(request_id)), caller, reason)
@@ -264,22 +277,6 @@ async def payload_of(request: Request, most: int) -> dict[str, object]:
     """Read a body as strictly as a record of Kafka. Raises Problem."""
     require_json(request, said=True)
     return object_in(await read_body(request, most))
-
-
-def _request_id(keys: Sequence[str], payload: Mapping[str, object]) -> str | None:
-    """The id of a request: its header's, in quotes or without, or that in its body. Raises Problem."""
-    named = {_unquoted(key) for key in keys}
-    within = payload.get("request_id")
-    if isinstance(within, str):
-        named.add(within)
-    if len(named) > 1 or (named and within is not None and not isinstance(within, str)):
-        message = f"{_KEY} and request_id disagree; give one, or the same twice"
-        raise unusable([Fault(code="bad_id", field="request_id", message=message)])
-    return next(iter(named), None)
-
-
-def _unquoted(key: str) -> str:
-    return key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
 
 
 def _next(wanted: RequestFilter, limit: int, offset: int) -> str:

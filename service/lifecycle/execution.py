@@ -140,10 +140,12 @@ class Work:
     async def decided(self) -> tuple[Decided, LedgerEntry | None]:
         """Give the verdict on the champion of this moment; never kept, since the head may move."""
         trained, evaluated = await self.trained(), await self.evaluated()
-        inputs = Inputs(
-            self.run, self.config(), await self.opened(), trained, evaluated, compare=self.compared_with
-        )
-        score = partial(self._score_head, await self.parts())
+        opened, parts = await self.opened(), await self.parts()
+        judging, step = self._judging(parts), self._steps.compare
+        inputs = Inputs(self.run, self.config(), opened, trained, evaluated, parts.train.sha256)
+        repeats = partial(step.repeats, await self._candidate(), judging)
+        inputs = replace(inputs, compare=self.compared_with, repeats=repeats)
+        score = partial(self._steps.judge.score_head, judging=judging)
         recording = self._start("recorded", self._record_scores)
         await self._start("verified", self._verify)
         deciding = self._waiting.step(Step.DECIDE, self._decide, inputs, score)
@@ -306,20 +308,18 @@ class Work:
         )
 
     async def _compare(self, champion: ChampionOutlook) -> Compared:
-        evaluated, parts = await self.evaluated(), await self.parts()
-        candidate = Candidate(files=await self._files(), score=evaluated.reference)
-        files, judging = self._heavy.files, self._judging(parts)
+        candidate, judging = await self._candidate(), self._judging(await self.parts())
         compared = await self._waiting.call_with_retry(
-            self._steps.compare.compare, candidate, champion, judging, files
+            self._steps.compare.compare, candidate, champion, judging, self._heavy.files
         )
         await self._waiting.keep("compared", compared)
         return compared
 
+    async def _candidate(self) -> Candidate:
+        return Candidate(files=await self._files(), score=(await self.evaluated()).reference)
+
     async def _champion(self, parts: SplitParts) -> ChampionOutlook:
         return await self._waiting.call_with_retry(self._steps.judge.judge_champion, self._judging(parts))
-
-    async def _score_head(self, parts: SplitParts, head: LedgerEntry | None) -> ChampionOutlook:
-        return await self._steps.judge.score_head(head, self._judging(parts))
 
     def _judging(self, parts: SplitParts) -> Judging:
         last_try = self.run.attempts >= self._max_attempts

@@ -33,6 +33,7 @@ from service.adapters.kafka.publisher import KafkaPublisher
 from service.adapters.kafka.topic_provisioning import smallest_event_limit
 from service.adapters.mlflow.experiments import Experiments
 from service.adapters.mlflow.rest import MlflowRest
+from service.adapters.postgres.champion_losses import PostgresChampionLosses
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.dry_run import dry_run
 from service.adapters.postgres.models_seen import newest_stored
@@ -44,6 +45,7 @@ from service.adapters.postgres.workers import PostgresWorkers
 from service.lifecycle.background_jobs import PLOTS_JOB, Retention
 from service.lifecycle.dataset_files import ChildDatasetFiles, ChildDatasetVersions
 from service.lifecycle.evaluation_files import Bench, EvaluationFiles
+from service.lifecycle.head_metrics import HeadLooks
 from service.lifecycle.heartbeat import add_heartbeat
 from service.lifecycle.job_client import JobClient, RunsTasks
 from service.lifecycle.kafka_clients import open_inbox, refuse_missing_topics
@@ -71,6 +73,9 @@ from service.lifecycle.written_folders import dvc_folders, written_folders
 from service.messaging.relay import OutboxRelay
 from service.processes.pool import Children, ChildSet
 from service.promotion.counterparts import CounterpartLooks
+from service.promotion.hold_looks import HoldLooks
+from service.promotion.holding import Holding
+from service.promotion.loss_watch import LossWatch
 from service.promotion.projector import LedgerProjector
 from service.promotion.reconciler import STATUS_JOB
 from service.runtime.metrics import Metrics
@@ -132,8 +137,12 @@ async def open_worker(
             await dry_run(database)
         await warming
         parts.tasks["identity"] = identity.keep
+        losses = PostgresChampionLosses(database)
+        watch = LossWatch(world.model_name, world.ledger, world.registry, losses, world.clock)
+        parts.tasks["losses"] = watch.run_forever
         workers = PostgresWorkers(database)
         parts.tasks["queue"] = QueueLooks(workers, world.model_name, metrics, world.clock).run_forever
+        parts.tasks["head"] = HeadLooks(world.ledger, world.model_name, metrics, world.clock).run_forever
         experiment = Experiments(rest, settings.mlflow_experiment)
         parts.pings |= {"postgres": database.ping, "mlflow": experiment.ping, "children": _ping(children)}
         yield parts
@@ -202,6 +211,8 @@ def _worker_parts(
     reconciler = reconciler_in(world, projector, settings.worker.reconcile_seconds)
     parts.tasks["reconciler"] = reconciler.run_forever
     parts.tasks["counterparts"] = CounterpartLooks(world.checks, world.clock).run_forever
+    holding = Holding(world.model_name, world.holds, world.clock, world.points)
+    parts.tasks["holds"] = HoldLooks(holding, world.metrics, world.clock).run_forever
     looks = MasterLooks(world.master_rows, heavies[0].files, world.clock, settings.worker.reconcile_seconds)
     parts.tasks["master_looks"] = looks.run_forever
     return parts

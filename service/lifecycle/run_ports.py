@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from domain.points import Points
+from domain.ports.bars import Holds, Quarantines
 from domain.ports.clock import Clock
 from domain.ports.config_families import ConfigFamilies
 from domain.ports.dataset_files import FirstUses, MasterRows
@@ -15,6 +16,7 @@ from domain.ports.run_store import RunStore
 from domain.promotion_checks import PromotionPolicy
 from service.promotion.alias_watch import AliasWatch
 from service.promotion.anchor import Anchor
+from service.promotion.bars import PromotionBars
 from service.promotion.counterparts import CounterpartChecks
 from service.promotion.known_versions import KnownVersions
 from service.promotion.projector import LedgerProjector
@@ -38,6 +40,8 @@ class RunPorts:
     master_rows: MasterRows
     ledger: PromotionLedger
     alias_writes: AliasWrites
+    holds: Holds
+    quarantines: Quarantines
     config: ConfigFamilies
     tracker: ExperimentTracker
     registry: ModelRegistry
@@ -55,6 +59,11 @@ class RunPorts:
         return CounterpartChecks(
             self.model_name, self.ledger, self.registry, self.store, self.anchor, self.metrics
         )
+
+    @cached_property
+    def bars(self) -> PromotionBars:
+        """Reads what bars a promotion."""
+        return PromotionBars(self.holds, self.quarantines)
 
     @cached_property
     def versions(self) -> KnownVersions:

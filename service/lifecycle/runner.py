@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import structlog
 
-from domain.errors import GenerationTaken, LeaseLost, NeverRetry, Stop, TryLater
+from domain.errors import GenerationTaken, LeaseLost, NeverRetry, PromotionBarred, Stop, TryLater
 from domain.lifecycle import State, Step
 from domain.models import OpenedRun
 from domain.points import Point, Points
@@ -151,6 +151,8 @@ class Runner:
                 return await self._commit(work, step, await commit_of_step(work, self.announcer))
             except GenerationTaken:
                 log.info("head_moved", message="another candidate was promoted first: judged again")
+            except PromotionBarred as error:
+                log.info("promotion_barred", reason=error.reason, message=f"{error.message}: judged again")
 
     def _refuse_a_crash_loop(self, run: Run) -> None:
         if run.attempts > self.retry.max_attempts and run.state is not State.PROMOTED:

@@ -1,13 +1,14 @@
 """The light part of the composition root: the world that commands act in, and that a worker runs in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from config.settings import Settings
 from domain.points import NO_POINTS, Points
+from domain.ports.bars import Holds, Quarantines
 from domain.ports.config_families import ConfigFamilies
 from domain.ports.dataset_files import FirstUses, MasterRows
 from domain.ports.experiment_tracker import ExperimentTracker
@@ -24,21 +25,25 @@ from service.adapters.mlflow.rest import MlflowRest
 from service.adapters.postgres.alias_writes import PostgresAliasWrites
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.first_uses import PostgresFirstUses
+from service.adapters.postgres.holds import PostgresHolds
 from service.adapters.postgres.master_rows import PostgresMasterRows
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
+from service.adapters.postgres.quarantines import PostgresQuarantines
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import require_current
 from service.lifecycle.registry import open_mlflow
 from service.lifecycle.run_ports import RunPorts
-from service.lifecycle.settings_values import kafka_connection, promotion_policy
+from service.lifecycle.settings_values import kafka_connection, mlflow_access, promotion_policy
 from service.promotion.anchor import Anchor
 from service.promotion.recovery import Recovery
 from service.runtime.metrics import Metrics
 from service.runtime.provenance import provenance
 
 if TYPE_CHECKING:
+    from service.promotion.promoting import PersonPromotion
     from service.promotion.repair import Repair
+    from service.promotion.rollback import Rollback
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class WorldMakers:
     alias_writes: Callable[[Database], AliasWrites] = PostgresAliasWrites
     first_uses: Callable[[Database, str], FirstUses] = PostgresFirstUses
     master_rows: Callable[[Database, str], MasterRows] = PostgresMasterRows
+    holds: Callable[[Database, str], Holds] = PostgresHolds
+    quarantines: Callable[[Database, str], Quarantines] = PostgresQuarantines
     tracker: Callable[..., ExperimentTracker] = MlflowExperimentTracker
     registry: Callable[..., ModelRegistry] = MlflowModelRegistry
 
@@ -90,6 +97,8 @@ def world_of(
         master_rows=makers.master_rows(database, settings.mlflow_model_name),
         ledger=makers.ledger(database),
         alias_writes=makers.alias_writes(database),
+        holds=makers.holds(database, settings.mlflow_model_name),
+        quarantines=makers.quarantines(database, settings.mlflow_model_name),
         config=config,
         tracker=makers.tracker(rest, settings.mlflow_experiment, clock),
         registry=makers.registry(rest, settings.mlflow.alias),
@@ -135,6 +144,56 @@ def repair_in(world: RunPorts, access: MlflowAccess) -> "Repair":
         versions=world.versions,
         projector=world.projector(),
         access=access,
+    )
+
+
+def rollback_in(
+    world: RunPorts, settings: Settings, show: Callable[[], Awaitable[str]] | None = None
+) -> "Rollback":
+    """Compose the way back; `show` brings alias and defaults to the head, by itself unless given."""
+    from service.promotion.package_check import files_check  # noqa: PLC0415 - who steps back alone needs it
+    from service.promotion.returnable import Returnable  # noqa: PLC0415
+    from service.promotion.rollback import Rollback  # noqa: PLC0415
+
+    returnable = Returnable(
+        versions=world.versions,
+        ledger=world.ledger,
+        quarantines=world.quarantines,
+        check_files=files_check(mlflow_access(settings)),
+        allow_foreign=settings.scores_foreign_champions,
+        has_servers=bool(settings.inference_servers),
+    )
+    return Rollback(
+        model_name=world.model_name,
+        ledger=world.ledger,
+        clock=world.clock,
+        points=world.points,
+        watch=world.watch,
+        checks=world.checks,
+        returnable=returnable,
+        store=world.store,
+        show=show or world.projector().why_not_shown,
+    )
+
+
+def promotion_in(
+    world: RunPorts, settings: Settings, show: Callable[[], Awaitable[str]] | None = None
+) -> "PersonPromotion":
+    """Compose what a person promotes with; `show` as for `rollback_in`."""
+    from service.promotion.package_check import files_check  # noqa: PLC0415 - who decides alone needs it
+    from service.promotion.promoting import PersonPromotion  # noqa: PLC0415
+
+    return PersonPromotion(
+        model_name=world.model_name,
+        ledger=world.ledger,
+        clock=world.clock,
+        points=world.points,
+        watch=world.watch,
+        checks=world.checks,
+        versions=world.versions,
+        check_files=files_check(mlflow_access(settings)),
+        allow_foreign=settings.scores_foreign_champions,
+        show=show or world.projector().why_not_shown,
     )
 
 

@@ -99,6 +99,7 @@ def decide_in(world: RunPorts) -> DecideStep:
         points=world.points,
         checks=world.checks,
         versions=world.versions,
+        bars=world.bars,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from domain.adoption import adopted_entry
 from domain.errors import GenerationTaken
 from domain.ledger import Cause, LedgerEntry, next_entry
+from domain.override import seen_of_override
 from domain.ports.clock import Clock
 from domain.ports.model_registry import ModelRegistry
 from domain.ports.promotion_ledger import AliasWrites, PromotionLedger
@@ -121,7 +122,7 @@ class AliasWatch:
             cause=Cause.OVERRIDE,
             triple=triple,
             mlflow_run_id=run_id,
-            reasons=(f"the alias was pointed at version {version} by hand",),
+            reasons=seen_of_override(head, found.version, found.run),
             actor=self.worker,
             at=self.clock.now(),
             model_digest=found.version.digest,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from domain.counterparts import Announced, Comparison, Counterparts, compare
+from domain.counterparts import Announced, Comparison, Counterparts, compare, compare_unregistered
 from domain.errors import GenerationTaken
 from domain.ledger import Cause, LedgerEntry
 from domain.lifecycle import State
@@ -65,6 +65,21 @@ async def ask(sides: Sides, head: LedgerEntry | None) -> Counterparts:
         there=there,
         accepted=accepted,
     )
+
+
+async def compared_without_registry(sides: Sides, head: LedgerEntry | None) -> Comparison:
+    """Compare what store and topic say: the registry does not answer."""
+    announced = await sides.anchor.newest()
+    there, accepted = await _entry_there(sides, head, announced)
+    said = Counterparts(
+        ledger_id=await sides.ledger.identity(),
+        head=head,
+        broken=await sides.ledger.first_broken_generation(sides.model_name),
+        announced=announced,
+        there=there,
+        accepted=accepted,
+    )
+    return compare_unregistered(said)
 
 
 async def _version(

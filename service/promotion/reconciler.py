@@ -1,5 +1,6 @@
 """The reconciler: looks again, slowly and for ever, and repairs what a crash or a person left behind."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -51,7 +52,19 @@ class Reconciler:
                 await self.look()
             except (NeverRetry, TryLater) as error:
                 log.warning("not_reconciled", reason=error.reason, message=error.message)
-            await self.clock.sleep(self.pause_seconds)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait, unless a person decides: what follows is shown at once."""
+        waits = {
+            asyncio.ensure_future(self.clock.sleep(self.pause_seconds)),
+            asyncio.ensure_future(self.projector.ledger.wait_for_entry()),
+        }
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
 
     async def look(self) -> None:
         """Take one look and repair what differs. Safe to repeat."""

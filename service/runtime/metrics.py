@@ -25,13 +25,14 @@ CounterName = Literal[
     "laurel_events_sent_total",  # announcements that Kafka acknowledged, by topic
     "laurel_event_failures_total",  # announcements that could not be sent yet, by reason
     "laurel_runs_ended_total",  # runs by end: COMPLETED, DECLINED, REJECTED, FAILED
-    "laurel_verdicts_total",  # verdicts of the gate: PROMOTE, DECLINE, INCONCLUSIVE
+    "laurel_verdicts_total",  # verdicts of the gate: PROMOTE, DECLINE, INCONCLUSIVE, HELD, QUARANTINED
     "laurel_step_failures_total",  # attempts that failed or were put off, by step and reason
     "laurel_waits_total",  # times a run began to wait for a service
     "laurel_slots_given_back_total",  # times a run that could do nothing but wait left its slot to others
     "laurel_leases_lost_total",  # claims that could not be kept, so that another worker may go on
     "laurel_reload_failures_total",  # pursuits of a replica that ended without the champion, by reason
     "laurel_overrides_total",  # alias changes by hand that were recorded
+    "laurel_rollbacks_total",  # rollbacks in the ledger: each worker of a model tells them all
     "laurel_notices_total",  # messages to people, by what became of them in one channel
 ]
 HistogramName = Literal[
@@ -45,7 +46,9 @@ GaugeName = Literal[
     "laurel_relay",  # 1 in the one process that sends
     "laurel_runs_in_flight",  # lifecycles that this worker carries now
     "laurel_ledger_generation",  # the head of the promotion ledger, as this process saw it last
+    "laurel_head_age_seconds",  # how long the present champion has been the head of the ledger
     "laurel_promotions_stopped",  # alarm: 1 while ledger, registry and topic do not agree, by reason
+    "laurel_hold",  # 1 while a person holds promotions
     "laurel_replicas",  # inference servers by what they serve, as the reload listener saw them last
     "laurel_waiting",  # 1 while a run waits for the service, with or without its slot
     "laurel_partition_standstill_seconds",  # how long a partition with unread records has not moved on
@@ -75,6 +78,7 @@ _COUNTERS: Final[Mapping[CounterName, tuple[str, ...]]] = {
     "laurel_leases_lost_total": (),
     "laurel_reload_failures_total": ("reason",),
     "laurel_overrides_total": (),
+    "laurel_rollbacks_total": (),
     "laurel_notices_total": ("subject", "channel", "outcome"),
 }
 _HISTOGRAMS: Final[Mapping[HistogramName, tuple[str, ...]]] = {
@@ -88,7 +92,9 @@ _GAUGES: Final[Mapping[GaugeName, tuple[str, ...]]] = {
     "laurel_relay": (),
     "laurel_runs_in_flight": (),
     "laurel_ledger_generation": (),
+    "laurel_head_age_seconds": (),
     "laurel_promotions_stopped": ("reason",),
+    "laurel_hold": (),
     "laurel_replicas": ("state",),
     "laurel_waiting": ("service",),
     "laurel_open_transaction_seconds": ("topic",),

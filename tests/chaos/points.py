@@ -15,8 +15,9 @@ from typing import Final
 
 from domain.points import Point, Points
 
-# Of the listener, and of commands that are one statement: the model checker has these.
-NOT_THE_WORKERS: Final = frozenset(point for point in Point if point.startswith(("reload.", "cancel.")))
+# Of the listener, and of commands that are one statement: the model checker, or races, have these.
+_OTHERS: Final = ("reload.", "cancel.", "hold.", "release.", "lift.", "rollback.", "promote.")
+NOT_THE_WORKERS: Final = frozenset(point for point in Point if point.startswith(_OTHERS))
 FOLDER_VARIABLE: Final = "LAUREL_CHAOS_FOLDER"
 _PAUSE: Final = 0.01
 WORKER: Final = "worker"  # in `kill/<point>`: not only who passes, but the worker that it works for

@@ -6,32 +6,40 @@ again and changes nothing more; a stopped one hears its answer when it is woken.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
 from domain.announcement import Announcement
 from domain.datasets import SplitParts
+from domain.decisions import CannotDecide
 from domain.errors import TryLater
+from domain.hold import CannotHold
+from domain.ledger import Cause
 from domain.metrics import Score
 from domain.models import RegisteredVersion
 from domain.record import Record
 from domain.request import Coordinates
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run
+from domain.run_actions import Actor
 from domain.values import VersionTriple
 from handlers.training_requested import on_training_requested
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.worker_parts import reconciler_in, runner_in
 from service.messaging.relay import OutboxRelay
+from service.promotion.holding import Holding
+from service.promotion.rollback import RollbackOrder
 from service.runtime.metrics import Metrics
 from tests.fakes.dead_letters import FakeDeadLetters
 from tests.fakes.memory import Memory
 from tests.fakes.outbox import FakeOutbox
 from tests.kit.builders import MODEL, TRIPLE, a_score
 from tests.oracle import facts
+from tests.worlds.deciding import rollback_on
 from tests.worlds.stage import LEASE, RETRY, FakeTrainer, Stage
 
-PORTS: Final = ("store", "ledger", "alias_writes", "tracker", "registry", "config")
+PORTS: Final = ("store", "ledger", "alias_writes", "holds", "tracker", "registry", "config")
 CREATING: Final = (
     "open_run",
     "create_model",
@@ -42,6 +50,7 @@ CREATING: Final = (
     "announce",
     "log",
 )
+_ANNA: Final = Actor(name="anna", door="api", proven=True)
 _ACTIVE: Final = "training_defaults:\n  feature_version: {}\n  model_version: {}\n  split_version: {}\n"
 
 
@@ -140,6 +149,29 @@ class Life:
         """Let the reconciler look, unless it does so already."""
         self._begin("look", reconciler_in(self.world, self._projector, 0).look)
 
+    def step_back(self, key: str) -> None:
+        """Let a person roll back from here, unless one does so already."""
+        job, order = rollback_on(self.world), RollbackOrder(None, "too high", "a person", key)
+
+        async def back() -> None:
+            with suppress(CannotDecide):
+                await job.roll_back(order)
+
+        self._begin("step back", back)
+
+    def hold(self) -> None:
+        """Let a person hold promotions from here, or release them where they are held."""
+        holding = Holding(MODEL, self.world.holds, self.world.clock)
+
+        async def hold_or_release() -> None:
+            with suppress(CannotHold):
+                if await self.world.holds.open() is None:
+                    await holding.hold("audit", None, _ANNA)
+                else:
+                    await holding.release(None, _ANNA)
+
+        self._begin("hold", hold_or_release)
+
     def _begin(self, name: str, work: Callable[[], Awaitable[Any]]) -> None:
         task = self._tasks.get(name)
         if task is None or task.done():
@@ -176,6 +208,7 @@ class SmallWorld:
         self.wire_records: list[facts.Record] = []
         self.commits: list[facts.Commit] = []
         self.did = facts.Did()
+        self.keys: list[str] = []  # of rollbacks that persons asked for
         self.desk = FakeDeadLetters()
         self.relay = OutboxRelay(
             FakeOutbox(self.stage.memory, MODEL), self, metrics=Metrics(), clock=self.stage.clock
@@ -226,6 +259,15 @@ class SmallWorld:
         self.topic.append(facts.Sent(facts.Record(place, None, headers, value), kind))
         await self.deliver(len(self.topic) - 1)
 
+    def step_back(self, name: str) -> None:
+        """A person rolls back at the machine of this worker."""
+        self.keys.append(f"key-{len(self.keys)}")
+        self.lives[name].step_back(self.keys[-1])
+
+    def hold(self, name: str) -> None:
+        """A person holds promotions at the machine of this worker, or releases them."""
+        self.lives[name].hold()
+
     def kill(self, name: str) -> None:
         """The worker is gone; another life of it begins."""
         life = self.lives[name]
@@ -241,6 +283,10 @@ class SmallWorld:
     def seen(self) -> facts.World:
         """The world as the oracle reads it."""
         memory, tracker = self.stage.memory, self.stage.tracker
+        made = {
+            entry.correlation_id: entry.version for entry in memory.ledger if entry.cause is Cause.ROLLBACK
+        }
+        self.did.rollbacks = [made[key] for key in self.keys if key in made]  # at most one for each
         return facts.World(
             MODEL,
             sent=tuple(self.topic),

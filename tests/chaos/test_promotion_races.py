@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -23,7 +24,9 @@ from domain.run_record import ChampionOutlook, Evaluated, Trained
 from domain.values import VersionTriple
 from service.adapters.postgres.alias_writes import PostgresAliasWrites
 from service.adapters.postgres.database import open_database
+from service.adapters.postgres.holds import PostgresHolds
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
+from service.adapters.postgres.quarantines import PostgresQuarantines
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import upgrade
 from service.lifecycle.run_ports import RunPorts
@@ -55,6 +58,9 @@ class Defaults:
     async def defaults(self) -> VersionTriple:
         return self.triple
 
+    async def holds(self, triple: VersionTriple) -> bool:
+        return triple == self.triple
+
     async def write_defaults(self, triple: VersionTriple) -> None:
         self.triple = triple
 
@@ -65,6 +71,7 @@ class Race:
     def __init__(self, worlds: Sequence[RunPorts]) -> None:
         self.worlds = worlds
         self.errors: dict[int, float] = {}  # by version: what the model would score
+        self.rollbacks: list[LedgerEntry] = []  # that persons made
 
     async def promote(self, name: str, error: float, world: RunPorts, start: asyncio.Barrier) -> None:
         """Carry one evaluated run to its end, as a runner does, from a common start."""
@@ -72,14 +79,14 @@ class Race:
         seen = await world.ledger.head(MODEL)
         await start.wait()
         while True:
-            decided, entry = await decide_in(world).decide(self._inputs(run, error, seen), self._score)
+            decided, entry = await decide_in(world).decide(self.inputs(run, error, seen), self.score_head)
             if entry is not None:
                 self.errors[entry.version] = error
             outcome = Outcome.LOST if entry is None else Outcome.WON
-            told = [_told(run)] if entry is None else []
+            says = [told(run)] if entry is None else []
             try:
                 run = await world.store.advance(
-                    run, outcome, output=decided.model_dump(mode="json"), announcements=told, entry=entry
+                    run, outcome, output=decided.model_dump(mode="json"), announcements=says, entry=entry
                 )
                 break
             except GenerationTaken:
@@ -91,14 +98,16 @@ class Race:
             await projector.announce_up_to(shown)
             await world.store.advance(run, Outcome.PERSISTED, output={})
 
-    async def _score(self, head: LedgerEntry | None) -> ChampionOutlook:
+    async def score_head(self, head: LedgerEntry | None) -> ChampionOutlook:
+        """Score the head."""
         if head is None:
             return NoChampion()
         return Champion(
             version=head.version, generation=head.generation, score=score(self.errors[head.version])
         )
 
-    def _inputs(self, run: Run, error: float, seen: LedgerEntry | None) -> Inputs:
+    def inputs(self, run: Run, error: float, seen: LedgerEntry | None) -> Inputs:
+        """What the steps before have left."""
         champion: ChampionOutlook = NoChampion()
         if seen is not None:
             champion = Champion(
@@ -134,12 +143,13 @@ async def evaluated(name: str, world: RunPorts) -> Run:
     assert run is not None
     for outcome in ("resolved", "split", "versioned", "trained", "evaluated"):
         run = await world.store.begin(run)
-        told = [_told(run)] if outcome in {"versioned", "evaluated"} else []
-        run = await world.store.advance(run, Outcome(outcome), output={}, announcements=told)
+        says = [told(run)] if outcome in {"versioned", "evaluated"} else []
+        run = await world.store.advance(run, Outcome(outcome), output={}, announcements=says)
     return await world.store.begin(run)
 
 
-def _told(run: Run) -> Announcement:
+def told(run: Run) -> Announcement:
+    """What a transition announces."""
     event = f"{run.run_id} {run.state}"
     return Announcement(
         event_id=event, topic="model.evaluated", key=MODEL, headers={"ce_id": event}, body="{}"
@@ -148,6 +158,13 @@ def _told(run: Run) -> Announcement:
 
 @pytest.fixture
 async def race(database_url: str) -> AsyncIterator[Race]:
+    """Promoters of one model."""
+    async with racing(database_url) as race:
+        yield race
+
+
+@asynccontextmanager
+async def racing(database_url: str) -> AsyncIterator[Race]:
     """Two processes' stores on one database, one registry and one set of defaults."""
     await asyncio.to_thread(upgrade, database_url)
     registry, defaults = FakeModelRegistry(), Defaults()
@@ -170,6 +187,8 @@ def _world(database: Any, worker: str, registry: FakeModelRegistry, defaults: De
         store=PostgresRunStore(database),
         ledger=PostgresPromotionLedger(database),
         alias_writes=PostgresAliasWrites(database),
+        holds=PostgresHolds(database, MODEL),
+        quarantines=PostgresQuarantines(database, MODEL),
         registry=registry,
         config=defaults,
         clock=SystemClock(),

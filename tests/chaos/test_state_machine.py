@@ -88,6 +88,16 @@ class Lives(RuleBasedStateMachine):
         """The next call of this name is done, and its caller hears that it may not have been."""
         self.world.lost.append(name)
 
+    @rule(name=WORKERS)
+    def step_back(self, name: str) -> None:
+        """A person rolls back, whatever goes on."""
+        self._do(_now(lambda: self.world.step_back(name)))
+
+    @rule(name=WORKERS)
+    def hold(self, name: str) -> None:
+        """A person holds promotions, or releases them, whatever goes on."""
+        self._do(_now(lambda: self.world.hold(name)))
+
     @rule()
     def relay(self) -> None:
         """What is in the outbox is sent."""

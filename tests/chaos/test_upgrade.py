@@ -1,6 +1,6 @@
 """A worker of 0.1.0 and one of this version share the work, and each goes on where the other was killed.
 
-Some 35 s, nearly all of it one test: a start of 0.1.0 imports everything anew, and each kill costs a lease.
+Some 40 s, nearly all of it one test: a start of 0.1.0 imports everything anew, and each kill costs a lease.
 It is one test because it asks about rows, events and models that one version left and the other finds.
 """
 
@@ -14,6 +14,10 @@ import pytest
 
 from domain.ledger import Cause
 from domain.points import Point
+from domain.run_actions import Actor
+from service.adapters.postgres.database import open_database
+from service.adapters.postgres.holds import PostgresHolds
+from service.promotion.holding import Holding
 from tests.chaos.fleet import Worker
 from tests.chaos.released import CAUSES, Released, carried
 from tests.chaos.world import BETTER_AND_BETTER, Chaos
@@ -21,6 +25,7 @@ from tests.kit.eventually import eventually
 from tests.oracle.facts import Kind, Record, World
 
 _KILLED_AT: Final = (Point.DECIDE_BEFORE_COMMIT, Point.PERSIST_BEFORE_EFFECT)
+_ANNA: Final = Actor(name="anna", door="api", proven=True)
 _IN_THE_MIDDLE: Final = ("SPLIT", "VERSIONED", "TRAINED", "EVALUATED")
 _OPERATIONS: Final = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -73,6 +78,7 @@ async def test_a_rolling_upgrade_from_0_1_0_loses_and_doubles_nothing(
     (new,) = await world.fleet.running("new")
     upgrade = Upgrade(world, released, new)
     await _the_new_one_judges_the_old_one_s_champion(upgrade)
+    await _the_old_one_promotes_nothing_past_a_hold(upgrade)
     for point in _KILLED_AT:
         await _the_old_one_goes_on_where_the_new_one_died(point, upgrade)
     await _the_new_one_goes_on_where_the_old_one_died(upgrade)
@@ -101,6 +107,24 @@ async def _the_new_one_judges_the_old_one_s_champion(upgrade: Upgrade) -> None:
     await upgrade.world.ask(next(upgrade.models))
     await upgrade.all_ended()
     upgrade.old.wake()
+
+
+async def _the_old_one_promotes_nothing_past_a_hold(upgrade: Upgrade) -> None:
+    """It knows of no hold: the database refuses its promotion, and it waits until that is over."""
+    world, old, new = upgrade.world, upgrade.old, upgrade.new
+    async with open_database(world.where.database_url) as database:
+        holds = PostgresHolds(database, world.where.model_name)
+        holding = Holding(world.where.model_name, holds, database.clock)
+        await holding.hold("a rolling upgrade", None, _ANNA)
+        generations = len(world.rows("SELECT 1 FROM laurel.promotion_ledger"))
+        new.stop()
+        await world.ask(next(upgrade.models))
+        await eventually(lambda: f"promotions of {world.where.model_name} are held" in _told(old.role.log))
+        new.wake()
+        assert len(world.rows("SELECT 1 FROM laurel.promotion_ledger")) == generations
+        await holding.release(None, _ANNA)
+    await upgrade.all_ended()
+    assert len(world.rows("SELECT 1 FROM laurel.promotion_ledger")) == generations + 1
 
 
 async def _the_old_one_goes_on_where_the_new_one_died(point: Point, upgrade: Upgrade) -> None:

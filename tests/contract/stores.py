@@ -12,6 +12,7 @@ from domain.announcement import Announcement
 from domain.events import ModelPromoted
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.lifecycle import Outcome
+from domain.ports.bars import Holds, Quarantines
 from domain.ports.dataset_files import FirstUses
 from domain.ports.messages import Outbox
 from domain.ports.notices import Notices
@@ -23,12 +24,15 @@ from domain.run import Failure, Run
 from service.adapters.postgres.alias_writes import PostgresAliasWrites
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.first_uses import PostgresFirstUses
+from service.adapters.postgres.holds import PostgresHolds
 from service.adapters.postgres.notices import PostgresNotices
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
+from service.adapters.postgres.quarantines import PostgresQuarantines
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.workers import PostgresWorkers
 from tests.fakes.alias_writes import FakeAliasWrites
+from tests.fakes.bars import FakeHolds, FakeQuarantines
 from tests.fakes.first_uses import FakeFirstUses
 from tests.fakes.memory import Memory
 from tests.fakes.notices import FakeNotices
@@ -62,6 +66,8 @@ class Stores:
     alias_writes: AliasWrites
     notices: Notices
     workers: Workers
+    holds: Holds
+    quarantines: Quarantines
 
 
 class OnFakes:
@@ -102,6 +108,8 @@ def in_memory(memory: Memory, model: str) -> Stores:
         FakeAliasWrites(memory),
         FakeNotices(memory, model),
         FakeWorkers(memory),
+        FakeHolds(memory, model),
+        FakeQuarantines(memory, model),
     )
 
 
@@ -122,6 +130,8 @@ def stores_on(database: Database, model: str) -> Stores:
         PostgresAliasWrites(database),
         PostgresNotices(database, model),
         PostgresWorkers(database),
+        PostgresHolds(database, model),
+        PostgresQuarantines(database, model),
     )
 
 

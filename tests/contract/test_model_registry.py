@@ -91,6 +91,7 @@ class ModelRegistryContract:
         run, model = await make_model()
         await registry.register(name, model, run, {})
         assert await registry.version(name, 2) is None
+        assert await registry.version(name, 2**53) is None  # more than its database can look for
 
     async def test_the_alias_cannot_name_a_version_that_does_not_exist(
         self, registry: ModelRegistry, make_model: MakeModel, name: str

@@ -2,15 +2,19 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
+from domain.announcement import Announcement, diverged, reloaded
+from domain.convergence import Replica, ReplicaObservation, Served
 from domain.errors import GenerationTaken, IllegalTransition, NeverRetry
 from domain.ledger import Cause, LedgerEntry, recovery_entry
 from domain.metrics import Score
 from domain.promotion_checks import PromotionPolicy
 from domain.values import VersionTriple
-from tests.contract.stores import OnFakes, OnPostgres, Stores, following, promoted
+from service.rollout.convergence_status import wanted_by
+from tests.contract.stores import LONG, OnFakes, OnPostgres, Stores, following, promoted
 
 DIGEST = "d" * 64
 
@@ -49,6 +53,28 @@ class LedgerContract:
         read = await others.ledger.head(model)
         assert read == entry
         assert read.hash == entry.hash
+
+    async def test_rollbacks_are_counted_and_no_other_cause(self, stores: Stores, model: str) -> None:
+        first = following(None, model, cause=Cause.GATE, run_id="run")
+        await stores.ledger.append(first)
+        assert await stores.ledger.rollbacks(model) == 0
+        await stores.ledger.append(following(first, model))
+        assert await stores.ledger.rollbacks(model) == 1
+        assert await stores.ledger.rollbacks(f"{model}-another") == 0
+
+    async def test_whoever_waits_for_an_entry_hears_of_one_from_another_process(
+        self, stores: Stores, others: Stores, model: str
+    ) -> None:
+        entry = following(None, model)
+
+        async def heard() -> None:
+            while await stores.ledger.head(model) != entry:
+                await stores.ledger.wait_for_entry()
+
+        waiting = asyncio.create_task(heard())
+        await others.ledger.append(entry)
+        async with asyncio.timeout(LONG):
+            await waiting
 
     async def test_of_two_promoters_the_second_is_refused(self, stores: Stores, model: str) -> None:
         first = following(None, model, version=7)
@@ -202,6 +228,21 @@ class AnnouncingContract:
             await stores.ledger.announce(second, promoted(second))
         assert await stores.outbox.unsent(10) == []
 
+    async def test_what_was_said_of_replicas_is_found_by_the_generation(
+        self, stores: Stores, others: Stores, model: str
+    ) -> None:
+        first, second = await self._two_generations(stores, model)
+        await stores.ledger.announce(first, promoted(first))
+        said = [_report(first, "http://a"), _report(first, "http://b", serves=False)]
+        for report in said:
+            await stores.outbox.add(report)
+        await stores.ledger.announce(second, promoted(second))
+        await others.outbox.add(_report(second, "http://a"))
+        assert list(await others.ledger.replica_reports(model, 1)) == said
+        assert len(await others.ledger.replica_reports(model, 2)) == 1
+        assert list(await others.ledger.replica_reports(model, 3)) == []
+        assert list(await others.ledger.replica_reports(f"{model}-another", 1)) == []
+
     async def test_projectors_side_by_side_announce_each_generation_once_and_in_order(
         self, stores: Stores, others: Stores, model: str
     ) -> None:
@@ -224,6 +265,16 @@ class AnnouncingContract:
         for entry in (first, second):
             await stores.ledger.append(entry)
         return first, second
+
+
+def _report(entry: LedgerEntry, url: str, *, serves: bool = True) -> Announcement:
+    """What a listener says of a replica."""
+    served = Served(version=entry.version, generation=entry.generation)
+    wanted = wanted_by(entry)
+    said: dict[str, Any] = {"at": entry.at, "listener": "tests"}
+    if serves:
+        return reloaded(entry.model_name, Replica(url=url), wanted, served, **said)
+    return diverged(entry.model_name, Replica(url=url), wanted, ReplicaObservation(), **said)
 
 
 class TestFakeLedger(OnFakes, LedgerContract):

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.announcement import Announcement
+from domain.hold import PromotionHold
 from domain.ledger import LedgerEntry
+from domain.quarantine import Quarantine
 from domain.run import Run, TransitionRecord
 
 
@@ -39,6 +41,14 @@ class OutboxEntry:
     generation: int | None
     created_at: datetime
     sent: bool = False
+
+
+@dataclass
+class KeptLoss:
+    """A champion's version was gone."""
+
+    noticed_at: datetime
+    ended: bool = False
 
 
 class Bell:
@@ -74,10 +84,15 @@ class Memory:
         self.first_uses: dict[tuple[str, str, str], str] = {}
         self.alias_writes: dict[int, tuple[str, int, str, datetime]] = {}
         self.alias_writes_made = 0
+        self.losses: dict[tuple[str, int], list[KeptLoss]] = {}
+        self.accepted: dict[tuple[str, str], datetime] = {}
         self.heartbeats: dict[str, tuple[Any, datetime, datetime]] = {}
         self.notices: dict[tuple[str, str, str], Any] = {}
+        self.holds: list[PromotionHold] = []
+        self.quarantines: list[Quarantine] = []
         self.work = Bell()
         self.rows = Bell()
+        self.appended = Bell()
         self.cancelled = Bell()
 
     def announce(

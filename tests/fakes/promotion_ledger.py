@@ -1,10 +1,13 @@
 """The port `PromotionLedger` in memory."""
 
+import json
 from collections.abc import Sequence
 
 from domain.announcement import Announcement
-from domain.errors import GenerationTaken, IllegalTransition, NeverRetry
+from domain.errors import GenerationTaken, IllegalTransition, NeverRetry, PromotionBarred
 from domain.ledger import FIRST_HASH, Cause, LedgerEntry
+from domain.quarantine import Quarantine, Recipe, same_recipe
+from tests.fakes.bars import quarantine, standing_hold
 from tests.fakes.memory import Memory
 
 
@@ -13,6 +16,7 @@ class FakePromotionLedger:
 
     def __init__(self, memory: Memory | None = None) -> None:
         self.memory = memory or Memory()
+        self._seen = self.memory.appended.rings
 
     async def identity(self) -> str:
         return self.memory.ledger_id
@@ -20,10 +24,25 @@ class FakePromotionLedger:
     async def head(self, model_name: str) -> LedgerEntry | None:
         return next(reversed(self._of(model_name)), None)
 
-    async def append(self, entry: LedgerEntry) -> None:
-        if entry not in self.memory.ledger:
-            self.check(entry)
-            self.memory.ledger.append(entry)
+    async def append(
+        self,
+        entry: LedgerEntry,
+        *,
+        quarantines: Sequence[Quarantine] = (),
+        announcements: Sequence[Announcement] = (),
+    ) -> None:
+        if entry in self.memory.ledger:
+            return
+        self.check(entry)
+        self.memory.ledger.append(entry)
+        quarantine(self.memory, quarantines)
+        for announcement in announcements:
+            self.memory.announce(announcement)
+        self.memory.appended.ring()
+
+    async def wait_for_entry(self) -> None:
+        await self.memory.appended.beyond(self._seen, 3600)
+        self._seen = self.memory.appended.rings
 
     async def entries(self, model_name: str) -> Sequence[LedgerEntry]:
         return self._of(model_name)
@@ -34,6 +53,14 @@ class FakePromotionLedger:
     async def highest(self, model_name: str) -> int:
         known = [entry.generation for entry in self._of(model_name)]
         return max([0, *known, *(number or 0 for number in self._announced(model_name))])
+
+    async def rollbacks(self, model_name: str) -> int:
+        return sum(entry.cause is Cause.ROLLBACK for entry in self._of(model_name))
+
+    async def replica_reports(self, model_name: str, generation: int) -> Sequence[Announcement]:
+        rows = [row.announcement for row in self.memory.outbox if row.announcement.key == model_name]
+        told = [one for one in rows if one.topic in {"inference.reloaded", "inference.diverged"}]
+        return [one for one in told if json.loads(one.body)["generation"] == generation]
 
     async def unannounced(self, model_name: str) -> Sequence[LedgerEntry]:
         announced = self._announced(model_name)
@@ -57,8 +84,23 @@ class FakePromotionLedger:
         recovers = entry.cause is Cause.RECOVERY
         if entry.generation <= head or (recovers and entry.previous_hash != head_hash):
             raise GenerationTaken("generation_taken", "this generation is in the ledger already")
+        self._refuse_barred(entry)
         if (entry.generation > head + 1 and not recovers) or entry.previous_hash != head_hash:
             raise NeverRetry("ledger_broken", "the entry does not follow the head")
+
+    def _refuse_barred(self, entry: LedgerEntry) -> None:
+        if entry.cause is not Cause.GATE:
+            return
+        if standing_hold(self.memory, entry.model_name) is not None:
+            raise PromotionBarred("promotions_held", "promotions are held")
+        run = self.memory.runs.get(entry.run_id or "")
+        split = None if run is None else run.run.record.split
+        if split is None or entry.triple is None:
+            return
+        recipe = Recipe(triple=entry.triple, train_digest=split.train.sha256)
+        ours = [one for one in self.memory.quarantines if one.model_name == entry.model_name]
+        if same_recipe(recipe, [one for one in ours if one.lift is None]):
+            raise PromotionBarred("recipe_quarantined", "the recipe is quarantined")
 
     def _of(self, model_name: str) -> list[LedgerEntry]:
         return [entry for entry in self.memory.ledger if entry.model_name == model_name]

@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from domain.announcement import announcement_of
-from domain.errors import NeverRetry, Stop
+from domain.bar_announcement import hold_begun
+from domain.errors import NeverRetry, PromotionBarred, Stop
 from domain.ledger import Cause, LedgerEntry, recovery_entry
 from domain.lifecycle import Outcome
 from service.adapters.postgres.database import open_database
@@ -25,6 +26,7 @@ from tests.contract.stores import (
     on_postgres,
     promoted,
 )
+from tests.contract.test_holds import hold
 from tests.integration.postgres_admin import as_user, ask, plain
 
 MODEL = "price"
@@ -259,6 +261,19 @@ async def test_a_worker_without_ownership_lives_a_whole_life(worker_url: str) ->
 def test_a_worker_without_ownership_may_only_add_to_the_ledger(worker_url: str, change: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         ask(worker_url, change)
+
+
+async def test_a_worker_whose_role_has_no_right_to_holds_yet_is_held_all_the_same(
+    database_url: str, worker_url: str
+) -> None:
+    """As in a rolling upgrade, before somebody grants again."""
+    ask(database_url, f"REVOKE ALL ON laurel.promotion_holds, laurel.quarantines FROM {ROLE}")
+    async with on_postgres(database_url, MODEL) as owners, on_postgres(worker_url, MODEL) as stores:
+        first = following(None, MODEL, cause=Cause.GATE)
+        await stores.ledger.append(first)
+        await owners.holds.begin(hold(MODEL), hold_begun(hold(MODEL)))
+        with pytest.raises(PromotionBarred):
+            await stores.ledger.append(following(first, MODEL, version=2, cause=Cause.GATE))
 
 
 async def test_a_worker_without_rights_stops_and_says_why(database_url: str, worker_url: str) -> None:

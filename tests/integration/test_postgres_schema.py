@@ -1,22 +1,29 @@
 """The schema: made once, by one process, and refused by code that does not know it."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 
-from domain.errors import Stop, TryLater
+from domain.bar_announcement import hold_begun, hold_ended
+from domain.errors import PromotionBarred, Stop, TryLater
+from domain.ledger import Cause
 from service.adapters.postgres.database import open_database
 from service.adapters.postgres.engine import transaction
-from service.adapters.postgres.migrate import known_versions
+from service.adapters.postgres.migrate import _config, known_versions
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import require_current, upgrade
 from service.adapters.postgres.schema_version import NEWEST
 from service.adapters.postgres.tables import metadata
 from service.local.servers import ports
+from tests.contract.stores import following, on_postgres, promoted
+from tests.contract.test_holds import ending, hold
 from tests.integration.postgres_admin import plain
 
 
@@ -57,6 +64,37 @@ def test_the_tables_of_the_code_are_those_that_the_migrations_make(database_url:
         options = {"include_schemas": True, "include_object": ours, "compare_type": True}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
+
+
+async def test_an_upgrade_keeps_the_rows_that_are_there_and_begins_to_guard(database_url: str) -> None:
+    """From the schema without holds and quarantines, with champions and an announcement in it."""
+    _upgrade_to("0005", database_url)
+    async with on_postgres(database_url, "price") as stores:
+        first = following(None, "price", cause=Cause.GATE)
+        second = following(first, "price", version=2)
+        for entry in (first, second):
+            await stores.ledger.append(entry)
+        await stores.ledger.announce(first, promoted(first))
+    await asyncio.to_thread(upgrade, database_url)
+    async with on_postgres(database_url, "price") as stores:
+        assert list(await stores.ledger.entries("price")) == [first, second]
+        assert list(await stores.ledger.unannounced("price")) == [second]
+        third = following(second, "price", version=3, cause=Cause.GATE)
+        one = hold("price")
+        await stores.holds.begin(one, hold_begun(one))
+        with pytest.raises(PromotionBarred):
+            await stores.ledger.append(third)
+        await stores.holds.end(one, ending("price"), hold_ended(one, ending("price")))
+        await stores.ledger.append(third)
+        assert await stores.ledger.first_broken_generation("price") is None
+
+
+def _upgrade_to(version: str, url: str) -> None:
+    with transaction(url, "upgrade") as connection:
+        connection.execute(text("CREATE SCHEMA laurel"))
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
 
 
 def test_what_others_keep_in_the_same_database_is_left_alone(database_url: str) -> None:

@@ -4,10 +4,15 @@ from typing import Any, Final
 
 from domain.announcement import Announcement, announce
 from domain.events import (
+    ChampionMissing,
     Event,
     InferenceDiverged,
     ModelDeclined,
     ModelPromoted,
+    ModelQuarantined,
+    ModelQuarantineLifted,
+    PromotionHeld,
+    PromotionReleased,
     TrainingFailed,
     TrainingRejected,
 )
@@ -55,6 +60,16 @@ _BY_HAND: Final = {
     "champion": None,
     "reference_digest": None,
     "reasons": ("the alias was pointed at version 5 by hand",),
+}
+_QUARANTINE: Final[dict[str, Any]] = {
+    "run_id": "run-17",
+    "versions": TRIPLE,
+    "generation": 3,
+    "version": 5,
+    "by_generation": 4,
+    "train_digest": REFERENCE,
+    "actor": "anna (api)",
+    "reason": "it doubled every price",
 }
 _EVENTS: Final[dict[Subject, tuple[type[Event], dict[str, Any]]]] = {
     "promoted": (ModelPromoted, _PROMOTED),
@@ -115,5 +130,47 @@ _EVENTS: Final[dict[Subject, tuple[type[Event], dict[str, Any]]]] = {
             "reason": "refused",
             "detail": "POST /reload answered 500",
         },
+    ),
+    "missing": (
+        ChampionMissing,
+        {
+            "generation": 3,
+            "version": 5,
+            "mlflow_run_id": "m-17",
+            "loss": 1,
+            "noticed_at": "2026-01-01T00:00:00+00:00",
+            "message": "the registry no longer holds version 5; restore it",
+        },
+    ),
+    "held": (
+        PromotionHeld,
+        {
+            "hold_id": "hold-1",
+            "reason": "audit until noon",
+            "actor": "anna",
+            "door": "api",
+            "proven": True,
+            "held_at": NOW.isoformat(),
+            "until": "2026-01-01T12:00:00+00:00",
+        },
+    ),
+    "released": (
+        PromotionReleased,
+        {
+            "hold_id": "hold-1",
+            "reason": None,
+            "actor": "ben@laptop",
+            "door": "command line",
+            "proven": False,
+            "released_at": NOW.isoformat(),
+            "held_at": NOW.isoformat(),
+            "held_by": "anna",
+            "held_because": "audit until noon",
+        },
+    ),
+    "quarantined": (ModelQuarantined, _QUARANTINE | {"quarantined_at": NOW.isoformat()}),
+    "quarantine_lifted": (
+        ModelQuarantineLifted,
+        _QUARANTINE | {"actor": "ben", "door": "api", "proven": True, "lifted_at": NOW.isoformat()},
     ),
 }

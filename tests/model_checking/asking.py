@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 
 from domain.announcement import Announcement
 from domain.counterparts import Announced
+from domain.hold import HoldEnding, PromotionHold
 from domain.ledger import LedgerEntry
 from domain.lifecycle import Outcome, State
 from domain.lifecycle import advance as next_state
@@ -17,8 +18,9 @@ from domain.models import LoggedModel, RegisteredModel, RegisteredVersion
 from domain.package_tags import MANIFEST_TAG
 from domain.points import Point
 from domain.promotion_checks import PromotionPolicy
+from domain.quarantine import Quarantine
 from domain.run import Failure, Run
-from domain.run_actions import CANCELLED
+from domain.run_actions import CANCELLED, Actor
 from domain.values import VersionTriple
 from service.lifecycle.run_ports import RunPorts
 from service.runtime.metrics import Metrics
@@ -26,6 +28,10 @@ from service.runtime.provenance import Provenance
 
 MODEL = "price"
 LEDGER_ID = "a-ledger"
+A_PERSON = Actor(name="a person", door="api", proven=True)
+THE_HOLD = PromotionHold(
+    hold_id="the hold", model_name=MODEL, reason="audit", actor=A_PERSON, at=datetime(2026, 1, 1, tzinfo=UTC)
+)
 
 
 class Question(NamedTuple):
@@ -65,11 +71,15 @@ class AskingLedger(AskingPort):
     async def highest(self, _model: str) -> int:
         return cast("int", await Ask("highest"))
 
-    async def append(self, entry: LedgerEntry) -> None:
+    async def append(self, entry: LedgerEntry, **_quarantined: object) -> None:
         await Ask("append", entry)
 
     async def entries(self, _model: str) -> Sequence[LedgerEntry]:
         return cast("Sequence[LedgerEntry]", await Ask("entries"))
+
+    async def replica_reports(self, _model: str, _generation: int) -> Sequence[Announcement]:
+        """There are no servers."""
+        return []
 
     async def unannounced(self, _model: str) -> Sequence[LedgerEntry]:
         return cast("Sequence[LedgerEntry]", await Ask("unannounced"))
@@ -181,6 +191,50 @@ def run_seen(run_id: str, fence: int, state: str) -> Run:
     )
 
 
+class NoRuns(AskingPort):
+    """The run store as one sees it who asks for a generation's recipe."""
+
+    async def get(self, _run_id: str) -> None:
+        return None
+
+    async def find(self, _mlflow_run_id: str) -> Sequence[Run]:
+        return ()
+
+
+class NoHolds(AskingPort):
+    """Nobody holds promotions in this story."""
+
+    async def standing(self) -> PromotionHold | None:
+        return None
+
+
+class AskingHolds(AskingPort):
+    """Holds are all one: a story has one person who holds, and perhaps one who releases."""
+
+    async def standing(self) -> PromotionHold | None:
+        return THE_HOLD if await Ask("held") else None
+
+    open = standing
+
+    async def ended_by(self, _ending_id: str) -> PromotionHold | None:
+        return None
+
+    async def begin(self, hold: PromotionHold, _announcement: Announcement) -> PromotionHold | None:
+        return hold if await Ask("hold") else None
+
+    async def end(
+        self, hold: PromotionHold, _ending: HoldEnding, _announcement: Announcement
+    ) -> PromotionHold | None:
+        return hold if await Ask("release") else None
+
+
+class NoQuarantines(AskingPort):
+    """Nothing was rolled away from."""
+
+    async def standing(self) -> Sequence[Quarantine]:
+        return ()
+
+
 class ConstantAnchor(AskingPort):
     """What was announced before a restore does not change while the processes run."""
 
@@ -190,6 +244,9 @@ class ConstantAnchor(AskingPort):
 
     async def newest(self, _model: str = MODEL) -> Announced | None:
         return self._announced
+
+    async def read(self) -> None:
+        """It was read before."""
 
     async def all(self, _model: str) -> Sequence[Announced]:
         return [] if self._announced is None else [self._announced]
@@ -215,8 +272,10 @@ class NotingPoints:
         self.passed_points.add(point)
 
 
-def asking_world(worker: str, points: NotingPoints, announced: Announced | None = None) -> RunPorts:
-    """A world of one worker in which every port only asks."""
+def asking_world(
+    worker: str, points: NotingPoints, announced: Announced | None = None, *, may_be_held: bool = False
+) -> RunPorts:
+    """A world of one worker in which every port only asks; of holds only where somebody may hold."""
     ports: dict[str, Any] = dict.fromkeys(RunPorts.__dataclass_fields__)
     ports.update(
         model_name=MODEL,
@@ -225,7 +284,10 @@ def asking_world(worker: str, points: NotingPoints, announced: Announced | None 
         provenance=Provenance(code_version="0", python_version="3", packages={}),
         ledger=AskingLedger(),
         alias_writes=AskingAliasWrites(),
+        store=NoRuns(worker),
         registry=AskingRegistry(worker),
+        holds=AskingHolds(worker) if may_be_held else NoHolds(worker),
+        quarantines=NoQuarantines(worker),
         config=AskingConfig(),
         clock=StoppedClock(),
         points=points,

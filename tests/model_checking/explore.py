@@ -84,7 +84,7 @@ class Found:
     trace: tuple[str, ...] = ()
 
 
-def search(story: Story, limit: int = 2_000_000) -> Found:
+def search(story: Story, limit: int = 10_000_000) -> Found:
     """Visit every state, breadth first, so that the first broken promise has the shortest way.
 
     Raises OverflowError beyond `limit` states: a search that was cut off proves nothing.

@@ -8,6 +8,7 @@ of which nobody has said how it compares stops the search.
 
 import gc
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import nullcontext
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -28,11 +29,16 @@ from service.lifecycle.cancel import Cancelling
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.steps.decide import DecideStep, Inputs
 from service.promotion.alias_watch import AliasWatch
+from service.promotion.bars import PromotionBars
 from service.promotion.counterparts import CounterpartChecks
+from service.promotion.holding import Holding
 from service.promotion.known_versions import KnownVersions
 from service.promotion.projector import LedgerProjector
+from service.promotion.promoting import PersonPromotion
 from service.promotion.reconciler import Reconciler
 from service.promotion.recovery import Recovery
+from service.promotion.returnable import Returnable
+from service.promotion.rollback import Rollback
 from tests.model_checking.asking import Ask, AskingPort, NotingPoints, Question
 from tests.model_checking.liveness import live_locals
 from tests.model_checking.shared import Entries, Raised
@@ -59,6 +65,12 @@ _FIXED: Final = (
     Reconciler,
     Recovery,
     Cancelling,
+    PromotionBars,
+    Holding,
+    Rollback,
+    Returnable,
+    PersonPromotion,
+    nullcontext,
     NotingPoints,
     AskingPort,
     Ask,

@@ -6,13 +6,14 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
-from domain.errors import GenerationTaken, LeaseLost, NeverRetry, TryLater
+from domain.decisions import CannotDecide
+from domain.errors import GenerationTaken, LeaseLost, NeverRetry, PromotionBarred, TryLater
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.metrics import Score
 from domain.models import LoggedModel, ModelPackage, OpenedRun
 from domain.points import Point
 from domain.promotion_checks import Champion, NoChampion
-from domain.run_actions import Actor, CannotCancel
+from domain.run_actions import CannotCancel
 from domain.run_record import ChampionOutlook, Evaluated, Trained
 from domain.values import VersionTriple
 from service.lifecycle.cancel import Cancelling
@@ -20,13 +21,16 @@ from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.steps.decide import Inputs
 from service.lifecycle.workbench import recovery_in
 from service.lifecycle.worker_parts import decide_in, reconciler_in
+from service.promotion.holding import Holding
 from service.promotion.projector import LedgerProjector
-from tests.model_checking.asking import MODEL, Ask, AskingRuns, NotingPoints, StoppedClock
+from service.promotion.promoting import PromotionOrder
+from service.promotion.rollback import RollbackOrder
+from tests.model_checking.asking import A_PERSON, MODEL, Ask, AskingRuns, NotingPoints, StoppedClock
+from tests.worlds.deciding import promotion_on, rollback_on
 
 DIGEST: Final = "a" * 64
 # rmsle by version: 1 and 2 were champions before, 3 and 4 are candidates, 9 is a person's choice
 ERRORS: Final = {1: 0.9, 2: 0.8, 3: 0.5, 4: 0.4, 9: 0.7}
-A_PERSON: Final = Actor(name="a person", door="api", proven=True)
 Program = Coroutine[Any, Any, None]
 
 
@@ -102,7 +106,7 @@ async def _decide(
         await world.points.at(Point.DECIDE_BEFORE_COMMIT)
         try:
             await Ask("commit_verdict", (version, fence, entry))
-        except GenerationTaken:
+        except (GenerationTaken, PromotionBarred):
             continue
         except LeaseLost:
             return "another's", 0
@@ -151,6 +155,37 @@ async def accept(world: RunPorts) -> None:
     done = None
     while done is None or done.unshown:
         done = await recovery_in(world, cast("Any", world.anchor)).accept("a backup was restored")
+
+
+async def hold(world: RunPorts) -> None:
+    """Be the person who holds promotions, for ever."""
+    holding = Holding(MODEL, world.holds, world.clock, world.points)
+    await holding.hold("prices look wrong", None, A_PERSON, world.worker)
+
+
+async def hold_and_release(world: RunPorts) -> None:
+    """Be the person who holds promotions for a while."""
+    await hold(world)
+    holding = Holding(MODEL, world.holds, world.clock, world.points)
+    await holding.release(None, A_PERSON, world.worker)
+
+
+async def roll_back(world: RunPorts) -> None:
+    """Be the person who steps back, until it is done or told that another was first."""
+    order = RollbackOrder(None, "predictions far too high", "a person", world.worker)
+    job = rollback_on(world)
+    with suppress(CannotDecide):
+        while (await job.roll_back(order)).unshown:
+            pass
+
+
+async def promote_by_hand(world: RunPorts) -> None:
+    """Be the person who promotes version 9, until it is done or told that another was first."""
+    order = PromotionOrder(9, "the best that we have", "a person", world.worker)
+    job = promotion_on(world)
+    with suppress(CannotDecide):
+        while (await job.promote(order)).unshown:
+            pass
 
 
 class _NoChores:

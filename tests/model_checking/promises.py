@@ -19,7 +19,7 @@ def wrong_at_rest(shared: Shared, entries: Entries) -> Iterator[str]:
         yield f"{len(shared.ledger) - shared.announced} generations were never announced"
     if shared.chosen is not None:
         yield f"a person chose version {shared.chosen}, and the ledger is silent"
-    if not shared.moves:
+    if not shared.moves and not shared.was_held:
         yield from _best_lost(shared)
     if shared.ledger:
         yield from _head_not_shown(shared, entries)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from domain.errors import GenerationTaken, IllegalTransition, LeaseLost, TryLater
+from domain.errors import GenerationTaken, IllegalTransition, LeaseLost, PromotionBarred, TryLater
 from domain.ledger import FIRST_HASH, Cause, LedgerEntry
 from tests.model_checking.asking import Question
 from tests.model_checking.programs import ERRORS, triple_of
@@ -37,7 +37,8 @@ class Shared(NamedTuple):
     `records` the open records of alias writes, `opened` how many there ever were, `on_the_way` number and
     version of writes whose sender no longer waits for the answer. `chosen` is a person's version while it
     stands and was a clear choice, `moves` all that persons have set. `used` is the highest generation that
-    was announced before the ledger was restored. `failed` are the runs whose failure was announced.
+    was announced before the ledger was restored. `failed` are the runs whose failure was announced. `held`:
+    promotions are; `was_held`: they have been; a store that is not `guarded` does not look at that.
     """
 
     ledger: tuple[int, ...] = ()
@@ -52,6 +53,9 @@ class Shared(NamedTuple):
     moves: tuple[int, ...] = ()
     used: int = 0
     failed: tuple[int, ...] = ()
+    held: bool = False
+    was_held: bool = False
+    guarded: bool = True
 
 
 class Answer(NamedTuple):
@@ -111,6 +115,7 @@ class Raised:
         """The error itself."""
         kinds = {
             "taken": GenerationTaken("generation_taken", "another was first"),
+            "barred": PromotionBarred("promotions_held", "promotions are held"),
             "lost": LeaseLost("lease_lost", "another worker owns the run"),
             "away": TryLater("mlflow_unavailable", "no answer", waiting_on="mlflow"),
             "out_of_turn": IllegalTransition("generation_out_of_turn", "the one before is not announced"),
@@ -181,7 +186,9 @@ def _append(shared: Shared, number: int, entries: Entries) -> Answer:
 def _wrong_entry(shared: Shared, entry: LedgerEntry, entries: Entries) -> str:
     if entry.generation <= shared.used:
         return f"generation {entry.generation} was announced before, and is used again"
-    if entry.cause is Cause.RECOVERY:
+    if entry.cause is Cause.ROLLBACK and entries[shared.ledger[-1]].cause is Cause.ROLLBACK:
+        return "two persons who meant one step made two"
+    if entry.cause in {Cause.RECOVERY, Cause.ROLLBACK}:
         return ""
     if entry.cause in BY_HAND:
         recorded = Counter(entries[old].version for old in shared.ledger if entries[old].cause in BY_HAND)
@@ -279,6 +286,23 @@ def _holds(shared: Shared, fence: int, _entries: Entries) -> Answer:
     return Answer(run_of(shared, 1).fence == fence, shared)
 
 
+@effect("held")
+def _held(shared: Shared, _about: object, _entries: Entries) -> Answer:
+    return Answer(shared.held, shared)
+
+
+@effect("hold")
+def _hold(shared: Shared, _about: object, _entries: Entries) -> Answer:
+    """A repeat, after an answer that was lost, finds its own."""
+    after = shared._replace(held=True, was_held=True)
+    return Answer(after.held, after, note="held")
+
+
+@effect("release")
+def _release(shared: Shared, _about: object, _entries: Entries) -> Answer:
+    return Answer(shared.held, shared._replace(held=False), note="released")
+
+
 @effect("read_run")
 def _read_run(shared: Shared, version: int, _entries: Entries) -> Answer:
     return Answer(run_of(shared, version)[:2], shared)
@@ -313,6 +337,9 @@ def _commit_verdict(shared: Shared, about: tuple[int, int, int | None], entries:
     added = _append(shared, number, entries)
     if isinstance(added.given, Raised):
         return added
+    if shared.held:
+        barred = Answer(Raised("barred"), shared)
+        return barred if shared.guarded else added._replace(wrong="promoted while promotions were held")
     promoted = row._replace(state="PROMOTED", generation=entries[number].generation)
     return added._replace(shared=_with_run(added.shared, version, promoted))
 

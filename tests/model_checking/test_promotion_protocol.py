@@ -14,6 +14,8 @@ from tests.model_checking.stories import bare_story, story
 
 LOST = Announced(generation=2, version=2)  # while the ledger holds generation 1 alone
 ONE, OTHER, LOOK = "carry 3 @w1", "carry 4 @w2", "reconcile @w3"
+BACK, HAND = "rollback @p", "promote 9 @q"
+HOLD, FOR_A_WHILE = "hold @h", "hold and release @h"
 
 STORIES: tuple[Callable[[], Story], ...] = (
     lambda: story("two promoters", ONE, OTHER),
@@ -35,7 +37,20 @@ STORIES: tuple[Callable[[], Story], ...] = (
     lambda: story("two promoters and a crash", ONE, OTHER, crashes=1),
     lambda: story("a restored ledger, and a person goes on", LOOK, "accept @p", announced=LOST),
     lambda: story("a restored ledger, and two go on", "accept @p", "accept @q", announced=LOST),
+    lambda: story("a rollback", LOOK, BACK, history=(1, 2)),
+    lambda: story("a rollback, and a crash", BACK, history=(1, 2), crashes=1),
+    lambda: story("a rollback, and a lost answer", BACK, history=(1, 2), lost_answers=1),
+    lambda: story("a rollback during a promotion", ONE, BACK, history=(1, 2)),
+    lambda: story("two rollbacks", BACK, "rollback @q", history=(1, 2)),
+    lambda: story("a rollback against an override by hand", BACK, history=(1, 2), choices=(9,)),
+    lambda: story("a person promotes beside a promoter", ONE, HAND),
+    lambda: story("a person promotes, and a crash", HAND, crashes=1),
+    lambda: story("a person promotes while another steps back", HAND, BACK, history=(1, 2)),
     lambda: story("a restored ledger, and a crash", ONE, "accept @p", announced=LOST, crashes=1),
+    lambda: story("a hold during a promotion", ONE, HOLD),
+    lambda: story("a hold, and a crash", ONE, HOLD, crashes=1),
+    lambda: story("a hold during a promotion, and its release", ONE, FOR_A_WHILE),
+    lambda: story("a hold beside a rollback", HOLD, BACK, history=(1, 2)),
 )
 
 # Half a million states and more.
@@ -56,6 +71,7 @@ BROKEN: tuple[Callable[[], Story], ...] = (
     lambda: story("nobody asks what was announced", ONE, announced=LOST, is_asked=False),
     lambda: story("each projects its own version", ONE, OTHER, projector=broken.ProjectsItsOwn),
     lambda: story("whoever lost a run goes on", ONE, "cancel 3 @p", carry=broken.carry_what_was_lost),
+    lambda: story("the ledger does not look at holds", ONE, HOLD, guarded=False),
     lambda: story("the old verdict is used again", ONE, OTHER, carry=broken.carry_with_the_old_verdict),
 )
 
@@ -96,7 +112,21 @@ def test_every_crash_point_of_the_protocol_is_passed() -> None:
     search(story("two promoters and a reconciler's look", ONE, OTHER, points=points))
     search(story("a look", ONE, LOOK, points=points))
     search(story("a run that is cancelled", ONE, "cancel 3 @p", points=points))
-    within = ("decide.", "project.", "persist.", "reconcile.", "cancel.")
+    search(story("a rollback", BACK, history=(1, 2), points=points))
+    search(story("a person promotes", HAND, points=points))
+    search(story("a hold during a promotion", ONE, FOR_A_WHILE, points=points))
+    within = (
+        "decide.",
+        "project.",
+        "persist.",
+        "reconcile.",
+        "cancel.",
+        "rollback.",
+        "promote.",
+        "hold.",
+        "release.",
+    )
     atomic = {Point.PERSIST_AFTER_TEMP, Point.PERSIST_AFTER_REPLACE}  # inside of one file's replacement
+    atomic |= {Point.PROMOTE_BEFORE_REGISTER}  # what is registered is nobody else's business
     wanted = {point for point in Point if point.startswith(within)} - atomic
     assert wanted - points.passed_points == set()

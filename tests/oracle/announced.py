@@ -13,6 +13,9 @@ from tests.oracle.reading import (
     event_id,
     events,
     generation_event_id,
+    hold_event_id,
+    loss_event_id,
+    quarantine_event_id,
     replica_event_id,
     run_event_id,
 )
@@ -23,6 +26,9 @@ _DUE: Final = {
     ("EVALUATED", "DECLINED"): "model.declined",
     ("REQUESTED", "REJECTED"): "training.rejected",
 }
+_OF_LOSSES: Final = "champion.missing"
+_OF_HOLDS: Final = {"promotion.held": "held", "promotion.released": "released"}
+_OF_QUARANTINES: Final = {"model.quarantined": "quarantined", "model.quarantine_lifted": "lifted"}
 _OF_REPLICAS: Final = frozenset({"inference.reloaded", "inference.diverged"})
 
 
@@ -33,7 +39,12 @@ def announced(world: World, *, at_rest: bool) -> Iterator[Violation]:
         for record in records:
             yield from _told_as_written(name, record, outbox, world.model_name)
     yield from _in_order(world, outbox)
-    due = due_events(world) | reports_of_replicas(world)
+    due = (
+        due_events(world)
+        | reports_of_replicas(world)
+        | reports_of_losses(world)
+        | decisions_of_persons(world)
+    )
     for event in outbox.keys() - due.keys():
         yield Violation("I5", event, f"the outbox announces on {outbox[event].topic} what did not happen")
     for event, row in outbox.items():
@@ -68,6 +79,31 @@ def reports_of_replicas(world: World) -> dict[str, str]:
         for topic, fact in said
         if (fact.get("generation"), fact.get("version")) in held
     }
+
+
+def reports_of_losses(world: World) -> dict[str, str]:
+    """The id and the topic of what was said of a version that the ledger names and the registry lost."""
+    held = {(row.generation, row.version) for row in world.ledger}
+    said = [json.loads(row.body) for row in world.outbox if row.topic == _OF_LOSSES]
+    return {
+        loss_event_id(world.model_name, fact["generation"], fact["loss"]): _OF_LOSSES
+        for fact in said
+        if (fact.get("generation"), fact.get("version")) in held
+    }
+
+
+def decisions_of_persons(world: World) -> dict[str, str]:
+    """The id and the topic of what was said of holds, and of quarantines that a rollback began."""
+    rollbacks = {row.generation for row in world.ledger if row.cause == "rollback"}
+    due = {}
+    for row in world.outbox:
+        fact = json.loads(row.body) if row.topic in {**_OF_HOLDS, **_OF_QUARANTINES} else {}
+        if row.topic in _OF_HOLDS:
+            due[hold_event_id(world.model_name, fact["hold_id"], _OF_HOLDS[row.topic])] = row.topic
+        elif row.topic in _OF_QUARANTINES and fact["by_generation"] in rollbacks:
+            place = (fact["generation"], fact["by_generation"])
+            due[quarantine_event_id(world.model_name, *place, _OF_QUARANTINES[row.topic])] = row.topic
+    return due
 
 
 def _told_as_written(

@@ -100,9 +100,24 @@ def generation_event_id(model_name: str, generation: int) -> str:
     return str(uuid.uuid5(_IDS, f"generation/{model_name}/{generation}"))
 
 
+def loss_event_id(model_name: str, generation: int, number: int) -> str:
+    """The id that the event of a lost version must have."""
+    return str(uuid.uuid5(_IDS, f"loss/{model_name}/{generation}/{number}"))
+
+
 def replica_event_id(model_name: str, generation: int, replica: str, topic: str) -> str:
     """The id that the event of one replica and one generation must have."""
     return str(uuid.uuid5(_IDS, f"replica/{model_name}/{generation}/{topic}/{replica}"))
+
+
+def hold_event_id(model_name: str, hold_id: str, outcome: str) -> str:
+    """The id that the event of one hold must have."""
+    return str(uuid.uuid5(_IDS, f"hold/{model_name}/{outcome}/{hold_id}"))
+
+
+def quarantine_event_id(model_name: str, generation: int, by_generation: int, outcome: str) -> str:
+    """The id that the event of one quarantine must have."""
+    return str(uuid.uuid5(_IDS, f"quarantine/{model_name}/{outcome}/{generation}/{by_generation}"))
 
 
 def sha256(data: bytes) -> str:

@@ -22,6 +22,11 @@ EVENT_TOPICS: Final = (
     "training.failed",
     "inference.reloaded",
     "inference.diverged",
+    "champion.missing",
+    "promotion.held",
+    "promotion.released",
+    "model.quarantined",
+    "model.quarantine_lifted",
 )
 _READ: Final = (*EVENT_TOPICS, DEAD_LETTER_TOPIC)
 

@@ -55,8 +55,9 @@ faults = st.builds(Fault, code=texts, field=texts, message=texts, allowed=words)
 # How to make each field that is not a plain text.
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("mlflow_run_id", "run_id", "address"), texts),
-    **dict.fromkeys(("version", "generation"), wholes),
-    **dict.fromkeys(("previous_version", "previous_generation"), maybe_wholes),
+    **dict.fromkeys(("version", "generation", "by_generation"), wholes),
+    "proven": st.booleans(),
+    **dict.fromkeys(("previous_version", "previous_generation", "returns_to"), maybe_wholes),
     **dict.fromkeys(("champion_version", "champion_generation", "champion_trained_rows"), maybe_wholes),
     **dict.fromkeys(("served_version", "served_generation", "confirmed_generation"), maybe_wholes),
     **dict.fromkeys(("candidate", "champion"), scores),
@@ -68,8 +69,8 @@ _KINDS: dict[str, Any] = {
     "faults": st.lists(faults, min_size=1, max_size=9).map(tuple),
     "request": st.dictionaries(texts, texts | numbers | st.lists(texts, max_size=3), max_size=5),
     "facts": st.just({}),
-    "attempts": wholes,
-    **dict.fromkeys(("reference_digest", "model_digest", "entry_hash"), digests),
+    **dict.fromkeys(("attempts", "loss"), wholes),
+    **dict.fromkeys(("reference_digest", "model_digest", "entry_hash", "train_digest"), digests),
     "seconds_since_promotion": st.none() | st.floats(0, allow_infinity=False),
 }
 

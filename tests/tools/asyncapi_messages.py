@@ -41,7 +41,7 @@ _UNREADABLE: Final = Record(
 
 def messages() -> dict[str, Part]:
     """Every message by the name that channels and operations use."""
-    examples = {event.topic: event for event in EVENTS}
+    examples = {event.topic: event for event in reversed(EVENTS)}
     asked = {REQUEST_TOPIC: _binary_request(), PLAIN: _plain_request(), STRUCTURED: _structured_request()}
     sent = {event.topic: _outgoing(event, examples[event.topic]) for event in OUTGOING}
     return asked | sent | {DEAD_LETTER_TOPIC: _dead_letter()}

@@ -1,4 +1,4 @@
-"""Writes `docs/json/*.json`, the JSON Schema of a run, a generation and a replica, from the code.
+"""Writes `docs/json/*.json`, the JSON Schema of each common form, from the code.
 
 Run it with `python -m tests.tools.json_forms`; a test fails when the folder and the code differ.
 """
@@ -11,7 +11,10 @@ from pydantic import BaseModel
 
 from domain.convergence import ReplicaForm
 from domain.events import Generation
+from domain.history import ReignForm
+from domain.model_comparison import ModelComparisonForm
 from domain.run_form import RunForm
+from domain.story import StoryForm
 from tests.tools.event_descriptions import DESCRIPTIONS, fields_of
 from tests.tools.event_schemas import DIALECT, rendered
 
@@ -20,6 +23,9 @@ FORMS: Final[Mapping[str, type[BaseModel]]] = {
     "run": RunForm,
     "generation": Generation,
     "replica": ReplicaForm,
+    "reign": ReignForm,
+    "explanation": StoryForm,
+    "comparison": ModelComparisonForm,
 }
 
 
@@ -33,7 +39,8 @@ def _schema(name: str, form: type[BaseModel]) -> dict[str, Any]:
     schema = form.model_json_schema(mode="serialization")
     for part, field_name, field in fields_of(schema):
         if "description" not in field:
-            field["description"] = DESCRIPTIONS.get(f"{part}.{field_name}") or DESCRIPTIONS[field_name]
+            own = f"{part or form.__name__}.{field_name}"
+            field["description"] = DESCRIPTIONS.get(own) or DESCRIPTIONS[field_name]
     for part in (schema, *schema.get("$defs", {}).values()):
         part.pop("additionalProperties", None)
     about = {"$schema": DIALECT, "$id": f"urn:laurel:json:{name}", "title": name}

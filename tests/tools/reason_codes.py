@@ -11,7 +11,15 @@ _ROOMS: Final = ("domain", "handlers", "service")
 _GIVERS: Final = frozenset(
     {
         *("NeverRetry", "TryLater", "Stop", "ModelUnusable", "EnvelopeRefused", "NotStrictJson"),
-        *("Fault", "Unreadable", "Failure", "CannotCancel", "CannotRetry", "UnknownGeneration"),
+        *(
+            "Fault",
+            "Unreadable",
+            "Failure",
+            "CannotCancel",
+            "CannotDecide",
+            "CannotRetry",
+            "UnknownGeneration",
+        ),
     }
 )
 _AFTER_A_STATUS: Final = frozenset({"ProblemDetails", "_closing"})  # these give a status of HTTP first

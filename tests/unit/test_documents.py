@@ -7,6 +7,8 @@ from typing import Any, Final
 import pytest
 from pydantic import TypeAdapter
 
+from config.misspelt import former_names
+from config.settings import Settings
 from domain.counterparts import ALL_AGREE
 from domain.events import DEAD_LETTER_TOPIC, OUTGOING, REQUEST_TOPIC, Event
 from domain.lifecycle import ENDS
@@ -104,7 +106,8 @@ def headings(page: Path) -> set[str]:
 def test_named_settings_exist(page: Path) -> None:
     names = {line.removeprefix("#").partition("=")[0] for line in env_example.page().splitlines()}
     named = set(re.findall(r"\b[A-Z]+__[A-Z_]*[A-Z]\b", page.read_text(encoding="utf-8")))
-    assert named <= names
+    former = {one.name for one in former_names(Settings)}
+    assert named <= names | former
 
 
 def test_every_reason_code_is_explained() -> None:

@@ -29,6 +29,7 @@ from service.runtime.metrics import Metrics
 from service.runtime.retry import RetryPolicy
 from tests.fakes.alias_writes import FakeAliasWrites
 from tests.fakes.announcements import FakeAnnouncements
+from tests.fakes.bars import FakeHolds, FakeQuarantines
 from tests.fakes.experiment_tracker import FakeExperimentTracker
 from tests.fakes.first_uses import FakeFirstUses
 from tests.fakes.master_rows import FakeMasterRows
@@ -264,6 +265,7 @@ class Stage:
         self.trainer = FakeTrainer(script)
         self.pictures = NoPictures(script)
         self.points = points
+        self.holds = FakeHolds(self.memory, MODEL)
         self.metrics = Metrics()
         self.held: list[float | None] = []
         self.world = self.worker_world("worker-1")
@@ -297,6 +299,8 @@ class Stage:
             master_rows=self.master_rows,
             ledger=self.ledger,
             alias_writes=self.alias_writes,
+            holds=self.holds,
+            quarantines=FakeQuarantines(self.memory, MODEL),
             config=self.config,
             tracker=self.tracker,
             registry=self.registry,

@@ -84,6 +84,7 @@ class ModelVersion(TypedDict, total=False):
     version: str
     source: str
     run_id: str
+    user_id: str
     tags: Sequence[Pair]
 
 

@@ -24,6 +24,7 @@ from service.adapters.mlflow.version_source import LOGGED_MODEL, VersionOrigin, 
 
 _SEARCH: Final = "model-versions/search"
 _MODEL: Final = "registered-models/get"
+_HIGHEST_VERSION: Final = 2**31 - 1  # of MLflow's database: it answers a higher one with an error of its own
 _ABOUT: Final = (
     "Champions that Laurel promoted, one version each. The alias `{alias}` names the one in production, and "
     "each version's description says why it was promoted. The versions' source runs tell what they were made "
@@ -98,6 +99,8 @@ class MlflowModelRegistry:
 
     async def version(self, model_name: str, version: int) -> RegisteredVersion | None:
         """One version; None only when the registry itself says that it does not exist."""
+        if version > _HIGHEST_VERSION:
+            return None
         try:
             answer = await self._rest.get("model-versions/get", name=model_name, version=str(version))
         except NeverRetry as error:
@@ -119,6 +122,7 @@ class MlflowModelRegistry:
             source=origin.source,
             mlflow_run_id=version.mlflow_run_id or origin.run_id,
             tags={**known, **version.tags},
+            registered_by=version.registered_by,
         )
 
     async def _known_tags(
@@ -255,6 +259,7 @@ def _version(version: ModelVersion) -> RegisteredVersion:
         source=version.get("source") or "",
         mlflow_run_id=version.get("run_id") or None,
         tags={tag["key"]: tag.get("value", "") for tag in version.get("tags", [])},
+        registered_by=version.get("user_id") or None,
     )
 
 

@@ -20,7 +20,14 @@ from service.adapters.postgres.connections import (
 )
 from service.adapters.postgres.engine import engine_url, pooled_engine
 from service.adapters.postgres.errors import is_passing, translate, unavailable
-from service.adapters.postgres.listener import CALLED_OFF, OUTBOX, WORK, Bell, NotificationListener
+from service.adapters.postgres.listener import (
+    CALLED_OFF,
+    LEDGER,
+    OUTBOX,
+    WORK,
+    Bell,
+    NotificationListener,
+)
 from service.adapters.postgres.one_session import PAUSES
 from service.adapters.postgres.sessions import Sessions, sessions_to
 
@@ -48,8 +55,14 @@ class Database:
         self.clock = sessions.clock
         self.work = Bell()
         self.outbox = Bell()
+        self.ledger = Bell()
         self.cancelled = Bell()
-        bells = {WORK: self.work, OUTBOX: self.outbox, CALLED_OFF: self.cancelled}
+        bells = {
+            WORK: self.work,
+            OUTBOX: self.outbox,
+            LEDGER: self.ledger,
+            CALLED_OFF: self.cancelled,
+        }
         self._listener = NotificationListener(self.connect_alone, bells, self.clock)
         self._listening: asyncio.Task[None] | None = None
         self._alone: list[PromptConnection] = []

@@ -16,12 +16,15 @@ from service.adapters.postgres.tables import (
     SCHEMA,
     alias_writes,
     asked_requests,
+    champion_losses,
     first_uses,
     heartbeats,
     ledger_identity,
     notifications,
     outbox,
+    promotion_holds,
     promotion_ledger,
+    quarantines,
     remotes,
     run_outputs,
     run_transitions,
@@ -41,6 +44,9 @@ _CHANGED: Final = (
     notifications,
     remotes,
     heartbeats,
+    champion_losses,
+    promotion_holds,
+    quarantines,
 )
 _DELETED_FROM: Final = (variables, heartbeats)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import psycopg
 
-from domain.errors import GenerationTaken, LaurelError, NeverRetry, Stop, TryLater
+from domain.errors import GenerationTaken, LaurelError, NeverRetry, PromotionBarred, Stop, TryLater
 
 # A prepared statement that is not there, is there twice, or was planned for another table: a pooler gave the
 # session to another client, or the schema was changed.
@@ -25,6 +25,9 @@ _OF_THE_VALUE: Final = frozenset({"22001", "22003", "22021", "22P05", "54000"})
 _NUMBERING: Final = ("varsup.c", "multixact.c")  # of class 54 too, when the server has used its numbers up
 _GENERATION_KEY: Final = "one_entry_per_generation"
 _LEDGER_STATES: Final = ("LA001", "LA002", "LA003")  # ours, raised by the ledger's triggers
+
+# Ours too: a person does not let this promotion in.
+_BARS: Final = {"57LA4": "promotions_held", "57LA5": "recipe_quarantined"}
 
 # What may pass within the time that a call has: a restart, a failover, a deadlock, a moment without slots, a
 # session that was ended or mixed up.
@@ -61,6 +64,8 @@ def translate(error: Exception, doing: str) -> LaurelError:
     state, why = _sqlstate(cause), _first_line(cause)
     if parameter := _startup_parameter(cause):
         return _startup_refused(parameter)
+    if state in _BARS:
+        return PromotionBarred(_BARS[state], f"PostgreSQL refused to {doing}: {why}")
     if _is_lost(cause) if state is None else _is_of_the_server(cause, state):
         return unavailable(doing, why)
     if state is not None and state.startswith(_SCHEMA_CLASSES):

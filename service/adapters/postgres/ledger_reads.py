@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from domain.errors import Stop
-from domain.ledger import LedgerEntry
+from domain.ledger import Cause, LedgerEntry
 from service.adapters.postgres.rows import Row, RowSource
 
 _IDENTITY: Final = "SELECT id FROM laurel.ledger_identity"
@@ -21,6 +21,11 @@ _HIGHEST: Final = """
         (SELECT max(generation) FROM laurel.outbox WHERE key = %(model)s::text),
         0
     ) AS highest
+"""
+_ROLLBACKS: Final = """
+    SELECT count(*) AS rollbacks
+    FROM laurel.promotion_ledger
+    WHERE model_name = %(model)s::text AND cause = %(cause)s::text
 """
 _AUDIT: Final = "SELECT laurel.first_broken_generation(%(model)s::text) AS broken"
 
@@ -66,6 +71,12 @@ class PostgresLedgerReads:
         """Look into the ledger and the outbox."""
         row = await self._asked.row("look for the highest generation", _HIGHEST, {"model": model_name})
         return 0 if row is None else int(row["highest"])
+
+    async def rollbacks(self, model_name: str) -> int:
+        """Count them."""
+        which = {"model": model_name, "cause": Cause.ROLLBACK.value}
+        row = await self._asked.row("count the rollbacks", _ROLLBACKS, which)
+        return 0 if row is None else int(row["rollbacks"])
 
 
 def entry_of(row: Row) -> LedgerEntry:

@@ -16,6 +16,7 @@ from service.runtime.lazy_log import LaterLog
 
 WORK: Final = "laurel_work"  # a run was added or became runnable
 OUTBOX: Final = "laurel_outbox"  # a row was committed to the outbox
+LEDGER: Final = "laurel_ledger"  # a generation was appended outside of a run
 CALLED_OFF: Final = "laurel_cancelled"  # a run was cancelled, held or not
 
 _PROBE_SECONDS: Final = 10.0  # how often a silent connection is asked whether it is still there

@@ -20,12 +20,12 @@ def known_versions() -> list[str]:
     return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
 
 
-def migrate(connection: Connection) -> None:
-    """Take every step to the newest version within the connection's transaction."""
+def migrate(connection: Connection, to: str = "head") -> None:
+    """Take every step to a version, the newest by default, within the connection's transaction."""
     logging.getLogger("alembic").setLevel(logging.WARNING)  # each step, which nobody asked for
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _config() -> Config:

@@ -3,19 +3,17 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import ARRAY, BigInteger, Float, RowMapping, Text, bindparam, cast, func, null, select, update
+from sqlalchemy import ARRAY, BigInteger, Float, RowMapping, bindparam, cast, func, select, update
 from sqlalchemy.sql.base import Executable
 
 from domain.announcement import Announcement
 from domain.ports.messages import OutboxRow
 from service.adapters.postgres.database import Database
-from service.adapters.postgres.listener import OUTBOX
 from service.adapters.postgres.outbox_rows import (
+    ADD_ALONE,
     announcement_parameters,
-    insert_announcements,
     outbox_row,
     refuse_promotions,
-    turn,
 )
 from service.adapters.postgres.session_lock import SessionLock
 from service.adapters.postgres.tables import outbox
@@ -29,7 +27,6 @@ _MARK_SENT: Final = (
     .where(outbox.c.seq == func.any(bindparam("seqs", type_=ARRAY(BigInteger))), outbox.c.sent_at.is_(None))
     .values(sent_at=func.clock_timestamp())
 )
-_ADD: Final = insert_announcements(turn, cast(null(), Text)).returning(func.pg_notify(OUTBOX, ""))
 _AGE: Final = select(
     cast(func.extract("epoch", func.clock_timestamp() - func.min(outbox.c.created_at)), Float).label(
         "seconds"
@@ -79,7 +76,7 @@ class PostgresOutbox(PostgresToldEvents):
     async def add(self, announcement: Announcement) -> None:
         """Add one that belongs to no run's transition."""
         refuse_promotions([announcement])
-        await self._rows("add to the outbox", _ADD, **announcement_parameters([announcement]))
+        await self._rows("add to the outbox", ADD_ALONE, **announcement_parameters([announcement]))
 
     async def oldest_age_seconds(self) -> float:
         """How long the oldest unsent row has waited, by the database's clock."""

@@ -22,6 +22,7 @@ from domain.announcement import Announcement
 from domain.errors import IllegalTransition
 from domain.events import ModelPromoted
 from domain.ports.messages import OutboxRow
+from service.adapters.postgres.listener import OUTBOX
 from service.adapters.postgres.rows import Row, dump_json
 from service.adapters.postgres.tables import outbox
 from service.adapters.postgres.told_events import FIELDS, announcement_of
@@ -58,6 +59,10 @@ def _told() -> FromClause:
     arrays = (bindparam(f"told_{name}", type_=ARRAY(Text)) for name in FIELDS)
     table = func.unnest(*arrays).table_valued(*FIELDS, with_ordinality="place", name="told")
     return table.render_derived()
+
+
+# For one that belongs to no run's transition; whoever relays is woken.
+ADD_ALONE: Final = insert_announcements(turn, cast(null(), Text)).returning(func.pg_notify(OUTBOX, ""))
 
 
 def announcement_parameters(announcements: Sequence[Announcement]) -> dict[str, list[str]]:

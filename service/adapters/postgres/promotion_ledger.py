@@ -3,17 +3,27 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, cast, func, null, select
+from sqlalchemy.sql.base import Executable
 
-from domain.announcement import Announcement
+from domain.announcement import Announcement, reported_generation
 from domain.errors import GenerationTaken, IllegalTransition
+from domain.events import InferenceDiverged, InferenceReloaded
 from domain.ledger import LedgerEntry
+from domain.quarantine import Quarantine
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.ledger_reads import PostgresLedgerReads, entry_of
 from service.adapters.postgres.ledger_rows import entry_parameters, insert_entry
-from service.adapters.postgres.listener import OUTBOX
-from service.adapters.postgres.outbox_rows import announcement_parameters, insert_announcements, turn
+from service.adapters.postgres.listener import LEDGER, OUTBOX
+from service.adapters.postgres.outbox_rows import (
+    announcement_parameters,
+    insert_announcements,
+    refuse_promotions,
+    turn,
+)
+from service.adapters.postgres.quarantines import insert_quarantines, quarantine_parameters
 from service.adapters.postgres.tables import outbox, promotion_ledger
+from service.adapters.postgres.told_events import FIELDS, announcement_of
 
 _of_model: Final = promotion_ledger.c.model_name == bindparam("model")
 _generation: Final = bindparam("generation", type_=BigInteger)
@@ -30,7 +40,29 @@ _UNANNOUNCED: Final = (
     .where(~_announced(promotion_ledger.c.generation).exists())
 )
 _HASH: Final = select(promotion_ledger.c.hash).where(_of_model, promotion_ledger.c.generation == _generation)
-_APPEND: Final = insert_entry()
+_RINGS: Final = func.pg_notify(LEDGER, "")
+_APPEND: Final[Executable] = insert_entry().returning(_RINGS)
+_entered: Final = insert_entry(turn).returning(promotion_ledger.c.generation).cte("entered")
+_APPEND_AND_QUARANTINE: Final = select(_entered.c.generation, _RINGS, func.pg_notify(OUTBOX, "")).add_cte(
+    insert_quarantines(_entered).cte("quarantined"),
+    insert_announcements(_entered, cast(null(), Text)).cte("announced"),
+)
+_LONGEST_WAIT: Final = 3600.0
+# A replica may be faster than the announcement of the generation; it seldom speaks long after that.
+_REPLICA_REPORTS: Final = f"""
+    SELECT {", ".join(FIELDS)}
+    FROM (
+        SELECT * FROM laurel.outbox
+        WHERE seq > (
+            SELECT seq - 1000 FROM laurel.outbox
+            WHERE key = %(model)s::text AND generation = %(generation)s::bigint
+        )
+        ORDER BY seq LIMIT 20000
+    ) AS about_then
+    WHERE key = %(model)s::text AND topic = ANY (%(topics)s::text[])
+    ORDER BY seq
+"""  # noqa: S608 - constants of ours
+_REPLICA_TOPICS: Final = [InferenceReloaded.topic, InferenceDiverged.topic]
 _untold_before: Final = select(promotion_ledger.c.generation).where(
     _of_model,
     promotion_ledger.c.generation < _generation,
@@ -48,17 +80,41 @@ class PostgresPromotionLedger(PostgresLedgerReads):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._database = database
+        self._seen_rings = database.ledger.rings  # of the bell for entries, at the newest waking
 
-    async def append(self, entry: LedgerEntry) -> None:
-        """Add the next generation.
+    async def append(
+        self,
+        entry: LedgerEntry,
+        *,
+        quarantines: Sequence[Quarantine] = (),
+        announcements: Sequence[Announcement] = (),
+    ) -> None:
+        """Add the next generation, and what it quarantines, in one statement.
 
         Raises NeverRetry `ledger_broken` when the chain is not sound, or the entry does not continue it.
         """
+        refuse_promotions(announcements)
+        statement, parameters = _APPEND, entry_parameters(entry)
+        if quarantines:
+            statement = _APPEND_AND_QUARANTINE
+            parameters |= quarantine_parameters(quarantines)
+            parameters |= announcement_parameters(announcements)
         try:
-            await self._database.rows("append to the ledger", _APPEND, entry_parameters(entry))
+            await self._database.rows("append to the ledger", statement, parameters)
         except GenerationTaken:
             if await self._hash_at(entry) != entry.hash:
                 raise  # else it is this very entry, and the answer to its insert was lost
+
+    async def wait_for_entry(self) -> None:
+        """Return when an entry was appended since the newest waking, or after an hour."""
+        await self._database.ledger.beyond(self._seen_rings, _LONGEST_WAIT)
+        self._seen_rings = self._database.ledger.rings
+
+    async def replica_reports(self, model_name: str, generation: int) -> Sequence[Announcement]:
+        """Read what stands in the outbox near the generation's own announcement."""
+        which = {"model": model_name, "generation": generation, "topics": _REPLICA_TOPICS}
+        rows = await self._database.rows("read what replicas served", _REPLICA_REPORTS, which)
+        return [told for told in map(announcement_of, rows) if reported_generation(told) == generation]
 
     async def unannounced(self, model_name: str) -> Sequence[LedgerEntry]:
         """Read the entries that have no row in the outbox."""

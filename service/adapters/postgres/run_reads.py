@@ -52,6 +52,7 @@ def failure_text(failure: Failure | None) -> str | None:
 
 
 _AT_MOST: Final = 100  # more runs than a person reads
+_INDEXED: Final = 200  # characters of an id that others gave, which may be longer than an index takes
 
 _RUN: Final = f"""
     SELECT {", ".join(f"runs.{name}" for name in COLUMNS)}, (
@@ -72,8 +73,10 @@ _SEARCH: Final = rf"""
     {_RUN}
     WHERE runs.identity_digest = %(digest)s::text
         OR runs.run_id LIKE %(pattern)s::text COLLATE "C" ESCAPE '\'
-        OR runs.causation_id LIKE %(pattern)s::text ESCAPE '\'
-        OR runs.correlation_id LIKE %(pattern)s::text ESCAPE '\'
+        OR (left(runs.causation_id, {_INDEXED}) LIKE %(indexed)s::text ESCAPE '\'
+            AND runs.causation_id LIKE %(pattern)s::text ESCAPE '\')
+        OR (left(runs.correlation_id, {_INDEXED}) LIKE %(indexed)s::text ESCAPE '\'
+            AND runs.correlation_id LIKE %(pattern)s::text ESCAPE '\')
         OR runs.mlflow_run_id LIKE %(pattern)s::text ESCAPE '\'
     {_NEWEST_FIRST}
 """
@@ -105,7 +108,8 @@ class PostgresRunReads:
         """Find runs by the beginning of any of their ids, or by identity; newest first."""
         if not text:
             return ()
-        parameters = {"pattern": _beginning(text), "digest": digest_of(text)}
+        indexed = _beginning(text[:_INDEXED])
+        parameters = {"pattern": _beginning(text), "indexed": indexed, "digest": digest_of(text)}
         return await self._runs("search runs", _SEARCH, parameters)
 
     async def recent(

@@ -102,6 +102,17 @@ promotion_ledger = Table(
     _must("content"),  # the entry's canonical JSON: sha256 over these very bytes is the hash
     _may("model_digest"),  # beside the sealed text, which Laurel 0.1.0 has to read
     _must("recorded_at", _TIME),
+    _must("since", _TIME),  # when it began to reign: a trigger writes it
+)
+
+champion_losses = Table(
+    "champion_losses",
+    metadata,
+    Column("model_name", Text, primary_key=True),
+    Column("generation", BigInteger, primary_key=True),
+    Column("number", Integer, primary_key=True),  # a version that came back may be lost again
+    _must("noticed_at", _TIME),
+    _may("ended_at", _TIME),
 )
 
 ledger_identity = Table(
@@ -109,6 +120,33 @@ ledger_identity = Table(
     metadata,
     Column("only_one", Boolean, primary_key=True),
     _must("id"),
+)
+
+promotion_holds = Table(
+    "promotion_holds",
+    metadata,
+    Column("hold_id", Text, primary_key=True),
+    _must("model_name"),
+    _must("content"),
+    _may("until", _TIME),
+    _must("begun_at", _TIME),
+    _may("ended_at", _TIME),
+    _may("ending_id"),
+    _may("ending"),
+)
+
+quarantines = Table(
+    "quarantines",
+    metadata,
+    Column("model_name", Text, primary_key=True),
+    Column("generation", BigInteger, primary_key=True),  # that was rolled away from
+    Column("by_generation", BigInteger, primary_key=True),
+    _may("recipe"),  # versions and training data in one word, by which the ledger's trigger compares
+    _must("content"),
+    _must("recorded_at", _TIME),
+    _may("lift_id"),
+    _may("lift"),
+    _may("lifted_at", _TIME),
 )
 
 first_uses = Table(

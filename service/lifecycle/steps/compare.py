@@ -16,11 +16,12 @@ from domain.ports.model_registry import ModelRegistry
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.ports.run_store import RunStore
 from domain.promotion_checks import Champion, NoChampion
+from domain.quarantine import Quarantine, has_its_score, may_be_it
 from domain.run_record import ChampionOutlook
 from domain.run_warnings import RunWarning
 from domain.values import Value
-from service.lifecycle.champion_run import Origin, origin_of, rows_without_effect
 from service.lifecycle.steps.evaluate import Judging, generation_of
+from service.promotion.champion_run import Origin, origin_of, rows_without_effect
 from service.promotion.known_versions import KnownVersions
 
 T = TypeVar("T")
@@ -69,6 +70,16 @@ class CompareStep:
                 "warnings": tuple(_warnings(champion, trained, parts.reference.rows)),
             }
         )
+
+    async def repeats(self, candidate: Candidate, judging: Judging, quarantine: Quarantine) -> bool:
+        """Say whether a candidate is the model that is quarantined: by every prediction, as with a champion.
+
+        Where its version cannot be asked any more, a score that agrees on the same bytes says so.
+        """
+        if not may_be_it(candidate.score, quarantine):
+            return False
+        asked = self._predict_the_same(candidate.files, quarantine.version, judging)
+        return await _or_unknown(asked, judging, unknown=has_its_score(candidate.score, quarantine))
 
     async def _entry(self, champion: ChampionOutlook) -> LedgerEntry | None:
         """The champion's entry; of one of which nobody knows the generation, the head."""

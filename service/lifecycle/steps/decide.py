@@ -7,20 +7,23 @@ from domain.comparison import NOTHING_COMPARED, Compared
 from domain.counterparts import Agreement, Comparison
 from domain.errors import NeverRetry
 from domain.ledger import Cause, LedgerEntry, next_entry
-from domain.models import LoggedModel, ModelPackage, OpenedRun
-from domain.package_tags import FEATURES_TAG, GENERATION_TAG, RUN_TAG, package_tags
+from domain.models import LoggedModel, OpenedRun
+from domain.package_tags import GENERATION_TAG, candidate_tags
 from domain.points import Point, Points
 from domain.ports.clock import Clock
 from domain.ports.model_registry import ModelRegistry
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.promotion_checks import Champion, Decision, PromotionPolicy, UnreadableChampion, Verdict
 from domain.promotion_checks import decide as judge
+from domain.quarantine import Recipe
 from domain.resolved_config import ResolvedConfig
 from domain.run import Run, run_name
 from domain.run_record import ChampionOutlook, Decided, Evaluated, Trained
 from domain.tracker_limits import VERDICT, description_text
+from domain.values import Sha256
 from domain.wording import escaped
 from service.lifecycle.steps.evaluate import generation_of
+from service.promotion.bars import PromotionBars, Repeats, repeats_nothing
 from service.promotion.counterparts import CounterpartChecks
 from service.promotion.known_versions import KnownVersions
 
@@ -42,8 +45,17 @@ class Inputs:
     opened: OpenedRun
     trained: Trained
     evaluated: Evaluated
+    train_digest: Sha256 | None = None  # None: nobody knows what the candidate was trained on
     is_new: bool = False  # nobody can have registered this candidate
     compare: Compare = _nothing
+    repeats: Repeats = repeats_nothing
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """What the candidate was made by."""
+        if self.train_digest is None:
+            return None
+        return Recipe(triple=self.config.triple, train_digest=self.train_digest)
 
 
 @dataclass(frozen=True)
@@ -59,13 +71,14 @@ class DecideStep:
     points: Points
     checks: CounterpartChecks
     versions: KnownVersions
+    bars: PromotionBars
 
     async def decide(self, inputs: Inputs, score_head: ScoreHead) -> tuple[Decided, LedgerEntry | None]:
         """Judge against the head that stands now, and register what won. The caller appends the entry.
 
         If the head moved since the evaluation, the new champion is scored here on the same bytes. If the
         alias could not be read, nobody knows who the champion is: the ledger alone does not say. Nothing is
-        registered before ledger, registry and topic were compared.
+        registered before ledger, registry and topic were compared, nor what is quarantined or held.
         """
         head = await self.ledger.head(self.model_name)
         champion = inputs.evaluated.champion
@@ -73,6 +86,8 @@ class DecideStep:
             champion = await score_head(head)
         compared = await inputs.compare(champion)
         verdict = judge(self.policy, inputs.evaluated.reference, champion, compared)
+        verdict = await self.bars.examined(verdict, inputs.recipe, inputs.repeats)
+        await self.points.at(Point.DECIDE_AFTER_BARS)
         if verdict.decision is not Decision.PROMOTE:
             return Decided(verdict=verdict, champion=champion), None
         found = await self.checks.verify(head)
@@ -148,10 +163,5 @@ def version_description(inputs: Inputs, generation: int, verdict: Verdict) -> st
 
 def version_tags(inputs: Inputs, generation: int) -> dict[str, str]:
     """What a server needs to fetch a version and to trust what it fetched."""
-    package: ModelPackage = inputs.trained.package
-    return {
-        GENERATION_TAG: str(generation),
-        RUN_TAG: inputs.run.run_id,
-        **package_tags(package.manifest, package.digest),
-        FEATURES_TAG: str(inputs.config.triple.feature_version),
-    }
+    package, features = inputs.trained.package, inputs.config.triple.feature_version
+    return candidate_tags(inputs.run.run_id, generation, package.manifest, package.digest, features)

@@ -16,7 +16,7 @@ from domain.ports.run_store import RunStore
 from domain.promotion_checks import unfit_metric
 from domain.resolved_config import ResolvedConfig
 from domain.run_warnings import RunWarning
-from service.lifecycle.champion_run import origin_of, rows_without_effect
+from service.promotion.champion_run import origin_of, rows_without_effect
 from service.runtime.told_once import ToldOnce
 
 log = structlog.get_logger()

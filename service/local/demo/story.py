@@ -1,4 +1,4 @@
-"""The story in five chapters, each a request over Kafka and what became of it."""
+"""The story in seven chapters: requests over Kafka and what became of each, and the way back."""
 
 import asyncio
 import hashlib
@@ -10,14 +10,17 @@ from config.settings import Settings
 from domain.errors import NeverRetry
 from domain.events import REQUEST_TOPIC
 from domain.lifecycle import State
+from domain.promotion_checks import Decision
 from domain.run import Run
 from domain.run_record import present
 from service.adapters.kafka.requests import publish_request
 from service.lifecycle.reading import Reading
 from service.lifecycle.settings_values import kafka_connection
+from service.lifecycle.workbench import open_world, rollback_in
 from service.local.demo.api_client import GatewayClient
 from service.local.demo.replicas import Replicas
 from service.local.demo.stage import LAST_YEAR_OF_THE_FIRST_DELIVERY, Stage
+from service.promotion.rollback import RollbackOrder
 
 _SOURCE: Final = "/laurel/demo"
 _SECONDS: Final = 90.0
@@ -27,6 +30,8 @@ _WORDS: Final[Mapping[int, str]] = {
     3: "promotion: the ledger gets an entry, alias and defaults follow, and every server loads the model",
     4: "rejected: the request may not run; it lists all faults, and nothing is trained",
     5: "effectively once: Kafka may bring a record twice, and its identity makes one run of it",
+    6: "rollback: an entry of the ledger that names an earlier generation again; nothing is trained",
+    7: "quarantine: neither this model nor its recipe is promoted again, until a person lifts that",
 }
 
 
@@ -70,6 +75,8 @@ class Story:
         await self._new_sales()
         await self._bad_requests()
         await self._same_event_twice()
+        await self._way_back()
+        await self._quarantined_repeat()
 
     async def _first_champion(self) -> None:
         rows = self._stage.deliver_first_sales()
@@ -125,8 +132,30 @@ class Story:
         if made != 1:
             raise NeverRetry("doubled", f"the same event made {made} runs")
 
+    async def _way_back(self) -> None:
+        self._narrator.chapter(6, "predictions are too high: back to the champion before", _WORDS[6])
+        defaults = self._defaults()
+        order = RollbackOrder(None, "predictions are too high", "demo", str(uuid.uuid4()))
+        async with asyncio.timeout(_SECONDS), open_world(self._settings, "laurel demo") as world:
+            done = await rollback_in(world, self._settings).roll_back(order)
+        self._tell("laurel rollback --reason 'predictions are too high'")
+        self._tell(f"generation {done.entry.generation}: {done.entry.reasons[-1]}")
+        self._tell(f"active_config.yaml: model_version {defaults} → {self._defaults()}")
+        await self._served_by_all(done.entry.generation)
+
+    async def _quarantined_repeat(self) -> None:
+        self._narrator.chapter(7, "the next request would train that model again (model 3)", _WORDS[7])
+        run = await self._asked({"model_version": 3, "reason": "nightly"}, State.DECLINED)
+        if present(run.record.decided).verdict.decision is not Decision.QUARANTINED:
+            raise NeverRetry("demo", f"what was rolled back from came again: {self._verdict(run)}")
+        self._tell(self._verdict(run))
+        await self._predict("now")
+
     async def _served(self, run: Run) -> None:
-        count, seconds = await self._replicas.converged(present(present(run.record.decided).generation))
+        await self._served_by_all(present(present(run.record.decided).generation))
+
+    async def _served_by_all(self, generation: int) -> None:
+        count, seconds = await self._replicas.converged(generation)
         self._tell(f"served by {count} of {count} servers {seconds:.2f} s after the promotion")
         await self._predict("now")
 

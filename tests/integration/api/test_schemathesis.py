@@ -7,6 +7,7 @@ import pytest
 
 from tests.kit.schemathesis_run import schemathesis
 from tests.worlds.api import PASSWORD, TOKEN, USER, ApiWorld, basic, bearer, door, ready
+from tests.worlds.servers import MlflowServer
 
 NOT_ASKED = ("--exclude-checks", "positive_data_acceptance", "--warnings", "off")
 ENDLESS = ("--exclude-path-regex", "/events$")
@@ -19,7 +20,12 @@ MANY = {"API__ASKS_PER_MINUTE": "1000000", "API__CALLS_PER_MINUTE": "1000000"}
     ids=["own pages", "DAG pages"],
 )
 async def test_schemathesis_finds_nothing(
-    world: ApiWorld, tmp_path: Path, document: str, credential: dict[str, str], left_out: tuple[str, ...]
+    world: ApiWorld,
+    mlflow_server: MlflowServer,
+    tmp_path: Path,
+    document: str,
+    credential: dict[str, str],
+    left_out: tuple[str, ...],
 ) -> None:
     """No 5xx, nothing undocumented, nothing open that should ask, and what is not valid is refused.
 
@@ -27,7 +33,7 @@ async def test_schemathesis_finds_nothing(
     one in the path) stand in no schema, so a refusal of what fits the schema is no finding; and progress
     streams have no end.
     """
-    async with door(world, **MANY) as client:
+    async with door(world, MLFLOW_TRACKING_URI=mlflow_server.tracking_uri, **MANY) as client:
         await ready(client)
         described, authorization = f"{client.base_url}{document}", credential["Authorization"]
         more = (*NOT_ASKED, *left_out)

@@ -302,6 +302,7 @@ class TestLooking:
         lost = next(line for line in laurel("doctor").out.splitlines() if line[6:].startswith("champion"))
         assert lost.startswith("FAIL")
         assert f"the registry has lost {model} version 2" in lost
+        assert "laurel ledger accept" in lost
 
 
 ELSEWHERE = Coordinates(topic="training.requested", partition=0, offset=7, timestamp_ms=1_700_000_000_000)

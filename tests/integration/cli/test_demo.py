@@ -15,12 +15,16 @@ FIRST_WORDS = {
     3: "new sales arrive: the master grows to 2,930 rows",
     4: "a version that does not exist, and a typo",
     5: "the same event, delivered twice",
+    6: "predictions are too high: back to the champion before",
+    7: "the next request would train that model again",
 }
 EVENTS = [
     *("split.completed", "model.evaluated", "model.promoted"),
     *("split.completed", "model.evaluated", "model.declined"),
     *("split.completed", "model.evaluated", "model.promoted"),
     *("training.rejected", "training.rejected"),
+    *("split.completed", "model.evaluated", "model.declined"),
+    *("model.quarantined", "model.promoted"),
     *("split.completed", "model.evaluated", "model.declined"),
 ]
 
@@ -36,7 +40,7 @@ def test_the_story_is_told_to_its_end(tmp_path: Path) -> None:
     assert code == Exit.DONE, demo.text
     chapters = dict(re.findall(r"^(\d)\. (.*)$", demo.text, re.MULTILINE))
     assert all(chapters[str(number)].startswith(words) for number, words in FIRST_WORDS.items())
-    assert demo.text.startswith("five chapters on real servers: about a minute")
+    assert demo.text.startswith("seven chapters on real servers: about a minute")
     assert len(re.findall(r"^\d\. .*\n   \([a-z ]+: .*\)$", demo.text, re.MULTILINE)) == len(FIRST_WORDS)
     _starts_to_the_end(demo.text)
     _tells_what_happened(demo.text)
@@ -71,6 +75,9 @@ def _tells_what_happened(text: str) -> None:
         "rejected: features/v99.yaml does not exist; allowed: 1",
         "rejected: no such field: 'model_versoin' (did you mean model_version?); allowed: ",
         "two deliveries, 1 run",
+        "declined: the same recipe (versions and training data): version 2 (generation 2) is quarantined",
+        "generation 3: back to generation 1, version 1",
+        "active_config.yaml: model_version 3 → 1",
         "prediction before: status 503: no_model",
         "served by 2 of 2 servers",
         "2 of 2 inference servers serve it",
@@ -81,11 +88,11 @@ def _tells_what_happened(text: str) -> None:
 def _shows_tables(text: str) -> None:
     rows = re.findall(r"^ *[0-9a-f]{8} +([A-Z]+) .* (\d+\.\d) ", text, re.MULTILINE)
     states = [state for state, _ in rows]
-    assert states == ["COMPLETED", "DECLINED", "COMPLETED", "REJECTED", "REJECTED", "DECLINED"]
+    assert states == ["COMPLETED", "DECLINED", "COMPLETED", "REJECTED", "REJECTED", "DECLINED", "DECLINED"]
     answers = re.findall(r"prediction (before|now): [\d,]+ dollars, by version (\d)", text)
-    assert answers == [("now", "1"), ("before", "1"), ("now", "2")]
-    generations = re.findall(r"^ *(\d+) +(\d+) +gate +", text, re.MULTILINE)
-    assert generations == [("1", "1"), ("2", "2")]
+    assert answers == [("now", "1"), ("before", "1"), ("now", "2"), ("now", "1"), ("now", "1")]
+    generations = re.findall(r"^ *(\d+) +(\d+) +(gate|rollback) +", text, re.MULTILINE)
+    assert sorted(generations) == [("1", "1", "gate"), ("2", "2", "gate"), ("3", "1", "rollback")]
 
 
 def test_interrupted_in_the_middle_it_ends_and_leaves_nothing_behind(

@@ -14,6 +14,7 @@ from service.gateway.callers import Callers
 from service.gateway.dag.routes import dag_routes
 from service.gateway.gateway_metrics import ApiMetrics
 from service.gateway.rates import Rate
+from service.gateway.routes_history import history_routes
 from service.gateway.routes_requests import request_routes
 from service.runtime.health import Readiness
 from service.runtime.web.health import Drain
@@ -31,6 +32,7 @@ async def opened(per_minute: int = 100) -> AsyncIterator[tuple[httpx.AsyncClient
     app = build_app(
         GatewayParts(
             requests=request_routes(NOBODY),
+            history=history_routes(NOBODY),
             dags=dag_routes(NOBODY),
             callers=Callers({"tests": TOKEN}, {"tests": ()}, None, ()),
             calls=Rate(per_minute, "calls"),

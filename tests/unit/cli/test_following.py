@@ -133,6 +133,22 @@ EVENTS: Mapping[str, tuple[Mapping[str, Any], str]] = {
         {"replica": "http://i:1", "generation": 3, "version": 7, "reason": "no_answer", "detail": "in 20 s"},
         "http://i:1 does not serve generation 3: no_answer: in 20 s",
     ),
+    "champion.missing": ({"generation": 3, "message": "restore it"}, "generation 3: restore it"),
+    "promotion.held": (
+        {"until": None, "actor": "anna", "reason": "audit"},
+        "until released, by anna: audit",
+    ),
+    "promotion.released": (
+        {"actor": None, "reason": None, "held_because": "audit"},
+        "by its time: audit",
+    ),
+    **dict.fromkeys(
+        ("model.quarantined", "model.quarantine_lifted"),
+        (
+            {"generation": 3, "version": 7, "actor": "anna (api)", "reason": "too high"},
+            "generation 3: version 7, by anna (api): too high",
+        ),
+    ),
     "training.failed": ({"reason": "disk_full", "message": "no room"}, "disk_full: no room"),
 }
 

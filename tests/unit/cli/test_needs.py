@@ -26,7 +26,15 @@ ARGUMENTS: Final = {
     "db grant": "somebody",
     "requests reread": "--since 0",
     "ledger accept": "--reason restored",
+    "hold": "--reason audit",
+    "quarantine lift": "2 --reason audit",
+    "rollback": "--reason restored",
+    "rollback --dry-run": "--reason restored",
+    "promote": "7 --reason restored",
     "completion": "bash",
+    "champion --at": "2026-11-17",
+    "explain": "12",
+    "compare": "11 12",
 }
 
 
@@ -81,6 +89,10 @@ def test_a_command_names_all_that_it_needs_and_what_that_is_for(command: str, la
         "retry",
         "ledger status",
         "requests reread",
+        "history",
+        "champion --at",
+        "explain",
+        "compare",
         "db upgrade",
     ],
 )

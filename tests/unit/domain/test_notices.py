@@ -27,8 +27,8 @@ Run: run-17""",
         """\
 - the alias was pointed at version 5 by hand
 Before: version 4 (generation 2)
-Seen and recorded by worker-1, 2026-01-01T00:00:00+00:00; the registry does not say who did it.
-A person's move stands. To go back, move the alias again, or request a training.""",
+Recorded by worker-1, 2026-01-01T00:00:00+00:00; of a move of the alias the registry does not say who did it.
+A person's decision stands. To go back: laurel rollback --reason TEXT""",
     ),
     "declined": (
         "price: the candidate was not promoted (DECLINE)",
@@ -60,6 +60,44 @@ The runbook says what to do about the code. Details: laurel show run-17""",
 It serves: version 4 (generation 2)
 Why: POST /reload answered 500 (refused)
 Seconds since the promotion: 12.3. All servers: laurel status""",
+    ),
+    "missing": (
+        "price: version 5, the champion, is gone from the registry (generation 3)",
+        """\
+the registry no longer holds version 5; restore it
+Noticed: 2026-01-01T00:00:00+00:00. Its run in MLflow: m-17
+What fits, and what does not: laurel doctor""",
+    ),
+    "held": (
+        "price: promotions are held, until 2026-01-01T12:00:00+00:00",
+        """\
+audit until noon
+By anna, 2026-01-01T00:00:00+00:00
+Candidates are trained and judged; none becomes champion. To end it: laurel release""",
+    ),
+    "released": (
+        "price: promotions are released",
+        """\
+No reason was given.
+By ben\uff20laptop (not proven), 2026-01-01T00:00:00+00:00
+They were held since 2026-01-01T00:00:00+00:00 by anna: audit until noon
+What was declined meanwhile stays declined: request it again.""",
+    ),
+    "quarantined": (
+        "price: version 5 (generation 3) is quarantined",
+        """\
+it doubled every price
+By anna (api), with generation 4
+Trained from: split 1, features 1, model 1
+The gate promotes neither this model nor its recipe. To allow it again: laurel quarantine lift 3""",
+    ),
+    "quarantine_lifted": (
+        "price: the quarantine of version 5 (generation 3) is lifted",
+        """\
+it doubled every price
+By ben
+Trained from: split 1, features 1, model 1
+The gate may promote this model and its recipe again.""",
     ),
 }
 

@@ -1,0 +1,116 @@
+"""`laurel rollback`: the way back to an earlier generation, at three in the morning too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from config.needs import CONFIG, KAFKA, MLFLOW, STORE
+from service.cli.console import AsJson, Exit, fail, iso_time, print_json, say
+from service.cli.reading import read_settings, run_quietly
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from domain.ledger import LedgerEntry
+    from service.promotion.rollback import RollbackPlan, RolledBack
+
+app = typer.Typer(add_completion=False)
+
+To = Annotated[
+    int | None,
+    typer.Option(
+        "--to",
+        metavar="GENERATION",
+        min=1,
+        help="The generation to return to. Default: the newest earlier one that every server has served.",
+    ),
+]
+Why = Annotated[str, typer.Option(help="Why, for the record.")]
+By = Annotated[str | None, typer.Option(metavar="WHO", help="Who decided. Default: your user name.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")]
+
+
+@app.command()
+def rollback(
+    *, to: To = None, reason: Why, by: By = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """Return production to an earlier generation: one entry of the ledger, which everything follows.
+
+    Nothing is trained. Without --to it is the newest earlier generation whose files are whole and that every
+    inference server has served; what cannot be returned to is named before anything changes. While MLflow
+    is away the entry is made all the same, and a worker moves the alias when MLflow is back.
+
+    The exit code is 1 when nothing was changed, and 3 when the entry is made and the alias does not follow
+    yet. Your user name and machine are kept, as not proven.
+    """
+    from service.cli.acting import required_reason
+
+    reason = required_reason(reason)
+    settings = read_settings(KAFKA, MLFLOW, STORE, *(() if dry_run else (CONFIG,)))
+    if dry_run:
+        plan = run_quietly(_planned(settings, to), settings)
+        _show(plan, plan, as_json=as_json)
+        return
+    done = run_quietly(_rolled_back(settings, to, reason, by), settings)
+    _show(done, done.plan, as_json=as_json)
+    if done.unshown:
+        made = f"generation {done.entry.generation} is made"
+        fail(Exit.AWAY, f"{made}, and a worker moves the alias to it when that is possible: {done.unshown}")
+
+
+async def _planned(settings: Settings, to: int | None) -> RollbackPlan:
+    from service.cli.acting import acting
+    from service.lifecycle.workbench import open_world, rollback_in
+
+    async with open_world(settings, acting("laurel rollback")) as world:
+        return await rollback_in(world, settings).plan(to)
+
+
+async def _rolled_back(settings: Settings, to: int | None, reason: str, by: str | None) -> RolledBack:
+    import uuid
+
+    from service.cli.acting import acting, decider
+    from service.lifecycle.preflight import require_roots
+    from service.lifecycle.workbench import open_world, rollback_in
+    from service.promotion.rollback import RollbackOrder
+
+    require_roots({"CONFIG_ROOT": settings.config_root})
+    order = RollbackOrder(to, reason, decider(by).told, str(uuid.uuid4()))
+    async with open_world(settings, acting("laurel rollback")) as world:
+        return await rollback_in(world, settings).roll_back(order)
+
+
+def _show(what: RollbackPlan | RolledBack, plan: RollbackPlan | None, *, as_json: bool) -> None:
+    from service.gateway.decision_views import RollbackView  # what it takes is not waited for by production
+
+    shown = RollbackView.of(what)
+    if as_json:
+        print_json(shown.model_dump(mode="json"))
+        return
+    if plan is not None:
+        _say_plan(plan)
+    if shown.dry_run:
+        say(f"nothing was changed; without --dry-run this becomes generation {shown.generation}")
+    else:
+        say(f"this is generation {shown.generation}; `laurel status --watch` shows each server follow")
+
+
+def _say_plan(plan: RollbackPlan) -> None:
+    say(f"from {_told(plan.head)}")
+    for refused in plan.refused:
+        say(f"past {refused.told}", style="yellow")
+    say(f"back to {_told(plan.target)}", style="bold")
+    if plan.doubt:
+        say(f"although {plan.doubt}", style="yellow")
+    if plan.unchecked:
+        say(
+            f"MLflow was not asked whether it holds that version: {plan.unchecked}. A worker moves the alias "
+            "when MLflow answers",
+            style="yellow",
+        )
+
+
+def _told(entry: LedgerEntry) -> str:
+    since = iso_time(entry.at)
+    return f"generation {entry.generation}: version {entry.version}, {entry.cause.value}, of {since}"

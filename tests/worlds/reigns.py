@@ -1,0 +1,87 @@
+"""Generations that candidates won, on the real registry and ledger, and what their servers said of them."""
+
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from domain.announcement import reloaded
+from domain.convergence import Replica, Served
+from domain.ledger import Cause, LedgerEntry, next_entry
+from domain.values import VersionTriple
+from service.adapters.postgres.database import open_database
+from service.adapters.postgres.outbox import PostgresOutbox
+from service.lifecycle.run_ports import RunPorts
+from service.lifecycle.workbench import open_world
+from service.rollout.convergence_status import wanted_by
+from tests.kit.settings_of import settings_of
+from tests.worlds.registered_models import ModelShelf, open_shelf
+
+SERVERS = ("http://one:8000", "http://other:8000")
+_TRIPLE = VersionTriple(split_version=1, feature_version=1, model_version=1)
+
+
+@asynccontextmanager
+async def opened(environment: Mapping[str, str], who: str = "a worker") -> AsyncIterator[RunPorts]:
+    """The world of one actor."""
+    async with open_world(settings_of(dict(environment)), who) as world:
+        yield world
+
+
+async def reign(
+    environment: Mapping[str, str], scratch: Path, packages: Sequence[Mapping[str, bytes]]
+) -> None:
+    """Each package wins and is shown, in this order; every server serves each."""
+    uri, model = environment["MLFLOW_TRACKING_URI"], environment["MLFLOW_MODEL_NAME"]
+    async with open_shelf(uri, scratch, model) as shelf, opened(environment) as world:
+        for package in packages:
+            entry = await won(world, shelf, package)
+            await world.projector().show()
+            await served(environment, entry, *SERVERS)
+
+
+async def won(world: RunPorts, shelf: ModelShelf, package: Mapping[str, bytes]) -> LedgerEntry:
+    """A candidate wins; nothing shows it yet."""
+    head = await world.ledger.head(world.model_name)
+    made = await shelf.register(package, head.generation + 1 if head else 1)
+    entry = next_entry(
+        world.model_name,
+        head,
+        version=made.version.version,
+        cause=Cause.GATE,
+        run_id=str(uuid.uuid4()),
+        mlflow_run_id=made.version.mlflow_run_id,
+        triple=_TRIPLE,
+        reasons=("it is better",),
+        actor="a worker",
+        at=world.clock.now(),
+        model_digest=made.version.digest,
+    )
+    await world.ledger.append(entry)
+    return entry
+
+
+async def served(environment: Mapping[str, str], entry: LedgerEntry, *urls: str) -> None:
+    """These servers say that they serve it."""
+    says = Served(version=entry.version, generation=entry.generation)
+    async with open_database(settings_of(dict(environment)).sqlalchemy_url) as database:
+        outbox = PostgresOutbox(database, entry.model_name)
+        for url in urls:
+            at = entry.at + timedelta(seconds=1)
+            report = reloaded(
+                entry.model_name, Replica(url=url), wanted_by(entry), says, at=at, listener="tests"
+            )
+            await outbox.add(report)
+
+
+async def ledger_of(environment: Mapping[str, str]) -> list[LedgerEntry]:
+    """All generations."""
+    async with opened(environment) as world:
+        return list(await world.ledger.entries(world.model_name))
+
+
+async def alias_of(environment: Mapping[str, str]) -> int | None:
+    """What the alias names."""
+    async with opened(environment) as world:
+        return await world.registry.alias_version(world.model_name)
