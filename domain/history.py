@@ -15,7 +15,7 @@ from domain.values import Value
 T = TypeVar("T")
 
 
-class Span(NamedTuple):
+class Term(NamedTuple):
     """From when on, and until when; None: it reigns."""
 
     since: datetime
@@ -75,11 +75,11 @@ def reigns_of(entries: Sequence[LedgerEntry]) -> list[Reign]:
     ]
 
 
-def spans_of(moments: Sequence[datetime]) -> list[Span]:
+def spans_of(moments: Sequence[datetime]) -> list[Term]:
     """The times of generations that were made at these moments, in their order."""
     begins = list(_never_earlier(moments))
     return (
-        [Span(since, until) for since, until in zip(begins, [*begins[1:], None], strict=True)]
+        [Term(since, until) for since, until in zip(begins, [*begins[1:], None], strict=True)]
         if begins
         else []
     )

@@ -19,11 +19,11 @@ _NOT_COMPARED: Final = ("digests", "triple")
 _NO_RUN: Final = "the run store knows no run of {}"
 
 
-class _Form(BaseModel):
+class _ComparisonPart(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
 
-class SideForm(_Form):
+class SideForm(_ComparisonPart):
     """One of the two models."""
 
     name: str = Field(description="As it was asked for.")
@@ -33,7 +33,7 @@ class SideForm(_Form):
     triple: VersionTriple | None = Field(description="Its resolved versions.")
 
 
-class DifferenceForm(_Form):
+class DifferenceForm(_ComparisonPart):
     """One place in which two configurations differ; null where a side does not have it."""
 
     place: str = Field(description="The place, dotted: `model.params.max_depth`.")
@@ -41,7 +41,7 @@ class DifferenceForm(_Form):
     b: Any = Field(description="What the second says there.")
 
 
-class DataPairForm(_Form):
+class DataPairForm(_ComparisonPart):
     """One part of the data on both sides; null where a side has none."""
 
     part: str = Field(description="The part: master, train, reference, or a test's name.")
@@ -50,7 +50,7 @@ class DataPairForm(_Form):
     b: DataForm | None = Field(description="The second one's.")
 
 
-class MetricPairForm(_Form):
+class MetricPairForm(_ComparisonPart):
     """Both models' figures on the same bytes."""
 
     dataset: str = Field(description="What the bytes are called.")
@@ -60,7 +60,7 @@ class MetricPairForm(_Form):
     b: float = Field(description="The second one's figure.")
 
 
-class OverlapForm(_Form):
+class OverlapForm(_ComparisonPart):
     """How many rows trained both models, by their keys; null where nobody could count."""
 
     rows: int | None = Field(description="Rows that trained both.")
@@ -69,7 +69,7 @@ class OverlapForm(_Form):
     why: str = Field(description="How it is known, or why it is not.")
 
 
-class ModelComparisonForm(_Form):
+class ModelComparisonForm(_ComparisonPart):
     """Two models side by side."""
 
     model_name: str = Field(description="The registered model.")

@@ -27,11 +27,11 @@ _HOW: Final[Mapping[Cause, str]] = {
 }
 
 
-class _Form(BaseModel):
+class _StoryForm(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
 
-class DataForm(_Form):
+class DataForm(_StoryForm):
     """One part of the data that a run was made from."""
 
     sha256: str = Field(description="sha256 of its bytes.")
@@ -39,7 +39,7 @@ class DataForm(_Form):
     dvc_hash: str | None = Field(description="DVC's hash of it; null before it was versioned.")
 
 
-class StepForm(_Form):
+class StepForm(_StoryForm):
     """One step that came to its end."""
 
     step: str = Field(description="The step.")
@@ -48,7 +48,7 @@ class StepForm(_Form):
     seconds: float = Field(description="How long it took, with its waits and its repeats.")
 
 
-class ReplicaStoryForm(_Form):
+class ReplicaStoryForm(_StoryForm):
     """What was announced of one replica and this generation."""
 
     replica: str = Field(description="Its name.")
@@ -57,14 +57,14 @@ class ReplicaStoryForm(_Form):
     detail: str | None = Field(description="Why it did not.")
 
 
-class Asked(NamedTuple):
+class AskedFor(NamedTuple):
     """A text that somebody asked about, and as what it was understood."""
 
     kind: Literal["generation", "version", "run", "request"]
     text: str
 
 
-class StoryForm(_Form):
+class StoryForm(_StoryForm):
     """Why a model was promoted, or was not, and how it came to that. What is not known is null or empty."""
 
     model_name: str = Field(description="The registered model.")
@@ -100,7 +100,7 @@ class StoryForm(_Form):
 class Told(NamedTuple):
     """What the stores hold of one subject."""
 
-    asked: Asked
+    asked: AskedFor
     model_name: str
     run: Run | None = None
     transitions: Sequence[TransitionRecord] = ()
@@ -138,7 +138,7 @@ class Told(NamedTuple):
         )
 
 
-def answer(run: Run | None, reign: Reign | None, asked: Asked) -> str:
+def answer(run: Run | None, reign: Reign | None, asked: AskedFor) -> str:
     """Say why it was promoted, or was not."""
     if reign is not None:
         return _why_promoted(reign)
@@ -189,7 +189,7 @@ def _first(reasons: Sequence[str]) -> str:
     return reasons[0] if reasons else _UNTOLD
 
 
-def _is_promoted(run: Run | None, reign: Reign | None, asked: Asked) -> bool | None:
+def _is_promoted(run: Run | None, reign: Reign | None, asked: AskedFor) -> bool | None:
     if reign is not None:
         return True
     ended = run.ended if run is not None else asked.kind != "request"

@@ -11,7 +11,7 @@ from domain.quarantine import Lift, Quarantine
 class HoldReads(Protocol):
     """Raises TryLater when the store does not answer."""
 
-    async def standing(self) -> PromotionHold | None:
+    async def active(self) -> PromotionHold | None:
         """The hold that stands now, by the store's clock."""
 
     async def open(self) -> PromotionHold | None:
@@ -50,7 +50,7 @@ class Holds(HoldReads, Protocol):
 class QuarantineReads(Protocol):
     """Raises TryLater when the store does not answer."""
 
-    async def standing(self) -> Sequence[Quarantine]:
+    async def active(self) -> Sequence[Quarantine]:
         """What is quarantined now, newest first."""
 
     async def all(self, limit: int) -> Sequence[Quarantine]:

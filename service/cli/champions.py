@@ -161,7 +161,7 @@ class _Seen:
 
 async def _champions(settings: Settings) -> _Seen:
     from domain.counterparts import alias_gap
-    from service.cli.holds import standing_hold
+    from service.cli.holds import active_hold
     from service.lifecycle.looking import open_look
     from service.lifecycle.registry import open_registry
 
@@ -171,7 +171,7 @@ async def _champions(settings: Settings) -> _Seen:
         alias, problem = await _alias(registry, settings)
         head, now = entries[-1] if entries else None, look.clock.now()
         gap = None if problem else alias_gap(head, alias, settings.mlflow.alias, now)
-        return _Seen(entries, alias, problem, broken, gap, await standing_hold(look, settings))
+        return _Seen(entries, alias, problem, broken, gap, await active_hold(look, settings))
 
 
 async def _alias(registry: ModelRegistry, settings: Settings) -> tuple[int | None, str]:

@@ -59,10 +59,10 @@ def compare(
 
 async def _compared(settings: Settings, a: str, b: str) -> ModelComparisonForm:
     from domain.model_comparison import compared_models
-    from service.cli.explaining import opened_telling
+    from service.cli.explaining import opened_explainer
 
-    async with opened_telling(settings) as (telling, _):
-        one, other = await telling.side(a), await telling.side(b)
+    async with opened_explainer(settings) as (explainer, _):
+        one, other = await explainer.side(a), await explainer.side(b)
     return compared_models(settings.mlflow_model_name, one, other, _overlap(settings, one, other))
 
 

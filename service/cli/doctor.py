@@ -91,8 +91,7 @@ async def examine(settings: Settings) -> list[Finding]:
     )
     told = all(answer.ok for answer in answers if answer.what == "kafka")
     fleet = await fleet_findings(settings, asks_kafka=told) if stored else []
-    known = known and told
-    ledger = [await _asked("ledger", "DATABASE_URL", partial(_ledger, settings))] if known else []
+    ledger = [await _asked("ledger", "DATABASE_URL", partial(_ledger, settings))] if known and told else []
     held = [await _asked("promotions", "DATABASE_URL", partial(_hold, settings))] if stored else []
     folders = await asyncio.to_thread(folder_findings, settings)
     inference = [finding async for finding in _inference(settings)]
@@ -205,11 +204,11 @@ async def _champion(settings: Settings) -> Finding:
 
 async def _hold(settings: Settings) -> Finding:
     """A hold is a person's will, and easily forgotten."""
-    from service.cli.holds import standing_hold
+    from service.cli.holds import active_hold
     from service.lifecycle.looking import open_look
 
     async with open_look(settings) as look:
-        hold = await standing_hold(look, settings)
+        hold = await active_hold(look, settings)
     if hold is None:
         return Finding("promotions", ok=True, found="not held")
     return Finding("promotions", ok=True, found=hold.told, fix="laurel release", warns=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from domain.promotion_checks import Check
     from domain.story import ReplicaStoryForm, StoryForm
-    from service.promotion.telling import Telling
+    from service.promotion.explainer import Explainer
 
 app = typer.Typer(add_completion=False)
 
@@ -50,26 +50,26 @@ def explain(subject: Subject, *, as_json: AsJson = False) -> None:
 
 
 @asynccontextmanager
-async def opened_telling(settings: Settings) -> AsyncIterator[tuple[Telling, datetime]]:
+async def opened_explainer(settings: Settings) -> AsyncIterator[tuple[Explainer, datetime]]:
     """Open what tells of champions and runs; it ends the command when a text means nothing, or too much."""
     from service.adapters.postgres.champion_history import PostgresChampionHistory
     from service.adapters.postgres.run_reads import PostgresRunReads
     from service.lifecycle.looking import open_look
     from service.lifecycle.registry import open_registry
-    from service.promotion.telling import NothingFits, Telling
+    from service.promotion.explainer import Explainer, NothingFits
 
     model = settings.mlflow_model_name
     async with open_look(settings) as look, open_registry(settings) as registry:
         history, runs = PostgresChampionHistory(look.rows, model), PostgresRunReads(look.rows)
         try:
-            yield Telling(model, history, runs, registry), look.clock.now()
+            yield Explainer(model, history, runs, registry), look.clock.now()
         except NothingFits as error:
             fail(Exit.NOT_FOUND, masked(error.message, settings))
 
 
 async def _story(settings: Settings, subject: str) -> StoryForm:
-    async with opened_telling(settings) as (telling, now):
-        return (await telling.explain(subject)).form(now)
+    async with opened_explainer(settings) as (explainer, now):
+        return (await explainer.explain(subject)).form(now)
 
 
 def _print(story: StoryForm) -> None:

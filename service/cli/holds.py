@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from domain.hold import PromotionHold
     from service.lifecycle.looking import StoreLook
-    from service.promotion.holding import Holding
+    from service.promotion.holding import PromotionHolding
 
 app = typer.Typer(add_completion=False)
 
@@ -84,11 +84,11 @@ def hold_facts(hold: PromotionHold | None) -> dict[str, object] | None:
     return None if hold is None else HoldView.of(hold).model_dump(mode="json")
 
 
-async def standing_hold(look: StoreLook, settings: Settings) -> PromotionHold | None:
+async def active_hold(look: StoreLook, settings: Settings) -> PromotionHold | None:
     """The hold that stands now. Raises TryLater."""
     from service.adapters.postgres.bar_reads import PostgresHoldReads
 
-    return await PostgresHoldReads(look.rows, settings.mlflow_model_name).standing()
+    return await PostgresHoldReads(look.rows, settings.mlflow_model_name).active()
 
 
 def _show(hold: PromotionHold, *, as_json: bool) -> None:
@@ -113,11 +113,11 @@ async def _released(settings: Settings, reason: str | None, by: str | None) -> P
 
 
 @asynccontextmanager
-async def _holding(settings: Settings) -> AsyncIterator[Holding]:
+async def _holding(settings: Settings) -> AsyncIterator[PromotionHolding]:
     from service.adapters.postgres.holds import PostgresHolds
     from service.lifecycle.reading import open_reading
-    from service.promotion.holding import Holding
+    from service.promotion.holding import PromotionHolding
 
     async with open_reading(settings) as reading:
         database, model = reading.database, settings.mlflow_model_name
-        yield Holding(model, PostgresHolds(database, model), database.clock)
+        yield PromotionHolding(model, PostgresHolds(database, model), database.clock)

@@ -108,7 +108,7 @@ async def _listed(settings: Settings, *, everything: bool) -> Sequence[Quarantin
 
     async with open_look(settings) as look:
         reads = PostgresQuarantineReads(look.rows, settings.mlflow_model_name)
-        return await (reads.all(_MOST) if everything else reads.standing())
+        return await (reads.all(_MOST) if everything else reads.active())
 
 
 async def _lifted(settings: Settings, generation: int, reason: str, by: str | None) -> Quarantine:

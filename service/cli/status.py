@@ -149,12 +149,12 @@ async def _status(
 
     from service.cli.agreement import compared, if_possible
     from service.cli.fleet import look_at_fleet
-    from service.cli.holds import standing_hold
+    from service.cli.holds import active_hold
 
     async with _looking(settings) as (look, opened):
         comparing = if_possible(compared(settings), settings)
         fleet = look_at_fleet(settings, opened.workers)
-        hold = standing_hold(opened, settings)
+        hold = active_hold(opened, settings)
         return await asyncio.gather(look(), comparing, fleet, _gap(opened, settings), hold)
 
 

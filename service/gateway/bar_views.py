@@ -49,7 +49,7 @@ class HoldsView(View):
     """Whether promotions are held, and the newest holds."""
 
     model_name: str = Field(description="The model of this API.")
-    standing: HoldView | None = Field(description="The hold that stands now; null: promotions are not held.")
+    active: HoldView | None = Field(description="The hold that stands now; null: promotions are not held.")
     holds: tuple[HoldView, ...] = Field(description="The newest ones, ended ones too, newest first.")
 
 

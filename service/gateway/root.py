@@ -45,11 +45,11 @@ from service.lifecycle.cancel import Cancelling
 from service.lifecycle.registry import open_mlflow
 from service.lifecycle.settings_values import kafka_connection, require_usable_trust
 from service.lifecycle.workbench import WorldMakers, promotion_in, rollback_in, world_of
-from service.promotion.holding import Holding
+from service.promotion.explainer import Explainer
+from service.promotion.holding import PromotionHolding
 from service.promotion.promoting import PersonPromotion
 from service.promotion.quarantining import Lifting
 from service.promotion.rollback import Rollback
-from service.promotion.telling import Telling
 from service.runtime.health import Readiness
 from service.runtime.metrics import Metrics
 from service.runtime.web.clients import Clients
@@ -116,7 +116,7 @@ async def _prepare(settings: Settings, publisher: KafkaPublisher) -> None:
 def _history(settings: Settings, database: Database, registry: ModelRegistry) -> HistoryDependencies:
     model = settings.mlflow_model_name
     history, runs = PostgresChampionHistory(database, model), PostgresRunReads(database)
-    return HistoryDependencies(Telling(model, history, runs, registry), database.clock)
+    return HistoryDependencies(Explainer(model, history, runs, registry), database.clock)
 
 
 def _parts(
@@ -152,24 +152,12 @@ def _parts(
         rollback,
         promotion,
     )
-    dag_dependencies = DagDependencies(
-        asking=asking,
-        requests=requests,
-        runs=runs,
-        variables=PostgresVariables(database, model),
-        asks=asks,
-        cancelling=cancelling,
-        max_body_bytes=group.max_body_bytes,
-        dag_id=group.dag_id,
-        empty_dags=group.empty_dags,
-        mlflow_uri=settings.mlflow_tracking_uri,
-    )
     requests_router = request_routes(dependencies)
     add_bar_routes(requests_router, _bars(settings, database))
     return GatewayParts(
         requests=requests_router,
         history=history_routes(history),
-        dags=dag_routes(dag_dependencies),
+        dags=dag_routes(_dag(settings, database, dependencies)),
         callers=_callers(settings),
         calls=Rate(group.calls_per_minute, "calls"),
         metrics=ApiMetrics(model),
@@ -180,6 +168,22 @@ def _parts(
     )
 
 
+def _dag(settings: Settings, database: Database, routes: RouteDependencies) -> DagDependencies:
+    group = settings.api
+    return DagDependencies(
+        asking=routes.asking,
+        requests=routes.requests,
+        runs=routes.runs,
+        variables=PostgresVariables(database, settings.mlflow_model_name),
+        asks=routes.asks,
+        cancelling=routes.cancelling,
+        max_body_bytes=group.max_body_bytes,
+        dag_id=group.dag_id,
+        empty_dags=group.empty_dags,
+        mlflow_uri=settings.mlflow_tracking_uri,
+    )
+
+
 def _bars(settings: Settings, database: Database) -> BarDependencies:
     model, clock = settings.mlflow_model_name, database.clock
     holds, quarantines = PostgresHolds(database, model), PostgresQuarantines(database, model)
@@ -187,7 +191,7 @@ def _bars(settings: Settings, database: Database) -> BarDependencies:
         model_name=model,
         holds=holds,
         quarantines=quarantines,
-        holding=Holding(model, holds, clock),
+        holding=PromotionHolding(model, holds, clock),
         lifting=Lifting(model, quarantines, clock),
         max_body_bytes=settings.api.max_body_bytes,
     )

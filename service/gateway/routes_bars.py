@@ -21,13 +21,13 @@ from service.gateway.idempotency import KEY, Key, request_id_in
 from service.gateway.openapi import json_body, refusals
 from service.gateway.operations import brief_body
 from service.gateway.refusals import Flag, Moment, as_problem, unusable
-from service.promotion.holding import Holding
+from service.promotion.holding import PromotionHolding
 from service.promotion.quarantining import Lifting
 
 _ENTRY: Final = "api"
 _MOST: Final = 100
 _MOMENT: Final = TypeAdapter[datetime](Moment)
-_REFUSED: Final = "The caller has not the role `operate`, or the door is closed."
+_REFUSED: Final = "The caller has not the role `operate`, or these pages are closed."
 
 Generation = Annotated[int, Path(ge=1, le=2**53, description="The generation that was rolled back from.")]
 Lifted = Annotated[Flag | None, Query(description="True: also those that were lifted.")]
@@ -41,7 +41,7 @@ class BarDependencies:
     model_name: str
     holds: HoldReads
     quarantines: QuarantineReads
-    holding: Holding
+    holding: PromotionHolding
     lifting: Lifting
     max_body_bytes: int
 
@@ -49,6 +49,7 @@ class BarDependencies:
 def add_bar_routes(router: APIRouter, dependencies: BarDependencies) -> None:
     """Add the pages."""
     _add_holds(router, dependencies)
+    _add_releases(router, dependencies)
     _add_quarantines(router, dependencies)
 
 
@@ -59,10 +60,10 @@ def _add_holds(router: APIRouter, dependencies: BarDependencies) -> None:
     async def holds(limit: Limit = 20) -> HoldsView:
         """The hold that stands, and the newest ones."""
         with as_problem():
-            standing, newest = await dependencies.holds.standing(), await dependencies.holds.newest(limit)
+            active, newest = await dependencies.holds.active(), await dependencies.holds.newest(limit)
         return HoldsView(
             model_name=model_name,
-            standing=None if standing is None else HoldView.of(standing),
+            active=None if active is None else HoldView.of(active),
             holds=tuple(map(HoldView.of, newest)),
         )
 
@@ -90,6 +91,10 @@ def _add_holds(router: APIRouter, dependencies: BarDependencies) -> None:
                 await dependencies.holding.hold(said.reason or "", said.until, actor, _key(request))
             )
 
+
+def _add_releases(router: APIRouter, dependencies: BarDependencies) -> None:
+    most = dependencies.max_body_bytes
+
     @router.post(
         "/releases",
         summary="Release promotions",
@@ -115,7 +120,7 @@ def _add_quarantines(router: APIRouter, dependencies: BarDependencies) -> None:
         """What was rolled back from: the gate promotes neither the model nor its recipe."""
         reads = dependencies.quarantines
         with as_problem():
-            shown = await reads.all(limit) if lifted else (await reads.standing())[:limit]
+            shown = await reads.all(limit) if lifted else (await reads.active())[:limit]
         return QuarantinesView(
             model_name=dependencies.model_name, quarantines=tuple(map(QuarantineView.of, shown))
         )

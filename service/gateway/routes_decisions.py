@@ -47,7 +47,7 @@ _PROMOTION: Final = {
     "reason": _REASON,
 }
 _SHOWN_SECONDS: Final = 2.0
-_LOOK_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Decisions:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Decision:
     """A body that was read, who sent it, and under which key."""
 
     fields: Mapping[str, Any]
@@ -177,7 +177,7 @@ def _add_promotions(router: APIRouter, decisions: Decisions) -> None:
             return PromotionView.of(await decisions.promotion.promote(order))
 
 
-async def _asked(request: Request, fields: Mapping[str, object], most: int) -> _Asked:
+async def _asked(request: Request, fields: Mapping[str, object], most: int) -> _Decision:
     """Read who decides, and what. Raises Problem 403, 400 and for a body that is none."""
     caller = caller_of(request, OPERATE)
     require_json(request, said=True)
@@ -189,7 +189,7 @@ async def _asked(request: Request, fields: Mapping[str, object], most: int) -> _
         for name in body
         if name not in fields
     ]
-    asked = _Asked(body, caller, key or str(uuid.uuid4()), faults)
+    asked = _Decision(body, caller, key or str(uuid.uuid4()), faults)
     reason = body.get("reason")
     if not isinstance(reason, str) or not 0 < len(reason.strip()) <= LONGEST_REASON:
         asked.fault("reason", f"{no_text('reason', LONGEST_REASON)}, and say something")
@@ -200,8 +200,8 @@ async def _asked(request: Request, fields: Mapping[str, object], most: int) -> _
 
 async def why_no_worker_shows(ledger: PromotionLedger, model_name: str) -> str:
     """Wait a moment for a worker to show the head; say so if none has."""
-    for _ in range(round(_SHOWN_SECONDS / _LOOK_SECONDS)):
+    for _ in range(round(_SHOWN_SECONDS / _POLL_SECONDS)):
         if not await ledger.unannounced(model_name):
             return ""
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
     return f"no worker has moved the alias within {_SHOWN_SECONDS:g} s; it does when it and MLflow are there"

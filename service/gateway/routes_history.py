@@ -17,7 +17,7 @@ from domain.story import StoryForm
 from service.gateway.openapi import refusals
 from service.gateway.refusals import DescribedRoute, Moment, as_problem, not_found
 from service.gateway.views import View
-from service.promotion.telling import NothingFits, Telling
+from service.promotion.explainer import Explainer, NothingFits
 from service.runtime.web.problems import ProblemDetails
 
 _MOST: Final = 100
@@ -56,7 +56,7 @@ class ChampionsView(View):
 class HistoryDependencies:
     """What the pages are made of."""
 
-    telling: Telling
+    explainer: Explainer
     clock: Clock
 
     def forms(self, reigns: Sequence[Reign]) -> tuple[ReignForm, ...]:
@@ -69,12 +69,12 @@ def history_routes(dependencies: HistoryDependencies) -> APIRouter:
     """Make the pages."""
     router = APIRouter(tags=["champions"], route_class=DescribedRoute)
     _add_champions(router, dependencies)
-    _add_explaining(router, dependencies.telling, dependencies.clock)
+    _add_explaining(router, dependencies.explainer, dependencies.clock)
     return router
 
 
 def _add_champions(router: APIRouter, dependencies: HistoryDependencies) -> None:
-    history = dependencies.telling.history
+    history = dependencies.explainer.history
 
     @router.get("/champions", summary="List the champions", responses=refusals(422))
     async def champions(
@@ -106,7 +106,7 @@ def _add_champions(router: APIRouter, dependencies: HistoryDependencies) -> None
         return dependencies.forms([reign])[0]
 
 
-def _add_explaining(router: APIRouter, telling: Telling, clock: Clock) -> None:
+def _add_explaining(router: APIRouter, explainer: Explainer, clock: Clock) -> None:
     refused = refusals(404, 422, m404=_THERE_IS_NONE, m503=_AWAY)
 
     @router.get("/explain/{id}", summary="Say why a model was promoted, or was not", responses=refused)
@@ -116,7 +116,7 @@ def _add_explaining(router: APIRouter, telling: Telling, clock: Clock) -> None:
         A bare number is a generation, or else a version.
         """
         async with _answered():
-            return (await telling.explain(id)).form(clock.now())
+            return (await explainer.explain(id)).form(clock.now())
 
     @router.get("/compare", summary="Compare two models", responses=refused)
     async def compare(a: SideId, b: SideId) -> ModelComparisonForm:
@@ -126,8 +126,8 @@ def _add_explaining(router: APIRouter, telling: Telling, clock: Clock) -> None:
         is null then.
         """
         async with _answered():
-            one, other = await telling.side(a), await telling.side(b)
-        return compared_models(telling.model_name, one, other, known_overlap(one.record, other.record))
+            one, other = await explainer.side(a), await explainer.side(b)
+        return compared_models(explainer.model_name, one, other, known_overlap(one.record, other.record))
 
 
 @asynccontextmanager

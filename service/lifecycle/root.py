@@ -74,7 +74,7 @@ from service.messaging.relay import OutboxRelay
 from service.processes.pool import Children, ChildSet
 from service.promotion.counterparts import CounterpartLooks
 from service.promotion.hold_looks import HoldLooks
-from service.promotion.holding import Holding
+from service.promotion.holding import PromotionHolding
 from service.promotion.loss_watch import LossWatch
 from service.promotion.projector import LedgerProjector
 from service.promotion.reconciler import STATUS_JOB
@@ -211,7 +211,7 @@ def _worker_parts(
     reconciler = reconciler_in(world, projector, settings.worker.reconcile_seconds)
     parts.tasks["reconciler"] = reconciler.run_forever
     parts.tasks["counterparts"] = CounterpartLooks(world.checks, world.clock).run_forever
-    holding = Holding(world.model_name, world.holds, world.clock, world.points)
+    holding = PromotionHolding(world.model_name, world.holds, world.clock, world.points)
     parts.tasks["holds"] = HoldLooks(holding, world.metrics, world.clock).run_forever
     looks = MasterLooks(world.master_rows, heavies[0].files, world.clock, settings.worker.reconcile_seconds)
     parts.tasks["master_looks"] = looks.run_forever

@@ -152,8 +152,8 @@ def rollback_in(
 ) -> "Rollback":
     """Compose the way back; `show` brings alias and defaults to the head, by itself unless given."""
     from service.promotion.package_check import files_check  # noqa: PLC0415 - who steps back alone needs it
-    from service.promotion.returnable import Returnable  # noqa: PLC0415
-    from service.promotion.rollback import Rollback  # noqa: PLC0415
+    from service.promotion.returnable import Returnable  # noqa: PLC0415 - likewise
+    from service.promotion.rollback import Rollback  # noqa: PLC0415 - likewise
 
     returnable = Returnable(
         versions=world.versions,
@@ -181,7 +181,7 @@ def promotion_in(
 ) -> "PersonPromotion":
     """Compose what a person promotes with; `show` as for `rollback_in`."""
     from service.promotion.package_check import files_check  # noqa: PLC0415 - who decides alone needs it
-    from service.promotion.promoting import PersonPromotion  # noqa: PLC0415
+    from service.promotion.promoting import PersonPromotion  # noqa: PLC0415 - likewise
 
     return PersonPromotion(
         model_name=world.model_name,

@@ -28,10 +28,10 @@ class PromotionBars:
         """The verdict, or QUARANTINED or HELD in the place of PROMOTE. `repeats` tells the same model."""
         if verdict.decision is not Decision.PROMOTE:
             return verdict
-        standing = await self.quarantines.standing()
-        if (same := same_recipe(recipe, standing)) is not None:
+        active = await self.quarantines.active()
+        if (same := same_recipe(recipe, active)) is not None:
             return quarantined(verdict, same, by_recipe=True)
-        for one in standing:
+        for one in active:
             if await repeats(one):
                 return quarantined(verdict, one, by_recipe=False)
-        return held(verdict, await self.holds.standing())
+        return held(verdict, await self.holds.active())

@@ -6,7 +6,7 @@ import structlog
 
 from domain.errors import LaurelError
 from domain.ports.clock import Clock
-from service.promotion.holding import Holding
+from service.promotion.holding import PromotionHolding
 from service.runtime.metrics import Metrics
 
 log = structlog.get_logger()
@@ -17,7 +17,7 @@ _PAUSE_SECONDS: Final = 5.0
 class HoldLooks:
     """Looks again and again. The hold itself ends by the database's clock, whoever looks."""
 
-    def __init__(self, holding: Holding, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, holding: PromotionHolding, metrics: Metrics, clock: Clock) -> None:
         self._holding = holding
         self._metrics = metrics
         self._clock = clock

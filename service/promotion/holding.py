@@ -1,4 +1,4 @@
-"""Holding promotions and releasing them, by a person or at the hold's time."""
+"""PromotionHolding promotions and releasing them, by a person or at the hold's time."""
 
 import uuid
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ log = LaterLog(__name__)
 
 
 @dataclass(frozen=True)
-class Holding:
+class PromotionHolding:
     """Begins and ends holds in the run store; Kafka and MLflow need not answer.
 
     Each call may be repeated under the id of its request, `key`; without one, each is another request.
@@ -79,7 +79,7 @@ class Holding:
         if hold is None or hold.until is None or not hold.is_over(self.clock.now()):
             return hold
         ending = HoldEnding(ending_id=f"{hold.hold_id}/time", at=hold.until)
-        return None if await self._ended(hold, ending) else await self.holds.standing()
+        return None if await self._ended(hold, ending) else await self.holds.active()
 
     async def _ended(self, hold: PromotionHold, ending: HoldEnding) -> PromotionHold | None:
         await self.points.at(Point.RELEASE_BEFORE_COMMIT)
@@ -90,7 +90,7 @@ class Holding:
         return ended
 
     async def _held_already(self) -> CannotHold:
-        hold = await self.holds.standing()
+        hold = await self.holds.active()
         told = hold.told if hold else "another hold has just ended: repeat this"
         return CannotHold("held_already", f"{told}; release it first with `laurel release`")
 

@@ -13,7 +13,7 @@ from service.runtime.lazy_log import LaterLog
 
 log = LaterLog(__name__)
 
-LOOK_SECONDS: Final = 30.0  # one call to the registry in a time in which nobody misses a deleted version
+POLL_SECONDS: Final = 30.0  # one call to the registry in a time in which nobody misses a deleted version
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class LossWatch:
     registry: ModelRegistry
     losses: ChampionLosses
     clock: Clock
-    pause_seconds: float = LOOK_SECONDS
+    pause_seconds: float = POLL_SECONDS
 
     async def run_forever(self) -> None:
         """Look after every pause; a service that is away is looked at the next time."""

@@ -39,12 +39,12 @@ class Lifting:
         known = await self.quarantines.lifted_by(lift_id)
         if known is not None:
             return self._repeated(known, generation)
-        standing = await self.quarantines.standing()
-        found = next((one for one in standing if one.generation == generation), None)
+        active = await self.quarantines.active()
+        found = next((one for one in active if one.generation == generation), None)
         lift = Lift(lift_id=lift_id, reason=text, actor=actor, at=self.clock.now())
         lifted = None if found is None else await self._lifted(found, lift)
         if lifted is None:
-            raise self._not_quarantined(generation, standing)
+            raise self._not_quarantined(generation, active)
         return lifted
 
     async def _lifted(self, quarantine: Quarantine, lift: Lift) -> Quarantine | None:
@@ -61,8 +61,8 @@ class Lifting:
             raise NeverRetry("id_conflict", f"that id lifted the quarantine of generation {known.generation}")
         return known
 
-    def _not_quarantined(self, generation: int, standing: Sequence[Quarantine]) -> CannotLift:
-        listed = ", ".join(str(one.generation) for one in standing) or "none"
+    def _not_quarantined(self, generation: int, active: Sequence[Quarantine]) -> CannotLift:
+        listed = ", ".join(str(one.generation) for one in active) or "none"
         message = f"generation {generation} of {self.model_name} is not quarantined; those that are: {listed}"
         return CannotLift("not_quarantined", message)
 

@@ -73,8 +73,8 @@ class Returnable:
         return await self._not_served(entry, head)
 
     async def _quarantined(self, entry: LedgerEntry) -> Obstacle | None:
-        standing = await self.quarantines.standing()
-        one = next((one for one in standing if one.version == entry.version), None)
+        active = await self.quarantines.active()
+        one = next((one for one in active if one.version == entry.version), None)
         if one is None:
             return None
         detail = f"{one.told}; allow it again with `laurel quarantine lift {one.generation} --reason …`"

@@ -28,7 +28,7 @@ from handlers.training_requested import on_training_requested
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.worker_parts import reconciler_in, runner_in
 from service.messaging.relay import OutboxRelay
-from service.promotion.holding import Holding
+from service.promotion.holding import PromotionHolding
 from service.promotion.rollback import RollbackOrder
 from service.runtime.metrics import Metrics
 from tests.fakes.dead_letters import FakeDeadLetters
@@ -161,7 +161,7 @@ class Life:
 
     def hold(self) -> None:
         """Let a person hold promotions from here, or release them where they are held."""
-        holding = Holding(MODEL, self.world.holds, self.world.clock)
+        holding = PromotionHolding(MODEL, self.world.holds, self.world.clock)
 
         async def hold_or_release() -> None:
             with suppress(CannotHold):

@@ -26,7 +26,7 @@ from domain.run_actions import Actor
 from domain.run_record import Decided
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.worker_parts import decide_in
-from service.promotion.holding import Holding
+from service.promotion.holding import PromotionHolding
 from service.promotion.quarantining import Lifting
 from tests.chaos.figures import FIGURES
 from tests.chaos.report import ROUNDS
@@ -110,8 +110,8 @@ async def roll_back(world: RunPorts, why: str) -> LedgerEntry:
         return entry
 
 
-def holding(world: RunPorts) -> Holding:
-    return Holding(MODEL, world.holds, world.clock)
+def holding(world: RunPorts) -> PromotionHolding:
+    return PromotionHolding(MODEL, world.holds, world.clock)
 
 
 async def test_a_hold_that_begins_at_the_decision_lets_nothing_through(race: Race) -> None:

@@ -17,7 +17,7 @@ from domain.points import Point
 from domain.run_actions import Actor
 from service.adapters.postgres.database import open_database
 from service.adapters.postgres.holds import PostgresHolds
-from service.promotion.holding import Holding
+from service.promotion.holding import PromotionHolding
 from tests.chaos.fleet import Worker
 from tests.chaos.released import CAUSES, Released, carried
 from tests.chaos.world import BETTER_AND_BETTER, Chaos
@@ -114,7 +114,7 @@ async def _the_old_one_promotes_nothing_past_a_hold(upgrade: Upgrade) -> None:
     world, old, new = upgrade.world, upgrade.old, upgrade.new
     async with open_database(world.where.database_url) as database:
         holds = PostgresHolds(database, world.where.model_name)
-        holding = Holding(world.where.model_name, holds, database.clock)
+        holding = PromotionHolding(world.where.model_name, holds, database.clock)
         await holding.hold("a rolling upgrade", None, _ANNA)
         generations = len(world.rows("SELECT 1 FROM laurel.promotion_ledger"))
         new.stop()

@@ -67,13 +67,13 @@ class HoldContract:
         self, stores: Stores, others: Stores, model: str
     ) -> None:
         one = hold(model)
-        assert await stores.holds.standing() is None
+        assert await stores.holds.active() is None
         assert await begin(stores, one) == await begin(others, one) == one
-        assert await others.holds.standing() == await others.holds.open() == one
+        assert await others.holds.active() == await others.holds.open() == one
         how = ending(model)
         ended = one.model_copy(update={"ending": how})
         assert await end(others, one, how) == await end(stores, one, how) == ended
-        assert await stores.holds.standing() is await stores.holds.open() is None
+        assert await stores.holds.active() is await stores.holds.open() is None
         assert await stores.holds.ended_by(how.ending_id) == ended
         assert list(await stores.holds.newest(5)) == [ended]
         assert await told(stores) == ["promotion.held", "promotion.released"]
@@ -99,7 +99,7 @@ class HoldContract:
             await stores.ledger.append(by_the_gate(None, model))
 
         async def is_over() -> bool:
-            return await stores.holds.standing() is None
+            return await stores.holds.active() is None
 
         await eventually(is_over)
         assert await stores.holds.open() == one
@@ -184,7 +184,7 @@ class QuarantineContract:
     ) -> None:
         rollback, left = await rolled_back(stores, model)
         assert await others.ledger.head(model) == rollback
-        assert list(await others.quarantines.standing()) == list(await others.quarantines.all(9)) == [left]
+        assert list(await others.quarantines.active()) == list(await others.quarantines.all(9)) == [left]
         assert await told(stores) == ["model.quarantined"]
 
     async def test_an_entry_that_is_refused_quarantines_nothing(self, stores: Stores, model: str) -> None:
@@ -204,7 +204,7 @@ class QuarantineContract:
         await stores.ledger.append(third)
         again = [quarantine(model, back), quarantine(model, back, generation=4)]
         await stores.ledger.append(back, quarantines=again)
-        assert list(await stores.quarantines.standing()) == [again[1], left]
+        assert list(await stores.quarantines.active()) == [again[1], left]
 
     async def test_a_lift_ends_it_once(self, stores: Stores, others: Stores, model: str) -> None:
         _, left = await rolled_back(stores, model)
@@ -215,7 +215,7 @@ class QuarantineContract:
         assert both == [lifted, lifted]
         assert await stores.quarantines.lift(2, lift(model, "other"), announced) is None
         assert await stores.quarantines.lifted_by(one.lift_id) == lifted
-        assert list(await stores.quarantines.standing()) == []
+        assert list(await stores.quarantines.active()) == []
         assert list(await stores.quarantines.all(9)) == [lifted]
         assert await told(stores) == ["model.quarantined", "model.quarantine_lifted"]
 

@@ -18,7 +18,7 @@ from domain.run import Run
 from domain.run_actions import Actor
 from service.adapters.kafka.requests import read_events
 from service.lifecycle.workbench import open_world, rollback_in
-from service.promotion.holding import Holding
+from service.promotion.holding import PromotionHolding
 from service.promotion.quarantining import Lifting
 from service.promotion.rollback import RollbackOrder
 from tests.chaos.world import write_models
@@ -90,7 +90,7 @@ async def test_what_was_rolled_back_from_is_not_promoted_again_and_a_hold_holds(
             "the same model (every prediction on the reference agrees within 1e-09 relative)"
         )
 
-        holding = Holding(deployment.model, world.holds, world.clock)
+        holding = PromotionHolding(deployment.model, world.holds, world.clock)
         await holding.hold("audit until noon", None, ANNA)
         held = await deployment.carried({"model_version": 103})
         state, decision, why = verdict(held)

@@ -15,8 +15,8 @@ class FakeHolds:
         self.memory = memory
         self._model = model
 
-    async def standing(self) -> PromotionHold | None:
-        return standing_hold(self.memory, self._model)
+    async def active(self) -> PromotionHold | None:
+        return active_hold(self.memory, self._model)
 
     async def open(self) -> PromotionHold | None:
         return next((hold for hold in self._ours() if hold.ending is None), None)
@@ -57,7 +57,7 @@ class FakeQuarantines:
         self.memory = memory
         self._model = model
 
-    async def standing(self) -> Sequence[Quarantine]:
+    async def active(self) -> Sequence[Quarantine]:
         return [one for one in self._newest_first() if one.lift is None]
 
     async def all(self, limit: int) -> Sequence[Quarantine]:
@@ -78,7 +78,7 @@ class FakeQuarantines:
         return sorted(ours, key=lambda one: (one.by_generation, one.generation), reverse=True)
 
 
-def standing_hold(memory: Memory, model: str) -> PromotionHold | None:
+def active_hold(memory: Memory, model: str) -> PromotionHold | None:
     """The hold that stands in this memory."""
     now = memory.now()
     return next((hold for hold in memory.holds if hold.model_name == model and hold.stands(now)), None)
@@ -86,5 +86,5 @@ def standing_hold(memory: Memory, model: str) -> PromotionHold | None:
 
 def quarantine(memory: Memory, begun: Sequence[Quarantine]) -> None:
     """Begin quarantines, but of what is quarantined already."""
-    standing = {(one.model_name, one.generation) for one in memory.quarantines if one.lift is None}
-    memory.quarantines += [one for one in begun if (one.model_name, one.generation) not in standing]
+    active = {(one.model_name, one.generation) for one in memory.quarantines if one.lift is None}
+    memory.quarantines += [one for one in begun if (one.model_name, one.generation) not in active]

@@ -7,7 +7,7 @@ from domain.announcement import Announcement
 from domain.errors import GenerationTaken, IllegalTransition, NeverRetry, PromotionBarred
 from domain.ledger import FIRST_HASH, Cause, LedgerEntry
 from domain.quarantine import Quarantine, Recipe, same_recipe
-from tests.fakes.bars import quarantine, standing_hold
+from tests.fakes.bars import active_hold, quarantine
 from tests.fakes.memory import Memory
 
 
@@ -91,7 +91,7 @@ class FakePromotionLedger:
     def _refuse_barred(self, entry: LedgerEntry) -> None:
         if entry.cause is not Cause.GATE:
             return
-        if standing_hold(self.memory, entry.model_name) is not None:
+        if active_hold(self.memory, entry.model_name) is not None:
             raise PromotionBarred("promotions_held", "promotions are held")
         run = self.memory.runs.get(entry.run_id or "")
         split = None if run is None else run.run.record.split

@@ -204,17 +204,17 @@ class NoRuns(AskingPort):
 class NoHolds(AskingPort):
     """Nobody holds promotions in this story."""
 
-    async def standing(self) -> PromotionHold | None:
+    async def active(self) -> PromotionHold | None:
         return None
 
 
 class AskingHolds(AskingPort):
     """Holds are all one: a story has one person who holds, and perhaps one who releases."""
 
-    async def standing(self) -> PromotionHold | None:
+    async def active(self) -> PromotionHold | None:
         return THE_HOLD if await Ask("held") else None
 
-    open = standing
+    open = active
 
     async def ended_by(self, _ending_id: str) -> PromotionHold | None:
         return None
@@ -231,7 +231,7 @@ class AskingHolds(AskingPort):
 class NoQuarantines(AskingPort):
     """Nothing was rolled away from."""
 
-    async def standing(self) -> Sequence[Quarantine]:
+    async def active(self) -> Sequence[Quarantine]:
         return ()
 
 

@@ -31,7 +31,7 @@ from service.lifecycle.steps.decide import DecideStep, Inputs
 from service.promotion.alias_watch import AliasWatch
 from service.promotion.bars import PromotionBars
 from service.promotion.counterparts import CounterpartChecks
-from service.promotion.holding import Holding
+from service.promotion.holding import PromotionHolding
 from service.promotion.known_versions import KnownVersions
 from service.promotion.projector import LedgerProjector
 from service.promotion.promoting import PersonPromotion
@@ -66,7 +66,7 @@ _FIXED: Final = (
     Recovery,
     Cancelling,
     PromotionBars,
-    Holding,
+    PromotionHolding,
     Rollback,
     Returnable,
     PersonPromotion,

@@ -21,7 +21,7 @@ from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.steps.decide import Inputs
 from service.lifecycle.workbench import recovery_in
 from service.lifecycle.worker_parts import decide_in, reconciler_in
-from service.promotion.holding import Holding
+from service.promotion.holding import PromotionHolding
 from service.promotion.projector import LedgerProjector
 from service.promotion.promoting import PromotionOrder
 from service.promotion.rollback import RollbackOrder
@@ -159,14 +159,14 @@ async def accept(world: RunPorts) -> None:
 
 async def hold(world: RunPorts) -> None:
     """Be the person who holds promotions, for ever."""
-    holding = Holding(MODEL, world.holds, world.clock, world.points)
+    holding = PromotionHolding(MODEL, world.holds, world.clock, world.points)
     await holding.hold("prices look wrong", None, A_PERSON, world.worker)
 
 
 async def hold_and_release(world: RunPorts) -> None:
     """Be the person who holds promotions for a while."""
     await hold(world)
-    holding = Holding(MODEL, world.holds, world.clock, world.points)
+    holding = PromotionHolding(MODEL, world.holds, world.clock, world.points)
     await holding.release(None, A_PERSON, world.worker)
 
 

@@ -9,7 +9,7 @@ from service.adapters.postgres.rows import Row, RowSource
 
 _HOLDS: Final = "SELECT content, ending FROM laurel.promotion_holds WHERE model_name = %(model)s::text"
 _OPEN: Final = f"{_HOLDS} AND ended_at IS NULL"
-_STANDING: Final = f"{_OPEN} AND coalesce(until > clock_timestamp(), true)"
+_ACTIVE: Final = f"{_OPEN} AND coalesce(until > clock_timestamp(), true)"
 _NEWEST: Final = f"{_HOLDS} ORDER BY begun_at DESC LIMIT %(at_most)s::int"
 
 _QUARANTINES: Final = "SELECT content, lift FROM laurel.quarantines WHERE model_name = %(model)s::text"
@@ -25,9 +25,9 @@ class PostgresHoldReads:
         self._asked = database
         self._held = {"model": model_name}
 
-    async def standing(self) -> PromotionHold | None:
+    async def active(self) -> PromotionHold | None:
         """Read the hold whose time has not come."""
-        row = await self._asked.row("read the hold", _STANDING, self._held)
+        row = await self._asked.row("read the hold", _ACTIVE, self._held)
         return None if row is None else hold_of(row)
 
     async def open(self) -> PromotionHold | None:
@@ -48,7 +48,7 @@ class PostgresQuarantineReads:
         self._asked = database
         self._quarantined = {"model": model_name}
 
-    async def standing(self) -> Sequence[Quarantine]:
+    async def active(self) -> Sequence[Quarantine]:
         """Read those that nobody has lifted."""
         rows = await self._asked.rows("read quarantines", _QUARANTINED, self._quarantined)
         return [quarantine_of(row) for row in rows]

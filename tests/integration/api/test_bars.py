@@ -45,7 +45,7 @@ async def test_an_operator_holds_promotions_and_releases_them(
         assert not await is_held(stores, world.model)
         topics = [row.announcement.topic for row in await stores.outbox.unsent(10)]
 
-    assert before == {"model_name": world.model, "standing": None, "holds": []}
+    assert before == {"model_name": world.model, "active": None, "holds": []}
     assert (held.status_code, again.status_code) == (201, 201)
     assert held.json() == again.json()
     assert (held.json()["actor"], held.json()["door"], held.json()["proven"]) == ("tests", "api", True)
@@ -53,7 +53,7 @@ async def test_an_operator_holds_promotions_and_releases_them(
     assert (second.status_code, second.json()["reason"]) == (409, "held_already")
     assert "by tests (api)" in second.json()["detail"]
     assert (conflict.status_code, conflict.json()["reason"]) == (422, "id_conflict")
-    assert shown["standing"] == held.json()
+    assert shown["active"] == held.json()
     assert shown["holds"] == [held.json()]
     assert (released.status_code, released.json()) == (200, repeated.json())
     assert (released.json()["released_by"], released.json()["release_reason"]) == ("tests", "done")

@@ -11,7 +11,7 @@ from tests.kit.eventually import eventually
 from tests.kit.told_events import told_announcement
 from tests.worlds.notices import NoticeWorld
 
-_TYPES = ["success", "warning", "info", "warning", "failure", "failure", "failure"]
+_TYPES = ["success", *("failure",) * 3, *("warning",) * 4, *("info",) * 3]
 
 
 async def test_each_subject_reaches_each_channel_once_however_often_it_comes(

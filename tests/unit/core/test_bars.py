@@ -19,7 +19,7 @@ from domain.run import Run
 from domain.run_actions import Actor
 from service.lifecycle.steps.record_end import model_card
 from service.promotion.hold_looks import HoldLooks
-from service.promotion.holding import Holding
+from service.promotion.holding import PromotionHolding
 from service.promotion.quarantining import Lifting, quarantines_of
 from tests.fakes.bars import FakeQuarantines
 from tests.kit.builders import MODEL, PROVENANCE, a_file
@@ -42,8 +42,8 @@ class At(Points):
             await doing()
 
 
-def holding(stage: Stage) -> Holding:
-    return Holding(MODEL, stage.holds, stage.clock)
+def holding(stage: Stage) -> PromotionHolding:
+    return PromotionHolding(MODEL, stage.holds, stage.clock)
 
 
 def lifting(stage: Stage) -> Lifting:

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it
 from domain.errors import NeverRetry
 from domain.model_comparison import ModelComparisonForm, compared_models, known_overlap
 from domain.story import StoryForm
-from service.promotion.telling import NothingFits, Telling
+from service.promotion.explainer import Explainer, NothingFits
 from tests.fakes.champion_history import FakeChampionHistory
 from tests.kit.builders import MODEL
 from tests.tools.json_forms import schemas
@@ -18,12 +18,12 @@ SCHEMAS = schemas()
 NOW = datetime(2026, 11, 17, 12, tzinfo=UTC)
 
 
-def telling(stage: Stage) -> Telling:
-    return Telling(MODEL, FakeChampionHistory(stage.memory, MODEL), stage.store, stage.registry)
+def explainer(stage: Stage) -> Explainer:
+    return Explainer(MODEL, FakeChampionHistory(stage.memory, MODEL), stage.store, stage.registry)
 
 
 async def told(stage: Stage, text: str | None) -> StoryForm:
-    story = (await telling(stage).explain(text or "")).form(NOW)
+    story = (await explainer(stage).explain(text or "")).form(NOW)
     Draft202012Validator(SCHEMAS["explanation"]).validate(story.model_dump(mode="json"))
     return story
 
@@ -34,7 +34,7 @@ def generation_in(story: StoryForm) -> int:
 
 
 async def compared(stage: Stage, a: str, b: str) -> ModelComparisonForm:
-    one, other = await telling(stage).side(a), await telling(stage).side(b)
+    one, other = await explainer(stage).side(a), await explainer(stage).side(b)
     found = compared_models(MODEL, one, other, known_overlap(one.record, other.record))
     Draft202012Validator(SCHEMAS["comparison"]).validate(found.model_dump(mode="json"))
     return found
@@ -109,7 +109,7 @@ async def test_an_id_that_begins_like_a_number_is_found_without_asking_mlflow(st
     run = await stage.done(0.5)
     row = stage.memory.runs[run.run_id]
     row.run = row.run.model_copy(update={"mlflow_run_id": "85271934ab"})
-    alone = Telling(MODEL, FakeChampionHistory(stage.memory, MODEL), stage.store)
+    alone = Explainer(MODEL, FakeChampionHistory(stage.memory, MODEL), stage.store)
     found = await alone.explain("85271934")
     assert found.run is not None
     assert found.run.run_id == run.run_id
@@ -121,7 +121,7 @@ async def test_an_id_that_begins_like_a_number_is_found_without_asking_mlflow(st
 async def test_what_means_nothing_is_said_to(stage: Stage, text: str) -> None:
     await stage.done(0.5)
     with pytest.raises(NothingFits):
-        await telling(stage).explain(text)
+        await explainer(stage).explain(text)
 
 
 async def test_a_beginning_that_fits_several_runs_is_ambiguous(stage: Stage) -> None:
@@ -132,7 +132,7 @@ async def test_a_beginning_that_fits_several_runs_is_ambiguous(stage: Stage) -> 
         row = stage.memory.runs[run_id]
         row.run = row.run.model_copy(update={"correlation_id": "same"})
     with pytest.raises(NothingFits, match="fits 2 runs"):
-        await telling(stage).explain("same")
+        await explainer(stage).explain("same")
 
 
 async def test_two_models_are_compared_on_the_bytes_that_both_were_scored_on(stage: Stage) -> None:

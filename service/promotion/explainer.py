@@ -14,7 +14,7 @@ from domain.ports.champion_history import ChampionHistory
 from domain.ports.model_registry import ModelRegistry
 from domain.ports.run_store import RunReads
 from domain.run import Run, meant_by
-from domain.story import Asked, Told, origin_run
+from domain.story import AskedFor, Told, origin_run
 
 # A number that is longer is no generation and no version: no column could hold it.
 _NUMBERED: Final = re.compile(r"(?:(g|v|generation:|version:))?([1-9][0-9]{0,17})", re.IGNORECASE)
@@ -30,7 +30,7 @@ class NothingFits(NeverRetry):
 class Meant(NamedTuple):
     """As what a text was understood; `reigns` are those of the version, newest first."""
 
-    asked: Asked
+    asked: AskedFor
     run: Run | None = None
     reign: Reign | None = None
     reigns: Sequence[Reign] = ()
@@ -38,7 +38,7 @@ class Meant(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Telling:
+class Explainer:
     """Tells of one model. Without a registry, a version that never was champion is not known."""
 
     model_name: str
@@ -94,13 +94,13 @@ class Telling:
         if reign is not None:
             others = [other for other in reigns if other.entry.generation != number]
             note = f"{number} was read as a generation; for version {number}: laurel explain v{number}"
-            return await self._of_reign(reign, Asked("generation", str(number)), (note,) if others else ())
+            return await self._of_reign(reign, AskedFor("generation", str(number)), (note,) if others else ())
         if reigns:
-            return await self._of_reign(reigns[0], Asked("version", str(number)), ())
+            return await self._of_reign(reigns[0], AskedFor("version", str(number)), ())
         found = await self._by_id(text) if not kind and len(text) >= _SHORTEST_ID else None
         return found if found is not None or kind == "g" else await self._never_champion(number)
 
-    async def _of_reign(self, reign: Reign, asked: Asked, notes: tuple[str, ...]) -> Meant:
+    async def _of_reign(self, reign: Reign, asked: AskedFor, notes: tuple[str, ...]) -> Meant:
         reigns = await self.history.of_version(reign.entry.version)
         return Meant(asked, await self._origin(reign), reign, reigns, notes)
 
@@ -122,7 +122,7 @@ class Telling:
             return None
         run = await self._maker(version)
         note = "" if run else f"the registry holds version {number}; no run of this run store made it"
-        return Meant(Asked("version", str(number)), run, notes=(note,) if note else ())
+        return Meant(AskedFor("version", str(number)), run, notes=(note,) if note else ())
 
     async def _maker(self, version: RegisteredVersion) -> Run | None:
         if RUN_TAG in version.tags:
@@ -143,13 +143,13 @@ class Telling:
         if accepted is None:
             return None
         note = f"accepted at {accepted:%Y-%m-%d %H:%M:%SZ}; no worker has read it yet"
-        return Meant(Asked("request", text), notes=(note,))
+        return Meant(AskedFor("request", text), notes=(note,))
 
     async def _of_run(self, run: Run) -> Meant:
         decided = run.record.decided
         generation = decided.generation if decided else None
         reign = None if generation is None else await self.history.generation(generation)
-        asked = Asked("run", run.run_id)
+        asked = AskedFor("run", run.run_id)
         if reign is None:
             return Meant(asked, run)
         return Meant(asked, run, reign, await self.history.of_version(reign.entry.version))
