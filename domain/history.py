@@ -1,8 +1,7 @@
-"""Who reigned when: the ledger's entries, or the announcements of them, read as a history."""
+"""Who reigned when: a generation with its time as champion."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
-from typing import NamedTuple, Self, TypeVar
+from datetime import datetime
+from typing import Self
 
 from pydantic import Field
 
@@ -11,15 +10,6 @@ from domain.events import Generation
 from domain.judged import Judged
 from domain.ledger import LedgerEntry
 from domain.values import Value
-
-T = TypeVar("T")
-
-
-class Term(NamedTuple):
-    """From when on, and until when; None: it reigns."""
-
-    since: datetime
-    until: datetime | None
 
 
 class Reign(Value):
@@ -64,46 +54,3 @@ class ReignForm(Generation):
             candidate_metric=judged and judged.candidate,
             champion_metric=judged and judged.champion,
         )
-
-
-def reigns_of(entries: Sequence[LedgerEntry]) -> list[Reign]:
-    """Each entry of a whole ledger with its time, in the order of the generations."""
-    spans = spans_of([entry.at for entry in entries])
-    return [
-        Reign(entry=entry, since=since, until=until)
-        for entry, (since, until) in zip(entries, spans, strict=True)
-    ]
-
-
-def spans_of(moments: Sequence[datetime]) -> list[Term]:
-    """The times of generations that were made at these moments, in their order."""
-    begins = list(_never_earlier(moments))
-    return (
-        [Term(since, until) for since, until in zip(begins, [*begins[1:], None], strict=True)]
-        if begins
-        else []
-    )
-
-
-def reigning_at(reigns: Sequence[Reign], at: datetime) -> Reign | None:
-    """Who reigned at a moment; None before the first."""
-    return next((reign for reign in reversed(reigns) if reign.since <= at), None)
-
-
-def replayed(announced: Iterable[tuple[int, datetime, T]], at: datetime) -> T | None:
-    """Who reigned at a moment by the announcements: generation, its moment, and what is wanted of it.
-
-    They may come in any order, and more than once.
-    """
-    by_generation = {generation: (moment, what) for generation, moment, what in announced}
-    told = [by_generation[generation] for generation in sorted(by_generation)]
-    begins = _never_earlier([moment for moment, _ in told])
-    reigned = [what for since, (_, what) in zip(begins, told, strict=True) if since <= at]
-    return reigned[-1] if reigned else None
-
-
-def _never_earlier(moments: Sequence[datetime]) -> Iterator[datetime]:
-    latest = datetime.min.replace(tzinfo=UTC)
-    for moment in moments:
-        latest = max(latest, moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-        yield latest

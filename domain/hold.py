@@ -1,6 +1,6 @@
 """Holding promotions: who says that nothing is promoted, until when, and what the gate makes of it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from domain.errors import NeverRetry
@@ -8,6 +8,7 @@ from domain.promotion_checks import Check, Decision, Verdict
 from domain.request import LONGEST_REASON, no_text
 from domain.run_actions import Actor
 from domain.values import Value
+from domain.wording import iso_time
 
 NOT_HELD: Final = "promotions_not_held"
 LONGEST: Final = timedelta(days=3660)
@@ -26,7 +27,7 @@ class HoldEnding(Value):
         """Say it in a sentence."""
         by = f"by {self.actor.told}" if self.actor else "at its time"
         why = f": {self.reason}" if self.reason else ""
-        return f"released {spelled(self.at)} {by}{why}"
+        return f"released {iso_time(self.at)} {by}{why}"
 
 
 class PromotionHold(Value):
@@ -55,8 +56,8 @@ class PromotionHold(Value):
     @property
     def told(self) -> str:
         """Say it in a sentence."""
-        until = f"until {spelled(self.until)}" if self.until else "until `laurel release`"
-        return f"promotions are held since {spelled(self.at)} by {self.actor.told}, {until}: {self.reason}"
+        until = f"until {iso_time(self.until)}" if self.until else "until `laurel release`"
+        return f"promotions are held since {iso_time(self.at)} by {self.actor.told}, {until}: {self.reason}"
 
 
 class CannotHold(NeverRetry):
@@ -101,10 +102,5 @@ def later_than(until: datetime | None, now: datetime) -> datetime | None:
     if until > now:
         message = f"a hold may end within {LONGEST.days} days; give none to hold until a release"
         raise NeverRetry("until_is_too_far", message)
-    message = f"a hold until {spelled(until)} would be over: it is {spelled(now)} now; give a later time"
+    message = f"a hold until {iso_time(until)} would be over: it is {iso_time(now)} now; give a later time"
     raise NeverRetry("until_is_past", message)
-
-
-def spelled(at: datetime) -> str:
-    """A moment in a sentence, in UTC."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"

@@ -6,12 +6,13 @@ from typing import Final
 
 from domain.comparison import SAME_RELATIVE, SAME_RMSLE, may_be_the_same
 from domain.errors import NeverRetry
-from domain.hold import barred, spelled
+from domain.hold import barred
 from domain.ledger import LedgerEntry
 from domain.metrics import Score
 from domain.promotion_checks import Decision, Verdict
 from domain.run_actions import Actor
 from domain.values import Sha256, Value, VersionTriple
+from domain.wording import iso_time
 
 NOT_QUARANTINED: Final = "not_quarantined"
 
@@ -60,8 +61,9 @@ class Quarantine(Value):
     def told(self) -> str:
         """Say it in a sentence."""
         return (
-            f"version {self.version} (generation {self.generation}) is quarantined since {spelled(self.at)}: "
-            f"{self.actor} rolled back from it with generation {self.by_generation}: {self.reason}"
+            f"version {self.version} (generation {self.generation}) is quarantined "
+            f"since {iso_time(self.at)}: {self.actor} rolled back from it with generation "
+            f"{self.by_generation}: {self.reason}"
         )
 
 

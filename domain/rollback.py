@@ -12,6 +12,7 @@ from typing import Final, Literal
 from domain.decisions import CannotDecide
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.values import Value
+from domain.wording import iso_time
 
 _RETURNS: Final = re.compile(r"back to generation ([1-9][0-9]{0,17}), version [1-9][0-9]{0,17}", re.ASCII)
 
@@ -122,7 +123,7 @@ def left_by_rollbacks(entries: Sequence[LedgerEntry]) -> dict[int, LedgerEntry]:
     for entry in entries:
         target = known.get(returned_to(entry) or 0)
         if target is not None:
-            before = [one for one in known.values() if one.generation < entry.generation]
+            before = list(known.values())
             left |= dict.fromkeys((one.generation for one in rolled_away(before, target, before[-1])), entry)
         if entry.cause is not Cause.GATE:
             left = {number: by for number, by in left.items() if not is_same_model(known[number], entry)}
@@ -192,6 +193,6 @@ def first_step(head: LedgerEntry) -> None:
         raise CannotDecide(
             "rolled_back_already",
             f"generation {head.generation} is a rollback already, to version {head.version}, by {head.actor} "
-            f"at {head.at:%Y-%m-%d %H:%M:%SZ}: {head.reasons[0]}. To go further back, name the generation "
+            f"at {iso_time(head.at)}: {head.reasons[0]}. To go further back, name the generation "
             "(--to)",
         )

@@ -8,6 +8,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from itertools import islice
 from typing import Final
@@ -28,6 +29,11 @@ def byte_count(number: int) -> str:
             whole = number % size == 0
             return f"{exact} ({number // size if whole else f'{number / size:.1f}'} {unit})"
     return exact
+
+
+def iso_time(at: datetime) -> str:
+    """A moment to the second in UTC, wherever this machine stands."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 _MOST_LOOKED_AT: Final = 2_000  # values, each of which is compared sign by sign

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 __all__ = [
-    "AsJson", "Column", "Exit", "clock_time", "err", "fail", "iso_time", "masked", "out", "print_json",
+    "AsJson", "Column", "Exit", "clock_time", "err", "fail", "masked", "out", "print_json",
     "print_json_line", "print_table", "say",
 ]  # fmt: skip
 
@@ -101,11 +101,6 @@ def print_table(
 ) -> None:
     """Print a table that fits: what does not stand side by side goes on below its row, and nothing is cut."""
     write_table(title, columns, rows, on or out)
-
-
-def iso_time(at: datetime) -> str:
-    """A moment to the second, wherever this machine stands."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def clock_time(at: datetime) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from config.needs import MLFLOW, STORE
-from service.cli.console import AsJson, Column, Exit, fail, iso_time, masked, print_json, print_table, say
+from domain.wording import iso_time
+from service.cli.console import AsJson, Column, Exit, fail, masked, print_json, print_table, say
 from service.cli.reading import read_settings, run
 
 if TYPE_CHECKING:

@@ -18,9 +18,10 @@ from domain.events import DEAD_LETTER_TOPIC
 from domain.lifecycle import NEXT_STEP, State
 from domain.ports.run_store import ModelsSeen, RunStore, SeenModel
 from domain.run import Run
+from domain.wording import iso_time
 from service.adapters.kafka.dead_letters import list_dead_letters
 from service.adapters.kafka.requests import SentRequest
-from service.cli.console import Exit, clock_time, err, fail, iso_time, out, say
+from service.cli.console import Exit, clock_time, err, fail, out, say
 from service.lifecycle.settings_values import kafka_connection
 
 _POLL_SECONDS: Final = 0.1

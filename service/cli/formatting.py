@@ -16,7 +16,8 @@ from domain.metrics import Score
 from domain.promotion_checks import SAW_REFERENCE, Champion
 from domain.run import Run
 from domain.run_form import RunForm
-from service.cli.console import Column, clock_time, iso_time
+from domain.wording import iso_time
+from service.cli.console import Column, clock_time
 from service.lifecycle.mlflow_pages import pages_of
 
 if TYPE_CHECKING:

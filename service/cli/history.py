@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from config.needs import STORE
-from service.cli.console import AsJson, Column, Exit, err, iso_time, print_json, print_table, say
+from domain.wording import iso_time
+from service.cli.console import AsJson, Column, Exit, err, print_json, print_table, say
 from service.cli.moments import MOMENT, moment
 from service.cli.reading import read_settings, run
 

@@ -9,7 +9,7 @@ from domain.lifecycle import State
 from domain.ports.workers import WORKER, HeardProcess, Hold
 from domain.run import Run
 from domain.values import Value
-from service.cli.console import iso_time
+from domain.wording import iso_time
 from service.lifecycle.looking import StoreLook
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from config.needs import CONFIG, KAFKA, MLFLOW, STORE
-from service.cli.console import AsJson, Exit, fail, iso_time, print_json, say
+from domain.wording import iso_time
+from service.cli.console import AsJson, Exit, fail, print_json, say
 from service.cli.reading import read_settings, run_quietly
 
 if TYPE_CHECKING:

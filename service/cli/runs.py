@@ -10,7 +10,8 @@ import typer
 
 from config.needs import STORE
 from domain.lifecycle import State
-from service.cli.console import AsJson, Column, Exit, clock_time, fail, iso_time, print_json, print_table, say
+from domain.wording import iso_time
+from service.cli.console import AsJson, Column, Exit, clock_time, fail, print_json, print_table, say
 from service.cli.reading import read_settings, run
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import typer
 
 from config.needs import KAFKA, MLFLOW, STORE
 from domain.errors import TryLater
+from domain.wording import iso_time
 from service.cli.console import (
     AsJson,
     Column,
     Exit,
     err,
     fail,
-    iso_time,
     masked,
     out,
     print_json,

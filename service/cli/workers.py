@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from config.needs import STORE
-from service.cli.console import AsJson, Column, iso_time, print_json, print_table, say
+from domain.wording import iso_time
+from service.cli.console import AsJson, Column, print_json, print_table, say
 from service.cli.reading import read_settings, run
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Annotated, Final
 
 import typer
 
+from domain.wording import iso_time
 from service.adapters.files.atomic import AtomicFiles
-from service.cli.console import iso_time
 
 HOME: Final = Path(".laurel")
 ENVIRONMENT: Final = "env"  # the file in there that other terminals read

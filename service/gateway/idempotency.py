@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
-from fastapi import Header
+from fastapi import Header, Request
 
 from domain.faults import Fault
 from service.gateway.refusals import unusable
@@ -23,6 +23,11 @@ def request_id_in(keys: Sequence[str], payload: Mapping[str, object]) -> str | N
         message = f"{KEY} and request_id disagree; give one, or the same twice"
         raise unusable([Fault(code="bad_id", field="request_id", message=message)])
     return next(iter(named), None)
+
+
+def key_of(request: Request) -> str | None:
+    """The id of a call whose body has no place for one. Raises Problem."""
+    return request_id_in(request.headers.getlist(KEY), {})
 
 
 def _unquoted(key: str) -> str:

@@ -1,6 +1,6 @@
 """Cancelling and retrying over HTTP: what both APIs share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 from fastapi import Request
@@ -50,13 +50,19 @@ def object_in(body: bytes) -> dict[str, object]:
         raise ProblemDetails(HTTPStatus.BAD_REQUEST, error.reason, f"the body: {error.detail}") from error
 
 
+def unknown_fields(body: Mapping[str, object], known: Iterable[str]) -> list[Fault]:
+    """A fault for each field of a body that is not known."""
+    known = list(known)
+    return [
+        Fault(code="unknown_field", field=name, message=f"no such field: {name!r}", allowed=", ".join(known))
+        for name in body
+        if name not in known
+    ]
+
+
 def reason_in(body: Mapping[str, object]) -> str | None:
     """The one field that a body may have. Raises Problem 422."""
-    faults = [
-        Fault(code="unknown_field", field=name, message=f"no such field: {name!r}", allowed="reason")
-        for name in body
-        if name != "reason"
-    ]
+    faults = unknown_fields(body, ["reason"])
     said = body.get("reason")
     reason = said if isinstance(said, str) and len(said) <= LONGEST_REASON else None
     if said is not None and reason is None:

@@ -17,9 +17,9 @@ from domain.roles import OPERATE
 from domain.run_actions import Actor
 from service.gateway.bar_views import HoldsView, HoldView, QuarantinesView, QuarantineView
 from service.gateway.callers import caller_of
-from service.gateway.idempotency import KEY, Key, request_id_in
+from service.gateway.idempotency import Key, key_of
 from service.gateway.openapi import json_body, refusals
-from service.gateway.operations import brief_body
+from service.gateway.operations import brief_body, unknown_fields
 from service.gateway.refusals import Flag, Moment, as_problem, unusable
 from service.promotion.holding import PromotionHolding
 from service.promotion.quarantining import Lifting
@@ -88,7 +88,7 @@ def _add_holds(router: APIRouter, dependencies: BarDependencies) -> None:
         said = read_said(await brief_body(request, most), ("reason", "until"), ("reason",))
         with as_problem():
             return HoldView.of(
-                await dependencies.holding.hold(said.reason or "", said.until, actor, _key(request))
+                await dependencies.holding.hold(said.reason or "", said.until, actor, key_of(request))
             )
 
 
@@ -111,7 +111,7 @@ def _add_releases(router: APIRouter, dependencies: BarDependencies) -> None:
         actor = _actor(request)
         said = read_said(await brief_body(request, most), ("reason",))
         with as_problem():
-            return HoldView.of(await dependencies.holding.release(said.reason, actor, _key(request)))
+            return HoldView.of(await dependencies.holding.release(said.reason, actor, key_of(request)))
 
 
 def _add_quarantines(router: APIRouter, dependencies: BarDependencies) -> None:
@@ -141,12 +141,8 @@ def _add_quarantines(router: APIRouter, dependencies: BarDependencies) -> None:
         actor = _actor(request)
         said = read_said(await brief_body(request, dependencies.max_body_bytes), ("reason",), ("reason",))
         with as_problem():
-            lifted = await dependencies.lifting.lift(generation, said.reason or "", actor, _key(request))
+            lifted = await dependencies.lifting.lift(generation, said.reason or "", actor, key_of(request))
             return QuarantineView.of(lifted)
-
-
-def _key(request: Request) -> str | None:
-    return request_id_in(request.headers.getlist(KEY), {})
 
 
 def _actor(request: Request) -> Actor:
@@ -163,24 +159,18 @@ class Said:
 
 def read_said(body: Mapping[str, object], known: Sequence[str], needed: Sequence[str] = ()) -> Said:
     """Read a body whose fields may be absent, but for the needed ones. Raises Problem 422 with all faults."""
-    unknown = [name for name in body if name not in known]
-    faults = [_unknown(name, known) for name in unknown]
+    faults = unknown_fields(body, known)
     reason, until = body.get("reason"), body.get("until")
     absent = reason is None and "reason" not in needed
     if not absent and not (isinstance(reason, str) and 0 < len(reason.strip()) <= LONGEST_REASON):
         message = f"{no_text('reason', LONGEST_REASON)}, and not empty"
         faults.append(Fault(code="bad_field", field="reason", message=message))
-    moment = None if until is None or "until" in unknown else _moment(until)
+    moment = None if until is None or "until" not in known else _moment(until)
     if isinstance(moment, Fault):
         faults.append(moment)
     if faults or isinstance(moment, Fault):
         raise unusable(faults)
     return Said(reason if isinstance(reason, str) else None, moment)
-
-
-def _unknown(name: str, known: Sequence[str]) -> Fault:
-    message = f"no such field: {name!r}"
-    return Fault(code="unknown_field", field=name, message=message, allowed=", ".join(known))
 
 
 def _moment(given: object) -> datetime | Fault:

@@ -19,9 +19,9 @@ from domain.run import Run
 from domain.run_actions import Actor
 from service.gateway.callers import caller_of
 from service.gateway.decision_views import PromotionView, RollbackView
-from service.gateway.idempotency import KEY, Key, request_id_in
+from service.gateway.idempotency import KEY, Key, key_of
 from service.gateway.openapi import json_body, refusals
-from service.gateway.operations import object_in
+from service.gateway.operations import object_in, unknown_fields
 from service.gateway.refusals import as_problem, unusable
 from service.promotion.promoting import PersonPromotion, PromotionOrder
 from service.promotion.rollback import Rollback, RollbackOrder
@@ -182,13 +182,8 @@ async def _asked(request: Request, fields: Mapping[str, object], most: int) -> _
     caller = caller_of(request, OPERATE)
     require_json(request, said=True)
     body = object_in(await read_body(request, most))
-    key = request_id_in(request.headers.getlist(KEY), {})
-    allowed = ", ".join(fields)
-    faults = [
-        Fault(code="unknown_field", field=name, message=f"no such field: {name!r}", allowed=allowed)
-        for name in body
-        if name not in fields
-    ]
+    key = key_of(request)
+    faults = unknown_fields(body, fields)
     asked = _Decision(body, caller, key or str(uuid.uuid4()), faults)
     reason = body.get("reason")
     if not isinstance(reason, str) or not 0 < len(reason.strip()) <= LONGEST_REASON:

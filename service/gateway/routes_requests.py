@@ -24,7 +24,7 @@ from domain.roles import ASK, OPERATE
 from domain.run import Run
 from domain.run_actions import retry_payload
 from service.gateway.callers import caller_of
-from service.gateway.idempotency import KEY, Key, request_id_in
+from service.gateway.idempotency import KEY, Key, key_of, request_id_in
 from service.gateway.openapi import NOT_READ, REQUEST_BODY, TAKEN, reason_body, refusals
 from service.gateway.operations import brief_body, cancelled, has_run, object_in, reason_in
 from service.gateway.rates import Rate
@@ -190,7 +190,7 @@ def _add_operating(router: APIRouter, dependencies: RouteDependencies) -> None:
         """
         caller = caller_of(request, ASK)
         reason = reason_in(await brief_body(request, dependencies.max_body_bytes))
-        key = request_id_in(request.headers.getlist(KEY), {})
+        key = key_of(request)
         await dependencies.asks.count(caller)
         with as_problem():
             payload = retry_payload(has_run(await dependencies.found(request_id)), caller, reason)

@@ -15,6 +15,7 @@ from domain.ports.model_registry import ModelRegistry
 from domain.ports.run_store import RunReads
 from domain.run import Run, meant_by
 from domain.story import AskedFor, Told, origin_run
+from domain.wording import iso_time
 
 # A number that is longer is no generation and no version: no column could hold it.
 _NUMBERED: Final = re.compile(r"(?:(g|v|generation:|version:))?([1-9][0-9]{0,17})", re.IGNORECASE)
@@ -142,7 +143,7 @@ class Explainer:
         accepted = await self.history.accepted_at(text)
         if accepted is None:
             return None
-        note = f"accepted at {accepted:%Y-%m-%d %H:%M:%SZ}; no worker has read it yet"
+        note = f"accepted at {iso_time(accepted)}; no worker has read it yet"
         return Meant(AskedFor("request", text), notes=(note,))
 
     async def _of_run(self, run: Run) -> Meant:

@@ -1,4 +1,4 @@
-"""PromotionHolding promotions and releasing them, by a person or at the hold's time."""
+"""Holding promotions and releasing them, by a person or at the hold's time."""
 
 import uuid
 from dataclasses import dataclass

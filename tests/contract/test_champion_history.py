@@ -7,7 +7,7 @@ import pytest
 
 from domain.announcement import diverged, reloaded
 from domain.convergence import Problem, Replica, ReplicaObservation, RolloutTarget, Served
-from domain.history import Reign, reigning_at, reigns_of
+from domain.history import Reign
 from domain.ledger import Cause, LedgerEntry
 from domain.ports.champion_history import ChampionHistory, ChampionLosses
 from service.adapters.postgres.champion_history import PostgresChampionHistory
@@ -17,6 +17,7 @@ from service.adapters.postgres.one_session import open_one_session
 from tests.contract.stores import OnFakes, OnPostgres, Stores, following, promoted, request
 from tests.fakes.champion_history import FakeChampionHistory, FakeChampionLosses
 from tests.fakes.memory import Memory
+from tests.kit.reigns import reigning_at, reigns_of
 
 NOON = datetime(2026, 11, 17, 12, tzinfo=UTC)
 # The third is by a clock that is behind; the last two were made at one moment.

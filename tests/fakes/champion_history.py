@@ -5,8 +5,9 @@ from datetime import datetime
 
 from domain.announcement import Announcement, Loss
 from domain.events import InferenceDiverged, InferenceReloaded
-from domain.history import Reign, reigning_at, reigns_of
+from domain.history import Reign
 from tests.fakes.memory import KeptLoss, Memory, OutboxEntry
+from tests.kit.reigns import reigning_at, reigns_of
 
 
 class FakeChampionHistory:

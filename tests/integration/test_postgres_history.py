@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.history import reigns_of
 from domain.ledger import Cause, LedgerEntry
 from service.adapters.postgres.champion_history import PostgresChampionHistory
 from service.adapters.postgres.database import open_database
@@ -18,6 +17,7 @@ from service.adapters.postgres.schema import upgrade
 from tests.contract.stores import following, on_postgres, request
 from tests.integration.postgres_admin import ask, plain
 from tests.integration.seeded_history import MODEL, plans, seed
+from tests.kit.reigns import reigns_of
 
 NOON = datetime(2026, 11, 17, 12, tzinfo=UTC)
 # What 0.1.0 writes of an entry; later releases write its digest too.

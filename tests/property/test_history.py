@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from domain.announcement import model_promoted
 from domain.events import ModelPromoted
-from domain.history import Reign, reigning_at, reigns_of, replayed
+from domain.history import Reign
 from domain.ledger import LedgerEntry, recovery_entry
 from tests.contract.stores import following
+from tests.kit.reigns import reigning_at, reigns_of, replayed
 
 NOON = datetime(2026, 11, 17, 12, tzinfo=UTC)
 MODEL = "price"

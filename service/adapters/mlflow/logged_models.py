@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from domain.errors import TryLater
 from domain.models import LoggedModel, OpenedRun
 from domain.package_tags import DIGEST_TAG, MANIFEST_TAG
 from service.adapters.mlflow.answer_types import Model, Pair
-from service.adapters.mlflow.errors import is_unclear, well_formed
+from service.adapters.mlflow.errors import well_formed
 from service.adapters.mlflow.rest import ORPHAN_TAG, MlflowRest, create_or_adopt, quoted
 from service.adapters.mlflow.version_source import tags_of
 
@@ -123,11 +122,15 @@ class LoggedModels:
     async def _link(self, run: OpenedRun, model: LoggedModel, *, step: int) -> None:
         """Link it, unless another process has just done so: MLflow's database refuses a second link."""
         body = {"run_id": run.mlflow_run_id, "models": [{"model_id": model.model_id, "step": step}]}
-        try:
+
+        async def link() -> bool:
             await self._rest.post("runs/outputs", body)
-        except TryLater as error:
-            if not is_unclear(error) or not await self._is_linked(run, model):
-                raise
+            return True
+
+        async def linked() -> bool | None:
+            return await self._is_linked(run, model) or None
+
+        await create_or_adopt(link, linked)
 
     async def _is_linked(self, run: OpenedRun, model: LoggedModel) -> bool:
         """Look before linking: MLflow refuses to be told twice."""

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from config.topics import TOPICS
 from domain.announcement import announcement_of
 from domain.events import ModelPromoted
-from domain.history import replayed
 from domain.ledger import Cause, LedgerEntry, recovery_entry
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.publisher import KafkaPublisher
@@ -16,6 +15,7 @@ from service.adapters.postgres.champion_history import PostgresChampionHistory
 from service.adapters.postgres.one_session import open_one_session
 from service.runtime.metrics import Metrics
 from tests.contract.stores import Stores, following, on_postgres
+from tests.kit.reigns import replayed
 
 NOON = datetime(2026, 11, 17, 12, tzinfo=UTC)
 # Clocks that are behind, equal moments, and a recovery in the middle.

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from domain.wording import iso_time
 from service.cli.adoption import ADOPTED_COLUMNS
 from service.cli.champions import CHAMPION_COLUMNS
 from service.cli.configuration import SETTING_COLUMNS
-from service.cli.console import Column, clock_time, iso_time, print_json, print_table, say
+from service.cli.console import Column, clock_time, print_json, print_table, say
 from service.cli.dead_letters import DEAD_LETTER_COLUMNS
 from service.cli.formatting import RUN_COLUMNS
 from service.cli.ledger import LEDGER_COLUMNS
