@@ -10,13 +10,13 @@ _SECONDS = 280  # against a hang alone
 
 
 def schemathesis(
-    document: str, authorization: str, folder: Path, *, examples: int, more: Sequence[str] = ()
+    document: str, authorization: str, folder: Path, *, examples: int, seed: int, more: Sequence[str] = ()
 ) -> "subprocess.CompletedProcess[str]":
     """Run it with every check, where what it keeps for its next run is thrown away.
 
-    So many `examples` per page and phase: a few hundred requests in all, other ones each time.
+    So many `examples` per page and phase: a few hundred requests in all, the same for the same `seed`.
     """
-    options = ("--checks", "all", "--max-examples", str(examples), "--no-color", *more)
+    options = ("--checks", "all", "--max-examples", str(examples), "--seed", str(seed), "--no-color", *more)
     return subprocess.run(  # noqa: S603 - ours
         [
             str(Path(sys.executable).with_name("schemathesis")),

@@ -8,13 +8,14 @@ from typing import Annotated, Final
 from fastapi import Depends, Query
 from pydantic import AfterValidator, BeforeValidator
 
-_BEGINS: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]")
+from service.gateway.refusals import DATE_AND_TIME
+
 _LOST_PLUS: Final = re.compile(r"^(\S+[T ]\S*\d) (\d\d:?\d\d)$")
 
 
 def iso_text(value: object) -> object:
     """Refuse a number, which pydantic would take for seconds since 1970. Raises ValueError."""
-    if isinstance(value, str) and _BEGINS.match(value):
+    if isinstance(value, str) and DATE_AND_TIME.match(value):
         return value
     if value is None or isinstance(value, datetime):
         return value

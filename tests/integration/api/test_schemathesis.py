@@ -1,6 +1,7 @@
 """Schemathesis reads both OpenAPI documents of the door, and finds nothing."""
 
 from asyncio import to_thread
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ ENDLESS = ("--exclude-path-regex", "/events$")
 MANY = {"API__ASKS_PER_MINUTE": "1000000", "API__CALLS_PER_MINUTE": "1000000"}
 
 
+SEEDS = (pytest.param(1, 3), *(pytest.param(2 + n, 12, marks=pytest.mark.soak) for n in range(3)))
+
+
+@pytest.mark.parametrize(("seed", "examples"), SEEDS)
 @pytest.mark.parametrize(
     ("document", "credential", "left_out"),
     [("/openapi.json", bearer(TOKEN), ENDLESS), ("/api/v1/openapi.json", basic(USER, PASSWORD), ())],
@@ -26,6 +31,8 @@ async def test_schemathesis_finds_nothing(
     document: str,
     credential: dict[str, str],
     left_out: tuple[str, ...],
+    seed: int,
+    examples: int,
 ) -> None:
     """No 5xx, nothing undocumented, nothing open that should ask, and what is not valid is refused.
 
@@ -37,6 +44,7 @@ async def test_schemathesis_finds_nothing(
         await ready(client)
         described, authorization = f"{client.base_url}{document}", credential["Authorization"]
         more = (*NOT_ASKED, *left_out)
-        run = await to_thread(schemathesis, described, authorization, tmp_path, examples=3, more=more)
+        ask = partial(schemathesis, described, authorization, tmp_path, more=more)
+        run = await to_thread(ask, examples=examples, seed=seed)
     assert "No issues found" in run.stdout, run.stdout
     assert run.returncode == 0

@@ -7,10 +7,11 @@ from contextlib import AbstractContextManager
 import pytest
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from domain.errors import TryLater
 from service.gateway.dag.refusals import as_dag_problem
-from service.gateway.refusals import answer_invalid, as_problem
+from service.gateway.refusals import Moment, answer_invalid, as_problem
 from service.gateway.submissions import Unanswered
 from service.runtime.web.problems import ProblemDetails
 
@@ -45,3 +46,11 @@ async def test_a_parameter_that_is_wrong_is_named_in_the_sentence() -> None:
     answer = await answer_invalid(Request({"type": "http"}), RequestValidationError(found))
     detail = json.loads(bytes(answer.body))["detail"]
     assert detail == "door.0: Input should be 'api' or 'kafka'; since: must be a date and time"
+
+
+@pytest.mark.parametrize(
+    "number", ["0", "1764482400", "-1.5", "+2.", "2.6e-260", "2E9", "1_000", "inf", "nan", " 5", "20261130"]
+)
+def test_no_number_in_whatever_spelling_is_taken_for_a_moment(number: str) -> None:
+    with pytest.raises(ValidationError, match="must be a date and time as in RFC 3339"):
+        TypeAdapter(Moment).validate_python(number)
