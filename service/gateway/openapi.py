@@ -1,6 +1,7 @@
 """The OpenAPI documents of both APIs, what they say of refusals and bodies, and one plain page for people."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final
 
 from fastapi import APIRouter, Response
@@ -82,26 +83,29 @@ _OWN: Final = (
 
 
 def document_routes(own: Sequence[BaseRoute], dags: Sequence[BaseRoute]) -> APIRouter:
-    """Make the pages."""
+    """Make the pages. The documents are made when somebody reads one: a start does not wait for them."""
     router = APIRouter(include_in_schema=False)
     own_address, dag_address = "/openapi.json", f"{DAG_PREFIX}openapi.json"
-    documents = {
-        own_address: _document("Laurel: training requests", _OWN, own, "bearer"),
-        dag_address: _document("Laurel: the DAG API", _DAGS, dags, "basic"),
-    }
+
+    @cache
+    def documents() -> dict[str, Document]:
+        return {
+            own_address: _document("Laurel: training requests", _OWN, own, "bearer"),
+            dag_address: _document("Laurel: the DAG API", _DAGS, dags, "basic"),
+        }
 
     @router.get(own_address)
     async def own_document() -> Response:
-        return JSONResponse(documents[own_address])
+        return JSONResponse(documents()[own_address])
 
     @router.get(dag_address)
     async def dag_document() -> Response:
-        return JSONResponse(documents[dag_address])
+        return JSONResponse(documents()[dag_address])
 
     @router.get("/docs")
     async def docs() -> Response:
         policy = {"Content-Security-Policy": CONTENT_POLICY}
-        return Response(page(documents), media_type="text/html", headers=policy)
+        return Response(page(documents()), media_type="text/html", headers=policy)
 
     return router
 

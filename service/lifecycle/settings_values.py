@@ -1,13 +1,14 @@
 """Settings turned into the values that adapters take: they know the values, never the settings."""
 
 import socket
+import ssl
 from pathlib import Path
 
 from config.settings import Settings
 from domain.promotion_checks import PromotionPolicy
 from service.adapters.kafka.connection import UNPACKED_BYTES, KafkaConnection
 from service.adapters.mlflow.access import MlflowAccess, library_environment
-from service.adapters.tls.trust import Trust, shared_variables
+from service.adapters.tls.trust import Trust, no_trust, shared_variables
 from service.processes.child_settings import ForkSettings
 from service.runtime.retry import RetryPolicy
 from service.runtime.secret_mask import Mask
@@ -40,17 +41,22 @@ def mlflow_access(settings: Settings) -> MlflowAccess:
     return MlflowAccess(settings.mlflow_tracking_uri, **settings.mlflow.for_client())
 
 
-def replica_trust(settings: Settings) -> Trust:
-    """Say whom the reload listener trusts at https:// inference servers."""
+def replica_tls(settings: Settings) -> ssl.SSLContext:
+    """Say whom the reload listener trusts at its inference servers. Raises Stop for an unusable file.
+
+    Nobody's certificates are read where every address is plain http and no setting names any.
+    """
     files = settings.reload
-    return Trust("RELOAD", _text(files.ca_file), _text(files.client_cert_file), _text(files.client_key_file))
+    own = Trust("RELOAD", _text(files.ca_file), _text(files.client_cert_file), _text(files.client_key_file))
+    plain = all(address.startswith("http://") for address in settings.inference_servers)
+    return no_trust() if plain and own == Trust(own.group) else own.context()
 
 
 def require_usable_trust(settings: Settings) -> None:
     """Read every file of certificates before anything is waited for. Raises Stop `ca_unusable`."""
     kafka_connection(settings).options()
     mlflow_access(settings).tls_context()
-    replica_trust(settings).context()
+    replica_tls(settings)
 
 
 def promotion_policy(settings: Settings) -> PromotionPolicy:

@@ -2,13 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from ssl import SSLContext
 
 from config.settings import Settings
 from service.adapters.http.bounded import Resolve, system_addresses
 from service.adapters.http.inference_servers import HttpInferenceServers
-from service.adapters.tls.trust import Trust, no_trust
-from service.lifecycle.settings_values import replica_trust
+from service.lifecycle.settings_values import replica_tls
 
 
 @asynccontextmanager
@@ -20,17 +18,10 @@ async def open_servers(
     servers = HttpInferenceServers(
         settings.inference_servers,
         token.get_secret_value() if token else None,
-        verify=_trusted(settings),
+        verify=replica_tls(settings),
         resolve=resolve,
     )
     try:
         yield servers
     finally:
         await servers.stop()
-
-
-def _trusted(settings: Settings) -> SSLContext:
-    """Nobody's certificates are read where every address is plain http and no setting names any."""
-    trust = replica_trust(settings)
-    plain = all(address.startswith("http://") for address in settings.inference_servers)
-    return no_trust() if plain and trust == Trust(trust.group) else trust.context()

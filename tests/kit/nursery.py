@@ -35,7 +35,8 @@ MODULES: Final = (
     "service.gateway.root",
     "service.rollout.root",
     "service.serving.loading_child",
-    # What each of them would import at its first need.
+    # What each of them, or its children, would import at its first need.
+    "service.lifecycle.steps.plots_job",
     "service.adapters.kafka.announcements",
     "service.adapters.postgres.migrate",
     "anyio._backends._asyncio",

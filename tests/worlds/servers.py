@@ -25,6 +25,8 @@ from tests.worlds.server_kinds import Kind, Server, choose
 
 _FIXTURES = frozenset({"kafka_server", "postgres_server", "mlflow_server"})
 _wanted = pytest.StashKey[frozenset[str]]()
+_askers = pytest.StashKey[frozenset[Path]]()
+_running = pytest.StashKey["Fleet"]()
 
 Outcome = TypeVar("Outcome")
 AnyServer = TypeVar("AnyServer", bound=Server)
@@ -95,8 +97,8 @@ class Fleet:
     def stop(self) -> None:
         """Stop everything, those first that started last."""
         wait(self._coming.values())
-        for server in reversed(self._running):
-            server.stop()
+        while self._running:
+            self._running.pop().stop()
         self._kind.clean_up()
 
     def _begin(self, name: str) -> Future[object]:
@@ -155,6 +157,20 @@ def pytest_report_header() -> str:
     return f"servers: {kind.name} ({kind.why})"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the files that ask for servers: none is needed any more when the first of the others comes."""
+    askers = frozenset(item.path for item in items if _FIXTURES & set(getattr(item, "fixturenames", ())))
+    config.stash[_askers] = askers
+    items.sort(key=lambda item: item.path not in askers)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """End servers that nobody will ask for: idle ones take the processors' time from the last tests."""
+    config = item.config
+    if item.path not in config.stash[_askers] and _running in config.stash:
+        config.stash[_running].stop()
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Note which servers this run's tests will ask for."""
     asked = {name for item in session.items for name in getattr(item, "fixturenames", ())}
@@ -165,6 +181,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     wanted = request.config.stash[_wanted]
     fleet = Fleet(choose(), tmp_path_factory.mktemp("servers"), wanted)
+    request.config.stash[_running] = fleet
     yield fleet
     fleet.stop()
 
@@ -196,10 +213,8 @@ def database_url(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated_url(postgres_server: PostgresServer) -> Iterator[str]:
+def migrated_url(postgres_server: PostgresServer) -> str:
     """A database with our schema, for all tests that keep to a model of their own."""
-    name = f"shared_{uuid.uuid4().hex}"
-    url = postgres_server.create_database(name)
+    url = postgres_server.create_database(f"shared_{uuid.uuid4().hex}")
     upgrade(url)
-    yield url
-    postgres_server.drop_database(name)
+    return url

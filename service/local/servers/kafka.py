@@ -69,9 +69,13 @@ BROKER_PROPERTIES: Mapping[str, str] = {
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "500",
-    # after a kill the new process has to wait until the old one's session has run out
-    "broker.session.timeout.ms": "1500",
-    "broker.heartbeat.interval.ms": "300",
+    # after a kill the new process must wait until the old one's session has run out
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "750",
+    # one node has nobody to tell that it lives: an idle broker takes half the processor time
+    "metadata.max.idle.interval.ms": "30000",
+    "num.network.threads": "1",
+    "num.io.threads": "4",
     # the default of 128 MiB does not fit into the heap
     "log.cleaner.dedupe.buffer.size": "2097152",
     "log.cleaner.threads": "1",

@@ -95,6 +95,7 @@ def _shows_tables(text: str) -> None:
     assert sorted(generations) == [("1", "1", "gate"), ("2", "2", "gate"), ("3", "1", "rollback")]
 
 
+@pytest.mark.soak
 def test_interrupted_in_the_middle_it_ends_and_leaves_nothing_behind(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
