@@ -25,7 +25,7 @@ STORIES: tuple[Callable[[], Story], ...] = (
     lambda: story("a person who goes back to an earlier version", ONE, LOOK, history=(1, 2), choices=(1,)),
     lambda: story("two promoters and a person", ONE, OTHER, choices=(9,)),
     lambda: story("a registry that is taken over", ONE, LOOK, history=(), alias=9),
-    lambda: story("a stopped worker that wakes behind its successor", ONE, "carry 3 @w2", LOOK),
+    lambda: story("a stopped worker that wakes behind its successor", ONE, "carry 3 @w2"),
     lambda: story("two crashes beside a reconciler", ONE, LOOK, crashes=2),
     lambda: story("an answer lost beside a reconciler", ONE, LOOK, lost_answers=1),
     lambda: story("an answer lost, and a person", ONE, LOOK, lost_answers=1, choices=(3,), history=(1, 2)),
@@ -55,6 +55,7 @@ STORIES: tuple[Callable[[], Story], ...] = (
 
 # Half a million states and more.
 LONG: tuple[Callable[[], Story], ...] = (
+    lambda: story("a stopped worker that wakes beside a reconciler", ONE, "carry 3 @w2", LOOK),
     lambda: story("two reconcilers beside a promoter", ONE, LOOK, "reconcile @w4"),
     lambda: story("a crash, and a person beside a reconciler", ONE, LOOK, crashes=1, choices=(9,)),
     lambda: story("a restored ledger beside a promoter", ONE, LOOK, "accept @p", announced=LOST),

@@ -158,7 +158,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the files that ask for servers: none is needed any more when the first of the others comes."""
+    """Begin with the files that ask for servers: when the first of the others comes, none is needed."""
     askers = frozenset(item.path for item in items if _FIXTURES & set(getattr(item, "fixturenames", ())))
     config.stash[_askers] = askers
     items.sort(key=lambda item: item.path not in askers)
