@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from asyncio import to_thread
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -178,9 +179,14 @@ async def test_a_topic_is_not_made_by_a_typo_and_a_folder_may_have_any_name(tmp_
     assert topics == []
 
 
-def test_mlflow_keeps_runs_and_artifacts_over_a_kill(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_mlflow_is_one_process_that_answers_to_its_own_names_and_keeps_all_over_a_kill(
+    postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
     database = postgres.create_database("mlflow")
     with EmbeddedMlflow(tmp_path / "mlflow", ports.free_port(), database) as server:
+        assert psutil.Process(server.pid).children(recursive=True) == []
+        assert status(server, f"localhost:{server.port}") == 200
+        assert status(server, "elsewhere.example") == 403
         client = MlflowClient(server.tracking_uri)
         experiment = client.create_experiment("houses")
         run = client.create_run(experiment).info
@@ -190,16 +196,6 @@ def test_mlflow_keeps_runs_and_artifacts_over_a_kill(postgres: EmbeddedPostgres,
         server.start()
         server.wait_ready()
         assert [one.path for one in client.list_artifacts(run.run_id)] == ["card.md"]
-
-
-def test_mlflow_is_one_process_that_answers_to_its_own_names_only(
-    postgres: EmbeddedPostgres, tmp_path: Path
-) -> None:
-    database = postgres.create_database("mlflow")
-    with EmbeddedMlflow(tmp_path / "mlflow", ports.free_port(), database) as server:
-        assert psutil.Process(server.pid).children(recursive=True) == []
-        assert status(server, f"localhost:{server.port}") == 200
-        assert status(server, "elsewhere.example") == 403
 
 
 @pytest.mark.parametrize("kind", [EmbeddedKafka, EmbeddedPostgres])
@@ -233,27 +229,31 @@ async def test_a_crash_is_noticed_and_can_be_mended(postgres: EmbeddedPostgres) 
     postgres.wait_ready()
 
 
-@pytest.mark.parametrize("ending", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
-@pytest.mark.parametrize("moment", ["mlflow starting", "all READY"])
-async def test_no_server_outlives_its_owner(ending: signal.Signals, moment: str, tmp_path: Path) -> None:
+ENDS = [
+    ("mlflow starting", signal.SIGKILL),
+    pytest.param("mlflow starting", signal.SIGINT, marks=pytest.mark.soak),
+    pytest.param("all READY", signal.SIGINT, marks=pytest.mark.soak),
+]
+
+
+@pytest.mark.parametrize(("moment", "ending"), ENDS)
+async def test_no_server_outlives_its_owner(moment: str, ending: signal.Signals, tmp_path: Path) -> None:
     with own_a_world(tmp_path) as owner:
         wait_for_line(owner, moment)
-        if moment == "all READY":
-            assert read_addresses(tmp_path) is not None
-            assert [is_held(tmp_path, name) for name in SERVERS] == [True, True, True]
         owner.send_signal(ending)
     assert owner.returncode != 0
-    await eventually(lambda: not any(is_held(tmp_path, name) for name in SERVERS))
-    assert read_addresses(tmp_path) is None
+    await nothing_runs(tmp_path)
 
 
-def test_a_world_comes_back_with_its_data_after_its_owner_was_killed(tmp_path: Path) -> None:
+async def test_a_world_comes_back_with_its_data_after_its_owner_was_killed(tmp_path: Path) -> None:
     with own_a_world(tmp_path) as owner:
         wait_for_line(owner, "all READY")
         first = read_addresses(tmp_path)
         assert first is not None
-        MlflowClient(first.tracking_uri).create_experiment("houses")
+        assert [is_held(tmp_path, name) for name in SERVERS] == [True, True, True]
+        await to_thread(MlflowClient(first.tracking_uri).create_experiment, "houses")
         owner.kill()
+    await nothing_runs(tmp_path)
     with LocalStack(tmp_path, WorldOptions(ports=Ports.free(), postgres=FAST_SETTINGS)) as world:
         client = MlflowClient(world.addresses.tracking_uri)
         assert client.get_experiment_by_name("houses") is not None
@@ -288,6 +288,12 @@ async def test_a_server_that_cannot_start_takes_the_others_down(tmp_path: Path) 
     with socket.create_server((ports.LOOPBACK, at.kafka)), taken:
         LocalStack(tmp_path, options).start()
     await eventually(lambda: not any(is_held(tmp_path, name) for name in SERVERS))
+
+
+async def nothing_runs(folder: Path) -> None:
+    """Wait until no server of that world is left."""
+    await eventually(lambda: not any(is_held(folder, name) for name in SERVERS))
+    assert read_addresses(folder) is None
 
 
 def _silent(_phase: str) -> None:

@@ -22,6 +22,7 @@ from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.reading import read_to_the_end
 from service.adapters.kafka.requests import ReadEvent, read_events
 from service.adapters.postgres.run_store import PostgresRunStore
+from service.adapters.tls.trust import no_trust
 from service.gateway.root import open_api
 from service.local.servers.ports import free_port
 from tests.kit.eventually import eventually
@@ -80,7 +81,9 @@ async def door(world: ApiWorld, **more: str) -> AsyncIterator[httpx.AsyncClient]
         serving = asyncio.create_task(server.run("127.0.0.1", port))
         base = f"http://127.0.0.1:{port}"
         try:
-            async with httpx.AsyncClient(base_url=base, headers=bearer(TOKEN), timeout=20) as client:
+            async with httpx.AsyncClient(
+                base_url=base, headers=bearer(TOKEN), timeout=20, verify=no_trust()
+            ) as client:
                 await eventually(lambda: _answers(client, serving))
                 yield client
         finally:
