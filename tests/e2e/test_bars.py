@@ -21,7 +21,7 @@ from service.lifecycle.workbench import open_world, rollback_in
 from service.promotion.holding import PromotionHolding
 from service.promotion.quarantining import Lifting
 from service.promotion.rollback import RollbackOrder
-from tests.chaos.world import write_models
+from tests.chaos.world import write_few_columns, write_models
 from tests.e2e.deployment import Deployment, event_schema, worker_here
 from tests.kit.eventually import eventually
 from tests.kit.mlflow_record import MlflowRecord
@@ -40,6 +40,7 @@ async def deployment(
     """A small deployment with a worker: ridge models, each better than the one before."""
     world = write_world(tmp_path, rows=200)
     write_models(world.config_root)
+    write_few_columns(world.config_root)
     deployed = Deployment(world, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri)
     await begin_here(deployed.bootstrap_servers, deployed.model)
     async with worker_here(deployed):

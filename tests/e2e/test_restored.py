@@ -23,7 +23,7 @@ from domain.errors import Stop
 from domain.lifecycle import State
 from service.adapters.postgres.schema import upgrade
 from service.local.servers.databases import plain_url
-from tests.chaos.world import write_models
+from tests.chaos.world import write_few_columns, write_models
 from tests.e2e.deployment import Deployment, InProcess, worker_here
 from tests.kit.runbook import typed
 from tests.unit.cli.calls import Laurel
@@ -41,6 +41,7 @@ def first(
     """A small deployment whose models become better and better."""
     world = write_world(tmp_path, rows=200)
     write_models(world.config_root)
+    write_few_columns(world.config_root)
     deployed = Deployment(world, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri)
     asyncio.run(begin_here(deployed.bootstrap_servers, deployed.model))
     return deployed
