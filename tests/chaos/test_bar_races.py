@@ -1,6 +1,8 @@
 """Holds, quarantines and rollbacks race promoters on the real run store and ledger: nothing slips through.
 
 Some 15 s: 50 promoters, 10 rollbacks and a person who holds and releases, for one model in two processes.
+
+Its cost: 50 promoters on the real ledger, and lifecycles that wait at the decision.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""What comes twice, late or by a worker that should be gone changes nothing."""
+"""What comes twice, late or by a worker that should be gone changes nothing.
+
+Its cost: a world of workers a case, each with leases that must run out.
+"""
 
 import asyncio
 

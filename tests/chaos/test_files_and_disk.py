@@ -1,4 +1,7 @@
-"""The disk fails, fills up, or holds another reference than before: files stay whole, and runs say why."""
+"""The disk fails, fills up, or holds another reference than before: files stay whole, and runs say why.
+
+Its cost: a world of workers a case, with lifecycles that are struck, wait and begin again.
+"""
 
 import json
 import shutil

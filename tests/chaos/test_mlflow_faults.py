@@ -1,4 +1,7 @@
-"""MLflow loses answers, is away, or answers nonsense: one record, no false champion, and the work goes on."""
+"""MLflow loses answers, is away, or answers nonsense: one record, no false champion, and the work goes on.
+
+Its cost: a world of workers a case, and an outage at each step of a lifecycle.
+"""
 
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit

@@ -1,4 +1,7 @@
-"""PostgreSQL dies at every point and loses answers: what is unclear is read back, and workers live on."""
+"""PostgreSQL dies at every point and loses answers: what is unclear is read back, and workers live on.
+
+Its cost: a PostgreSQL of its own that is restarted at each point of a lifecycle.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,7 @@
-"""Promoters race, sleep and die: the ledger is a chain, and the alias comes to its head."""
+"""Promoters race, sleep and die: the ledger is a chain, and the alias comes to its head.
+
+Its cost: lifecycles whose promoter sleeps longer than its lease.
+"""
 
 from collections.abc import Iterator
 from itertools import count

@@ -1,4 +1,7 @@
-"""After `laurel adopt` a worker gates against the champion that was there, and holds to what was recorded."""
+"""After `laurel adopt` a worker gates against the champion that was there, and holds to what was recorded.
+
+Its cost: a foreign model's own training, and five lifecycles against it.
+"""
 
 import asyncio
 import sys

@@ -1,6 +1,8 @@
 """A rollback, a quarantined repeat, a hold and a release, on the real servers with a real worker.
 
 Some 20 s: six runs of a small model.
+
+Its cost: lifecycles, one after the other.
 """
 
 import uuid

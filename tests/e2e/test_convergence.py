@@ -1,4 +1,7 @@
-"""A promotion, real inference servers and the worst neighbours: the run ends well, and all follow."""
+"""A promotion, real inference servers and the worst neighbours: the run ends well, and all follow.
+
+Its cost: two inference servers as processes, floods from three sides, a lifecycle amid them.
+"""
 
 import json
 import signal

@@ -1,6 +1,8 @@
 """Every split strategy, feature rule and model type, and every door: the straight figures each time.
 
 `make soak` asks for each triple through each door.
+
+Its cost: a lifecycle a case beside the straight one.
 """
 
 import asyncio

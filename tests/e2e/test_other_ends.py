@@ -1,4 +1,7 @@
-"""Requests that do not end in a promotion: declined, rejected, failed; the next one always goes on."""
+"""Requests that do not end in a promotion: declined, rejected, failed; the next one always goes on.
+
+Its cost: one to three lifecycles a case.
+"""
 
 import hashlib
 import json

@@ -1,6 +1,8 @@
 """Who has only MLflow reads what Laurel promotes, and what a person promotes by hand is ours all the same.
 
 Real servers, trainings and a reader in an environment of older libraries: about 80 s.
+
+Its cost: lifecycles, and plain MLflow in processes of its own, which takes seconds to load.
 """
 
 import asyncio

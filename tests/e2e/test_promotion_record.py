@@ -1,4 +1,7 @@
-"""One request on an empty registry: everything that a promotion leaves, for the user's own tools to find."""
+"""One request on an empty registry: everything that a promotion leaves, for the user's own tools to find.
+
+Its cost: a lifecycle, and readers in processes where nothing of ours is.
+"""
 
 import hashlib
 import json

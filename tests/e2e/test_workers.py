@@ -1,4 +1,7 @@
-"""Workers that share the work, end in the middle of it, are killed, or wait: no run is lost or doubled."""
+"""Workers that share the work, end in the middle of it, are killed, or wait: no run is lost or doubled.
+
+Its cost: two to six lifecycles a case, and workers that are ended in them.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

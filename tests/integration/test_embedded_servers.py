@@ -1,4 +1,7 @@
-"""The embedded servers answer, keep their data, say what is wrong, and die with their owner."""
+"""The embedded servers answer, keep their data, say what is wrong, and die with their owner.
+
+Its cost: starts and restarts of real servers, which nothing else here does cold.
+"""
 
 import os
 import shutil

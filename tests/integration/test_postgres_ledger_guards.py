@@ -1,4 +1,7 @@
-"""The ledger in the database: nobody changes it, and whoever does all the same is found out."""
+"""The ledger in the database: nobody changes it, and whoever does all the same is found out.
+
+Its cost: a database of its own with the whole schema for each case.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any

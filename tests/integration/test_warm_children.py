@@ -1,4 +1,7 @@
-"""Warm children do what they are told, one task after another, and nobody outlives anybody."""
+"""Warm children do what they are told, one task after another, and nobody outlives anybody.
+
+Its cost: fork parents that start cold, each with the libraries that children need.
+"""
 
 import asyncio
 import gc

@@ -1,4 +1,7 @@
-"""Callers that mean no good, or do what nobody foresaw."""
+"""Callers that mean no good, or do what nobody foresaw.
+
+Its cost: bodies and floods of the sizes that once did harm, each at a door of its own.
+"""
 
 import asyncio
 import signal

@@ -1,4 +1,7 @@
-"""What the DAG API answers, page by page."""
+"""What the DAG API answers, page by page.
+
+Its cost: a door a case, opened as the role opens it.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,4 +1,7 @@
-"""Kafka or PostgreSQL does not answer: 503, and a repeat is the same request."""
+"""Kafka or PostgreSQL does not answer: 503, and a repeat is the same request.
+
+Its cost: a broker of its own that goes away, and time limits that must run out.
+"""
 
 import httpx
 import pytest

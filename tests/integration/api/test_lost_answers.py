@@ -1,4 +1,7 @@
-"""An answer is lost half-way, or the process dies there: a repeat is the same request, with one run."""
+"""An answer is lost half-way, or the process dies there: a repeat is the same request, with one run.
+
+Its cost: a door a case, some as processes that are killed.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

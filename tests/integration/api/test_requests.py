@@ -1,4 +1,7 @@
-"""Asking over HTTP, and seeing what became of it."""
+"""Asking over HTTP, and seeing what became of it.
+
+Its cost: a door a case, opened as the role opens it.
+"""
 
 import json
 from typing import Any

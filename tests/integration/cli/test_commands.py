@@ -1,4 +1,7 @@
-"""Commands on the real Kafka, PostgreSQL and MLflow: what they print, and what their exit code means."""
+"""Commands on the real Kafka, PostgreSQL and MLflow: what they print, and what their exit code means.
+
+Its cost: a process for each command, as a shell starts it.
+"""
 
 import asyncio
 import os

@@ -1,4 +1,7 @@
-"""`laurel demo` plays its whole story on servers of its own, and can be interrupted at any time."""
+"""`laurel demo` plays its whole story on servers of its own, and can be interrupted at any time.
+
+Its cost: a world that starts cold, and the nine lifecycles of the story on the Ames house sales.
+"""
 
 import re
 from pathlib import Path

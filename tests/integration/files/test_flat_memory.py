@@ -1,4 +1,7 @@
-"""The memory of a split does not grow with the rows of the master."""
+"""The memory of a split does not grow with the rows of the master.
+
+Its cost: splits of four million rows and of eight.
+"""
 
 import shutil
 import subprocess

@@ -1,4 +1,7 @@
-"""`laurel inference` as a process: start, predictions, reload, end; on a real MLflow."""
+"""`laurel inference` as a process: start, predictions, reload, end; on a real MLflow.
+
+Its cost: inference servers as processes, some of which start cold.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""The files in `examples/`, each run as a person runs it: Laurel's own inbox reads what they published."""
+"""The files in `examples/`, each run as a person runs it: Laurel's own inbox reads what they published.
+
+Its cost: an interpreter for each file, with the client that it shows.
+"""
 
 import ast
 import asyncio

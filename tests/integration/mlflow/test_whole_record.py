@@ -1,4 +1,7 @@
-"""One training's whole record: within its budget of calls, and the user's own tools load what it made."""
+"""One training's whole record: within its budget of calls, and the user's own tools load what it made.
+
+Its cost: lifecycles' records, written to the real MLflow and read back with its own tools.
+"""
 
 # ruff: noqa: ASYNC240 - a test's own small files
 

@@ -1,4 +1,7 @@
-"""R02, R05: replicas that are killed, hung, slow, lying or not there: said once, shown truly, and healed."""
+"""R02, R05: replicas that are killed, hung, slow, lying or not there: said once, shown truly, and healed.
+
+Its cost: time limits that must run out, one for each way not to answer.
+"""
 
 import signal
 import socket
