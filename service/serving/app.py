@@ -55,7 +55,7 @@ def build_app(parts: ServingParts) -> ServingMiddleware:
         docs_routes(app.routes, parts.serving, predictors, parts.limits, gatekeeper),
     )
     for router in routers:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)  # `include_router` would make each of them once more
         for answers in answers_of(router.routes):
             parts.metrics.expect(*answers)
     return ServingMiddleware(app, page, gatekeeper, parts.metrics, parts.entrance)

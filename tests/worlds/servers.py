@@ -72,6 +72,7 @@ class Fleet:
         self._folder = folder
         self._ports = Ports.free()
         self._running: list[Server] = []
+        self._resting: list[Server] = []
         self._lock = threading.Lock()
         self._builders: dict[str, Callable[[], object]] = {
             "kafka_server": self._kafka,
@@ -96,10 +97,20 @@ class Fleet:
 
     def stop(self) -> None:
         """Stop everything, those first that started last."""
+        self.rest()
+        self._kind.clean_up()
+
+    def rest(self) -> None:
+        """Stop them until somebody asks again."""
         wait(self._coming.values())
         while self._running:
-            self._running.pop().stop()
-        self._kind.clean_up()
+            self._resting.append(self._running.pop())
+            self._resting[-1].stop()
+
+    def go_on(self) -> None:
+        """Start those that rest, on their data and ports."""
+        while self._resting:
+            self._up(self._resting.pop())
 
     def _begin(self, name: str) -> Future[object]:
         with self._lock:
@@ -158,17 +169,17 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the files that ask for servers: when the first of the others comes, none is needed."""
+    """Begin with the files that ask for servers: no server is needed when the others come."""
     askers = frozenset(item.path for item in items if _FIXTURES & set(getattr(item, "fixturenames", ())))
     config.stash[_askers] = askers
     items.sort(key=lambda item: item.path not in askers)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """End servers that nobody will ask for: idle ones take the processors' time from the last tests."""
-    config = item.config
-    if item.path not in config.stash[_askers] and _running in config.stash:
-        config.stash[_running].stop()
+    """Let servers rest while no test asks for them: idle ones take the processors' time from the others."""
+    fleet = item.config.stash.get(_running, None)
+    if fleet is not None:
+        (fleet.go_on if item.path in item.config.stash[_askers] else fleet.rest)()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
