@@ -100,9 +100,9 @@ async def _entry_there(
     if head is None or announced is None or announced.generation >= head.generation:
         accepted = head.generation if head is not None and head.cause is Cause.RECOVERY else 0
         return head if head and announced and announced.generation == head.generation else None, accepted
-    entries = await sides.ledger.entries(sides.model_name)
-    there = [entry for entry in entries if entry.generation == announced.generation]
-    recoveries = [entry.generation for entry in entries if entry.cause is Cause.RECOVERY]
+    since = await sides.ledger.last(sides.model_name, head.generation - announced.generation + 1)
+    there = [entry for entry in since if entry.generation == announced.generation]
+    recoveries = [entry.generation for entry in since if entry.cause is Cause.RECOVERY]
     return next(iter(there), None), max([0, *recoveries])
 
 

@@ -77,6 +77,14 @@ class AskingLedger(AskingPort):
     async def entries(self, _model: str) -> Sequence[LedgerEntry]:
         return cast("Sequence[LedgerEntry]", await Ask("entries"))
 
+    last = entries
+
+    async def entry(self, _model: str, generation: int) -> LedgerEntry | None:
+        return next((one for one in await self.entries(_model) if one.generation == generation), None)
+
+    async def of_version(self, _model: str, version: int) -> LedgerEntry | None:
+        return next((one for one in reversed(await self.entries(_model)) if one.version == version), None)
+
     async def replica_reports(self, _model: str, _generation: int) -> Sequence[Announcement]:
         """There are no servers."""
         return []
