@@ -27,10 +27,10 @@ class LedgerReads(Protocol):
     async def of_version(self, model_name: str, version: int) -> LedgerEntry | None:
         """The newest entry of a version."""
 
-    async def first_broken_generation(self, model_name: str) -> int | None:
+    async def first_broken_generation(self, model_name: str, *, recent: bool = False) -> int | None:
         """The first generation that was changed or removed, or that was announced otherwise; None: all hold.
 
-        While there is one, nothing but a recovery is appended.
+        While there is one among the `recent` ones, nothing but a recovery is appended.
         """
 
     async def highest(self, model_name: str) -> int:

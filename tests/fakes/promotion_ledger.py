@@ -56,7 +56,8 @@ class FakePromotionLedger:
     async def of_version(self, model_name: str, version: int) -> LedgerEntry | None:
         return next((entry for entry in reversed(self._of(model_name)) if entry.version == version), None)
 
-    async def first_broken_generation(self, model_name: str) -> int | None:
+    async def first_broken_generation(self, model_name: str, *, recent: bool = False) -> int | None:
+        del recent
         return self.memory.broken.get(model_name)
 
     async def highest(self, model_name: str) -> int:

@@ -40,6 +40,10 @@ _ROLLBACKS: Final = """
     WHERE model_name = %(model)s::text AND cause = %(cause)s::text
 """
 _AUDIT: Final = "SELECT laurel.first_broken_generation(%(model)s::text) AS broken"
+_AUDIT_RECENT: Final = """
+    SELECT laurel.first_broken_generation(
+        %(model)s::text, laurel.recent_generation(%(model)s::text)) AS broken
+"""
 
 
 class PostgresLedgerReads:
@@ -88,12 +92,13 @@ class PostgresLedgerReads:
         row = await self._asked.row("look for a version", _OF_VERSION, which)
         return None if row is None else entry_of(row)
 
-    async def first_broken_generation(self, model_name: str) -> int | None:
+    async def first_broken_generation(self, model_name: str, *, recent: bool = False) -> int | None:
         """Audit: verify every hash against its text, every link, and all of it against the outbox.
 
         The answer is the first generation that is not sound.
         """
-        row = await self._asked.row("audit the ledger", _AUDIT, {"model": model_name})
+        statement = _AUDIT_RECENT if recent else _AUDIT
+        row = await self._asked.row("audit the ledger", statement, {"model": model_name})
         return None if row is None else row["broken"]
 
     async def highest(self, model_name: str) -> int:
