@@ -57,8 +57,8 @@ class FakePromotionLedger:
         return next((entry for entry in reversed(self._of(model_name)) if entry.version == version), None)
 
     async def first_broken_generation(self, model_name: str, *, recent: bool = False) -> int | None:
-        del recent
-        return self.memory.broken.get(model_name)
+        long_ago = None if recent else self.memory.broken_long_ago.get(model_name)
+        return self.memory.broken.get(model_name, long_ago)
 
     async def highest(self, model_name: str) -> int:
         known = [entry.generation for entry in self._of(model_name)]
