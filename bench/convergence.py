@@ -100,7 +100,9 @@ async def _measure(
                 await promoted(packages[1])
                 await promoted(packages[0])
             found = [await promoted(packages[(number + 1) % 2]) for number in range(promotions)]
-            back = [await _rolled_back(world, urls) for _ in range(rollbacks)]
+            head = await world.ledger.head(world.model)
+            newest = head.generation if head else 0
+            back = [await _rolled_back(world, newest - step, urls) for step in range(1, rollbacks + 1)]
     return Convergence(replicas, found, [whole for whole, _ in back], [after for _, after in back])
 
 
@@ -117,15 +119,18 @@ async def _promoted(
     return max(await _confirmed(world, generation, urls))
 
 
-async def _rolled_back(world: ReloadWorld, urls: Sequence[str]) -> tuple[float, float]:
-    """Return to the generation before; give the seconds until the last replica, from start and from entry."""
+async def _rolled_back(world: ReloadWorld, to: int, urls: Sequence[str]) -> tuple[float, float]:
+    """Return to a generation; give the seconds until the last replica, from the start and from the entry.
+
+    What a rollback has left is quarantined, so each goes further back than the one before.
+    """
     head = await world.ledger.head(world.model)
     assert head is not None
     command = (sys.executable, "-m", "service.cli", "rollback", "--reason", "a measurement", "--to")
     began = time.monotonic()
     process = await asyncio.create_subprocess_exec(
         *command,
-        str(head.generation - 1),
+        str(to),
         env={**os.environ, **world.environment},
         stdout=DEVNULL,
         stderr=DEVNULL,

@@ -13,6 +13,7 @@ from domain.promotion_checks import PromotionPolicy
 from domain.values import Sha256, Value, VersionTriple
 
 FIRST_HASH: Final = "0" * 64  # what the first entry points back to
+RECENT: Final = 1000  # generations that one looks back on; older ones are named, or asked for by their moment
 
 
 class Cause(StrEnum):

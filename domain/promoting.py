@@ -1,10 +1,12 @@
 """A person promotes a model: the entry that does it, beside what the gate had said."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from domain.decisions import CannotDecide
 from domain.ledger import Cause, LedgerEntry, next_entry
 from domain.lifecycle import State
+from domain.quarantine import Quarantine, Recipe, quarantine_of_version, same_recipe
 from domain.run import Run
 from domain.values import Sha256, Value, VersionTriple
 
@@ -41,6 +43,24 @@ def require_judged(run: Run) -> None:
             "no_model",
             f"run {run.run_id} ended {run.state.value} ({why}): it has no model that can be promoted",
         )
+
+
+def require_not_quarantined(subject: int | Run, active: Sequence[Quarantine]) -> None:
+    """Raise CannotDecide for a version that is quarantined, or a run of a quarantined recipe.
+
+    A person who wants it lifts the quarantine first, and says why.
+    """
+    if isinstance(subject, int):
+        found = quarantine_of_version(subject, active)
+    else:
+        found = same_recipe(_recipe_of(subject), active)
+    if found is not None:
+        raise CannotDecide("quarantined", f"nothing was changed: {found.told}; {found.way_out}")
+
+
+def _recipe_of(run: Run) -> Recipe | None:
+    split, triple = run.record.split, run.record.triple
+    return Recipe(triple=triple, train_digest=split.train.sha256) if split and triple else None
 
 
 def promotion_entry(

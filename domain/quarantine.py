@@ -66,6 +66,11 @@ class Quarantine(Value):
             f"{self.by_generation}: {self.reason}"
         )
 
+    @property
+    def way_out(self) -> str:
+        """Say how it ends."""
+        return f"allow it again with `laurel quarantine lift {self.generation} --reason …`"
+
 
 class CannotLift(NeverRetry):
     """That generation is not quarantined, or the id is that of another lift."""
@@ -101,6 +106,11 @@ def same_recipe(recipe: Recipe | None, quarantines: Iterable[Quarantine]) -> Qua
     return next((one for one in quarantines if recipe is not None and one.recipe == recipe), None)
 
 
+def quarantine_of_version(version: int, quarantines: Iterable[Quarantine]) -> Quarantine | None:
+    """The quarantine of a registered version."""
+    return next((one for one in quarantines if one.version == version), None)
+
+
 def may_be_it(score: Score, quarantine: Quarantine) -> bool:
     """False when the scores alone show that a candidate is another model: then neither is asked anything."""
     known = quarantine.score
@@ -125,8 +135,5 @@ def quarantined(verdict: Verdict, quarantine: Quarantine | None, *, by_recipe: b
         if by_recipe
         else f"the same model (every prediction on the reference agrees within {SAME_RELATIVE:g} relative)"
     )
-    detail = (
-        f"{same}: {quarantine.told}; train with other versions or data, or allow it again with "
-        f"`laurel quarantine lift {quarantine.generation} --reason …`"
-    )
+    detail = f"{same}: {quarantine.told}; train with other versions or data, or {quarantine.way_out}"
     return barred(verdict, Decision.QUARANTINED, NOT_QUARANTINED, detail)

@@ -5,7 +5,7 @@ generation that it returns to, in a sentence of one form, and its correlation id
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, Literal
 
@@ -106,25 +106,27 @@ def rolled_away(
 
     An entry of the target's own model is not left: it is what is returned to.
     """
+    return _left_for(target, target.generation, (one for one in entries if one.generation <= head.generation))
+
+
+def _left_for(model: LedgerEntry, generation: int, entries: Iterable[LedgerEntry]) -> tuple[LedgerEntry, ...]:
     return tuple(
-        entry
-        for entry in entries
-        if target.generation < entry.generation <= head.generation and not is_same_model(entry, target)
+        entry for entry in entries if entry.generation > generation and not is_same_model(entry, model)
     )
 
 
 def left_by_rollbacks(entries: Sequence[LedgerEntry]) -> dict[int, LedgerEntry]:
     """The generations that stand left, each with the rollback that left it.
 
-    A person who chose such a model again, by whatever means, has taken that back.
+    A person who chose such a model again, by whatever means, has taken that back. The entries may begin
+    anywhere: a rollback is of its target's own model.
     """
     left: dict[int, LedgerEntry] = {}
     known: dict[int, LedgerEntry] = {}
     for entry in entries:
-        target = known.get(returned_to(entry) or 0)
-        if target is not None:
-            before = list(known.values())
-            left |= dict.fromkeys((one.generation for one in rolled_away(before, target, before[-1])), entry)
+        to = returned_to(entry)
+        if to is not None:
+            left |= dict.fromkeys((one.generation for one in _left_for(entry, to, known.values())), entry)
         if entry.cause is not Cause.GATE:
             left = {number: by for number, by in left.items() if not is_same_model(known[number], entry)}
         known[entry.generation] = entry

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from domain.ledger import LedgerEntry
+from domain.ledger import RECENT, LedgerEntry
 
 
 class LedgerReads(Protocol):
@@ -16,12 +16,21 @@ class LedgerReads(Protocol):
         """The newest entry; None for a model never promoted."""
 
     async def entries(self, model_name: str) -> Sequence[LedgerEntry]:
-        """All entries in the order of their generations."""
+        """All entries in the order of their generations: for who audits them, or has few."""
 
-    async def first_broken_generation(self, model_name: str) -> int | None:
+    async def last(self, model_name: str, count: int = RECENT) -> Sequence[LedgerEntry]:
+        """The newest entries, at most so many, in the order of their generations."""
+
+    async def entry(self, model_name: str, generation: int) -> LedgerEntry | None:
+        """The entry of one generation."""
+
+    async def of_version(self, model_name: str, version: int) -> LedgerEntry | None:
+        """The newest entry of a version."""
+
+    async def first_broken_generation(self, model_name: str, *, recent: bool = False) -> int | None:
         """The first generation that was changed or removed, or that was announced otherwise; None: all hold.
 
-        While there is one, nothing but a recovery is appended.
+        While there is one among the `recent` ones, nothing but a recovery is appended.
         """
 
     async def highest(self, model_name: str) -> int:

@@ -51,6 +51,9 @@ def champion(
         datetime | None,
         typer.Option(parser=moment, metavar="TIME", help=f"Say who reigned then instead: {MOMENT}."),
     ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="At most that many generations, the newest.")
+    ] = 100,
     as_json: AsJson = False,
 ) -> None:
     """Show the champion, since when and why, and the champions before it.
@@ -61,10 +64,10 @@ def champion(
     if at is not None:
         _tell_who_reigned(at, as_json=as_json)
     else:
-        _tell_champions(as_json=as_json)
+        _tell_champions(limit, as_json=as_json)
 
 
-def _tell_champions(*, as_json: bool) -> None:
+def _tell_champions(limit: int, *, as_json: bool) -> None:
     from domain.announcement import generation_facts
     from domain.counterparts import Agreement
     from service.cli.agreement import agreement_facts, audited, if_possible
@@ -72,7 +75,7 @@ def _tell_champions(*, as_json: bool) -> None:
     from service.cli.ledger import end
 
     settings = read_settings(KAFKA, MLFLOW, STORE)
-    seen = run(_champions(settings), settings)
+    seen = run(_champions(settings, limit), settings)
     entries, alias, problem, broken = seen.entries, seen.alias, seen.problem, seen.broken
     found = None if problem else run(if_possible(audited(settings), settings), settings)
     if found is not None and found.agreement is Agreement.LEDGER_BROKEN:
@@ -159,14 +162,14 @@ class _Seen:
     hold: PromotionHold | None
 
 
-async def _champions(settings: Settings) -> _Seen:
+async def _champions(settings: Settings, limit: int) -> _Seen:
     from domain.counterparts import alias_gap
     from service.cli.holds import active_hold
     from service.lifecycle.looking import open_look
     from service.lifecycle.registry import open_registry
 
     async with open_look(settings) as look, open_registry(settings) as registry:
-        entries = list(await look.ledger.entries(settings.mlflow_model_name))
+        entries = list(await look.ledger.last(settings.mlflow_model_name, limit))
         broken = await look.ledger.first_broken_generation(settings.mlflow_model_name)
         alias, problem = await _alias(registry, settings)
         head, now = entries[-1] if entries else None, look.clock.now()
@@ -203,6 +206,8 @@ def _print(settings: Settings, entries: list[LedgerEntry], alias: int | None, pr
 
     title = f"champions of {settings.mlflow_model_name}, newest first"
     print_table(title, CHAMPION_COLUMNS, map(champion_row, reversed(entries)))
+    if entries and entries[0].generation > 1:
+        say("`laurel history` lists older ones too", style="dim")
     if not problem:
         names = f"names version {alias}" if alias else "does not exist"
         say(f"the registry's alias {settings.mlflow.alias!r} {names}")

@@ -173,21 +173,26 @@ async def _gap(opened: StoreLook, settings: Settings) -> str | None:
 async def _watch(settings: Settings, *, as_json: bool) -> None:
     import asyncio
 
-    async with _looking(settings) as (look, _):
+    from service.cli.holds import active_hold
+
+    async with _looking(settings) as (look, opened):
         while True:
             try:
-                found = await look()
+                found, hold = await asyncio.gather(look(), active_hold(opened, settings))
             except TryLater as error:
                 say(masked(error.message, settings), style="red", on=err)
             else:
-                _redraw(found, as_json=as_json)
+                _redraw(found, hold, as_json=as_json)
             await asyncio.sleep(_AGAIN_SECONDS)
 
 
-def _redraw(found: ConvergenceStatus, *, as_json: bool) -> None:
+def _redraw(found: ConvergenceStatus, hold: PromotionHold | None, *, as_json: bool) -> None:
+    from service.cli.holds import hold_facts, say_hold
+
     if as_json:
-        print_json_line(found.facts())
+        print_json_line(found.facts() | {"hold": hold_facts(hold)})
         return
     if out.is_live:
         out.clear()
     print_status(found)
+    say_hold(hold)

@@ -65,10 +65,17 @@ REQUEST_BODY: Final = json_body(
     request_schema(),
     {"feature_version": 1, "split_version": 1, "model_version": 3, "reason": "new sales"},
 )
-_LOCATION: Final = {"Location": {"description": "Where the request is shown.", "schema": {"type": "string"}}}
-TAKEN: Final[Mapping[int | str, dict[str, object]]] = {
-    202: {"description": "Kafka has it.", "headers": _LOCATION}
-}
+
+
+def shown_at(status: int, description: str, where: str) -> dict[int | str, dict[str, object]]:
+    """An answer whose `Location` is the page that shows what was made."""
+    location = {"description": where, "schema": {"type": "string"}}
+    return {status: {"description": description, "headers": {"Location": location}}}
+
+
+TAKEN: Final[Mapping[int | str, dict[str, object]]] = shown_at(
+    202, "Kafka has it.", "Where the request is shown."
+)
 NOT_READ: Final = "No worker has read the request yet"
 
 

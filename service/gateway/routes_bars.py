@@ -7,7 +7,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
 from domain.faults import Fault
@@ -18,7 +18,7 @@ from domain.run_actions import Actor
 from service.gateway.bar_views import HoldsView, HoldView, QuarantinesView, QuarantineView
 from service.gateway.callers import caller_of
 from service.gateway.idempotency import Key, key_of
-from service.gateway.openapi import json_body, refusals
+from service.gateway.openapi import json_body, refusals, shown_at
 from service.gateway.operations import brief_body, unknown_fields
 from service.gateway.refusals import Flag, Moment, as_problem, unusable
 from service.promotion.holding import PromotionHolding
@@ -27,7 +27,7 @@ from service.promotion.quarantining import Lifting
 _ENTRY: Final = "api"
 _MOST: Final = 100
 _MOMENT: Final = TypeAdapter[datetime](Moment)
-_REFUSED: Final = "The caller has not the role `operate`, or these pages are closed."
+_HELD: Final = shown_at(201, "Promotions are held.", "The page that shows the hold that stands.")
 
 Generation = Annotated[int, Path(ge=1, le=2**53, description="The generation that was rolled back from.")]
 Lifted = Annotated[Flag | None, Query(description="True: also those that were lifted.")]
@@ -56,7 +56,9 @@ def add_bar_routes(router: APIRouter, dependencies: BarDependencies) -> None:
 def _add_holds(router: APIRouter, dependencies: BarDependencies) -> None:
     model_name, most = dependencies.model_name, dependencies.max_body_bytes
 
-    @router.get("/holds", summary="Tell whether promotions are held", responses=refusals(422))
+    page = "/holds"
+
+    @router.get(page, summary="Tell whether promotions are held", responses=refusals(422))
     async def holds(limit: Limit = 20) -> HoldsView:
         """The hold that stands, and the newest ones."""
         with as_problem():
@@ -68,18 +70,16 @@ def _add_holds(router: APIRouter, dependencies: BarDependencies) -> None:
         )
 
     @router.post(
-        "/holds",
+        page,
         summary="Hold promotions",
         status_code=HTTPStatus.CREATED,
-        responses=refusals(
-            400, 408, 409, 413, 415, 422,
-            m403=_REFUSED,
-            m409="Promotions are held already, or the key came before with another hold.",
-            m503="The run store does not answer; repeating with the same Idempotency-Key is safe.",
-        ),
+        responses={
+            **_HELD,
+            **_refused("Promotions are held already, or the key came before with another hold."),
+        },
         openapi_extra=_body({"reason": "audit until noon", "until": "2026-11-29T12:00:00Z"}, "reason"),
-    )  # fmt: skip
-    async def hold(request: Request, _: Key = None) -> HoldView:
+    )
+    async def hold(request: Request, response: Response, _: Key = None) -> HoldView:
         """Candidates are trained and judged, and end DECLINED with the verdict HELD.
 
         A rollback is not held. Needs the role `operate`; who did it is kept.
@@ -87,9 +87,9 @@ def _add_holds(router: APIRouter, dependencies: BarDependencies) -> None:
         actor = _actor(request)
         said = read_said(await brief_body(request, most), ("reason", "until"), ("reason",))
         with as_problem():
-            return HoldView.of(
-                await dependencies.holding.hold(said.reason or "", said.until, actor, key_of(request))
-            )
+            begun = await dependencies.holding.hold(said.reason or "", said.until, actor, key_of(request))
+        response.headers["Location"] = page
+        return HoldView.of(begun)
 
 
 def _add_releases(router: APIRouter, dependencies: BarDependencies) -> None:
@@ -98,14 +98,9 @@ def _add_releases(router: APIRouter, dependencies: BarDependencies) -> None:
     @router.post(
         "/releases",
         summary="Release promotions",
-        responses=refusals(
-            400, 408, 409, 413, 415, 422,
-            m403=_REFUSED,
-            m409="Promotions are not held.",
-            m503="The run store does not answer; repeating with the same Idempotency-Key is safe.",
-        ),
+        responses=_refused("Promotions are not held."),
         openapi_extra=_body({"reason": "the audit is done"}),
-    )  # fmt: skip
+    )
     async def release(request: Request, _: Key = None) -> HoldView:
         """The hold that stands is over. Needs the role `operate`; who did it is kept."""
         actor = _actor(request)
@@ -128,14 +123,9 @@ def _add_quarantines(router: APIRouter, dependencies: BarDependencies) -> None:
     @router.post(
         "/quarantine/{generation}/lift",
         summary="Allow a generation's model and recipe again",
-        responses=refusals(
-            400, 408, 409, 413, 415, 422,
-            m403=_REFUSED,
-            m409="That generation is not quarantined, or the key came before with another one.",
-            m503="The run store does not answer; repeating with the same Idempotency-Key is safe.",
-        ),
+        responses=_refused("That generation is not quarantined, or the key came before with another one."),
         openapi_extra=_body({"reason": "it was the gateway, not the model"}, "reason"),
-    )  # fmt: skip
+    )
     async def lift(request: Request, generation: Generation, _: Key = None) -> QuarantineView:
         """The gate may promote it again. Needs the role `operate`; who did it is kept."""
         actor = _actor(request)
@@ -143,6 +133,15 @@ def _add_quarantines(router: APIRouter, dependencies: BarDependencies) -> None:
         with as_problem():
             lifted = await dependencies.lifting.lift(generation, said.reason or "", actor, key_of(request))
             return QuarantineView.of(lifted)
+
+
+def _refused(conflict: str) -> dict[int | str, dict[str, object]]:
+    return refusals(
+        400, 408, 409, 413, 415, 422,
+        m403="The caller has not the role `operate`, or these pages are closed.",
+        m409=conflict,
+        m503="The run store does not answer; repeating with the same Idempotency-Key is safe.",
+    )  # fmt: skip
 
 
 def _actor(request: Request) -> Actor:

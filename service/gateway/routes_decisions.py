@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 
 from domain.asked_request import ID_PATTERN, LONGEST_ID
 from domain.faults import Fault
+from domain.ledger import LedgerEntry
 from domain.ports.promotion_ledger import PromotionLedger
 from domain.request import LONGEST_REASON, no_text
 from domain.roles import OPERATE
@@ -20,7 +21,7 @@ from domain.run_actions import Actor
 from service.gateway.callers import caller_of
 from service.gateway.decision_views import PromotionView, RollbackView
 from service.gateway.idempotency import KEY, Key, key_of
-from service.gateway.openapi import json_body, refusals
+from service.gateway.openapi import json_body, refusals, shown_at
 from service.gateway.operations import object_in, unknown_fields
 from service.gateway.refusals import as_problem, unusable
 from service.promotion.promoting import PersonPromotion, PromotionOrder
@@ -46,6 +47,7 @@ _PROMOTION: Final = {
     "run": {"type": ["string", "null"], "description": "The id of a run, or of its request; or `version`."},
     "reason": _REASON,
 }
+_MADE: Final = shown_at(201, "The generation that it made.", "The page of that generation.")
 _SHOWN_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.05
 
@@ -126,6 +128,7 @@ def _add_rollbacks(router: APIRouter, decisions: Decisions) -> None:
         summary="Return to an earlier generation",
         status_code=HTTPStatus.CREATED,
         responses={
+            **_MADE,
             200: {"description": "`dry_run`: nothing was changed.", "model": RollbackView},
             **_refused("The run store or Kafka"),
         },
@@ -148,7 +151,9 @@ def _add_rollbacks(router: APIRouter, decisions: Decisions) -> None:
                 response.status_code = HTTPStatus.OK
                 return RollbackView.of_plan(await decisions.rollback.plan(to))
             order = RollbackOrder(to, asked.reason, asked.actor, asked.key)
-            return RollbackView.of_done(await decisions.rollback.roll_back(order))
+            done = await decisions.rollback.roll_back(order)
+        response.headers["Location"] = _page_of(done.entry)
+        return RollbackView.of_done(done)
 
 
 def _add_promotions(router: APIRouter, decisions: Decisions) -> None:
@@ -156,10 +161,10 @@ def _add_promotions(router: APIRouter, decisions: Decisions) -> None:
         "/promotions",
         summary="Promote a model in a person's name",
         status_code=HTTPStatus.CREATED,
-        responses=_refused("The run store, Kafka or MLflow"),
+        responses={**_MADE, **_refused("The run store, Kafka or MLflow")},
         openapi_extra=_body(_PROMOTION, version=7, reason="as agreed with pricing"),
     )
-    async def promote(request: Request, _: Key = None) -> PromotionView:
+    async def promote(request: Request, response: Response, _: Key = None) -> PromotionView:
         """A registered version, or the model of a run that the gate has declined.
 
         It becomes a generation with the cause `override`, the reason, and what the gate had said. The same
@@ -174,7 +179,13 @@ def _add_promotions(router: APIRouter, decisions: Decisions) -> None:
         with as_problem():
             subject = version if version is not None else await decisions.run_of(str(run_id))
             order = PromotionOrder(subject, asked.reason, asked.actor, asked.key)
-            return PromotionView.of(await decisions.promotion.promote(order))
+            done = await decisions.promotion.promote(order)
+        response.headers["Location"] = _page_of(done.entry)
+        return PromotionView.of(done)
+
+
+def _page_of(entry: LedgerEntry) -> str:
+    return f"/champions/{entry.generation}"
 
 
 async def _asked(request: Request, fields: Mapping[str, object], most: int) -> _Decision:

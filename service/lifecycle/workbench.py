@@ -1,6 +1,5 @@
 """The light part of the composition root: the world that commands act in, and that a worker runs in."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.quarantines import PostgresQuarantines
 from service.adapters.postgres.run_store import PostgresRunStore
-from service.adapters.postgres.schema import require_current
+from service.adapters.postgres.schema_version import require_current_schema
 from service.lifecycle.registry import open_mlflow
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.settings_values import kafka_connection, mlflow_access, promotion_policy
@@ -68,9 +67,9 @@ async def open_world(settings: Settings, actor: str) -> AsyncIterator[RunPorts]:
 
     Raises Stop when the schema is not this version's, TryLater while a service is away.
     """
-    await asyncio.to_thread(require_current, settings.sqlalchemy_url)
     opening = open_database(settings.sqlalchemy_url, application="laurel-cli")
     async with open_mlflow(settings) as rest, opening as database:
+        await require_current_schema(database)
         config = FileConfigFamilies(settings.config_root)
         yield world_of(settings, database, actor, rest, config, NO_POINTS, Metrics(), WorldMakers())
 
@@ -191,6 +190,7 @@ def promotion_in(
         watch=world.watch,
         checks=world.checks,
         versions=world.versions,
+        quarantines=world.quarantines,
         check_files=files_check(mlflow_access(settings)),
         allow_foreign=settings.scores_foreign_champions,
         show=show or world.projector().why_not_shown,

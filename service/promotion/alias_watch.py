@@ -131,5 +131,5 @@ class AliasWatch:
 
 async def triple_of(ledger: PromotionLedger, model_name: str, version: int) -> VersionTriple | None:
     """The triple that the ledger itself knows of a version whose run tells none any more."""
-    known = await ledger.entries(model_name)
-    return next((entry.triple for entry in reversed(known) if entry.version == version), None)
+    known = await ledger.of_version(model_name, version)
+    return known.triple if known else None

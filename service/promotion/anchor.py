@@ -1,4 +1,4 @@
-"""What this process knows to have been announced: read from the topic at long intervals, and remembered."""
+"""What this process knows of the ledger from outside: what was announced, and what the last audit found."""
 
 from domain.counterparts import Announced
 from domain.ledger import LedgerEntry
@@ -8,7 +8,8 @@ from domain.ports.promotion_ledger import Announcements
 class Anchor:
     """The newest generation of one model that was announced, or that this process saw in the ledger.
 
-    A ledger that lacks it later was restored from a backup. Raises TryLater while Kafka is away and nothing
+    A ledger that lacks it later was restored from a backup. `broken` is what the last audit of the whole
+    ledger has found. Raises TryLater while Kafka is away and nothing
     was read yet.
     """
 
@@ -17,6 +18,7 @@ class Anchor:
         self._model_name = model_name
         self._newest: Announced | None = None
         self._was_read = False
+        self.broken: int | None = None
 
     async def newest(self) -> Announced | None:
         """What is known; read at the first call."""

@@ -44,8 +44,11 @@ class Sides(Protocol):
         """The runs."""
 
 
-async def ask(sides: Sides, head: LedgerEntry | None) -> Counterparts:
-    """Ask every side about this head. Raises TryLater while one is away, NeverRetry for what one refuses."""
+async def ask(sides: Sides, head: LedgerEntry | None, *, whole: bool = False) -> Counterparts:
+    """Ask every side about this head; with `whole`, audit all of the ledger.
+
+    Raises TryLater while one is away, NeverRetry for what one refuses.
+    """
     announced = await sides.anchor.newest()
     model = await sides.registry.registered(sides.model_name)
     alias = model.alias_version if model else None
@@ -56,7 +59,7 @@ async def ask(sides: Sides, head: LedgerEntry | None) -> Counterparts:
     return Counterparts(
         ledger_id=await sides.ledger.identity(),
         head=head,
-        broken=await sides.ledger.first_broken_generation(sides.model_name),
+        broken=await _broken(sides, whole=whole),
         marked=model.ledger_id if model else None,
         head_version=head_version,
         alias_version=alias_version,
@@ -74,12 +77,20 @@ async def compared_without_registry(sides: Sides, head: LedgerEntry | None) -> C
     said = Counterparts(
         ledger_id=await sides.ledger.identity(),
         head=head,
-        broken=await sides.ledger.first_broken_generation(sides.model_name),
+        broken=await _broken(sides, whole=False),
         announced=announced,
         there=there,
         accepted=accepted,
     )
     return compare_unregistered(said)
+
+
+async def _broken(sides: Sides, *, whole: bool) -> int | None:
+    """Audit the recent generations; all of them if asked, and until what was found then is sound again."""
+    if whole or sides.anchor.broken is not None:
+        sides.anchor.broken = await sides.ledger.first_broken_generation(sides.model_name)
+        return sides.anchor.broken
+    return await sides.ledger.first_broken_generation(sides.model_name, recent=True)
 
 
 async def _version(
@@ -100,9 +111,9 @@ async def _entry_there(
     if head is None or announced is None or announced.generation >= head.generation:
         accepted = head.generation if head is not None and head.cause is Cause.RECOVERY else 0
         return head if head and announced and announced.generation == head.generation else None, accepted
-    entries = await sides.ledger.entries(sides.model_name)
-    there = [entry for entry in entries if entry.generation == announced.generation]
-    recoveries = [entry.generation for entry in entries if entry.cause is Cause.RECOVERY]
+    since = await sides.ledger.last(sides.model_name, head.generation - announced.generation + 1)
+    there = [entry for entry in since if entry.generation == announced.generation]
+    recoveries = [entry.generation for entry in since if entry.cause is Cause.RECOVERY]
     return next(iter(there), None), max([0, *recoveries])
 
 
@@ -119,18 +130,18 @@ async def _is_candidate(sides: Sides, head: LedgerEntry | None, version: Registe
 
 
 async def compared(sides: Sides) -> tuple[LedgerEntry | None, Comparison]:
-    """Compare all sides with the head that stands, and say nothing of it."""
+    """Compare all sides, the whole ledger audited, with the head that stands, and say nothing of it."""
     while True:
         head = await sides.ledger.head(sides.model_name)
         try:
-            return head, await compared_once(sides, head)
+            return head, await compared_once(sides, head, whole=True)
         except GenerationTaken:
             continue
 
 
-async def compared_once(sides: Sides, head: LedgerEntry | None) -> Comparison:
+async def compared_once(sides: Sides, head: LedgerEntry | None, *, whole: bool = False) -> Comparison:
     """Compare all sides with this head. Raises GenerationTaken when it is the head no more."""
-    found = compare(await ask(sides, head))
+    found = compare(await ask(sides, head, whole=whole))
     if not found.fits and await sides.ledger.head(sides.model_name) != head:
         raise GenerationTaken("generation_taken", "another generation was added during the comparison")
     return found

@@ -2,14 +2,10 @@
 
 from typing import Final
 
-import structlog
-
-from domain.errors import LaurelError
 from domain.ports.clock import Clock
 from service.promotion.holding import PromotionHolding
 from service.runtime.metrics import Metrics
-
-log = structlog.get_logger()
+from service.runtime.told_once import ToldOnce
 
 _PAUSE_SECONDS: Final = 5.0
 
@@ -21,14 +17,13 @@ class HoldLooks:
         self._holding = holding
         self._metrics = metrics
         self._clock = clock
+        self._failures = ToldOnce("hold_not_read")
 
     async def run_forever(self) -> None:
         """Look, and then after every pause; a store that is away is looked at the next time."""
         while True:
-            try:
+            with self._failures.told():
                 await self.look()
-            except LaurelError as error:
-                log.warning("hold_not_read", reason=error.reason, message=error.message)
             await self._clock.sleep(_PAUSE_SECONDS)
 
     async def look(self) -> None:

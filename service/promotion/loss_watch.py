@@ -1,15 +1,15 @@
 """A champion whose version is gone from the registry is noticed, and announced once for each loss."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from domain.announcement import missing_announcement
-from domain.errors import LaurelError
 from domain.ports.champion_history import ChampionLosses
 from domain.ports.clock import Clock
 from domain.ports.ledger_reads import LedgerReads
 from domain.ports.model_registry import ModelRegistry
 from service.runtime.lazy_log import LaterLog
+from service.runtime.told_once import ToldOnce
 
 log = LaterLog(__name__)
 
@@ -29,15 +29,14 @@ class LossWatch:
     losses: ChampionLosses
     clock: Clock
     pause_seconds: float = POLL_SECONDS
+    failures: ToldOnce = field(default_factory=lambda: ToldOnce("champion_not_looked_for"))
 
     async def run_forever(self) -> None:
         """Look after every pause; a service that is away is looked at the next time."""
         while True:
             await self.clock.sleep(self.pause_seconds)
-            try:
+            with self.failures.told():
                 await self.look()
-            except LaurelError as error:
-                log.warning("champion_not_looked_for", reason=error.reason, message=error.message)
 
     async def look(self) -> None:
         """Look once. Safe to repeat, and beside other workers: a loss has one id, whoever tells of it."""

@@ -11,9 +11,10 @@ from domain.ledger import Cause, LedgerEntry
 from domain.models import RegisteredVersion
 from domain.package_tags import GENERATION_TAG, MANIFEST_TAG, RUN_TAG, candidate_tags
 from domain.points import Point, Points
+from domain.ports.bars import QuarantineReads
 from domain.ports.clock import Clock
 from domain.ports.promotion_ledger import PromotionLedger
-from domain.promoting import Chosen, gate_said, promotion_entry, require_judged
+from domain.promoting import Chosen, gate_said, promotion_entry, require_judged, require_not_quarantined
 from domain.run import Run
 from domain.run_record import present
 from domain.tracker_limits import VERDICT, description_text
@@ -59,17 +60,21 @@ class PersonPromotion:
     watch: AliasWatch
     checks: CounterpartChecks
     versions: KnownVersions
+    quarantines: QuarantineReads
     check_files: CheckFiles
     allow_foreign: bool
     show: Callable[[], Awaitable[str]]
 
     async def promote(self, order: PromotionOrder) -> PersonPromoted:
         """Register the model if it is not, append the entry and show it. Safe to repeat under one key."""
-        seen = await self.ledger.head(self.model_name)
+        entries = await self.ledger.last(self.model_name)
+        seen = entries[-1] if entries else None
+        if made_under(order.key, entries) is None:
+            require_not_quarantined(order.subject, await self.quarantines.active())
         with suppress(ModelUnusable):  # what the alias names cannot be recorded, and is in the way of nothing
             await self.watch.settled_head()
         while True:
-            entries = await self.ledger.entries(self.model_name)
+            entries = await self.ledger.last(self.model_name)
             if (made := made_under(order.key, entries)) is not None:
                 require_same(made, order.key, same=_is_made_by(order, made))
                 return PersonPromoted(made, repeated=True, unshown=await self.show())

@@ -1,12 +1,12 @@
 """Whether a generation can be returned to: its version, its files, and whether every replica served it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from domain.announcement import why_not_served_by_all
+from domain.announcement import Announcement, why_not_served_by_all
 from domain.counterparts import Agreement, Comparison
 from domain.errors import NeverRetry, TryLater
 from domain.ledger import LedgerEntry
@@ -14,6 +14,7 @@ from domain.models import RegisteredVersion
 from domain.package_tags import MANIFEST_TAG
 from domain.ports.bars import QuarantineReads
 from domain.ports.promotion_ledger import PromotionLedger
+from domain.quarantine import Quarantine, quarantine_of_version
 from domain.rollback import Obstacle
 from service.promotion.counterparts import CounterpartChecks
 from service.promotion.known_versions import KnownVersions
@@ -35,6 +36,13 @@ class MlflowSilent(TryLater):
     """MLflow does not answer, or not soon enough: go on by what is known here."""
 
 
+class Present(NamedTuple):
+    """What stands now, whatever the generation: the quarantines, and what replicas said of the head."""
+
+    quarantines: Sequence[Quarantine]
+    under_head: Sequence[Announcement]
+
+
 @dataclass(frozen=True)
 class Returnable:
     """Looks at generations of one model, and changes nothing.
@@ -52,39 +60,40 @@ class Returnable:
     has_servers: bool
     limit: Limit = soon
 
-    async def obstacle(self, entry: LedgerEntry, head: LedgerEntry) -> Obstacle | None:
-        """The first obstacle as MLflow and the store tell it. Raises MlflowSilent, TryLater."""
-        if (quarantined := await self._quarantined(entry)) is not None:
+    async def present(self, head: LedgerEntry) -> Present:
+        """Read what all generations are held against. Raises TryLater."""
+        reports = await self.ledger.replica_reports(self.versions.model_name, head.generation)
+        return Present(await self.quarantines.active(), reports)
+
+    async def obstacle(self, entry: LedgerEntry, present: Present, *, named: bool) -> Obstacle | None:
+        """The first obstacle as MLflow and the store tell it. Raises MlflowSilent, TryLater.
+
+        MLflow is not asked, nor any file read, about what is not chosen by itself; of a generation that is
+        `named` a doubt is told only where nothing else speaks against it.
+        """
+        if (quarantined := _quarantined(entry, present)) is not None:
             return quarantined
+        doubt = await self._not_served(entry, present)
+        if doubt is not None and not named:
+            return doubt
         try:
             async with self.limit():
-                found = await self._in_registry(entry)
+                return await self._in_registry(entry) or doubt
         except (TimeoutError, TryLater) as error:
             raise silent(error) from error
-        return found or await self._not_served(entry, head)
 
-    async def known_obstacle(self, entry: LedgerEntry, head: LedgerEntry) -> Obstacle | None:
+    async def known_obstacle(self, entry: LedgerEntry, present: Present) -> Obstacle | None:
         """The first obstacle as far as it is known without MLflow. Raises TryLater."""
-        if (quarantined := await self._quarantined(entry)) is not None:
+        if (quarantined := _quarantined(entry, present)) is not None:
             return quarantined
         if entry.run_id is None and entry.model_digest is None and not self.allow_foreign:
             detail = "the ledger does not say that Laurel made it, and MLflow, which knows, does not answer"
             return Obstacle(reason="foreign", detail=detail)
-        return await self._not_served(entry, head)
+        return await self._not_served(entry, present)
 
-    async def _quarantined(self, entry: LedgerEntry) -> Obstacle | None:
-        active = await self.quarantines.active()
-        one = next((one for one in active if one.version == entry.version), None)
-        if one is None:
-            return None
-        detail = f"{one.told}; allow it again with `laurel quarantine lift {one.generation} --reason …`"
-        return Obstacle(reason="quarantined", detail=detail)
-
-    async def _not_served(self, entry: LedgerEntry, head: LedgerEntry) -> Obstacle | None:
-        model = self.versions.model_name
-        reports = await self.ledger.replica_reports(model, entry.generation)
-        under_head = await self.ledger.replica_reports(model, head.generation)
-        why = why_not_served_by_all(reports, under_head, expected=self.has_servers)
+    async def _not_served(self, entry: LedgerEntry, present: Present) -> Obstacle | None:
+        reports = await self.ledger.replica_reports(self.versions.model_name, entry.generation)
+        why = why_not_served_by_all(reports, present.under_head, expected=self.has_servers)
         return Obstacle(reason="not_served", detail=why) if why else None
 
     async def _in_registry(self, entry: LedgerEntry) -> Obstacle | None:
@@ -109,6 +118,11 @@ class Returnable:
         await self.versions.registry.look(known)
         await self.check_files(known)
         return None
+
+
+def _quarantined(entry: LedgerEntry, present: Present) -> Obstacle | None:
+    one = quarantine_of_version(entry.version, present.quarantines)
+    return None if one is None else Obstacle(reason="quarantined", detail=f"{one.told}; {one.way_out}")
 
 
 def silent(error: TimeoutError | TryLater) -> TryLater:

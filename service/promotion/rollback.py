@@ -33,6 +33,7 @@ from service.promotion.counterparts import CounterpartChecks
 from service.promotion.quarantining import quarantines_of
 from service.promotion.returnable import (
     MlflowSilent,
+    Present,
     Returnable,
     require_fit_or_missing,
     require_fits,
@@ -101,7 +102,7 @@ class Rollback:
         """Look, and change nothing."""
         while True:
             try:
-                return await self._planned(await self._entries(), generation)
+                return await self._planned(await self._entries(generation), generation)
             except GenerationTaken:
                 continue
 
@@ -110,10 +111,10 @@ class Rollback:
 
         The target is chosen once: a candidate that is promoted meanwhile is rolled away from as well.
         """
-        seen = (await self._entries())[-1]
+        seen = (await self._entries(None))[-1]
         unchecked, generation = await self._record_moves(), order.generation
         while True:
-            entries = await self._entries()
+            entries = await self._entries(generation)
             if (made := made_under(order.key, entries)) is not None:
                 require_same(made, order.key, same=order.made(made))
                 return RolledBack(made, None, await self.show())
@@ -125,11 +126,14 @@ class Rollback:
             except GenerationTaken:
                 continue
 
-    async def _entries(self) -> Sequence[LedgerEntry]:
-        entries = await self.ledger.entries(self.model_name)
+    async def _entries(self, generation: int | None) -> Sequence[LedgerEntry]:
+        """The recent entries; those from an older generation on, if that is named."""
+        entries = await self.ledger.last(self.model_name)
         if not entries:
             raise CannotDecide("no_champion", f"{self.model_name} has no champion: nothing to roll back")
-        return entries
+        if generation is None or generation >= entries[0].generation:
+            return entries
+        return await self.ledger.last(self.model_name, entries[-1].generation - generation + 1)
 
     async def _record_moves(self) -> str:
         """A person's move of the alias that nobody has recorded came before this rollback, not after it.
@@ -149,7 +153,8 @@ class Rollback:
         self, entries: Sequence[LedgerEntry], generation: int | None, unchecked: str = ""
     ) -> RollbackPlan:
         head = entries[-1]
-        look = _Look(self.returnable, head, await self._require_fit(head, unchecked))
+        unchecked = await self._require_fit(head, unchecked)
+        look = _Look(self.returnable, await self.returnable.present(head), unchecked)
         if generation is None:
             first_step(head)
             target, refused = await _chosen(entries, look)
@@ -184,26 +189,30 @@ class Rollback:
         left = await quarantines_of(entry, plan.left, self.store)
         await self.points.at(Point.ROLLBACK_BEFORE_COMMIT)
         await self.ledger.append(entry, quarantines=left, announcements=[*map(quarantine_begun, left)])
-        log.warning("rolled_back", generation=entry.generation, version=entry.version, actor=entry.actor)
         await self.points.at(Point.ROLLBACK_AFTER_COMMIT)
-        return RolledBack(entry, plan, await self.show())
+        unshown = await self.show()  # at once: a command's first line of a log is a tenth of a second
+        log.warning("rolled_back", generation=entry.generation, version=entry.version, actor=entry.actor)
+        return RolledBack(entry, plan, unshown)
 
 
 class _Look:
     """Looks at one generation after another; once MLflow is silent it is not asked again."""
 
-    def __init__(self, returnable: Returnable, head: LedgerEntry, unchecked: str) -> None:
+    def __init__(self, returnable: Returnable, present: Present, unchecked: str) -> None:
         self._returnable = returnable
-        self._head = head
+        self._present = present
         self.unchecked = unchecked
 
     async def __call__(self, entry: LedgerEntry) -> Obstacle | None:
+        return await self.at(entry, named=False)
+
+    async def at(self, entry: LedgerEntry, *, named: bool) -> Obstacle | None:
         if not self.unchecked:
             try:
-                return await self._returnable.obstacle(entry, self._head)
+                return await self._returnable.obstacle(entry, self._present, named=named)
             except MlflowSilent as error:
                 self.unchecked = error.message
-        return await self._returnable.known_obstacle(entry, self._head)
+        return await self._returnable.known_obstacle(entry, self._present)
 
 
 def _silence(error: TimeoutError | TryLater) -> str:
@@ -230,7 +239,7 @@ async def _chosen(entries: Sequence[LedgerEntry], look: _Look) -> tuple[LedgerEn
 
 async def _doubt(entries: Sequence[LedgerEntry], target: LedgerEntry, look: _Look) -> str:
     """What speaks against a generation that a person named, and does not hold it back."""
-    obstacle = await look(target) or was_left(entries, target)
+    obstacle = await look.at(target, named=True) or was_left(entries, target)
     if obstacle is not None and not obstacle.is_doubt:
         raise CannotDecide("cannot_return", await _instead(entries, target, obstacle, look))
     return obstacle.detail if obstacle else ""

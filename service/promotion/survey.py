@@ -53,7 +53,7 @@ async def _survey(sides: Sides, announcements: Announcements, servers: Inference
     model = sides.model_name
     announced = await announcements.all(model)
     entries = await sides.ledger.entries(model)
-    said = await ask(sides, entries[-1] if entries else None)
+    said = await ask(sides, entries[-1] if entries else None, whole=True)
     if (difference := first_told_otherwise(announced, entries)) is not None:
         said = said.model_copy(update=dict(zip(("announced", "there"), difference, strict=True)))
     return Survey(

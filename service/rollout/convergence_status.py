@@ -93,7 +93,7 @@ async def read_status(
     ledger: LedgerReads, outbox: ToldEvents, servers: InferenceServers, model_name: str
 ) -> ConvergenceStatus:
     """Look at the ledger and, side by side, at every replica. Raises TryLater while the store is away."""
-    entries, replicas = await asyncio.gather(ledger.entries(model_name), servers.replicas())
+    entries, replicas = await asyncio.gather(ledger.last(model_name), servers.replicas())
     observations = await asyncio.gather(*(servers.look(one, seconds=_POLL_SECONDS) for one in replicas))
     head = entries[-1] if entries else None
     said = {} if head is None else await _said(outbox, model_name, replicas, head.generation)

@@ -32,6 +32,14 @@ class LedgerContract:
         await others.ledger.append(second)
         assert await stores.ledger.head(model) == second
         assert list(await stores.ledger.entries(model)) == [first, second]
+        assert list(await stores.ledger.last(model)) == [first, second]
+        assert list(await stores.ledger.last(model, 1)) == [second]
+        assert [await stores.ledger.entry(model, number) for number in (1, 2, 3)] == [first, second, None]
+        assert [await stores.ledger.of_version(model, number) for number in (1, 2, 3)] == [
+            first,
+            second,
+            None,
+        ]
 
     async def test_an_entry_keeps_every_word_and_so_its_hash(
         self, stores: Stores, others: Stores, model: str

@@ -80,6 +80,7 @@ class Memory:
         self.ledger: list[LedgerEntry] = []
         self.ledger_id = str(uuid.uuid4())
         self.broken: dict[str, int] = {}  # what an audit is to find, by model
+        self.broken_long_ago: dict[str, int] = {}  # likewise, where an audit of all looks alone
         self.relays: dict[str, object] = {}
         self.first_uses: dict[tuple[str, str, str], str] = {}
         self.alias_writes: dict[int, tuple[str, int, str, datetime]] = {}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from domain.announcement import Announcement
 from domain.errors import GenerationTaken, IllegalTransition, NeverRetry, PromotionBarred
-from domain.ledger import FIRST_HASH, Cause, LedgerEntry
+from domain.ledger import FIRST_HASH, RECENT, Cause, LedgerEntry
 from domain.quarantine import Quarantine, Recipe, same_recipe
 from tests.fakes.bars import active_hold, quarantine
 from tests.fakes.memory import Memory
@@ -47,8 +47,18 @@ class FakePromotionLedger:
     async def entries(self, model_name: str) -> Sequence[LedgerEntry]:
         return self._of(model_name)
 
-    async def first_broken_generation(self, model_name: str) -> int | None:
-        return self.memory.broken.get(model_name)
+    async def last(self, model_name: str, count: int = RECENT) -> Sequence[LedgerEntry]:
+        return self._of(model_name)[-count:]
+
+    async def entry(self, model_name: str, generation: int) -> LedgerEntry | None:
+        return next((entry for entry in self._of(model_name) if entry.generation == generation), None)
+
+    async def of_version(self, model_name: str, version: int) -> LedgerEntry | None:
+        return next((entry for entry in reversed(self._of(model_name)) if entry.version == version), None)
+
+    async def first_broken_generation(self, model_name: str, *, recent: bool = False) -> int | None:
+        long_ago = None if recent else self.memory.broken_long_ago.get(model_name)
+        return self.memory.broken.get(model_name, long_ago)
 
     async def highest(self, model_name: str) -> int:
         known = [entry.generation for entry in self._of(model_name)]

@@ -7,6 +7,7 @@ from typing import Any, Final
 import psycopg
 
 from service.adapters.postgres.champion_history import PostgresChampionHistory
+from service.adapters.postgres.ledger_reads import PostgresLedgerReads
 from service.adapters.postgres.one_session import OneSession, open_one_session
 from service.adapters.postgres.rows import NO_PARAMETERS, Row
 from service.adapters.postgres.run_reads import PostgresRunReads
@@ -116,6 +117,7 @@ async def plans(url: str, generation: int) -> dict[str, str]:
 def questions(asked: Explained, generation: int) -> dict[str, Question]:
     """By name; each one has an answer."""
     history, runs = PostgresChampionHistory(asked, MODEL), PostgresRunReads(asked)
+    ledger = PostgresLedgerReads(asked)
     at = BEGAN + timedelta(minutes=generation)
     return {
         "the newest": lambda: history.page(20),
@@ -128,6 +130,10 @@ def questions(asked: Explained, generation: int) -> dict[str, Question]:
         "when it was shown": lambda: history.shown_at(generation),
         "its replicas": lambda: history.replicas(generation),
         "its losses": lambda: history.losses(generation),
+        "the ledger's head": lambda: ledger.head(MODEL),
+        "the ledger's end": lambda: ledger.last(MODEL, 20),
+        "an entry": lambda: ledger.entry(MODEL, generation),
+        "the entry of a version": lambda: ledger.of_version(MODEL, generation),
         "a request": lambda: history.accepted_at(f"asked-{generation}"),
         "a run by its request": lambda: runs.search(f"request-{generation}"),
         "a run by its identity": lambda: runs.search(f"event:/a {generation}"),

@@ -156,6 +156,34 @@ async def test_a_history_that_holds_together_and_was_announced_otherwise_is_brok
     await _promotions_stop(stores, following(other_three, MODEL, version=4))
 
 
+async def test_an_append_audits_the_newest_thousand_and_a_look_all_of_them(database_url: str) -> None:
+    upgrade(database_url)
+    entries: list[LedgerEntry] = []
+    for version in range(1, 1003):
+        entries.append(following(entries[-1] if entries else None, MODEL, version=version))
+    with plain(database_url) as connection, connection.cursor() as cursor:
+        connection.execute("ALTER TABLE laurel.promotion_ledger DISABLE TRIGGER USER")
+        columns = "model_name, generation, version, cause, previous_hash, hash, content, since"
+        cursor.executemany(
+            f"INSERT INTO laurel.promotion_ledger ({columns}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",  # noqa: S608 - a constant
+            [
+                (MODEL, one.generation, one.version, one.cause, one.previous_hash, one.hash, one.text, one.at)
+                for one in entries
+            ],
+        )
+        connection.execute("ALTER TABLE laurel.promotion_ledger ENABLE TRIGGER USER")
+    forge(database_url, "UPDATE laurel.promotion_ledger SET version = 9 WHERE generation = 2")
+    async with open_database(database_url) as database:
+        ledger = PostgresPromotionLedger(database)
+        assert await ledger.first_broken_generation(MODEL) == 2
+        assert await ledger.first_broken_generation(MODEL, recent=True) is None
+        await ledger.append(following(entries[-1], MODEL, version=1003))
+        forge(database_url, "UPDATE laurel.promotion_ledger SET version = 9 WHERE generation = 4")
+        assert await ledger.first_broken_generation(MODEL, recent=True) == 4
+        with pytest.raises(NeverRetry, match="broken at generation 4"):
+            await ledger.append(following(await ledger.head(MODEL), MODEL, version=1004))
+
+
 async def test_another_digest_than_was_announced_is_broken(database_url: str, stores: Stores) -> None:
     entry = following(None, MODEL, model_digest="a" * 64)
     await stores.ledger.append(entry)

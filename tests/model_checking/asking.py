@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 from domain.announcement import Announcement
 from domain.counterparts import Announced
 from domain.hold import HoldEnding, PromotionHold
-from domain.ledger import LedgerEntry
+from domain.ledger import RECENT, LedgerEntry
 from domain.lifecycle import Outcome, State
 from domain.lifecycle import advance as next_state
 from domain.models import LoggedModel, RegisteredModel, RegisteredVersion
@@ -65,7 +65,7 @@ class AskingLedger(AskingPort):
     async def identity(self) -> str:
         return LEDGER_ID
 
-    async def first_broken_generation(self, _model: str) -> None:
+    async def first_broken_generation(self, _model: str, **_how: bool) -> None:
         """The database keeps what it was given."""
 
     async def highest(self, _model: str) -> int:
@@ -76,6 +76,15 @@ class AskingLedger(AskingPort):
 
     async def entries(self, _model: str) -> Sequence[LedgerEntry]:
         return cast("Sequence[LedgerEntry]", await Ask("entries"))
+
+    async def last(self, model: str, count: int = RECENT) -> Sequence[LedgerEntry]:
+        return (await self.entries(model))[-count:]
+
+    async def entry(self, _model: str, generation: int) -> LedgerEntry | None:
+        return next((one for one in await self.entries(_model) if one.generation == generation), None)
+
+    async def of_version(self, _model: str, version: int) -> LedgerEntry | None:
+        return next((one for one in reversed(await self.entries(_model)) if one.version == version), None)
 
     async def replica_reports(self, _model: str, _generation: int) -> Sequence[Announcement]:
         """There are no servers."""
@@ -237,6 +246,8 @@ class NoQuarantines(AskingPort):
 
 class ConstantAnchor(AskingPort):
     """What was announced before a restore does not change while the processes run."""
+
+    broken: int | None = None
 
     def __init__(self, announced: Announced | None) -> None:
         super().__init__()

@@ -64,6 +64,7 @@ def promotion_on(
         watch=world.watch,
         checks=world.checks,
         versions=world.versions,
+        quarantines=world.quarantines,
         check_files=check_files,
         allow_foreign=allow_foreign,
         show=world.projector().why_not_shown,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from domain.errors import Stop
-from domain.ledger import Cause, LedgerEntry
+from domain.ledger import RECENT, Cause, LedgerEntry
 from service.adapters.postgres.rows import Row, RowSource
 
 _IDENTITY: Final = "SELECT id FROM laurel.ledger_identity"
@@ -15,6 +15,18 @@ _ENTRIES: Final = """
     ORDER BY generation
 """
 _HEAD: Final = f"{_ENTRIES} DESC LIMIT 1"
+_LAST: Final = f"{_ENTRIES} DESC LIMIT %(at_most)s::integer"
+_ENTRY: Final = """
+    SELECT content, model_digest
+    FROM laurel.promotion_ledger
+    WHERE model_name = %(model)s::text AND generation = %(generation)s::bigint
+"""
+_OF_VERSION: Final = """
+    SELECT content, model_digest
+    FROM laurel.promotion_ledger
+    WHERE model_name = %(model)s::text AND version = %(version)s::bigint
+    ORDER BY generation DESC LIMIT 1
+"""
 _HIGHEST: Final = """
     SELECT greatest(
         (SELECT max(generation) FROM laurel.promotion_ledger WHERE model_name = %(model)s::text),
@@ -28,6 +40,10 @@ _ROLLBACKS: Final = """
     WHERE model_name = %(model)s::text AND cause = %(cause)s::text
 """
 _AUDIT: Final = "SELECT laurel.first_broken_generation(%(model)s::text) AS broken"
+_AUDIT_RECENT: Final = """
+    SELECT laurel.first_broken_generation(
+        %(model)s::text, laurel.recent_generation(%(model)s::text)) AS broken
+"""
 
 
 class PostgresLedgerReads:
@@ -59,12 +75,30 @@ class PostgresLedgerReads:
         rows = await self._asked.rows("read the ledger", _ENTRIES, {"model": model_name})
         return [entry_of(row) for row in rows]
 
-    async def first_broken_generation(self, model_name: str) -> int | None:
+    async def last(self, model_name: str, count: int = RECENT) -> Sequence[LedgerEntry]:
+        """Read from the head backwards."""
+        rows = await self._asked.rows("read the ledger's end", _LAST, {"model": model_name, "at_most": count})
+        return [entry_of(row) for row in reversed(rows)]
+
+    async def entry(self, model_name: str, generation: int) -> LedgerEntry | None:
+        """Read one entry."""
+        which = {"model": model_name, "generation": generation}
+        row = await self._asked.row("read a generation", _ENTRY, which)
+        return None if row is None else entry_of(row)
+
+    async def of_version(self, model_name: str, version: int) -> LedgerEntry | None:
+        """Look for a version."""
+        which = {"model": model_name, "version": version}
+        row = await self._asked.row("look for a version", _OF_VERSION, which)
+        return None if row is None else entry_of(row)
+
+    async def first_broken_generation(self, model_name: str, *, recent: bool = False) -> int | None:
         """Audit: verify every hash against its text, every link, and all of it against the outbox.
 
         The answer is the first generation that is not sound.
         """
-        row = await self._asked.row("audit the ledger", _AUDIT, {"model": model_name})
+        statement = _AUDIT_RECENT if recent else _AUDIT
+        row = await self._asked.row("audit the ledger", statement, {"model": model_name})
         return None if row is None else row["broken"]
 
     async def highest(self, model_name: str) -> int:

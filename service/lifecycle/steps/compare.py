@@ -89,7 +89,7 @@ class CompareStep:
         head = await ledger.head(model_name)
         if head is None or generation in {None, head.generation}:
             return head
-        return next((one for one in await ledger.entries(model_name) if one.generation == generation), None)
+        return None if generation is None else await ledger.entry(model_name, generation)
 
     async def _named(self, champion: ChampionOutlook, judging: Judging) -> int | None:
         """What the alias names before there is a ledger, where that could not become its first entry."""

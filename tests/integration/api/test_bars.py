@@ -48,6 +48,7 @@ async def test_an_operator_holds_promotions_and_releases_them(
     assert before == {"model_name": world.model, "active": None, "holds": []}
     assert (held.status_code, again.status_code) == (201, 201)
     assert held.json() == again.json()
+    assert (held.headers["Location"], again.headers["Location"]) == ("/holds", "/holds")
     assert (held.json()["actor"], held.json()["door"], held.json()["proven"]) == ("tests", "api", True)
     assert datetime.fromisoformat(held.json()["until"]) == SOON
     assert (second.status_code, second.json()["reason"]) == (409, "held_already")

@@ -73,6 +73,9 @@ async def test_an_operator_rolls_back_under_its_name_once_for_each_key(
         WHY["reason"],
     )
     assert facts["unchecked"]
+    assert (done.headers["Location"], again.headers["Location"]) == ("/champions/3", "/champions/3")
+    assert (await client.get(done.headers["Location"])).json()["cause"] == "rollback"
+    assert "Location" not in dry.headers
     assert "no worker has moved the alias" in facts["not_shown_yet"]
     assert (again.status_code, again.json()["repeated"], again.json()["generation"]) == (201, True, 3)
     assert refusals(may_not, conflict, twice, named) == [
@@ -107,6 +110,18 @@ async def test_a_body_that_says_something_else_changes_nothing(
 ) -> None:
     assert refusals(await client.post(page, json=body)) == [(422, reason)]
     assert await added(ledger, world) == []
+
+
+async def test_a_quarantined_version_is_not_promoted_and_the_way_out_is_named(
+    client: httpx.AsyncClient, world: ApiWorld, ledger: PostgresPromotionLedger
+) -> None:
+    await client.post(BACK, json=WHY)
+    refused = await client.post(PROMOTIONS, json={**WHY, "version": 2})
+    assert refusals(refused) == [(409, "quarantined")]
+    detail = refused.json()["detail"]
+    assert "rolled back from it with generation 3: predictions far too high" in detail
+    assert "`laurel quarantine lift 2 --reason …`" in detail
+    assert len(await added(ledger, world)) == 1
 
 
 async def test_a_promotion_waits_for_mlflow_and_for_a_run_that_there_is(

@@ -69,6 +69,8 @@ def test_the_screen_of_the_page_is_what_one_sees(laurel: Laurel, world: dict[str
     assert dry.out.splitlines()[:2] == done.out.splitlines()[:2]
     assert dry.out.endswith("nothing was changed; without --dry-run this becomes generation 4\n")
     assert asyncio.run(alias_of(world)) == 2
+    promoted = laurel("promote", 3, "--reason", "again")
+    assert (promoted.code, "laurel quarantine lift 3" in promoted.err) == (Exit.NO, True)
     again = laurel("rollback", "--reason", WHY)
     assert (again.code, causes(world)) == (Exit.NO, [Cause.ROLLBACK])
     assert "generation 4 is a rollback already, to version 2" in again.err

@@ -8,7 +8,10 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 
+from domain.run_actions import Actor
+from service.adapters.postgres.holds import PostgresHolds
 from service.cli.console import Exit
+from service.promotion.holding import PromotionHolding
 from tests.integration.reload.conftest import MakeStandIn
 from tests.kit.eventually import eventually
 from tests.unit.cli.calls import Ended
@@ -99,12 +102,16 @@ async def test_watching_looks_again_until_it_is_interrupted(
     )
     assert process.stdout is not None
     first = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
-    assert first["replicas"][0]["state"] == "no model"
+    assert (first["replicas"][0]["state"], first["hold"]) == ("no model", None)
+    holds, clock = PostgresHolds(world.database, world.model), world.database.clock
+    ada = Actor(name="ada", door="api", proven=True)
+    await PromotionHolding(world.model, holds, clock).hold("audit", None, ada)
     replica.version, replica.generation = 6, 1
     stdout = process.stdout
 
     async def converged() -> bool:
-        return bool(json.loads(await stdout.readline())["converged"])
+        said = json.loads(await stdout.readline())
+        return bool(said["converged"] and said["hold"]["reason"] == "audit")
 
     await eventually(converged)
     process.send_signal(signal.SIGINT)

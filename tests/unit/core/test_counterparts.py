@@ -147,6 +147,22 @@ async def test_a_history_that_was_announced_otherwise_is_broken(promoted: Stage,
     assert (await accept(promoted)).generation == 4
 
 
+async def test_what_an_audit_of_the_whole_ledger_has_found_stops_promotions_until_it_is_sound(
+    promoted: Stage,
+) -> None:
+    """An append audits the newest generations alone."""
+    checks, head = promoted.world.checks, promoted.memory.ledger[-1]
+    promoted.memory.broken_long_ago[MODEL] = 1
+    assert (await checks.verify(head)).fits
+    await CounterpartLooks(checks, promoted.clock).look()
+    with pytest.raises(NeverRetry) as refused:
+        await checks.require_fit(head)
+    assert (refused.value.reason, alarms(promoted)["ledger_broken"]) == ("ledger_broken", 1)
+    promoted.memory.broken_long_ago.clear()
+    await checks.require_fit(head)
+    assert alarms(promoted)["ledger_broken"] == 0
+
+
 async def test_a_process_remembers_the_head_that_it_saw(promoted: Stage, logs: Logs) -> None:
     """The topic is gone, and the store is restored while the worker runs."""
     promoted.announcements.told = []

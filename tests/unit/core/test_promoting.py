@@ -7,10 +7,14 @@ import pytest
 from domain.errors import NeverRetry, TryLater
 from domain.ledger import Cause
 from domain.package_tags import MANIFEST_TAG
+from domain.run_actions import Actor
 from service.promotion.promoting import PersonPromoted, PromotionOrder
+from service.promotion.quarantining import Lifting
+from service.promotion.rollback import RollbackOrder
+from tests.fakes.bars import FakeQuarantines
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.kit.builders import MODEL
-from tests.worlds.deciding import meanwhile, promotion_on, refused, three
+from tests.worlds.deciding import meanwhile, promotion_on, refused, rollback_on, three
 from tests.worlds.stage import Stage, fails
 
 AWAY = TryLater("mlflow_unavailable", "no answer", waiting_on="mlflow")
@@ -44,6 +48,25 @@ async def test_an_earlier_version_is_promoted_by_its_number_and_the_champion_is_
     assert (await promoted(stage, 1)).entry.reasons[1].startswith("the gate had said PROMOTE: ")
     assert (await refused(promoted(stage, 1, key="again"))).reason == "same_model"
     assert (await refused(promoted(stage, 9, key="more"))).reason == "no_such_version"
+
+
+async def test_what_was_rolled_away_from_is_promoted_only_after_its_quarantine_was_lifted(
+    stage: Stage,
+) -> None:
+    """By its number, or as a run of the same recipe; MLflow is not even asked."""
+    await three(stage)
+    await rollback_on(stage.world).roll_back(RollbackOrder(None, "too high", "ben", "back"))
+    repeat = await stage.done(0.2)
+    stage.script.always["alias_version"] = AWAY
+    for subject in (3, repeat):
+        told = await refused(promoted(stage, subject))
+        assert told.reason == "quarantined"
+        assert "ben rolled back from it with generation 4: too high" in told.message
+        assert told.message.endswith("allow it again with `laurel quarantine lift 3 --reason …`")
+    del stage.script.always["alias_version"]
+    lifting = Lifting(MODEL, FakeQuarantines(stage.memory, MODEL), stage.clock)
+    await lifting.lift(3, "it was the gateway", Actor(name="ada", door="api", proven=True))
+    assert (await promoted(stage, 3)).entry.version == 3
 
 
 async def test_a_foreign_version_is_promoted_only_where_such_champions_are_allowed(stage: Stage) -> None:
