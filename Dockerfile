@@ -2,8 +2,9 @@
 # Two images: one for the worker, the other roles, the command line and the MLflow server, and a small one for
 # inference (--target inference), which holds no client of Kafka, no database driver, no DVC and no MLflow.
 # Each holds a list of what is installed in it (CycloneDX): /opt/laurel/sbom.cdx.json.
-# A release names the base by its digest: --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…
-ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+# The base is named by the digest of its multi-platform index: Python 3.11.16 of 2026-09. To take a newer one:
+# docker buildx imagetools inspect python:3.11-slim-bookworm
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 
 FROM ${PYTHON_IMAGE} AS tools

@@ -86,7 +86,20 @@ def test_secrets_are_made_once_and_read_by_the_roles(tmp_path: Path, monkeypatch
 
 @each_service
 def test_no_image_floats(name: str) -> None:
-    assert re.search(r":[\w.-]*\d", SERVICES[name]["image"]), "a tag that says which version"
+    image = SERVICES[name]["image"]
+    assert re.search(r":[\w.-]*\d", image), "a tag that says which version"
+    assert name in OURS or re.search(r"@sha256:[0-9a-f]{64}$", image), (
+        "others may give a tag to another image"
+    )
+
+
+def test_our_images_are_made_from_a_base_that_is_named_by_digest() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    bases = re.findall(r"^FROM (\S+) AS|^FROM (\S+)$", dockerfile, re.MULTILINE)
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)", dockerfile, re.MULTILINE))
+
+    assert {base or last for base, last in bases} - stages == {"${PYTHON_IMAGE}"}
+    assert re.search(r"^ARG PYTHON_IMAGE=\S+@sha256:[0-9a-f]{64}$", dockerfile, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -106,7 +119,7 @@ def test_a_role_can_be_scaled(name: str) -> None:
 
 def test_containers_and_wheels_bring_the_same_kafka() -> None:
     jars = (ROOT / "service" / "local" / "servers" / "kafka_jars.txt").read_text(encoding="utf-8")
-    version = SERVICES["kafka"]["image"].partition(":")[2]
+    version = SERVICES["kafka"]["image"].partition(":")[2].partition("@")[0]
 
     assert f"kafka-clients-{version}" in jars.replace(":", "-")
 
