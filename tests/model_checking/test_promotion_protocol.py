@@ -39,6 +39,8 @@ STORIES: tuple[Callable[[], Story], ...] = (
     lambda: story("two promoters and a lost answer", ONE, OTHER, lost_answers=1),
     lambda: story("two promoters and a crash", ONE, OTHER, crashes=1),
     lambda: story("a restored ledger, and a person goes on", LOOK, "accept @p", announced=LOST),
+    lambda: story("a restored ledger beside a promoter", ONE, "accept @p", announced=LOST),
+    lambda: story("a restored ledger, and a person moves", LOOK, "accept @p", announced=LOST, choices=(9,)),
     lambda: story("a restored ledger, and two go on", "accept @p", "accept @q", announced=LOST),
     lambda: story("a rollback", LOOK, BACK, history=(1, 2)),
     lambda: story("a rollback, and a crash", BACK, history=(1, 2), crashes=1),
@@ -56,15 +58,13 @@ STORIES: tuple[Callable[[], Story], ...] = (
     lambda: story("a hold beside a rollback", HOLD, BACK, history=(1, 2)),
 )
 
-# Half a million states and more.
+# 80,000 states and more.
 LONG: tuple[Callable[[], Story], ...] = (
     lambda: story("a stopped worker that wakes beside a reconciler", ONE, "carry 3 @w2", LOOK),
     lambda: story("two reconcilers beside a promoter", ONE, LOOK, "reconcile @w4"),
     lambda: story("a crash, and a person beside a reconciler", ONE, LOOK, crashes=1, choices=(9,)),
-    lambda: story("a restored ledger beside a promoter", ONE, LOOK, "accept @p", announced=LOST),
-    lambda: story(
-        "a restored ledger, and a person moves on", ONE, LOOK, "accept @p", announced=LOST, choices=(9,)
-    ),
+    # With a reconciler as a third, 2.5 million states were not all of them.
+    lambda: story("a restored ledger, and a person moves on", ONE, "accept @p", announced=LOST, choices=(9,)),
 )
 
 BROKEN: tuple[Callable[[], Story], ...] = (

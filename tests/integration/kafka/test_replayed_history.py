@@ -7,6 +7,7 @@ from config.topics import TOPICS
 from domain.announcement import announcement_of
 from domain.events import ModelPromoted
 from domain.ledger import Cause, LedgerEntry, recovery_entry
+from domain.rollback import rollback_entry
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.publisher import KafkaPublisher
 from service.adapters.kafka.requests import read_events
@@ -18,9 +19,9 @@ from tests.contract.stores import Stores, following, on_postgres
 from tests.kit.reigns import replayed
 
 NOON = datetime(2026, 11, 17, 12, tzinfo=UTC)
-# Clocks that are behind, equal moments, and a recovery in the middle.
+# Clocks that are behind, equal moments, a recovery in the middle, and a rollback.
 SECONDS = (0, 5, 5, 3, 20, 12, 40)
-RECOVERY = 4
+RECOVERY, ROLLBACK = 4, 5
 
 
 def second(seconds: float) -> datetime:
@@ -34,6 +35,10 @@ def made(model: str) -> list[LedgerEntry]:
         if place == RECOVERY:
             entry = recovery_entry(
                 model, head, highest=9, version=2, reasons=("restored",), actor="ada", at=at
+            )
+        elif place == ROLLBACK:
+            entry = rollback_entry(
+                entries[-1], entries[0], reason="too high", actor="ada", at=at, key="a key"
             )
         else:
             entry = following(head, model, version=place + 1, cause=Cause.OVERRIDE, at=at)
