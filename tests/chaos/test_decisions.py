@@ -1,6 +1,6 @@
 """A person's decision is cut short at each of its points: a repeat, or the reconciler, brings it to its end.
 
-Some 10 s: two worlds with three generations each, on which every case acts in turn.
+Its cost: a process for each kill, and three worlds with three registered models each.
 """
 
 import asyncio
@@ -63,11 +63,11 @@ CASES: Final = (
     Case("rollback", 2, Point.ROLLBACK_BEFORE_COMMIT),
     Case("rollback", 1, Point.ROLLBACK_AFTER_COMMIT),
     Case("lift", 3, Point.LIFT_BEFORE_COMMIT),
-    Case("lift", 2, Point.LIFT_AFTER_COMMIT),
+    Case("lift", 4, Point.LIFT_AFTER_COMMIT),  # version 2 again, which the second rollback left
     Case("promote", 2, Point.PROMOTE_BEFORE_COMMIT),
     Case("promote", 3, Point.PROMOTE_AFTER_COMMIT),
-    Case("rollback", 1, Point.ROLLBACK_AFTER_COMMIT, by_reconciler=True),
     Case("promote", 2, Point.PROMOTE_AFTER_COMMIT, by_reconciler=True),
+    Case("rollback", 1, Point.ROLLBACK_AFTER_COMMIT, by_reconciler=True),
 )
 
 
@@ -143,7 +143,7 @@ async def test_a_killed_decision_is_finished_by_its_repeat_or_by_the_reconciler(
             assert announced(environment) != told, case
             FIGURES.add("decisions killed and finished", 1)
         assert set(orders.killed()) == {case.point for case in CASES}
-        assert [entry.version for entry in after[3:]] == [2, 1, 2, 3, 1, 2]
+        assert [entry.version for entry in after[3:]] == [2, 1, 2, 3, 2, 1]
         assert await world.holds.open() is None
 
 
@@ -222,12 +222,14 @@ async def test_a_service_that_is_lost_at_a_decision_gets_it_when_it_is_back(
         proxied(environment["DATABASE_URL"]) as (postgres, database_url),
     ):
         through = environment | {"MLFLOW_TRACKING_URI": mlflow.url}
-        for number, case in enumerate(CASES[:10]):
-            if case.command in PROMOTING:
-                await _lose(world, through, mlflow, case, f"mlflow {number}")
-                await reconciler_in(world, world.projector(), 0).look()
-                await assert_whole(world, environment)
         settings = settings_of(environment)
+        for number, case in enumerate(CASES[4:10]):
+            if case.command not in PROMOTING:
+                await decide(world, settings, case.command, case.about, f"mlflow {number}")
+                continue
+            await _lose(world, through, mlflow, case, f"mlflow {number}")
+            await reconciler_in(world, world.projector(), 0).look()
+            await assert_whole(world, environment)
         await decide(world, settings, "promote", 1, "again")
         await decide(world, settings, "promote", 2, "and again")
         await decide(world, settings, "promote", 3, "the third")

@@ -47,6 +47,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 
 @settings(max_examples=300, deadline=None)
 @example(text="1:" * 49 + "1", as_key=False)
+@example(text="0\t", as_key=False)  # which PyYAML's slow parser alone refuses
 @given(
     text=st.one_of(
         st.text("0123456789_:.-+eExXoObBfFinaT \t", max_size=40),
@@ -65,7 +66,7 @@ def test_whatever_looks_like_a_number_is_read_as_pyyaml_reads_it_or_refused(
     if isinstance(found, Fault):
         assert len(found.message) < 300
     elif not as_key and isinstance(found.values["a"], int | float) and len(text) < 50:
-        assert repr(found.values) == repr(yaml.safe_load(written))
+        assert repr(found.values) == repr(yaml.load(written, yaml.CSafeLoader))
 
 
 def test_hostile_documents_are_refused_quickly() -> None:

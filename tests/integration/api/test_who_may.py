@@ -77,6 +77,7 @@ async def test_a_door_without_a_credential_is_closed(world: ApiWorld) -> None:
     settings = world.settings(**nothing)
     assert not settings.api.tokens
     async with door(world, **nothing) as client:
+        await ready(client)
         answer = await client.post("/training-requests", json={})
     assert (answer.status_code, answer.json()["reason"]) == (403, "door_closed")
 
@@ -159,8 +160,10 @@ async def test_other_origins_are_let_in_only_when_configured(world: ApiWorld) ->
     page = "https://pages.example"
     asking = {"Origin": page, "Access-Control-Request-Method": "POST"}
     async with door(world) as closed:
+        await ready(closed)
         refused = await closed.options("/training-requests", headers=asking)
     async with door(world, API__CORS_ORIGINS=page) as opened:
+        await ready(opened)
         allowed = await opened.options("/training-requests", headers=asking)
         others = await opened.options(
             "/training-requests", headers=asking | {"Origin": "https://evil.example"}
