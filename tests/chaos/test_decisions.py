@@ -122,7 +122,8 @@ async def test_a_killed_decision_is_finished_by_its_repeat_or_by_the_reconciler(
         for number, case in enumerate(CASES):
             before, told = await entries_of(world), announced(environment)
             orders.kill_at(case.point)
-            words = {"command": case.command, "about": case.about, "key": f"key {number}"}
+            key = f"key {number}"
+            words = {"command": case.command, "about": case.about, "key": key}
             variables = {**environment, FOLDER_VARIABLE: str(orders.folder)}
             with (tmp_path / "person.log").open("ab") as log:
                 child = nursery.fork("tests.chaos.person:run", words, variables, log.fileno())
@@ -136,7 +137,7 @@ async def test_a_killed_decision_is_finished_by_its_repeat_or_by_the_reconciler(
                 await reconciler_in(world, world.projector(), 0).look()
                 await assert_whole(world, environment)
             for _ in range(2):
-                assert await decide(world, settings, **words) == ""
+                assert await decide(world, settings, case.command, case.about, key) == ""
                 await assert_whole(world, environment)
             after = await entries_of(world)
             assert len(after) - len(before) == (case.command in PROMOTING), case
@@ -170,7 +171,7 @@ class Away(NamedTuple):
 
     command: str
     about: int
-    without: Mapping[str, str]
+    without: dict[str, str]
     waiting_on: str = ""
 
 
