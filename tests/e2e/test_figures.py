@@ -8,7 +8,7 @@ Its cost: a lifecycle a case beside the straight one.
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,13 @@ class Doors:
 
     async def ask(self, way: str, asked: Mapping[str, Any]) -> str:
         """Ask through one of them."""
-        if way == "events":
-            return await self._deployment.ask(asked)
-        by_name = {"plain json": self._plain_json, "own pages": self._own_pages, "dag pages": self._dag_pages}
-        return await by_name[way](asked)
+        ways: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[str]]] = {
+            "events": self._deployment.ask,
+            "plain json": self._plain_json,
+            "own pages": self._own_pages,
+            "dag pages": self._dag_pages,
+        }
+        return await ways[way](asked)
 
     async def _plain_json(self, asked: Mapping[str, Any]) -> str:
         """As a person with a console producer."""

@@ -178,8 +178,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let servers rest while no test asks for them: idle ones take the processors' time from the others."""
     fleet = item.config.stash.get(_running, None)
-    if fleet is not None:
-        (fleet.go_on if item.path in item.config.stash[_askers] else fleet.rest)()
+    if fleet is None:
+        return
+    if item.path in item.config.stash[_askers]:
+        fleet.go_on()
+    else:
+        fleet.rest()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
