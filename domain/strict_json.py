@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
 
 from pydantic_core import from_json
@@ -45,6 +45,27 @@ def parse_json(data: bytes | str) -> object:
     if colons != _names(value) and (colons != _colons(value) or _ESCAPED_COLON.search(text)):
         json.loads(text, object_pairs_hook=_object)
     return value
+
+
+def show_objects(data: bytes, look: Callable[[dict[str, object]], None]) -> None:
+    """Show each object of a large document, inner ones first: one pass, where to read and to walk are two.
+
+    Raises NotStrictJson: `duplicate_key` or `not_json`.
+    """
+
+    def shown(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            return _object(pairs)
+        look(found)
+        return found
+
+    try:
+        json.loads(data, object_pairs_hook=shown, parse_constant=_refuse)
+    except NotStrictJson:
+        raise
+    except ValueError as error:
+        raise NotStrictJson("not_json", str(error)) from None
 
 
 def _names(value: object) -> int:

@@ -7,6 +7,7 @@ from domain.datasets import SplitParts
 from domain.metrics import Score
 from domain.models import LoggedModel, ModelPackage, ModelRecord, PackageFiles, RegisteredVersion
 from domain.resolved_config import ResolvedConfig
+from domain.values import Sha256
 
 
 class Trainer(Protocol):
@@ -18,18 +19,28 @@ class Trainer(Protocol):
         config: ResolvedConfig,
         parts: SplitParts,
         record: ModelRecord,
+        on_plain_files: Callable[[Mapping[str, bytes]], None],
         on_disk: Callable[[PackageFiles], None],
     ) -> ModelPackage:
         """Fit the candidate and leave its package in the run's folder. Safe to repeat.
 
         `record` is what the package says of itself: which run and which logged model it is.
+        `on_plain_files` is told before the fit which files of the package are known already, by path;
         `on_disk` is told as soon as the package is there: its upload need not wait for the train metrics.
         """
 
-    async def upload(self, package: PackageFiles, model: LoggedModel, *, is_new: bool = False) -> None:
+    async def upload_plain_files(self, files: Mapping[str, bytes], artifact_uri: str) -> Mapping[str, Sha256]:
+        """Upload texts below the logged model's address, while the model is fitted. Safe to repeat.
+
+        Returns their digests by path; none after a failure, since `upload` meets it too and says why.
+        """
+
+    async def upload(
+        self, package: PackageFiles, model: LoggedModel, arrived: Mapping[str, Sha256] | None
+    ) -> None:
         """Upload the package's files as the logged model's artifacts. Safe to repeat.
 
-        What `is_new`, because nobody can have uploaded any of it before, is not looked for first.
+        `arrived` are the digests of all that can be there, by path. None: nobody knows, and it is looked for.
         """
 
     async def verify(self, package: PackageFiles) -> None:

@@ -4,7 +4,7 @@ The runner commits states in the table's order; work may run ahead, and is read 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -118,10 +118,7 @@ class Work:
 
     @property
     def _has_package(self) -> bool:
-        """True for a package that was kept after the logged model whose id it has.
-
-        Laurel 0.1.0 kept packages that tell none: such a model is fitted again.
-        """
+        """True for a package that tells its logged model's id; 0.1.0 kept others, which are fitted again."""
         return {"package", "logged_model"} <= self.run.outputs.keys()
 
     async def trained(self) -> Trained:
@@ -219,9 +216,9 @@ class Work:
     async def _train(self) -> ModelPackage:
         train = self._heavy.trainer.train
         parts, record = await both(self.parts(), self._record())
-        on_disk = partial(tell, self._on_disk)
+        told = partial(self._begin_upload, record.artifact_uri), partial(tell, self._on_disk)
         package = await self._waiting.step(
-            Step.TRAIN, train, self.run.run_id, self.config(), parts, record, on_disk
+            Step.TRAIN, train, self.run.run_id, self.config(), parts, record, *told
         )
         with self._waiting.at_work():  # a package is kept after its logged model, and is not lost to that
             model = await self._model()
@@ -248,8 +245,12 @@ class Work:
             raise TryLater("package_changed", "the model was fitted again while its files were uploaded")
         return Trained(package=package, model=model)
 
+    def _begin_upload(self, artifact_uri: str, files: Mapping[str, bytes]) -> None:
+        self._start("uploaded_ahead", partial(self._heavy.trainer.upload_plain_files, files, artifact_uri))
+
     async def _upload(self, files: PackageFiles, model: LoggedModel) -> None:
-        await self._heavy.trainer.upload(files, model, is_new=self._is_new("upload"))
+        ahead = await self._pieces["uploaded_ahead"] if "uploaded_ahead" in self._pieces else {}
+        await self._heavy.trainer.upload(files, model, ahead if self._is_new("upload") else None)
 
     async def _verify(self) -> None:
         """See that a server would load and answer; the upload goes first, since registering waits for it."""

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import cast
 
 from domain.datasets import DatasetFile, SplitParts
-from domain.errors import ModelUnusable, TryLater
+from domain.errors import ModelUnusable, NeverRetry, TryLater
 from domain.job_results import ModelScores
 from domain.metrics import Score
 from domain.models import LoggedModel, ModelPackage, ModelRecord, PackageFiles, RegisteredVersion
 from domain.package_tags import recorded_manifest
 from domain.resolved_config import ResolvedConfig
+from domain.values import Sha256
 from service.adapters.files.data_layout import DataLayout
 from service.adapters.mlflow.access import MlflowAccess, is_elsewhere
 from service.lifecycle.job_client import JobClient
@@ -24,7 +27,7 @@ from service.lifecycle.steps.jobs import (
     ScoreJob,
     TrainJob,
 )
-from service.models.jobs import FETCH, UPLOAD, VERIFY, FetchJob, UploadJob
+from service.models.jobs import FETCH, UPLOAD, UPLOAD_TEXTS, VERIFY, FetchJob, UploadJob, UploadTextsJob
 
 
 class ChildTrainer:
@@ -46,28 +49,18 @@ class ChildTrainer:
         config: ResolvedConfig,
         parts: SplitParts,
         record: ModelRecord,
+        on_plain_files: Callable[[Mapping[str, bytes]], None],
         on_disk: Callable[[PackageFiles], None],
     ) -> ModelPackage:
         """Fit on the run's own train part."""
         self._scorers = {}
-        try:
-            return await self._train(run_id, config, parts, record, on_disk)
-        finally:
-            for scorer in self._scorers.values():
-                _settle(scorer, "train")
 
-    async def _train(
-        self,
-        run_id: str,
-        config: ResolvedConfig,
-        parts: SplitParts,
-        record: ModelRecord,
-        on_disk: Callable[[PackageFiles], None],
-    ) -> ModelPackage:
         def hear(facts: Mapping[str, object]) -> None:
             if isinstance(files := facts.get("package"), PackageFiles):
                 self._scorers[files.digest] = asyncio.get_running_loop().create_future()
                 on_disk(files)
+            elif "plain_files" in facts:
+                on_plain_files(cast("Mapping[str, bytes]", facts["plain_files"]))
 
         job = TrainJob(
             part=parts.train,
@@ -78,16 +71,32 @@ class ChildTrainer:
             seed=self._seed,
             record=record,
         )
-        return (await self._jobs.run("train", TRAIN, job, on_progress=hear)).package
+        try:
+            return (await self._jobs.run("train", TRAIN, job, on_progress=hear)).package
+        finally:
+            for scorer in self._scorers.values():
+                _settle(scorer, "train")
 
-    async def upload(self, package: PackageFiles, model: LoggedModel, *, is_new: bool = False) -> None:
+    async def upload_plain_files(self, files: Mapping[str, bytes], artifact_uri: str) -> Mapping[str, Sha256]:
+        """Upload in the side child, which waits for the fit."""
+        texts = {path: content.decode() for path, content in files.items()}
+        job = UploadTextsJob(artifact_uri=artifact_uri, texts=texts, access=self._access)
+        try:
+            await self._jobs.run("side", UPLOAD_TEXTS, job)
+        except (NeverRetry, TryLater):
+            return {}
+        return {path: sha256(content).hexdigest() for path, content in files.items()}
+
+    async def upload(
+        self, package: PackageFiles, model: LoggedModel, arrived: Mapping[str, Sha256] | None
+    ) -> None:
         """Upload in the side child, while the candidate is scored in the other."""
         job = UploadJob(
             package=package,
             artifact_uri=model.artifact_uri,
             access=self._access,
             cache_folder=str(self._places.champions),
-            is_new=is_new,
+            arrived=arrived,
         )
         await self._jobs.run("side", UPLOAD, job)
 

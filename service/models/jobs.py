@@ -7,6 +7,7 @@ from typing import Final
 
 from domain.job_results import FetchedFiles, VerifiedPackage
 from domain.models import PackageFiles
+from domain.values import Sha256
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.model_transfer import LARGEST_MODEL
 from service.processes.task_names import JobRef
@@ -14,13 +15,16 @@ from service.processes.task_names import JobRef
 
 @dataclass(frozen=True, kw_only=True)
 class UploadJob:
-    """Upload a package below `artifact_uri`; what `is_new` cannot have been uploaded before."""
+    """Upload a package below `artifact_uri`.
+
+    `arrived` are the digests of all that can be there, by path. None: nobody knows, and it is looked for.
+    """
 
     package: PackageFiles
     artifact_uri: str
     access: MlflowAccess
     cache_folder: str
-    is_new: bool = False
+    arrived: Mapping[str, Sha256] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ def upload(job: UploadJob) -> None:
         job.package.manifest,
         job.access,
         ModelCache(Path(job.cache_folder)),
-        is_new=job.is_new,
+        arrived=job.arrived,
     )
 
 

@@ -17,8 +17,7 @@ def upload(
     manifest: Mapping[str, str],
     access: MlflowAccess,
     cache_folder: str,
-    *,
-    is_new: bool = False,
+    arrived: Mapping[str, str] | None = None,
 ) -> None:
     uploading.upload(
         UploadJob(
@@ -26,7 +25,7 @@ def upload(
             artifact_uri=artifact_uri,
             access=access,
             cache_folder=cache_folder,
-            is_new=is_new,
+            arrived=arrived,
         )
     )
 

@@ -176,23 +176,34 @@ class FakeTrainer:
         self.records: list[ModelRecord] = []
         self.digest = REFERENCE
         self.same = False
-        self.uploads: list[bool] = []  # each time, if it was said to be the first
+        self.uploads: list[Mapping[str, str] | None] = []  # each time, what was said to be there
         self._script = script
 
     async def train(
-        self, run_id: str, config: ResolvedConfig, parts: SplitParts, record: ModelRecord, *told: Any
+        self,
+        run_id: str,
+        config: ResolvedConfig,
+        parts: SplitParts,
+        record: ModelRecord,
+        on_plain_files: Callable[[Any], None],
+        on_disk: Callable[[Any], None],
     ) -> ModelPackage:
         del config, parts
         self.records.append(record)
         await self._script.play("train")
         package = a_package(run_id)
-        for on_disk in told:
-            on_disk(package)
+        on_plain_files({"requirements.txt": b"scikit-learn"})
+        on_disk(package)
         return package
 
-    async def upload(self, package: Any, model: LoggedModel, *, is_new: bool = False) -> None:
+    async def upload_plain_files(self, files: Mapping[str, bytes], artifact_uri: str) -> Mapping[str, str]:
+        del artifact_uri
+        await self._script.play("upload_plain_files")
+        return dict.fromkeys(files, REFERENCE)
+
+    async def upload(self, package: Any, model: LoggedModel, arrived: Mapping[str, str] | None) -> None:
         del package, model
-        self.uploads.append(is_new)
+        self.uploads.append(arrived)
         await self._script.play("upload")
 
     async def verify(self, package: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from domain.datasets import seal
 from domain.errors import ModelUnusable, NeverRetry, TryLater
+from domain.values import Sha256
 from domain.wording import byte_count
 from service.adapters.files.atomic import AtomicFiles
 from service.adapters.files.errors import disk_errors
@@ -35,21 +36,21 @@ def upload_model(
     access: MlflowAccess,
     cache: ModelCache,
     *,
-    is_new: bool = False,
+    arrived: Mapping[str, Sha256] | None = None,
 ) -> None:
     """Upload the manifest's files, see that all of them arrived whole, and keep a copy in the cache.
 
-    Safe to repeat: what is there is not sent again. What `is_new`, because nobody can have sent any of it, is
-    not looked for. Raises TryLater `mlflow_unavailable`, `mlflow_foreign_answer` or `upload_incomplete`,
-    NeverRetry `upload_mixed` or `upload_refused`.
+    Safe to repeat: what is there is not sent again. `arrived` are the digests of all that can be there; None:
+    nobody knows, and it is looked for. Raises TryLater `mlflow_unavailable`, `mlflow_foreign_answer` or
+    `upload_incomplete`, NeverRetry `upload_mixed` or `upload_refused`.
     """
     sizes = {
         path: _size(folder / path) for path in sorted(manifest, key=lambda path: (path == DESCRIPTION, path))
     }
     with open_store(artifact_uri, access) as store:
-        arrived = frozenset() if is_new else _arrived(store, sizes, manifest)
+        there = _arrived(store, sizes, manifest) if arrived is None else arrived
         for path in sizes:
-            if path not in arrived:
+            if there.get(path) != manifest[path]:
                 put_surely(store, path, folder / path)
         _require_arrived(sizes, store.sizes())
     _keep(folder, manifest, cache)
@@ -88,11 +89,13 @@ def _size(file: Path) -> int:
         return file.stat().st_size
 
 
-def _arrived(store: ArtifactStore, sizes: Mapping[str, int], manifest: Mapping[str, str]) -> frozenset[str]:
+def _arrived(
+    store: ArtifactStore, sizes: Mapping[str, int], manifest: Mapping[str, Sha256]
+) -> Mapping[str, Sha256]:
     """What an earlier attempt has brought there, to the last byte."""
     found = store.sizes()
     whole = (path for path, size in sizes.items() if found.get(path) == size)
-    return frozenset(path for path in whole if holds(store, path, manifest[path]))
+    return {path: manifest[path] for path in whole if holds(store, path, manifest[path])}
 
 
 def _require_arrived(sent: Mapping[str, int], found: Mapping[str, int]) -> None:

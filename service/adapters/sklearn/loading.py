@@ -5,7 +5,7 @@ The list that travels with a model comes from the model itself and protects nobo
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from zipfile import ZipFile
 
@@ -17,7 +17,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from domain.errors import ModelUnusable
 from domain.model_types import MODEL_TYPES
-from domain.strict_json import parse_json
+from domain.strict_json import show_objects
 from domain.wording import byte_count
 from service.adapters.sklearn.sound_trees import require_sound
 
@@ -80,7 +80,7 @@ def _require_bounded(data: bytes, model_type: str) -> None:
         sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
         total = sum(entry.file_size for entry in archive.infolist())
         if total <= most:
-            total += sum(sizes.get(name, 0) for name in _named_files(parse_json(archive.read("schema.json"))))
+            total += sum(sizes.get(name, 0) for name in _named_files(archive.read("schema.json")))
     if total > most:
         raise ModelUnusable(
             "unloadable_model",
@@ -92,17 +92,16 @@ def _require_bounded(data: bytes, model_type: str) -> None:
         )
 
 
-def _named_files(schema: Any) -> Iterator[str]:
+def _named_files(schema: bytes) -> list[str]:
     """The file of every part that has one, as often as it is named."""
-    waiting = [schema]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            waiting += part.values()
-            if isinstance(named := part.get("file"), str):
-                yield named
-        elif isinstance(part, list):
-            waiting += part
+    named: list[str] = []
+
+    def look(part: dict[str, object]) -> None:
+        if isinstance(file := part.get("file"), str):
+            named.append(file)
+
+    show_objects(schema, look)
+    return named
 
 
 def skops_bytes(pipeline: Pipeline) -> bytes:

@@ -19,7 +19,13 @@ from domain.model_types import MODEL_TYPES, ModelDefinition
 from domain.models import ModelPackage, PackageFiles
 from domain.points import Point
 from service.adapters.files.atomic import publish_folder
-from service.adapters.mlflow.model_package import PackagedModel, manifest_of_files, package_files
+from service.adapters.mlflow.model_package import (
+    PackagedModel,
+    environment_files,
+    manifest_of_files,
+    package_files,
+    travelling_files,
+)
 from service.adapters.pyarrow.datasets import Table, exact_frame_of, floats_of, range_of, read_dataset
 from service.adapters.pyarrow.frame_rules import FitNeeds, frame_faults
 from service.adapters.sklearn.fitting import Fitted, fit, predict
@@ -35,8 +41,9 @@ MODEL_FOLDER: Final = "model"
 def train(job: TrainJob) -> TrainedPackage:
     """Fit the candidate and leave its package in `<run_folder>/model/`.
 
-    Safe to repeat: the package is made again. As soon as it is on the disk, it is reported as progress,
-    `{"package": PackageFiles}`: its upload need not wait for the train metrics.
+    Safe to repeat: the package is made again. What the fit does not change of it is reported before the fit,
+    `{"plain_files": {path: bytes}}`, and the package as soon as it is on the disk, `{"package":
+    PackageFiles}`: the upload need wait for neither the fit nor the train metrics.
 
     Raises NeverRetry: `dataset_digest_mismatch`, `unreadable_dataset`, `bad_config`, `frame_invalid`,
     `fit_failed`; TryLater: `disk_full`, `file_error`.
@@ -47,6 +54,8 @@ def train(job: TrainJob) -> TrainedPackage:
     columns = [*schema.features.columns, schema.target]
     table = read_dataset(job.part.path, job.part.sha256, "train", columns)
     truth = checked_target(table, schema, job.model)
+    plain_files = _plain_files(job, table, schema)
+    report({"plain_files": plain_files})
     frame = exact_frame_of(table, schema.features.columns)
     before_fit = time.perf_counter()
     fitted = fit(schema.features, schema.contract, job.model.model, frame, truth, job.seed)
@@ -54,7 +63,7 @@ def train(job: TrainJob) -> TrainedPackage:
     report({"point": Point.TRAIN_AFTER_FIT.value})
     with ThreadPoolExecutor(1) as beside:
         predicting = beside.submit(fitted.predictions)  # mostly without the interpreter's lock
-        contents = _contents(job, table, schema, fitted)
+        contents = _contents(job, table, schema, fitted, plain_files)
         package = _publish(job.run_folder / MODEL_FOLDER, contents)
         model_in_memory = LoadedModel(partial(predict, fitted.pipeline), schema.features.columns, schema)
         MEMORY.keep(package.digest, model_in_memory)
@@ -104,17 +113,25 @@ def _publish(folder: Path, contents: Mapping[str, bytes]) -> PackageFiles:
     return PackageFiles(folder=str(folder), manifest=manifest, digest=seal(manifest))
 
 
-def _contents(job: TrainJob, table: Table, schema: Schema, fitted: Fitted) -> dict[str, bytes]:
-    """The bytes of the package's files by relative path."""
+def _plain_files(job: TrainJob, table: Table, schema: Schema) -> dict[str, bytes]:
+    """The files that are known before the fit, by relative path."""
     model = job.model.model
     travelling = {
         "feature_schema": schema.features.model_dump(mode="json"),
         "data_contract": schema.contract.model_dump(mode="json"),
         "model_definition": model.model_dump(mode="json"),
         "target": {"name": schema.target, "transform": model.target_transform},
-        GOLDEN: golden_rows(table, schema.features.columns, fitted),
         "training_ranges": _ranges(table, schema),
     }
+    return {**environment_files(model.type), **travelling_files(travelling)}
+
+
+def _contents(
+    job: TrainJob, table: Table, schema: Schema, fitted: Fitted, plain_files: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """The bytes of the package's files by relative path."""
+    model = job.model.model
+    golden = travelling_files({GOLDEN: golden_rows(table, schema.features.columns, fitted)})
     metadata = {
         "model_type": model.type,
         "target": schema.target,
@@ -129,10 +146,10 @@ def _contents(job: TrainJob, table: Table, schema: Schema, fitted: Fitted) -> di
             model_type=model.type,
             columns=schema.features.columns,
             listed_types=listed_types(model.type),
-            travelling=travelling,
             metadata=metadata,
             record=job.record,
-        )
+        ),
+        {**plain_files, **golden},
     )
 
 

@@ -109,7 +109,7 @@ async def test_a_file_whose_answer_is_late_or_lost_has_arrived_and_is_not_sent_a
     proxy: FaultProxy, send: Callable[..., Any], fetched: Callable[[], Any], harm: Any
 ) -> None:
     fault = proxy.add(replace(harm, times=None, hits=0))
-    await send(is_new=True)
+    await send(arrived={})
     assert fault.hits == 1
     assert await fetched() == seal(MANIFEST)
 
@@ -120,7 +120,7 @@ async def test_a_gateway_that_gives_up_on_an_upload_is_not_believed(
     """504 says that the gateway has no answer; the file is there."""
     page = b"HTTP/1.1 504 Gateway Timeout\r\ncontent-type: text/html\r\ncontent-length: 4\r\n\r\n<p/>"
     fault = proxy.add(edited(lambda _: page, PUT_MODEL))
-    await send(is_new=True)
+    await send(arrived={})
     assert fault.hits == 1
     assert await fetched() == seal(MANIFEST)
 
@@ -130,7 +130,7 @@ async def test_a_repeat_sends_only_what_is_not_there(
 ) -> None:
     proxy.add(err(502, "<h1>Bad Gateway</h1>", http("PUT", "MLmodel"), times=1))
     with pytest.raises(TryLater):
-        await send(is_new=True)
+        await send(arrived={})
     again = puts(proxy)
     await send()
     assert again.hits == 0
@@ -162,8 +162,23 @@ async def test_a_first_upload_looks_for_nothing_before_it(
     proxy: FaultProxy, send: Callable[..., Any]
 ) -> None:
     before = proxy.requests
-    await send(is_new=True)
+    await send(arrived={})
     assert proxy.requests - before == len(FILES) + 2  # each file once, then the root and the folder in it
+
+
+async def test_what_was_uploaded_during_the_fit_is_not_sent_again_unless_it_changed(
+    proxy: FaultProxy,
+    send: Callable[..., Any],
+    fetched: Callable[[], Any],
+    model: LoggedModel,
+    access: MlflowAccess,
+) -> None:
+    ahead = {"MLmodel": "flavors: {}\n", "laurel/feature schema.json": "[]"}
+    await to_thread(upload_texts, model.artifact_uri, ahead, access)
+    before = proxy.requests
+    await send(arrived={path: hashlib.sha256(text.encode()).hexdigest() for path, text in ahead.items()})
+    assert proxy.requests - before == len(FILES) - 1 + 2  # and a look at the root and the folder in it
+    assert await fetched() == seal(MANIFEST)
 
 
 async def test_pictures_whose_answers_are_late_are_not_sent_for_ever(
@@ -178,7 +193,7 @@ async def test_pictures_whose_answers_are_late_are_not_sent_for_ever(
 async def test_half_an_upload_is_no_arrival(proxy: FaultProxy, send: Callable[..., Any]) -> None:
     fault = proxy.add(cut_request(PUT_MODEL))
     with pytest.raises(TryLater):
-        await send(is_new=True)
+        await send(arrived={})
     assert fault.hits == 1
 
 

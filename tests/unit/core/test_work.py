@@ -14,10 +14,11 @@ from domain.run import Run
 from tests.fakes.model_registry import FakeModelRegistry
 from tests.harm.fake_time import settle
 from tests.harm.holding import HoldAt
-from tests.kit.builders import MODEL, a_score, sha256
+from tests.kit.builders import MODEL, REFERENCE, a_score, sha256
 from tests.worlds.stage import LEASE, Stage, fails
 
 AWAY = TryLater("mlflow_unavailable", "MLflow does not answer", waiting_on="mlflow")
+UPLOADED_AHEAD = {"requirements.txt": REFERENCE}
 STORE_AWAY = TryLater("postgres_unavailable", "gone", waiting_on="postgres")
 CALLS = {
     Step.SPLIT: "split",
@@ -225,7 +226,7 @@ async def test_only_the_first_upload_of_all_looks_for_nothing(stage: Stage) -> N
     """A repeat looks what has arrived, and so does a worker that takes over: it cannot know."""
     stage.script.errors["upload"] = [AWAY]
     await stage.done(0.5)
-    assert stage.trainer.uploads == [True, False]
+    assert stage.trainer.uploads == [UPLOADED_AHEAD, None]
 
 
 async def test_a_worker_that_takes_over_looks_for_what_was_uploaded(stage: Stage) -> None:
@@ -234,7 +235,7 @@ async def test_a_worker_that_takes_over_looks_for_what_was_uploaded(stage: Stage
     await killed(task, stage)
     stage.script.gates.clear()
     assert (await stage.carry(run_id, stage.runner("worker-2"))).state is State.COMPLETED
-    assert stage.trainer.uploads == [True, False]
+    assert stage.trainer.uploads == [UPLOADED_AHEAD, None]
 
 
 async def test_what_does_not_load_from_its_files_is_not_promoted(stage: Stage) -> None:
