@@ -1,4 +1,4 @@
-"""The two tasks of a child that speak to MLflow before a promotion, with every request noted."""
+"""The tasks of a child that speak to MLflow before a promotion, with every request noted."""
 
 import os
 import time
@@ -12,13 +12,18 @@ from domain.job_results import FetchedFiles
 from service.adapters.mlflow.sync_client import SyncClient
 from service.models import fetch as fetching
 from service.models import upload as uploading
-from service.models.jobs import FetchJob, UploadJob
+from service.models.jobs import FetchJob, UploadJob, UploadTextsJob
 from service.processes.task_names import Job, Result
 
 
 def upload(job: UploadJob) -> None:
     """Upload as the product does."""
     _noted(uploading.upload, job)
+
+
+def upload_texts(job: UploadTextsJob) -> None:
+    """Upload texts as the product does."""
+    _noted(uploading.upload_texts, job)
 
 
 def fetch(job: FetchJob) -> FetchedFiles:

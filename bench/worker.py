@@ -16,7 +16,7 @@ from service.adapters.mlflow.rest import MlflowRest
 from service.lifecycle.job_client import JobClient
 from service.lifecycle.root import Makers, open_worker
 from service.lifecycle.settings_values import mask_of
-from service.models.jobs import FETCH, UPLOAD
+from service.models.jobs import FETCH, UPLOAD, UPLOAD_TEXTS
 from service.processes.task_names import JobRef
 from service.runtime.metrics import Metrics
 from service.runtime.role import Role
@@ -25,6 +25,7 @@ from service.runtime.telemetry import configure_logging
 _MAKERS = Makers(
     replaced_jobs={
         UPLOAD.path: "bench.child_tasks:upload",
+        UPLOAD_TEXTS.path: "bench.child_tasks:upload_texts",
         FETCH.path: "bench.child_tasks:fetch",
     }
 )

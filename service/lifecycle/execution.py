@@ -141,10 +141,10 @@ class Work:
         judging, step = self._judging(parts), self._steps.compare
         inputs = Inputs(self.run, self.config(), opened, trained, evaluated, parts.train.sha256)
         repeats = partial(step.repeats, await self._candidate(), judging)
-        inputs = replace(inputs, compare=self.compared_with, repeats=repeats)
+        verified = partial(self._start_again, "verified", self._verify)
+        inputs = replace(inputs, compare=self.compared_with, repeats=repeats, verified=verified)
         score = partial(self._steps.judge.score_head, judging=judging)
         recording = self._start("recorded", self._record_scores)
-        await self._start("verified", self._verify)
         deciding = self._waiting.step(Step.DECIDE, self._decide, inputs, score)
         decision, _ = await both(deciding, recording)
         return decision
@@ -344,6 +344,12 @@ class Work:
     def _is_there(self, name: str) -> bool:
         piece = self._pieces.get(name)
         return name in self.run.outputs or (piece is not None and piece.done())
+
+    def _start_again(self, name: str, make: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
+        """Start a piece, also after it failed: who waits for it tries it again."""
+        if (piece := self._pieces.get(name)) and piece.done() and piece.exception():
+            del self._pieces[name]
+        return self._start(name, make)
 
     def _start(self, name: str, make: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
         if name not in self._pieces:

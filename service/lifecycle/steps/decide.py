@@ -29,6 +29,7 @@ from service.promotion.known_versions import KnownVersions
 
 ScoreHead = Callable[[LedgerEntry | None], Awaitable[ChampionOutlook]]
 Compare = Callable[[ChampionOutlook], Awaitable[Compared]]
+Verify = Callable[[], Awaitable[None]]
 
 
 async def _nothing(champion: ChampionOutlook) -> Compared:
@@ -36,9 +37,13 @@ async def _nothing(champion: ChampionOutlook) -> Compared:
     return NOTHING_COMPARED
 
 
+async def _verified() -> None:
+    """Nothing is left to be verified."""
+
+
 @dataclass(frozen=True)
 class Inputs:
-    """What a decision is made of."""
+    """What a decision is made of. `verified` waits until a server would serve the candidate, or raises."""
 
     run: Run
     config: ResolvedConfig
@@ -49,6 +54,7 @@ class Inputs:
     is_new: bool = False  # nobody can have registered this candidate
     compare: Compare = _nothing
     repeats: Repeats = repeats_nothing
+    verified: Verify = _verified
 
     @property
     def recipe(self) -> Recipe | None:
@@ -78,7 +84,8 @@ class DecideStep:
 
         If the head moved since the evaluation, the new champion is scored here on the same bytes. If the
         alias could not be read, nobody knows who the champion is: the ledger alone does not say. Nothing is
-        registered before ledger, registry and topic were compared, nor what is quarantined or held.
+        registered before ledger, registry and topic were compared and the candidate is verified, nor what is
+        quarantined or held.
         """
         head = await self.ledger.head(self.model_name)
         champion = inputs.evaluated.champion
@@ -89,8 +96,10 @@ class DecideStep:
         verdict = await self.bars.examined(verdict, inputs.recipe, inputs.repeats)
         await self.points.at(Point.DECIDE_AFTER_BARS)
         if verdict.decision is not Decision.PROMOTE:
+            await inputs.verified()
             return Decided(verdict=verdict, champion=champion), None
         found = await self.checks.verify(head)
+        await inputs.verified()
         await self.points.at(Point.DECIDE_AFTER_COMPARISON)
         if not found.fits:
             return self._stopped(inputs, head, found), None
