@@ -346,8 +346,8 @@ class Work:
         return name in self.run.outputs or (piece is not None and piece.done())
 
     def _start_again(self, name: str, make: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
-        """Start a piece, also after it failed: who waits for it tries it again."""
-        if (piece := self._pieces.get(name)) and piece.done() and piece.exception():
+        """Start a piece, also after a failure that may pass: who waits for it tries it again."""
+        if (piece := self._pieces.get(name)) and piece.done() and isinstance(piece.exception(), TryLater):
             del self._pieces[name]
         return self._start(name, make)
 
