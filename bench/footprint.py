@@ -2,11 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.notes import Note, first
-from bench.processes import NotingWorker, laurel_up, tree_megabytes
+from bench.processes import NotingWorker, laurel_up, tree_cpu_seconds, tree_megabytes
 from bench.wire import Wire
 
 _SETTLE_SECONDS = 3.0
@@ -15,11 +16,15 @@ _LONGEST = 60.0
 
 @dataclass(frozen=True)
 class Up:
-    """`laurel up`: seconds to ready at its first and second start, megabytes of what it started."""
+    """`laurel up`: seconds to ready at its first and second start, megabytes of what it started.
+
+    `cpu_seconds` are those of the second start, by what spent them.
+    """
 
     first_seconds: float
     second_seconds: float
     megabytes: float
+    cpu_seconds: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,10 @@ def measure_up(folder: Path) -> Up:
     with laurel_up(folder) as (first_seconds, _):
         pass
     with laurel_up(folder) as (second_seconds, process):
+        cpu_seconds = tree_cpu_seconds(process.pid)
         time.sleep(_SETTLE_SECONDS)
         megabytes = tree_megabytes(process.pid, itself=False)
-    return Up(first_seconds, second_seconds, megabytes)
+    return Up(first_seconds, second_seconds, megabytes, cpu_seconds)
 
 
 async def idle_megabytes(worker: NotingWorker) -> float:

@@ -139,6 +139,9 @@ def _others(figures: Figures) -> Iterator[Row]:
             "≤ 6 s",
             met=up.second_seconds <= 6,
         )
+        yield _row("… CPU seconds of it, on all cores", f"{sum(up.cpu_seconds.values()):.1f} s", "")
+        for what, seconds in up.cpu_seconds.items():
+            yield _row(f"… … {what}", f"{seconds:.1f} s", "")
         held = f"{up.megabytes:.0f} MB"
         yield _row(
             "servers, worker and listener of `laurel up`", held, "≤ 1,100 MB", met=up.megabytes <= 1100
