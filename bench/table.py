@@ -8,7 +8,7 @@ from bench.figures import Figures, Size, calls, machine, middle, percentile
 from bench.promotions import Races
 from bench.serving import ServingFigures
 from bench.serving_table import serving_rows, share_notes, soak_rows
-from bench.timeline import timeline
+from bench.timeline import phases, timeline
 
 COMMAND = "make bench"
 _START, _END = "<!-- bench:start -->", "<!-- bench:end -->"
@@ -32,7 +32,14 @@ def _promotions(figures: Figures) -> Iterator[str]:
     sizes = [figures.sizes[name] for name in figures.races]
     head = ["`training.requested` → `model.promoted`", *(f"{size.rows:,} rows" for size in sizes)]
     yield from (*_table(head, _races(figures)), "")
+    yield from (*_table(["where the time goes, median of each phase", *head[1:]], _phases(figures)), "")
     yield from (*_table(["", "measured", "target"], _others(figures)), "")
+
+
+def _phases(figures: Figures) -> Iterator[Row]:
+    columns = [list(phases(races.promotions)) for races in figures.races.values()]
+    for row in zip(*columns, strict=True):
+        yield [row[0][0], *(f"{milliseconds:,.0f} ms" for _, milliseconds in row)]
 
 
 def _serving(serving: ServingFigures) -> Iterator[str]:

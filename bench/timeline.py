@@ -1,6 +1,8 @@
 """Where the time of one promotion goes."""
 
 from collections.abc import Iterator, Sequence
+from statistics import median
+from typing import Final
 
 from bench.notes import Note
 from bench.wire import Heard
@@ -11,6 +13,35 @@ _WIDTH = 44
 def mlflow_calls(notes: Sequence[Note]) -> int:
     """How many requests went to MLflow before the promotion was read."""
     return sum(note.kind == "mlflow" for note in notes)
+
+
+# Each phase ends with a note, or when the promotion is read; the ends come one after the other.
+_PHASES: Final[Sequence[tuple[str, str, str]]] = (
+    ("event sent → its run is claimed", "point", "claim.after_commit"),
+    ("→ configuration resolved, master looked at", "point", "resolve.after_commit"),
+    ("→ master checked and split", "task", "split"),
+    ("→ model fitted, packaged and on disk", "package", "upload"),
+    ("→ files in the store, model loaded and verified, both models scored", "point", "evaluate.after_commit"),
+    ("→ decided and registered", "point", "decide.after_commit"),
+    ("→ alias, defaults and record show it", "point", "persist.after_commit"),
+)
+
+
+def phases(promotions: Sequence[tuple[Heard, Sequence[Note]]]) -> Iterator[tuple[str, float]]:
+    """Each phase with its median in milliseconds; what goes on beside another is the other's."""
+    ends = [_ends(heard, notes) for heard, notes in promotions]
+    names = [*(name for name, _, _ in _PHASES), "→ `model.promoted` read"]
+    for place, name in enumerate(names):
+        yield name, median(one[place + 1] - one[place] for one in ends) / 1e6
+
+
+def _ends(heard: Heard, notes: Sequence[Note]) -> list[int]:
+    found = [heard.sent]
+    for _, kind, name in _PHASES:
+        of = "task" if kind == "package" else kind
+        note = next(note for note in notes if (note.kind, note.name) == (of, name))
+        found.append(note.began if kind == "package" else note.ended)
+    return [*found, heard.heard]
 
 
 def timeline(heard: Heard, notes: Sequence[Note]) -> str:
