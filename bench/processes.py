@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -196,12 +196,12 @@ def tree_megabytes(pid: int, *, itself: bool = True) -> float:
 
 def tree_cpu_seconds(pid: int) -> dict[str, float]:
     """The CPU seconds of a process and all that it started, by what they are, the most first."""
-    spent: Counter[str] = Counter()
+    spent: dict[str, float] = defaultdict(float)
     root = psutil.Process(pid)
     for process in [root, *root.children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
             spent[_what(process.cmdline())] += sum(process.cpu_times()[:4])  # with the children it waited for
-    return dict(spent.most_common())
+    return dict(sorted(spent.items(), key=lambda one: -one[1]))
 
 
 def _what(command: Sequence[str]) -> str:
