@@ -242,12 +242,17 @@ class _Forked:
         os.kill(self.pid, signal.SIGKILL)
 
     async def wait(self) -> None:
-        """Wait for its end."""
-        while self._lives():  # noqa: ASYNC110 - the kernel sets no event of ours
-            await asyncio.sleep(0.01)
-
-    def _lives(self) -> bool:
-        return os.waitpid(self.pid, os.WNOHANG) == (0, 0)
+        """Wait for its end, of which the kernel tells: looking for it all the time would cost."""
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):  # somebody has waited before
+            over, loop = asyncio.Event(), asyncio.get_running_loop()
+            told = os.pidfd_open(self.pid)
+            loop.add_reader(told, over.set)
+            try:
+                await over.wait()
+            finally:
+                loop.remove_reader(told)
+                os.close(told)
+            os.waitpid(self.pid, 0)  # noqa: ASYNC222 - it has ended
 
 
 def _write_to(output: int) -> None:
