@@ -3,21 +3,38 @@
 Its cost: lifecycles whose promoter sleeps longer than its lease.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
+
+import pytest
 
 from domain.points import Point
 from tests.chaos.world import Chaos
 
+_CASES = (
+    ("go", Point.DECIDE_AFTER_COMMIT),
+    ("kill", Point.DECIDE_AFTER_COMMIT),
+    ("go", Point.PROJECT_AFTER_ALIAS),
+    ("kill", Point.PROJECT_AFTER_ALIAS),
+)
 
-async def test_a_promoter_that_sleeps_or_dies_leaves_the_alias_at_the_head(world: Chaos) -> None:
+
+@pytest.mark.parametrize(
+    "cases",
+    [
+        pytest.param((_CASES[1], _CASES[2]), id="one of each"),
+        pytest.param(_CASES, id="all", marks=pytest.mark.soak),
+    ],
+)
+async def test_a_promoter_that_sleeps_or_dies_leaves_the_alias_at_the_head(
+    world: Chaos, cases: Sequence[tuple[str, Point]]
+) -> None:
     """Case P03: held behind its commit or its alias write while another promotes, then let go or killed."""
     await world.fleet.running("a", "b")
     models = count(101, 3)
     async with world.fleet.kept_alive():
-        for point in (Point.DECIDE_AFTER_COMMIT, Point.PROJECT_AFTER_ALIAS):
-            for then in ("go", "kill"):
-                await _while_another_promotes(world, point, then, models)
+        for then, point in cases:
+            await _while_another_promotes(world, point, then, models)
     rested = await world.at_rest()
     assert all(run.state == "COMPLETED" for run in rested.runs)
     assert {row.cause for row in rested.ledger} == {"gate"}

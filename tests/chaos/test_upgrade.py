@@ -24,7 +24,10 @@ from tests.chaos.world import BETTER_AND_BETTER, Chaos
 from tests.kit.eventually import eventually
 from tests.oracle.facts import Kind, Record, World
 
-_KILLED_AT: Final = (Point.DECIDE_BEFORE_COMMIT, Point.PERSIST_BEFORE_EFFECT)
+_KILLED_AT: Final = (
+    pytest.param(Point.DECIDE_BEFORE_COMMIT, id="before it has decided"),
+    pytest.param(Point.PERSIST_BEFORE_EFFECT, id="before it persists", marks=pytest.mark.soak),
+)
 _ANNA: Final = Actor(name="anna", door="api", proven=True)
 _IN_THE_MIDDLE: Final = ("SPLIT", "VERSIONED", "TRAINED", "EVALUATED")
 _OPERATIONS: Final = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -71,16 +74,16 @@ class Upgrade:
         return await self.world.ended(asked)
 
 
+@pytest.mark.parametrize("killed_at", _KILLED_AT)
 async def test_a_rolling_upgrade_from_0_1_0_loses_and_doubles_nothing(
-    world: Chaos, released: Released
+    world: Chaos, released: Released, killed_at: Point
 ) -> None:
     await _begun_by_0_1_0(world, released)
     (new,) = await world.fleet.running("new")
     upgrade = Upgrade(world, released, new)
     await _the_new_one_judges_the_old_one_s_champion(upgrade)
     await _the_old_one_promotes_nothing_past_a_hold(upgrade)
-    for point in _KILLED_AT:
-        await _the_old_one_goes_on_where_the_new_one_died(point, upgrade)
+    await _the_old_one_goes_on_where_the_new_one_died(killed_at, upgrade)
     await _the_new_one_goes_on_where_the_old_one_died(upgrade)
     await world.put(b"{", kind=Kind.BAD)
     rested = await world.at_rest()

@@ -4,7 +4,6 @@ Its cost: a foreign model's own training, and five lifecycles against it.
 """
 
 import asyncio
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,18 +12,15 @@ from domain.lifecycle import State
 from service.adapters.postgres.schema import upgrade
 from tests.e2e.deployment import Deployment, worker_here
 from tests.kit.mlflow_record import MlflowRecord
+from tests.worlds import warm
 from tests.worlds.foreign_models import log_foreign, register_foreign
 
 
 async def laurel(deployment: Deployment, *arguments: str) -> str:
-    """Run a command in a process of its own, to a good end."""
-    command = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "service.cli", *arguments,
-        env=deployment.environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    said, _ = await command.communicate()
-    assert command.returncode == 0, said.decode()
-    return said.decode()
+    """Run a command to a good end."""
+    code, said, complaints = await warm.laurel(*arguments, **deployment.environment)
+    assert code == 0, complaints
+    return said
 
 
 def their_reference(deployment: Deployment) -> Path:

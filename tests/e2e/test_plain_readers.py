@@ -8,7 +8,6 @@ Its cost: lifecycles, and plain MLflow in processes of its own, which takes seco
 import asyncio
 import json
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,7 @@ from tests.worlds.built_here import build_here
 from tests.worlds.own_requests import begin_here
 from tests.worlds.servers import KafkaServer, MlflowServer
 from tests.worlds.synthetic import write_world
+from tests.worlds.warm import laurel
 
 CONSTANT = 7
 OLDER = Makers(replaced_jobs=OLDER_JOBS)
@@ -185,15 +185,14 @@ async def test_a_champion_is_read_by_others_and_a_persons_choice_is_judged_serve
     )
 
 
-async def laurel(deployment: Deployment, *arguments: str, **more: str) -> tuple[int, Any]:
+async def asked(deployment: Deployment, *words: str, **more: str) -> tuple[int, Any]:
     """A command's exit code and its JSON."""
-    command = (sys.executable, "-m", "service.cli", *arguments, "--json")
-    code, said, complaints = await program(*command, **deployment.environment, **more)
+    code, said, complaints = await laurel(*words, "--json", **deployment.environment, **more)
     return code, json.loads(said) if said else complaints
 
 
 async def champion_line(deployment: Deployment) -> dict[str, Any]:
-    _, findings = await laurel(deployment, "doctor")
+    _, findings = await asked(deployment, "doctor")
     found: dict[str, Any] = next(one for one in findings if one["what"] == "champion")
     return found
 
@@ -211,17 +210,17 @@ async def test_a_champion_of_an_older_laurel_is_repaired_beside_a_worker_and_no_
         found = await champion_line(deployment)
         assert (found["well"], found["mend"]) == (False, "laurel repair")
         assert "run_id" in found["found"]
-        code, told = await laurel(deployment, "repair", "--dry-run", **signing)
+        code, told = await asked(deployment, "repair", "--dry-run", **signing)
         assert (code, told["needed"], told["added"]) == (Exit.DONE, True, None)
         assert len(client.search_model_versions(f"name = '{deployment.model}'")) == 1
 
-        code, told = await laurel(deployment, "repair", **signing)
+        code, told = await asked(deployment, "repair", **signing)
         added = told["added"]["version"], told["added"]["generation"]
         assert (code, added) == (Exit.DONE, (2, 2))
         said = (await deployment.promotions(2))[-1]
         assert (said["cause"], said["version"], said["previous_version"]) == ("repair", 2, 1)
         assert (said["mlflow_run_id"], said["versions"]) == (old.mlflow_run_id, versions_of(old))
-        code, again = await laurel(deployment, "repair", **signing)
+        code, again = await asked(deployment, "repair", **signing)
         whole = again.pop("champion")
         told.pop("champion")
         assert (code, again) == (Exit.DONE, {**told, "added": None, "needed": False})

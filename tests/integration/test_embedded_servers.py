@@ -13,6 +13,7 @@ import sys
 import tempfile
 from asyncio import to_thread
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -43,10 +44,34 @@ NONE = dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapAmb"), 0) | (
 )
 
 
-@pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(tmp_path / "postgres", ports.free_port(), FAST_SETTINGS) as server:
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """One for all: whoever ends it starts it again."""
+    folder = tmp_path_factory.mktemp("module") / "postgres"
+    with EmbeddedPostgres(folder, ports.free_port(), FAST_SETTINGS) as server:
         yield server
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A broker with a listener whose clients are sent to the port `front`, where a proxy may be."""
+
+    server: EmbeddedKafka
+    second: int
+    front: int
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One for all, in a folder whose name Java would read from its properties as other letters."""
+    folder, first, front = (
+        tmp_path_factory.mktemp("module") / "ü 𝄞 \\u",
+        ports.free_port(3),
+        ports.free_port(),
+    )
+    listener = Listener("PROXIED", first + 2, front)
+    with EmbeddedKafka(folder, first, {"message.max.bytes": "4000000"}, [listener]) as server:
+        yield Broker(server, first + 2, front)
 
 
 def privileges(pid: int) -> dict[str, int]:
@@ -68,7 +93,7 @@ def end_by_kill(server: EmbeddedServer) -> None:
 def test_postgres_keeps_what_was_committed(
     postgres: EmbeddedPostgres, end: Callable[[EmbeddedServer], None]
 ) -> None:
-    url = postgres.create_database("kept")
+    url = postgres.create_database(f"kept_over_{end.__name__}")
     with databases.connect(url) as connection:
         connection.execute("CREATE TABLE sale (price int)")
         connection.execute("INSERT INTO sale VALUES (215000)")
@@ -130,32 +155,40 @@ def test_a_database_is_created_once_and_dropped_under_its_users(postgres: Embedd
             user.execute("SELECT 1")
 
 
+async def test_a_topic_is_not_made_by_a_typo_and_a_folder_may_have_any_name(broker: Broker) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.server.bootstrap_servers)
+    await admin.start()
+    described = await admin.describe_topics(["trainig.requested"])
+    topics = await admin.list_topics()
+    await admin.close()
+    unknown_topic = 3
+    assert [topic["error_code"] for topic in described] == [unknown_topic]
+    assert "trainig.requested" not in topics
+
+
+async def test_a_broker_takes_further_properties_and_listeners(broker: Broker) -> None:
+    """A client that enters through a proxy is sent to the proxy again, and large records are let in."""
+    async with FaultProxy(broker.second, Kafka(), port=broker.front) as proxy:
+        await create_topic(broker.server.bootstrap_servers, "large")
+        through = f"127.0.0.1:{proxy.port}"
+        await send(through, "large", b"x" * 3_000_000)
+        assert [len(value or b"") for value in await read(through, "large", 1)] == [3_000_000]
+        assert await advertised_ports(through) == [proxy.port]
+
+
 async def test_a_broker_keeps_its_records_over_a_stop_and_a_kill(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It also needs no Java on the path."""
     monkeypatch.setenv("PATH", "/nonexistent")
-    with EmbeddedKafka(tmp_path, ports.free_port(2)) as broker:
-        await create_topic(broker.bootstrap_servers, "kept")
-        for number, end in enumerate([end_by_stop, end_by_kill]):
-            await send(broker.bootstrap_servers, "kept", b"%d" % number)
-            end(broker)
-            broker.start()
-            broker.wait_ready()
-        assert await read(broker.bootstrap_servers, "kept", 2) == [b"0", b"1"]
-
-
-async def test_a_broker_takes_further_properties_and_listeners(tmp_path: Path) -> None:
-    """A client that enters through a proxy is sent to the proxy again, and large records are let in."""
-    first = ports.free_port(3)
-    async with FaultProxy(first + 2, Kafka()) as proxy:
-        listener = Listener("PROXIED", first + 2, proxy.port)
-        with EmbeddedKafka(tmp_path, first, {"message.max.bytes": "4000000"}, [listener]) as broker:
-            await create_topic(broker.bootstrap_servers, "large")
-            through = f"127.0.0.1:{proxy.port}"
-            await send(through, "large", b"x" * 3_000_000)
-            assert [len(value or b"") for value in await read(through, "large", 1)] == [3_000_000]
-            assert await advertised_ports(through) == [proxy.port]
+    server = broker.server
+    await create_topic(server.bootstrap_servers, "kept")
+    for number, end in enumerate([end_by_stop, end_by_kill]):
+        await send(server.bootstrap_servers, "kept", b"%d" % number)
+        end(server)
+        server.start()
+        server.wait_ready()
+    assert await read(server.bootstrap_servers, "kept", 2) == [b"0", b"1"]
 
 
 def test_a_broker_starts_without_an_aot_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,36 +202,20 @@ def test_a_broker_starts_without_an_aot_cache(tmp_path: Path, monkeypatch: pytes
         assert broker.pid is not None
 
 
-async def test_a_topic_is_not_made_by_a_typo_and_a_folder_may_have_any_name(tmp_path: Path) -> None:
-    """Java would read the folder's name from its properties as other letters."""
-    with EmbeddedKafka(tmp_path / "ü 𝄞 \\u", ports.free_port(2)) as broker:
-        admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
-        await admin.start()
-        described = await admin.describe_topics(["trainig.requested"])
-        topics = await admin.list_topics()
-        await admin.close()
-    unknown_topic = 3
-    assert [topic["error_code"] for topic in described] == [unknown_topic]
-    assert topics == []
-
-
-def test_mlflow_is_one_process_that_answers_to_its_own_names_and_keeps_all_over_a_kill(
-    postgres: EmbeddedPostgres, tmp_path: Path
+def test_mlflow_goes_to_the_given_postgres_and_is_one_process_that_answers_to_its_own_names_only(
+    tmp_path: Path, postgres: EmbeddedPostgres
 ) -> None:
-    database = postgres.create_database("mlflow")
-    with EmbeddedMlflow(tmp_path / "mlflow", ports.free_port(), database) as server:
+    external = Addresses(bootstrap_servers="kafka.example:9092", database_url=postgres.url("postgres"))
+    with LocalStack(tmp_path / "world", WorldOptions(ports=Ports.free(), external=external)) as world:
+        assert world.postgres is None
+        server = world.mlflow
+        assert server is not None
+        assert world.addresses.tracking_uri == server.tracking_uri
         assert psutil.Process(server.pid).children(recursive=True) == []
         assert status(server, f"localhost:{server.port}") == 200
         assert status(server, "elsewhere.example") == 403
-        client = MlflowClient(server.tracking_uri)
-        experiment = client.create_experiment("houses")
-        run = client.create_run(experiment).info
-        assert (run.artifact_uri or "").startswith("mlflow-artifacts:/")
-        client.log_text(run.run_id, "a hundred words", "card.md")
-        server.kill()
-        server.start()
-        server.wait_ready()
-        assert [one.path for one in client.list_artifacts(run.run_id)] == ["card.md"]
+    with databases.connect(postgres.url("mlflow")) as connection:
+        assert connection.execute("SELECT name FROM experiments").fetchall() == [("Default",)]
 
 
 @pytest.mark.parametrize("kind", [EmbeddedKafka, EmbeddedPostgres])
@@ -254,13 +271,21 @@ async def test_a_world_comes_back_with_its_data_after_its_owner_was_killed(tmp_p
         first = read_addresses(tmp_path)
         assert first is not None
         assert [is_held(tmp_path, name) for name in SERVERS] == [True, True, True]
-        await to_thread(MlflowClient(first.tracking_uri).create_experiment, "houses")
+        run_id = await to_thread(a_run_with_a_card, MlflowClient(first.tracking_uri))
         owner.kill()
     await nothing_runs(tmp_path)
     with LocalStack(tmp_path, WorldOptions(ports=Ports.free(), postgres=FAST_SETTINGS)) as world:
         client = MlflowClient(world.addresses.tracking_uri)
-        assert client.get_experiment_by_name("houses") is not None
+        assert [one.path for one in client.list_artifacts(run_id)] == ["card.md"]
         assert world.ended() == []
+
+
+def a_run_with_a_card(client: MlflowClient) -> str:
+    """Begin a run, and give the server a file of it to keep."""
+    run = client.create_run(client.create_experiment("houses")).info
+    assert (run.artifact_uri or "").startswith("mlflow-artifacts:/")
+    client.log_text(run.run_id, "a hundred words", "card.md")
+    return str(run.run_id)
 
 
 def test_a_given_address_is_used_and_not_started(tmp_path: Path) -> None:
@@ -273,15 +298,6 @@ def test_a_given_address_is_used_and_not_started(tmp_path: Path) -> None:
         assert read_addresses(tmp_path) == external
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700, "data and passwords are its owner's alone"
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
-
-
-def test_mlflow_goes_to_the_given_postgres(tmp_path: Path, postgres: EmbeddedPostgres) -> None:
-    external = Addresses(bootstrap_servers="kafka.example:9092", database_url=postgres.url("postgres"))
-    with LocalStack(tmp_path / "world", WorldOptions(ports=Ports.free(), external=external)) as world:
-        assert world.addresses.tracking_uri is not None
-        assert world.postgres is None
-    with databases.connect(postgres.url("mlflow")) as connection:
-        assert connection.execute("SELECT name FROM experiments").fetchall() == [("Default",)]
 
 
 async def test_a_server_that_cannot_start_takes_the_others_down(tmp_path: Path) -> None:

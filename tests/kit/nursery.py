@@ -6,6 +6,7 @@ is as good as a fresh start.
 """
 
 import asyncio
+import base64
 import contextlib
 import gc
 import importlib
@@ -42,6 +43,10 @@ MODULES: Final = (
     "anyio._backends._asyncio",
     "narwhals._pandas_like.namespace",
     "narwhals.stable.v2._namespace",
+)
+_PICTURES: Final = ("predicted_vs_actual", "residuals", "error_by_locality", "candidate_vs_champion")
+_DOT: Final = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
 _OWN_A_FORK_PARENT: Final = frozenset({"worker", "inference"})
 _START_FORK_PARENT: Final = fork_client._launch  # how it is started where no fork stands by
@@ -149,6 +154,13 @@ def children_settings_without_warm_up(settings: Settings) -> ForkSettings:
     return replace(children_settings(settings), warm_up=None)
 
 
+def draw_dots() -> None:
+    """Let each picture be one dot: real ones cost a child a second, and few tests look at them."""
+    job = importlib.import_module("service.lifecycle.steps.plots_job")
+    for name in _PICTURES:
+        vars(job)[name] = lambda *_: _DOT
+
+
 def skip_the_warm_up() -> None:
     """Let the workers of this process start their children without it."""
     vars(root)["children_settings"] = children_settings_without_warm_up
@@ -161,6 +173,12 @@ def be_laurel(*_kept_open: int, command: Sequence[str]) -> None:
     skip_the_warm_up()
     sys.argv = ["laurel", *command]
     importlib.import_module("service.cli").main()
+
+
+def be_command(complaints: int, *, command: Sequence[str]) -> None:
+    """Be `laurel`, with a place of its own for what goes to standard error."""
+    os.dup2(complaints, 2)
+    be_laurel(command=command)
 
 
 def be_module(*_kept_open: int, module: str, words: Sequence[str]) -> None:
@@ -224,12 +242,17 @@ class _Forked:
         os.kill(self.pid, signal.SIGKILL)
 
     async def wait(self) -> None:
-        """Wait for its end."""
-        while self._lives():  # noqa: ASYNC110 - the kernel sets no event of ours
-            await asyncio.sleep(0.01)
-
-    def _lives(self) -> bool:
-        return os.waitpid(self.pid, os.WNOHANG) == (0, 0)
+        """Wait for its end, of which the kernel tells: looking for it all the time would cost."""
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):  # somebody has waited before
+            over, loop = asyncio.Event(), asyncio.get_running_loop()
+            told = os.pidfd_open(self.pid)
+            loop.add_reader(told, over.set)
+            try:
+                await over.wait()
+            finally:
+                loop.remove_reader(told)
+                os.close(told)
+            os.waitpid(self.pid, 0)  # noqa: ASYNC222 - it has ended
 
 
 def _write_to(output: int) -> None:
@@ -254,6 +277,7 @@ def main() -> None:
     control.set_inheritable(False)
     for module in modules:
         importlib.import_module(module)
+    draw_dots()
     gc.collect()
     gc.freeze()
     Nursery(control).run()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 from service.local.servers.process import Command, kill_group, spawn
@@ -146,6 +147,16 @@ class Nursery:
             return WarmProcess(
                 self.fork(f"{_HERE}:be_module", told, {**os.environ, **environment}, nowhere.fileno())
             )
+
+    async def command(self, words: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
+        """Run `laurel words…` to its end; its exit code, what it said, and its complaints."""
+        with TemporaryFile() as said, TemporaryFile() as complaints:
+            told, kept = {"command": words}, (complaints.fileno(),)
+            child = self.fork(f"{_HERE}:be_command", told, environment, said.fileno(), keep_open=kept)
+            code = await child.end()
+            for file in (said, complaints):
+                file.seek(0)
+            return code, said.read().decode(), complaints.read().decode()
 
     def close(self) -> None:
         """End it; what still lives of its forks ends with it."""

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -33,9 +34,7 @@ _PASSING: Final = frozenset({"starting", "unknown"})
 
 def reason_codes() -> set[str]:
     """Every code that stands in the source as a word, or as a constant that holds one."""
-    trees = [
-        ast.parse(path.read_text(encoding="utf-8")) for room in _ROOMS for path in (ROOT / room).rglob("*.py")
-    ]
+    trees = [tree for room in _ROOMS for tree in _trees(room)]
     constants = dict(constant for tree in trees for constant in _constants(tree))
     found = {code for tree in trees for given in _given(tree) if (code := _word(given, constants))}
     return found - _OF_THE_DEMO - _PASSING
@@ -43,11 +42,15 @@ def reason_codes() -> set[str]:
 
 def http_codes(room: str = "") -> set[str]:
     """Those that an answer over HTTP can have by itself, in a room of the service, or in all."""
-    folder = ROOT / "service" / room
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py")]
+    trees = _trees(f"service/{room}".rstrip("/"))
     constants = dict(constant for tree in trees for constant in _constants(tree))
     given = (each for tree in trees for each in (*_given_over_http(tree), *_tabled(tree)))
     return {code for each in given if (code := _word(each, constants))}
+
+
+@cache
+def _trees(room: str) -> list[ast.Module]:
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / room).rglob("*.py")]
 
 
 def _given(tree: ast.Module) -> Iterator[ast.expr]:

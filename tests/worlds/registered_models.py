@@ -88,8 +88,8 @@ class ModelShelf:
 
         `sign` makes the signature of the MLflow run's id and the manifest's digest.
         """
-        run = await self._tracker.open_run(str(uuid.uuid4()), "shelf", {})
-        model = await self._tracker.create_model(run, {}, {})
+        run = await self._tracker.open_run(str(uuid.uuid4()), "shelf", {}, is_new=True)
+        model = await self._tracker.create_model(run, {}, {}, is_new=True)
         await self.store(model, package if stored is None else stored)
         every: dict[str, str | None] = {
             "laurel.generation": None if generation is None else str(generation),

@@ -60,6 +60,11 @@ class _WarmStarts:
 STARTS: Final = _WarmStarts()
 
 
+async def laurel(*words: str, **environment: str) -> tuple[int, str, str]:
+    """Run a command of `laurel` in a fork: its exit code, what it said, and its complaints."""
+    return await STARTS.nursery().command(words, environment)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def warm_starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """All starts are warm."""

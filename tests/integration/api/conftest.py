@@ -12,7 +12,7 @@ from service.adapters.kafka.topic_provisioning import ensure_topics
 from service.adapters.postgres.database import open_database
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema import upgrade
-from tests.harm.kafka_behind import Behind, broker_behind_a_proxy
+from tests.harm.kafka_behind import Behind, Fronted, fronted_broker
 from tests.worlds.api import ApiWorld, door, ready
 from tests.worlds.servers import KafkaServer, PostgresServer
 
@@ -48,10 +48,17 @@ async def store(gateway_url: str) -> AsyncIterator[PostgresRunStore]:
         yield PostgresRunStore(database)
 
 
+@pytest.fixture(scope="module")
+def fronted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronted]:
+    """A broker of the module's own."""
+    with fronted_broker(tmp_path_factory.mktemp("fronted")) as fronted:
+        yield fronted
+
+
 @pytest.fixture
-async def behind(tmp_path: Path) -> AsyncIterator[Behind]:
-    """A broker of the test's own."""
-    async with broker_behind_a_proxy(tmp_path) as behind:
+async def behind(fronted: Fronted) -> AsyncIterator[Behind]:
+    """That broker behind a proxy of the test's own."""
+    async with fronted.behind() as behind:
         await ensure_topics(behind.past, TOPICS)
         yield behind
 

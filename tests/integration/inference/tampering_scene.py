@@ -49,11 +49,11 @@ class Scene:
         assert self.replica.serving.model is not None
         return self.replica.serving.model
 
-    async def refused(self, bad: Registered) -> str:
+    async def refused(self, bad: Registered, *, only_guarded: bool = False) -> str:
         """Promote it, reload with and without a guard, and return why it was refused."""
         await self.shelf.point(bad)
-        reasons = set()
-        for guard in (Guard(2, bad.version.version), None):
+        reasons, guarded = set(), Guard(2, bad.version.version)
+        for guard in (guarded,) if only_guarded else (guarded, None):
             with pytest.raises(NeverRetry) as refusal:
                 await self.replica.reloader.reload(guard)
             reasons.add(refusal.value.reason)

@@ -1,12 +1,11 @@
 """A world around one inbox on the real broker, and a broker of its own for tests that do it harm."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from service.adapters.kafka.connection import KafkaConnection
-from tests.harm.kafka_behind import Behind, broker_behind_a_proxy
+from tests.harm.kafka_behind import Behind, Fronted, fronted_broker
 from tests.worlds.inbox import InboxWorld
 from tests.worlds.servers import KafkaServer
 
@@ -26,8 +25,15 @@ async def world(connection: KafkaConnection) -> AsyncIterator[InboxWorld]:
     await world.close()
 
 
+@pytest.fixture(scope="module")
+def fronted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronted]:
+    """A broker of the module's own."""
+    with fronted_broker(tmp_path_factory.mktemp("fronted")) as fronted:
+        yield fronted
+
+
 @pytest.fixture
-async def behind(tmp_path: Path) -> AsyncIterator[Behind]:
-    """A broker of the test's own."""
-    async with broker_behind_a_proxy(tmp_path) as behind:
+async def behind(fronted: Fronted) -> AsyncIterator[Behind]:
+    """That broker behind a proxy of the test's own."""
+    async with fronted.behind() as behind:
         yield behind

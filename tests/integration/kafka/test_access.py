@@ -1,9 +1,7 @@
 """A broker that asks who is there: a wrong password stops the start and says who it was."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -22,13 +20,14 @@ _ASKING = {
 }
 
 
-@pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[KafkaConnection]:
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaConnection]:
     """The way in that asks for a user and a password."""
     port, second = ports.free_port(2), ports.free_port()
-    broker = EmbeddedKafka(tmp_path / "kafka", port, _ASKING, (Listener("DOOR", second, second),))
+    folder, doors = tmp_path_factory.mktemp("kafka"), (Listener("DOOR", second, second),)
+    broker = EmbeddedKafka(folder, port, _ASKING, doors)
     broker.start()
-    await asyncio.to_thread(broker.wait_ready)
+    broker.wait_ready()
     yield KafkaConnection(
         f"127.0.0.1:{second}",
         protocol="SASL_PLAINTEXT",

@@ -2,8 +2,9 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from aiokafka import ConsumerRecord
@@ -19,7 +20,7 @@ from service.messaging.relay import OutboxRelay
 from service.runtime.clock import SystemClock
 from service.runtime.metrics import Metrics
 from service.runtime.retry import RetryPolicy
-from tests.harm.kafka_behind import Behind
+from tests.harm.kafka_behind import Behind, Fronted, fronted_broker
 from tests.harm.proxies import lost
 from tests.harm.wire_formats import kafka
 from tests.kit.eventually import eventually
@@ -44,6 +45,13 @@ def row(topic: str, number: int, run: str) -> OutboxRow:
 async def records(connection: KafkaConnection, *topics: str) -> list[ConsumerRecord]:
     found = [one async for one in read_to_the_end(connection, topics)]
     return sorted(found, key=lambda one: (one.timestamp, one.partition, one.offset))
+
+
+@pytest.fixture
+def fronted(tmp_path: Path) -> Iterator[Fronted]:
+    """A broker of the test's own: all of them publish to the same topics."""
+    with fronted_broker(tmp_path) as fronted:
+        yield fronted
 
 
 @pytest.fixture

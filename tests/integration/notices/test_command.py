@@ -3,29 +3,18 @@
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 
 from tests.harm.webhook import Webhook
 from tests.integration.notices.conftest import MakeWebhook
+from tests.worlds import warm
 from tests.worlds.notices import NoticeWorld
 
-_PROJECT = Path(__file__).parents[3]
 
-
-async def laurel(
-    world: NoticeWorld, *options: str, to: list[Webhook], **more: str
-) -> tuple[int | None, str, str]:
+async def laurel(world: NoticeWorld, *options: str, to: list[Webhook], **more: str) -> tuple[int, str, str]:
     """Run it to its end: exit code, and what it wrote."""
-    command = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service.cli", "notifier", *options),
-        cwd=_PROJECT,
-        env={**os.environ, **world.environment, "NOTIFIER__URLS": " ".join(hook.url for hook in to), **more},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await command.communicate()
-    return command.returncode, out.decode(), err.decode()
+    own = world.environment | {"NOTIFIER__URLS": " ".join(hook.url for hook in to)}
+    return await warm.laurel("notifier", *options, **{**os.environ, **own, **more})
 
 
 async def test_a_trial_says_which_channel_takes_a_message(world: NoticeWorld, webhook: MakeWebhook) -> None:

@@ -15,17 +15,14 @@ from service.promotion.holding import PromotionHolding
 from tests.integration.reload.conftest import MakeStandIn
 from tests.kit.eventually import eventually
 from tests.unit.cli.calls import Ended
+from tests.worlds import warm
 from tests.worlds.reload import ReloadWorld
 from tests.worlds.stand_in_server import TOKEN
 
 
 async def laurel(world: ReloadWorld, *words: str, **more: str) -> Ended:
     """Run a command to its end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "service.cli", *words, env=_environment(world, more), stdout=PIPE, stderr=PIPE
-    )
-    out, err = await process.communicate()
-    ended = Ended(process.returncode or 0, out.decode(), err.decode())
+    ended = Ended(*await warm.laurel(*words, **_environment(world, more)))
     assert TOKEN not in ended.out + ended.err
     return ended
 
