@@ -1,21 +1,18 @@
 """The requests that came in: claimed before they are sent, and read together with the runs they became."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import (
     ARRAY,
-    ColumnElement,
     Interval,
     RowMapping,
-    Select,
     Text,
     bindparam,
     case,
     func,
     literal,
-    null,
     or_,
     select,
     union_all,
@@ -28,6 +25,7 @@ from domain.asked_request import Ask, AskedRequest, Claim
 from domain.lifecycle import State
 from domain.ports.run_store import RequestFilter
 from domain.run import Run
+from service.adapters.postgres import listed_requests
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.rows import dump_sorted_json, load_json
 from service.adapters.postgres.run_reads import NO_OUTPUTS, digest_of, run_of
@@ -102,10 +100,10 @@ class PostgresAskedRequests:
     ) -> tuple[Sequence[AskedRequest], int]:
         """Read a page of requests, and count all of them."""
         model = {"model": self._model}
-        counted = await self._database.rows("count requests", _counted(wanted), model)
-        page = _page(wanted).limit(limit).offset(offset)
-        rows = await self._database.rows("read requests", page, model)
-        return await self._whole(rows), int(counted[0]["total"])
+        counted = await self._database.rows("count requests", listed_requests.counted(wanted), model)
+        total = int(counted[0]["total"])
+        page = listed_requests.page(wanted, limit, offset, total)
+        return await self._whole(await self._database.rows("read requests", page, model)), total
 
     async def _note(self, doing: str, statement: Executable, request_id: str, **more: object) -> None:
         await self._database.rows(doing, statement, {"model": self._model, "request": request_id, **more})
@@ -206,24 +204,6 @@ _stored: Final = (
     .select_from(runs.outerjoin(asked, _same_request))
     .where(runs.c.model_name == bindparam("model"))
 )
-# What Kafka has and no worker has read yet.
-_on_its_way: Final = select(
-    asked.c.request_id,
-    null().label("run_id"),
-    _FIRST.label("state"),
-    asked.c.payload,
-    asked.c.door,
-    asked.c.asked_by,
-    asked.c.asked_at,
-    asked.c.asked_at.label("updated_at"),
-    null().label("ended_at"),
-).where(
-    asked.c.model_name == bindparam("model"),
-    asked.c.acknowledged_at.is_not(None),
-    ~select(runs.c.run_id).where(_same_request).exists(),
-)
-_all: Final = union_all(_stored, _on_its_way).subquery("requests")
-
 # Each half finds its row by an index. Where a caller took a run's id for a key, before that was refused, what
 # was asked for under an id comes before its run.
 _by_request: Final = (
@@ -244,35 +224,3 @@ _by_request: Final = (
 _by_run: Final = _stored.add_columns(literal(1).label("place")).where(runs.c.run_id == bindparam("request"))
 _found: Final = union_all(_by_request, _by_run).subquery("found")
 ONE: Final = select(_found).order_by(_found.c.place).limit(1)
-
-
-def _page(wanted: RequestFilter) -> Select[object]:
-    """Select the wanted requests in their order."""
-    order = _all.c.asked_at.desc() if wanted.newest_first else _all.c.asked_at
-    return _filtered(select(_all), wanted).order_by(order, _all.c.request_id)
-
-
-def _counted(wanted: RequestFilter) -> Select[object]:
-    """Count them."""
-    return _filtered(select(func.count().label("total")).select_from(_all), wanted)
-
-
-def _filtered(query: Select[object], wanted: RequestFilter) -> Select[object]:
-    if wanted.states:
-        query = query.where(_all.c.state.in_([state.value for state in wanted.states]))
-    if wanted.interfaces:
-        query = query.where(_all.c.door.in_(wanted.interfaces))
-    for column, since, until in _spans(wanted):
-        if since is not None:
-            query = query.where(column >= since)
-        if until is not None:
-            query = query.where(column <= until)
-    return query
-
-
-def _spans(
-    wanted: RequestFilter,
-) -> Iterator[tuple[ColumnElement[datetime], datetime | None, datetime | None]]:
-    yield _all.c.asked_at, wanted.since, wanted.until
-    yield _all.c.ended_at, wanted.ended_since, wanted.ended_until
-    yield _all.c.updated_at, wanted.updated_since, wanted.updated_until
