@@ -26,11 +26,12 @@ def prune(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove old rows of this model from PostgreSQL, by RETENTION__EVENTS_DAYS and RETENTION__OUTPUTS_DAYS.
+    """Remove old rows of this model from PostgreSQL: announcements, and what declined runs left.
 
-    Announcements of ended runs go once Kafka has had them that long, and what the steps of a run left that
-    became no champion. Runs, their steps and verdicts, the ledger and whatever a generation names stay. It
-    works in small batches beside running workers, and may be repeated.
+    Announcements of ended runs go RETENTION__EVENTS_DAYS after Kafka acknowledged them; what the steps of a
+    run left that became no champion, RETENTION__OUTPUTS_DAYS after its end. Runs, their steps and verdicts,
+    the ledger and whatever a generation names stay. It works in small batches beside running workers, and may
+    be repeated.
     """
     settings = read_settings(STORE)
     found = run(_pruned(settings, dry_run=dry_run), settings)

@@ -28,8 +28,8 @@ from domain.run import Run
 from service.adapters.postgres import listed_requests
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.rows import dump_sorted_json, load_json
+from service.adapters.postgres.run_columns import listed_columns, run_columns
 from service.adapters.postgres.run_reads import NO_OUTPUTS, digest_of, run_of
-from service.adapters.postgres.run_statements import run_columns
 from service.adapters.postgres.tables import asked_requests as asked
 from service.adapters.postgres.tables import runs
 
@@ -93,7 +93,7 @@ class PostgresAskedRequests:
         """Read one request."""
         which = {"model": self._model, "request": request_id}
         rows = await self._database.rows("read a request", ONE, which)
-        return next(iter(await self._whole(rows)), None)
+        return next(iter(await self._whole(rows, RUNS)), None)
 
     async def page(
         self, wanted: RequestFilter, limit: int, offset: int
@@ -103,18 +103,19 @@ class PostgresAskedRequests:
         counted = await self._database.rows("count requests", listed_requests.counted(wanted), model)
         total = int(counted[0]["total"])
         page = listed_requests.page(wanted, limit, offset, total)
-        return await self._whole(await self._database.rows("read requests", page, model)), total
+        rows = await self._database.rows("read requests", page, model)
+        return await self._whole(rows, LISTED_RUNS), total
 
     async def _note(self, doing: str, statement: Executable, request_id: str, **more: object) -> None:
         await self._database.rows(doing, statement, {"model": self._model, "request": request_id, **more})
 
-    async def _whole(self, rows: Sequence[RowMapping]) -> Sequence[AskedRequest]:
+    async def _whole(self, rows: Sequence[RowMapping], query: Executable) -> Sequence[AskedRequest]:
         ids = [row["run_id"] for row in rows if row["run_id"] is not None]
-        runs = await self._runs(ids) if ids else {}
+        runs = await self._runs(ids, query) if ids else {}
         return [_request(row, runs.get(row["run_id"])) for row in rows]
 
-    async def _runs(self, ids: Sequence[str]) -> dict[str, Run]:
-        found = await self._database.rows("read runs", RUNS, {"ids": ids, **NO_OUTPUTS})
+    async def _runs(self, ids: Sequence[str], query: Executable) -> dict[str, Run]:
+        found = await self._database.rows("read runs", query, {"ids": ids, **NO_OUTPUTS})
         return {run.run_id: run for run in map(run_of, found)}
 
 
@@ -185,7 +186,9 @@ ACKNOWLEDGE: Final = (
         unclear_at=func.nullif(asked.c.unclear_at, bindparam("seen", type_=asked.c.unclear_at.type)),
     )
 )
-RUNS: Final = select(*run_columns()).where(runs.c.run_id == func.any(bindparam("ids", type_=ARRAY(Text))))
+_among: Final = runs.c.run_id == func.any(bindparam("ids", type_=ARRAY(Text)))
+RUNS: Final = select(*run_columns()).where(_among)
+LISTED_RUNS: Final = select(*listed_columns()).where(_among)
 
 _changes: Final = (runs.c.updated_at, case((runs.c.ended, runs.c.updated_at)).label("ended_at"))
 

@@ -35,12 +35,15 @@ _read: Final = listed.outerjoin(runs, runs.c.run_id == listed.c.run_id)
 _state: Final = func.coalesce(runs.c.state, literal_column(f"'{State.REQUESTED}'"))
 _changed_at: Final = func.coalesce(runs.c.updated_at, listed.c.asked_at)
 
+# So many are sorted at once: they may lie together, far from where a walk in the order of the list begins.
+_FEW: Final = 50_000
+
 Span = tuple[datetime | None, datetime | None]
 
 
 def counted(wanted: RequestFilter) -> Select[Any]:
     """Count them: those that have ended by their counts, unless times are asked about."""
-    if any(at is not None for span in (_asked(wanted), _ended(wanted), _updated(wanted)) for at in span):
+    if _asks_for_times(wanted):
         return select(func.count().label("total")).select_from(_wanted(wanted))
     ended = select(func.coalesce(func.sum(counts.c.requests), 0)).where(
         counts.c.model_name == bindparam("model"),
@@ -60,6 +63,8 @@ def page(wanted: RequestFilter, limit: int, offset: int, total: int) -> Select[A
     from_the_end = offset > total // 2
     passed_over = total - offset - left if from_the_end else offset
     every = _wanted(wanted)
+    if total <= _FEW and _asks_for_times(wanted):
+        every = select(*select(every).cte("few").prefix_with("MATERIALIZED").c).subquery("every")
     ordered = _in_order(select(every), every, newest_first=wanted.newest_first != from_the_end)
     keys = ordered.limit(left).offset(max(0, passed_over)).subquery("page")
     its_row = and_(*(listed.c[key.name] == keys.c[key.name] for key in _KEY))
@@ -108,6 +113,10 @@ def _unfinished(wanted: RequestFilter) -> Select[Any]:
             *_within(_changed_at, _updated(wanted)),
         )
     )
+
+
+def _asks_for_times(wanted: RequestFilter) -> bool:
+    return any(at is not None for span in (_asked(wanted), _ended(wanted), _updated(wanted)) for at in span)
 
 
 def _number_of(query: Select[Any]) -> ScalarSelect[Any]:
