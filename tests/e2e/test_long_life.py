@@ -4,6 +4,7 @@ Its cost: half a second to a second a lifecycle and its pictures, of which `make
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
@@ -65,7 +66,7 @@ async def test_a_worker_holds_after_2000_lifecycles_what_it_held_after_1000(
     ):
         for ended in range(_BATCH, _LIFECYCLES + 1, _BATCH):
             await _carried(deployment, connection, ended)
-            samples.append(_sample(deployment, connection, worker.pid or 0))
+            samples.append(await _sample(deployment, connection, worker.pid or 0))
     quarter = len(samples) // 4
     early, late = samples[quarter : 2 * quarter], samples[3 * quarter :]
     _tell(early=early, late=late)
@@ -83,21 +84,30 @@ async def _carried(deployment: Deployment, connection: psycopg.Connection[Any], 
     await eventually(lambda: connection.execute(_ENDED).fetchone() == (count, count, 0), within=300)
 
 
-def _sample(deployment: Deployment, connection: psycopg.Connection[Any], pid: int) -> Sample:
-    worker = psutil.Process(pid)
-    processes = [worker, *worker.children(recursive=True)]
+async def _sample(deployment: Deployment, connection: psycopg.Connection[Any], pid: int) -> Sample:
+    megabytes, descriptors, processes = await eventually(lambda: _of_processes(pid))
     roots = (deployment.world.config_root, deployment.world.data_root)
     files = {found.st_ino: found for root in roots for path in root.rglob("*") if (found := path.lstat())}
     stored, connections = connection.execute(_SIZES).fetchone() or (0, 0)
     return Sample(
-        sum(process.memory_full_info().pss for process in processes) / 1e6,
-        sum(open_descriptors(process.pid) for process in processes),
-        len(processes),
+        megabytes,
+        descriptors,
+        processes,
         connections,
         len(files),
         sum(found.st_blocks for found in files.values()) / 2,
         stored / 1024,
     )
+
+
+def _of_processes(pid: int) -> tuple[float, int, int] | None:
+    """Memory, descriptors and number; None while one of them ends, as the one that draws does."""
+    worker = psutil.Process(pid)
+    processes = [worker, *worker.children(recursive=True)]
+    with suppress(psutil.Error, FileNotFoundError):
+        memory = sum(process.memory_full_info().pss for process in processes) / 1e6
+        return memory, sum(open_descriptors(process.pid) for process in processes), len(processes)
+    return None
 
 
 def _held(samples: Sequence[Sample], name: str) -> float:

@@ -29,6 +29,7 @@ from tests.contract.stores import (
     WAY_TO_EVALUATED,
     Stores,
     announcement,
+    claimed,
     following,
     on_postgres,
     promoted,
@@ -150,6 +151,28 @@ async def test_a_worker_that_does_not_own_the_tables_may_prune_once_it_has_the_r
                 assert (await pruning.outputs(_OLD)).runs == 1
         finally:
             connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}".encode())
+
+
+async def test_what_a_run_kept_early_stands_once_after_its_end_and_is_read_as_before(
+    database_url: str,
+) -> None:
+    """A run that ends without a training keeps what it has, as does one whose training holds another."""
+    upgrade(database_url)
+    early = {"package": {"digest": "1", "odd": "\u0000"}, "logged_model": {"model_id": "m"}}
+    trained = {"package": early["package"], "model": early["logged_model"]}
+    async with on_postgres(database_url, MODEL) as stores:
+        for train, left in (
+            (trained, ["train"]),
+            (trained | {"package": {"digest": "2"}}, ["package", "train"]),
+            (None, ["logged_model", "package"]),
+        ):
+            run = await claimed(stores, MODEL)
+            for name, output in {**early, **({} if train is None else {"train": train})}.items():
+                run = await stores.runs.keep(run, name, output)
+            ended = await stores.runs.advance(run, Outcome.REFUSED)
+            assert _left(database_url, run) == left
+            assert await stores.runs.get(run.run_id) == ended
+            assert ended.outputs.items() >= early.items()
 
 
 def test_the_command_counts_then_prunes_and_a_pruned_run_says_so_when_it_is_shown(

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from domain.lifecycle import ENDS, State
+from domain.lifecycle import ENDS, State, Step
 from domain.run import Failure, Run, TransitionRecord
 from service.adapters.postgres.rows import Row, RowSource, dump_json, load_json
 
@@ -38,7 +38,16 @@ def run_of(row: Row, known: Mapping[str, object] = _NOTHING, added: Mapping[str,
     for name in _JSON_COLUMNS:
         fields[name] = None if row[name] is None else load_json(row[name])
     outputs = load_json(row["outputs"]) if row["outputs"] else {}
-    return Run.model_validate({**fields, "outputs": {**known, **outputs, **added}})
+    return Run.model_validate({**fields, "outputs": _with_early_ones({**known, **outputs, **added})})
+
+
+def _with_early_ones(outputs: dict[str, object]) -> dict[str, object]:
+    """With what a run kept before its training was committed: at its end only the training keeps it."""
+    train = outputs.get(Step.TRAIN)
+    if not isinstance(train, Mapping):
+        return outputs
+    early = {"package": train.get("package"), "logged_model": train.get("model")}
+    return {**{name: left for name, left in early.items() if left is not None}, **outputs}
 
 
 def transition_of(row: Row) -> TransitionRecord:

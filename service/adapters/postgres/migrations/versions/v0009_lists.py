@@ -106,8 +106,9 @@ CREATE TRIGGER counted_gone AFTER DELETE ON laurel.listed_requests
 
 # By triggers, for a worker of an earlier release knows of none of this; as the owner, for its role may have
 # no right to the tables. An ask is there before its run: should it come later, after a restore, neither may
-# overlook the other, so asks take their turn alone, and runs among each other do not wait.
-KEPT = """
+# overlook the other, so asks take their turn alone, and runs among each other do not wait. What a run kept
+# early, and its training holds too, goes at its end: it is read from there.
+KEPT = r"""
 CREATE FUNCTION laurel.list_runs() RETURNS trigger LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -140,6 +141,11 @@ BEGIN
     WHERE found.run_id = NEW.run_id AND listed.model_name = found.model_name
         AND listed.asked_at = found.asked_at AND listed.request_id = found.request_id
         AND listed.door = found.door;
+    DELETE FROM laurel.run_outputs AS early USING laurel.run_outputs AS train
+    WHERE early.run_id = NEW.run_id AND train.run_id = NEW.run_id AND train.name = 'train'
+        AND early.name IN ('package', 'logged_model')
+        AND replace(early.output, '\u0000', '\u0001') = (replace(train.output, '\u0000', '\u0001')::json
+            -> CASE early.name WHEN 'package' THEN 'package' ELSE 'model' END)::text;
     RETURN NULL;
 END $$;
 CREATE FUNCTION laurel.list_asked() RETURNS trigger LANGUAGE plpgsql
