@@ -87,15 +87,15 @@ async def _carried(deployment: Deployment, connection: psycopg.Connection[Any], 
 async def _sample(deployment: Deployment, connection: psycopg.Connection[Any], pid: int) -> Sample:
     megabytes, descriptors, processes = await eventually(lambda: _of_processes(pid))
     roots = (deployment.world.config_root, deployment.world.data_root)
-    files = {found.st_ino: found for root in roots for path in root.rglob("*") if (found := path.lstat())}
+    files, kilobytes = await eventually(lambda: _of_files(roots))
     stored, connections = connection.execute(_SIZES).fetchone() or (0, 0)
     return Sample(
         megabytes,
         descriptors,
         processes,
         connections,
-        len(files),
-        sum(found.st_blocks for found in files.values()) / 2,
+        files,
+        kilobytes,
         stored / 1024,
     )
 
@@ -107,6 +107,14 @@ def _of_processes(pid: int) -> tuple[float, int, int] | None:
     with suppress(psutil.Error, FileNotFoundError):
         memory = sum(process.memory_full_info().pss for process in processes) / 1e6
         return memory, sum(open_descriptors(process.pid) for process in processes), len(processes)
+    return None
+
+
+def _of_files(roots: Sequence[Path]) -> tuple[int, float] | None:
+    """Number and size on disk; None while an old run's folder is being removed."""
+    with suppress(FileNotFoundError):
+        found = {file.st_ino: file for root in roots for path in root.rglob("*") if (file := path.lstat())}
+        return len(found), sum(file.st_blocks for file in found.values()) / 2
     return None
 
 

