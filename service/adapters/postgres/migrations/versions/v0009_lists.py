@@ -45,6 +45,8 @@ LEFT JOIN laurel.asked_requests AS asked USING (identity_digest, model_name);
 """
 
 FILLED = """
+SELECT set_config('laurel.seen', coalesce(max(number), 0)::text, true),
+    set_config('laurel.began', clock_timestamp()::text, true) FROM laurel.runs;
 INSERT INTO laurel.listed_requests SELECT * FROM laurel.runs_to_list;
 INSERT INTO laurel.listed_requests
 SELECT model_name, asked_at, request_id, door FROM laurel.asked_requests AS asked
@@ -181,20 +183,39 @@ CREATE TRIGGER acknowledged_listed AFTER UPDATE ON laurel.asked_requests
     EXECUTE FUNCTION laurel.list_asked();
 """
 
-# The triggers wait for every writer, and from then on all wait for this: only what came or ended meanwhile is
-# left to do.
+# The triggers wait for every writer, and from then on all wait for this: so only what came or ended meanwhile
+# is looked at, each by an index. What was on its way when the filling began is among the newest.
 CAUGHT_UP = """
-INSERT INTO laurel.listed_requests
-SELECT found.* FROM laurel.runs_to_list AS found
-LEFT JOIN laurel.listed_requests AS listed USING (model_name, asked_at, request_id, door)
-WHERE listed.run_id IS NULL OR listed.end_state IS DISTINCT FROM found.end_state
-ON CONFLICT (model_name, asked_at, request_id, door) DO UPDATE SET
-    run_id = excluded.run_id, end_state = excluded.end_state, ended_at = excluded.ended_at;
-INSERT INTO laurel.listed_requests
-SELECT model_name, asked_at, request_id, door FROM laurel.asked_requests
-LEFT JOIN laurel.listed_requests AS listed USING (model_name, asked_at, request_id, door)
-WHERE acknowledged_at IS NOT NULL AND listed.model_name IS NULL
-ON CONFLICT (model_name, asked_at, request_id, door) DO NOTHING;
+DO $$
+DECLARE
+    one text;
+BEGIN
+    FOR one IN
+        WITH RECURSIVE models AS (
+            (SELECT model_name FROM laurel.runs ORDER BY model_name LIMIT 1)
+            UNION ALL
+            SELECT (SELECT model_name FROM laurel.runs WHERE runs.model_name > models.model_name
+                ORDER BY model_name LIMIT 1)
+            FROM models WHERE models.model_name IS NOT NULL
+        )
+        SELECT newest.run_id FROM models, LATERAL (
+            SELECT run_id FROM laurel.runs WHERE runs.model_name = models.model_name
+                AND number > current_setting('laurel.seen')::bigint - 1000
+        ) AS newest
+        UNION
+        SELECT run_id FROM laurel.listed_requests WHERE end_state IS NULL AND run_id IS NOT NULL
+    LOOP
+        INSERT INTO laurel.listed_requests AS listed
+        SELECT * FROM laurel.runs_to_list WHERE run_id = one
+        ON CONFLICT (model_name, asked_at, request_id, door) DO UPDATE SET
+            run_id = excluded.run_id, end_state = excluded.end_state, ended_at = excluded.ended_at
+        WHERE (listed.run_id, listed.end_state) IS DISTINCT FROM (excluded.run_id, excluded.end_state);
+    END LOOP;
+    INSERT INTO laurel.listed_requests
+    SELECT model_name, asked_at, request_id, door FROM laurel.asked_requests
+    WHERE acknowledged_at > current_setting('laurel.began')::timestamptz - interval '1 minute'
+    ON CONFLICT (model_name, asked_at, request_id, door) DO NOTHING;
+END $$;
 """
 
 
