@@ -161,8 +161,14 @@ class RunRecord:
     @property
     def warnings(self) -> tuple[RunWarning, ...]:
         """Every warning, in the order of the steps."""
-        split = self.split.told_warnings if self.split else ()
-        return (*split, *(self.compared.warnings if self.compared else ()))
+        return (*self._split_warnings(), *(self.compared.warnings if self.compared else ()))
+
+    def _split_warnings(self) -> tuple[RunWarning, ...]:
+        """Those of the split, of which a list has read nothing else."""
+        statistics = self.outputs.get(Step.SPLIT, {}).get("statistics", {})
+        with suppress(ValidationError):
+            return tuple(map(RunWarning.model_validate, statistics.get("warnings") or ()))
+        return ()
 
     def with_verdict(self, decided: Decided, metric: GateMetric | None) -> RunRecord:
         """The record with a verdict that the row does not hold yet, and with the metric that decided."""
