@@ -72,6 +72,24 @@ class WorkerSettings(BaseModel):
         return longest
 
 
+class RetentionSettings(BaseModel):
+    """How long PostgreSQL keeps what nobody reads any more; `laurel prune` removes what is older."""
+
+    model_config = GROUP
+
+    events_days: PositiveInt = Field(
+        default=90, le=36_500, description="sent announcements of ended runs, except promotions"
+    )
+    outputs_days: PositiveInt = Field(
+        default=365,
+        le=36_500,
+        description="what the steps of a run left that became no champion; its verdict stays",
+    )
+    in_workers: bool = Field(
+        default=False, description="idle workers prune too, once an hour; else `laurel prune` alone"
+    )
+
+
 class ChildSettings(BaseModel):
     """What a warm child process may use."""
 

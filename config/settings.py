@@ -19,6 +19,7 @@ from config.setting_groups import (
     LogSettings,
     MlflowSettings,
     ReloadSettings,
+    RetentionSettings,
     SigningSettings,
     WorkerSettings,
 )
@@ -79,6 +80,7 @@ class Settings(BaseSettings):
     )
 
     worker: Group[WorkerSettings] = WorkerSettings()
+    retention: Group[RetentionSettings] = RetentionSettings()
     child: Group[ChildSettings] = ChildSettings()
     kafka: Group[KafkaSettings] = KafkaSettings()
     mlflow: Group[MlflowSettings] = MlflowSettings()

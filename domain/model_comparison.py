@@ -132,8 +132,16 @@ def compared_models(model_name: str, a: Side, b: Side, overlap: OverlapForm) -> 
         data=tuple(data_pairs(a.record, b.record)),
         metrics=tuple(metric_pairs(a, b)),
         training_overlap=overlap,
-        notes=tuple(_NO_RUN.format(side.name) for side in (a, b) if side.run is None),
+        notes=tuple(_notes(a, b)),
     )
+
+
+def _notes(*sides: Side) -> Iterator[str]:
+    for side in sides:
+        if side.run is None:
+            yield _NO_RUN.format(side.name)
+        elif side.record.pruned is not None:
+            yield f"{side.name} was {side.record.pruned}"
 
 
 def known_overlap(a: RunRecord, b: RunRecord) -> OverlapForm:

@@ -37,6 +37,11 @@ def require_judged(run: Run) -> None:
         raise CannotDecide(
             "not_ended", f"run {run.run_id} is {run.state.value}: the gate decides on it within moments"
         )
+    if run.record.pruned is not None:
+        raise CannotDecide(
+            "no_model",
+            f"run {run.run_id} was {run.record.pruned}; train it again with `laurel retry {run.run_id}`",
+        )
     if run.state not in {State.DECLINED, State.COMPLETED} or run.record.trained is None:
         why = run.failure.message if run.failure else "it made no model"
         raise CannotDecide(

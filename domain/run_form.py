@@ -38,6 +38,9 @@ class RunForm(BaseModel):
     faults: tuple[Fault, ...] | None = Field(description="Each fault of a request, and what is allowed.")
     warnings: tuple[RunWarning, ...] = Field(description="What a person should know.")
     waiting_on: str | None = Field(description="The service that it waits for.")
+    pruned_at: datetime | None = Field(
+        description="Since when no more than its verdict is kept; null of a run that is whole."
+    )
 
     @classmethod
     def of(cls, model_name: str, run: Run | None, **more: object) -> Self:
@@ -65,5 +68,6 @@ class RunForm(BaseModel):
             "faults": stored_faults(failure.facts) or None if failure else None,
             "warnings": record.warnings,
             "waiting_on": run and run.waiting_on,
+            "pruned_at": record.pruned and record.pruned.at,
         }
         return cls.model_validate(fields | more)

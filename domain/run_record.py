@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -18,9 +19,13 @@ from domain.models import LoggedModel, ModelPackage, OpenedRun
 from domain.promotion_checks import Champion, NoChampion, UnreadableChampion, Verdict
 from domain.run_warnings import RunWarning
 from domain.values import Value, VersionTriple
+from domain.wording import iso_time
 
 if TYPE_CHECKING:
     from domain.resolved_config import ResolvedConfig
+
+PRUNED: Final = "pruned"  # stands in the place of what old runs no longer have
+KEPT_OUTPUTS: Final = frozenset({PRUNED, "open_run", Step.DECIDE.value})
 
 ChampionOutlook = Champion | NoChampion | UnreadableChampion
 
@@ -60,6 +65,19 @@ class Persisted(Value):
     shown_generation: int
 
 
+class PrunedOutputs(Value):
+    """Since when a run has no more than its verdict; `names` are those of the outputs that went."""
+
+    at: datetime
+    names: tuple[str, ...]
+    triple: VersionTriple | None = None
+
+    def __str__(self) -> str:
+        """In a sentence for people."""
+        left = "its verdict and what MLflow keeps are left"
+        return f"pruned at {iso_time(self.at)}: what its steps left is gone ({', '.join(self.names)}); {left}"
+
+
 Part = TypeVar("Part", bound=Value)
 T = TypeVar("T")
 
@@ -77,7 +95,9 @@ class RunRecord:
     def triple(self) -> VersionTriple | None:
         """The resolved versions alone; lists of many runs need no more of the configuration."""
         triple = self.outputs.get(Step.RESOLVE, {}).get("triple")
-        return None if triple is None else _read(VersionTriple, triple)
+        if triple is None:
+            return self.pruned.triple if self.pruned else None
+        return _read(VersionTriple, triple)
 
     @cached_property
     def resolved(self) -> ResolvedConfig | None:
@@ -122,6 +142,11 @@ class RunRecord:
         """The verdict, and what a promotion made."""
         return self._part(Step.DECIDE, Decided)
 
+    @cached_property
+    def pruned(self) -> PrunedOutputs | None:
+        """Since when the run has no more than its verdict; None of one that is whole."""
+        return self._part(PRUNED, PrunedOutputs)
+
     @property
     def candidate(self) -> Score | None:
         """The candidate's score on the reference."""
@@ -136,8 +161,14 @@ class RunRecord:
     @property
     def warnings(self) -> tuple[RunWarning, ...]:
         """Every warning, in the order of the steps."""
-        split = self.split.told_warnings if self.split else ()
-        return (*split, *(self.compared.warnings if self.compared else ()))
+        return (*self._split_warnings(), *(self.compared.warnings if self.compared else ()))
+
+    def _split_warnings(self) -> tuple[RunWarning, ...]:
+        """Those of the split, of which a list has read nothing else."""
+        statistics = self.outputs.get(Step.SPLIT, {}).get("statistics", {})
+        with suppress(ValidationError):
+            return tuple(map(RunWarning.model_validate, statistics.get("warnings") or ()))
+        return ()
 
     def with_verdict(self, decided: Decided, metric: GateMetric | None) -> RunRecord:
         """The record with a verdict that the row does not hold yet, and with the metric that decided."""

@@ -134,7 +134,7 @@ class Told(NamedTuple):
             shown_at=self.shown_at,
             replicas=tuple(map(_replica, self.replicas)),
             losses=tuple(self.losses),
-            notes=tuple(self.notes),
+            notes=(*self.notes, *([f"the run was {record.pruned}"] if record.pruned else [])),
         )
 
 

@@ -152,6 +152,12 @@ COMMANDS: Final = (
     Lazy("config", "configuration", "Settings and configuration files.", _KEEP),
     Lazy("topics", "topics", "Kafka topics.", _KEEP),
     Lazy("db", "database", "The run store's schema.", _KEEP),
+    Lazy(
+        "prune",
+        "pruning",
+        "Remove old rows of this model from PostgreSQL: announcements, and what declined runs left.",
+        _KEEP,
+    ),
     Lazy("dead-letters", "dead_letters", "Records that could not be read.", _KEEP),
     Lazy("completion", "completion", "Print the script that completes commands in a shell.", _KEEP),
     Lazy("version", "version", "Print the version.", _KEEP),

@@ -68,6 +68,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "topics ensure": ("laurel topics ensure",),
     "db upgrade": ("laurel db upgrade",),
+    "prune": ("laurel prune --dry-run", "laurel prune --json"),
     "db grant": ("laurel db grant laurel_worker",),
     "dead-letters list": ("laurel dead-letters list", "laurel dead-letters list --json"),
     "dead-letters show": ("laurel dead-letters show 0/17",),

@@ -181,6 +181,7 @@ def _print_facts(found: Run) -> None:
     lines["judged by"] = str(Judged.of_run(found.record) or "")
     lines["rows"] = told_fates(facts.fates)
     lines["champion"] = told_champion(found)
+    lines["pruned"] = str(found.record.pruned or "").removeprefix("pruned ")
     for name, text in lines.items():
         if name and text:
             say(f"{name:<16} {text}", hang=17)

@@ -7,6 +7,7 @@ import asyncio
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -15,6 +16,7 @@ from domain.errors import LaurelError, TryLater
 from domain.ports.clock import Clock
 from domain.ports.experiment_tracker import ExperimentTracker
 from domain.ports.model_registry import ModelRegistry
+from domain.ports.pruning import Pruning
 from domain.ports.run_store import RunStore
 from domain.run import Run
 from domain.run_record import present
@@ -27,6 +29,28 @@ from service.runtime.provenance import Provenance
 log = structlog.get_logger()
 
 _MANY = 1000  # ended runs whose chores are looked up; their folders stay in any case
+
+
+@dataclass(eq=False)
+class RowRetention:
+    """Prunes old rows of the run store, at most once in `every_seconds`; nobody waits for it."""
+
+    pruning: Pruning
+    clock: Clock
+    events: timedelta
+    outputs: timedelta
+    every_seconds: float = 3600.0
+    _looked_at: datetime | None = field(default=None, init=False)
+
+    async def look(self) -> None:
+        """Prune, unless that was done a moment ago. Safe to repeat, and beside other workers."""
+        now = self.clock.now()
+        if self._looked_at is not None and (now - self._looked_at).total_seconds() < self.every_seconds:
+            return
+        self._looked_at = now
+        gone = await self.pruning.events(self.events) + await self.pruning.outputs(self.outputs)
+        if gone.rows:
+            log.info("rows_pruned", runs=gone.runs, rows=gone.rows, bytes=gone.bytes)
 
 
 @dataclass(frozen=True)
@@ -44,9 +68,12 @@ class Retention:
     jobs: Sequence[str]
     roots: Sequence[Path]
     abandoned_seconds: float
+    rows: RowRetention | None = None  # where somebody else prunes
 
     async def look(self) -> None:
         """Remove what may go. Safe to repeat, and beside other workers."""
+        if self.rows is not None:
+            await self.rows.look()
         for root in self.roots:
             swept = await asyncio.to_thread(sweep, root, older_than_seconds=self.abandoned_seconds)
             if swept:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 
 from config.settings import Settings
@@ -37,12 +38,13 @@ from service.adapters.postgres.champion_losses import PostgresChampionLosses
 from service.adapters.postgres.database import Database, open_database
 from service.adapters.postgres.dry_run import dry_run
 from service.adapters.postgres.models_seen import newest_stored
+from service.adapters.postgres.pruning import PostgresPruning
 from service.adapters.postgres.remotes import PostgresRemotes
 from service.adapters.postgres.schema import upgrade
 from service.adapters.postgres.session_lock import WorkerIdentity, hold_worker_identity
 from service.adapters.postgres.sessions import require_sessions
 from service.adapters.postgres.workers import PostgresWorkers
-from service.lifecycle.background_jobs import PLOTS_JOB, Retention
+from service.lifecycle.background_jobs import PLOTS_JOB, Retention, RowRetention
 from service.lifecycle.dataset_files import ChildDatasetFiles, ChildDatasetVersions
 from service.lifecycle.evaluation_files import Bench, EvaluationFiles
 from service.lifecycle.head_metrics import HeadLooks
@@ -128,8 +130,7 @@ async def open_worker(
         world = world_of(settings, database, identity.name, rest, config, points, metrics, makers)
         await world.store.release_all(identity.name)
         await world.checks.begin()
-        remotes = PostgresRemotes(database, settings.mlflow_model_name)
-        parts = _worker_parts(settings, world, remotes, children, sets, makers)
+        parts = _worker_parts(settings, world, database, children, sets, makers)
         heartbeat = add_heartbeat(parts, database, WORKER, identity.name, world.model_name, stack)
         await heartbeat.beat()  # a ready worker is known
         await _open_kafka(settings, parts, world, database, metrics, stack, makers)
@@ -186,11 +187,12 @@ def _estimator_faults(jobs: JobClient) -> Callable[[Estimator], Awaitable[Sequen
 def _worker_parts(
     settings: Settings,
     world: RunPorts,
-    remotes: Remotes,
+    database: Database,
     children: Children,
     sets: Sequence[ChildSet],
     makers: Makers,
 ) -> Parts:
+    remotes = PostgresRemotes(database, settings.mlflow_model_name)
     projector = world.projector(makers.projector)
     job_clients = [_jobs(settings, own, makers) for own in sets]
     heavies = [
@@ -201,7 +203,7 @@ def _worker_parts(
     plots = EvaluationFiles(
         open_bench, DataLayout(settings.data_root), mlflow_access(settings), world.registry
     )
-    background_jobs = background_jobs_in(world, plots, _retention(settings, world))
+    background_jobs = background_jobs_in(world, plots, _retention(settings, world, database))
     parts = Parts(tasks={"pictures": background_jobs.run_forever})
     for number, heavy in enumerate(heavies):
         runner = runner_in(
@@ -218,8 +220,10 @@ def _worker_parts(
     return parts
 
 
-def _retention(settings: Settings, world: RunPorts) -> Retention:
-    places = DataLayout(settings.data_root)
+def _retention(settings: Settings, world: RunPorts, database: Database) -> Retention:
+    places, kept = DataLayout(settings.data_root), settings.retention
+    pruning = PostgresPruning(database, world.model_name)
+    days = timedelta(days=kept.events_days), timedelta(days=kept.outputs_days)
     made_in = ("reference", "runs", "splits")
     return Retention(
         model_name=world.model_name,
@@ -229,6 +233,7 @@ def _retention(settings: Settings, world: RunPorts) -> Retention:
         jobs=(PLOTS_JOB, STATUS_JOB),
         roots=(settings.config_root, *(settings.data_root / name for name in made_in)),
         abandoned_seconds=settings.child.step_timeout_seconds + _SAFE_SECONDS,
+        rows=RowRetention(pruning, world.clock, *days) if kept.in_workers else None,
     )
 
 

@@ -1,21 +1,18 @@
 """The requests that came in: claimed before they are sent, and read together with the runs they became."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import (
     ARRAY,
-    ColumnElement,
     Interval,
     RowMapping,
-    Select,
     Text,
     bindparam,
     case,
     func,
     literal,
-    null,
     or_,
     select,
     union_all,
@@ -28,10 +25,11 @@ from domain.asked_request import Ask, AskedRequest, Claim
 from domain.lifecycle import State
 from domain.ports.run_store import RequestFilter
 from domain.run import Run
+from service.adapters.postgres import listed_requests
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.rows import dump_sorted_json, load_json
+from service.adapters.postgres.run_columns import listed_columns, run_columns
 from service.adapters.postgres.run_reads import NO_OUTPUTS, digest_of, run_of
-from service.adapters.postgres.run_statements import run_columns
 from service.adapters.postgres.tables import asked_requests as asked
 from service.adapters.postgres.tables import runs
 
@@ -95,28 +93,29 @@ class PostgresAskedRequests:
         """Read one request."""
         which = {"model": self._model, "request": request_id}
         rows = await self._database.rows("read a request", ONE, which)
-        return next(iter(await self._whole(rows)), None)
+        return next(iter(await self._whole(rows, RUNS)), None)
 
     async def page(
         self, wanted: RequestFilter, limit: int, offset: int
     ) -> tuple[Sequence[AskedRequest], int]:
         """Read a page of requests, and count all of them."""
         model = {"model": self._model}
-        counted = await self._database.rows("count requests", _counted(wanted), model)
-        page = _page(wanted).limit(limit).offset(offset)
+        counted = await self._database.rows("count requests", listed_requests.counted(wanted), model)
+        total = int(counted[0]["total"])
+        page = listed_requests.page(wanted, limit, offset, total)
         rows = await self._database.rows("read requests", page, model)
-        return await self._whole(rows), int(counted[0]["total"])
+        return await self._whole(rows, LISTED_RUNS), total
 
     async def _note(self, doing: str, statement: Executable, request_id: str, **more: object) -> None:
         await self._database.rows(doing, statement, {"model": self._model, "request": request_id, **more})
 
-    async def _whole(self, rows: Sequence[RowMapping]) -> Sequence[AskedRequest]:
+    async def _whole(self, rows: Sequence[RowMapping], query: Executable) -> Sequence[AskedRequest]:
         ids = [row["run_id"] for row in rows if row["run_id"] is not None]
-        runs = await self._runs(ids) if ids else {}
+        runs = await self._runs(ids, query) if ids else {}
         return [_request(row, runs.get(row["run_id"])) for row in rows]
 
-    async def _runs(self, ids: Sequence[str]) -> dict[str, Run]:
-        found = await self._database.rows("read runs", RUNS, {"ids": ids, **NO_OUTPUTS})
+    async def _runs(self, ids: Sequence[str], query: Executable) -> dict[str, Run]:
+        found = await self._database.rows("read runs", query, {"ids": ids, **NO_OUTPUTS})
         return {run.run_id: run for run in map(run_of, found)}
 
 
@@ -187,7 +186,9 @@ ACKNOWLEDGE: Final = (
         unclear_at=func.nullif(asked.c.unclear_at, bindparam("seen", type_=asked.c.unclear_at.type)),
     )
 )
-RUNS: Final = select(*run_columns()).where(runs.c.run_id == func.any(bindparam("ids", type_=ARRAY(Text))))
+_among: Final = runs.c.run_id == func.any(bindparam("ids", type_=ARRAY(Text)))
+RUNS: Final = select(*run_columns()).where(_among)
+LISTED_RUNS: Final = select(*listed_columns()).where(_among)
 
 _changes: Final = (runs.c.updated_at, case((runs.c.ended, runs.c.updated_at)).label("ended_at"))
 
@@ -206,24 +207,6 @@ _stored: Final = (
     .select_from(runs.outerjoin(asked, _same_request))
     .where(runs.c.model_name == bindparam("model"))
 )
-# What Kafka has and no worker has read yet.
-_on_its_way: Final = select(
-    asked.c.request_id,
-    null().label("run_id"),
-    _FIRST.label("state"),
-    asked.c.payload,
-    asked.c.door,
-    asked.c.asked_by,
-    asked.c.asked_at,
-    asked.c.asked_at.label("updated_at"),
-    null().label("ended_at"),
-).where(
-    asked.c.model_name == bindparam("model"),
-    asked.c.acknowledged_at.is_not(None),
-    ~select(runs.c.run_id).where(_same_request).exists(),
-)
-_all: Final = union_all(_stored, _on_its_way).subquery("requests")
-
 # Each half finds its row by an index. Where a caller took a run's id for a key, before that was refused, what
 # was asked for under an id comes before its run.
 _by_request: Final = (
@@ -244,35 +227,3 @@ _by_request: Final = (
 _by_run: Final = _stored.add_columns(literal(1).label("place")).where(runs.c.run_id == bindparam("request"))
 _found: Final = union_all(_by_request, _by_run).subquery("found")
 ONE: Final = select(_found).order_by(_found.c.place).limit(1)
-
-
-def _page(wanted: RequestFilter) -> Select[object]:
-    """Select the wanted requests in their order."""
-    order = _all.c.asked_at.desc() if wanted.newest_first else _all.c.asked_at
-    return _filtered(select(_all), wanted).order_by(order, _all.c.request_id)
-
-
-def _counted(wanted: RequestFilter) -> Select[object]:
-    """Count them."""
-    return _filtered(select(func.count().label("total")).select_from(_all), wanted)
-
-
-def _filtered(query: Select[object], wanted: RequestFilter) -> Select[object]:
-    if wanted.states:
-        query = query.where(_all.c.state.in_([state.value for state in wanted.states]))
-    if wanted.interfaces:
-        query = query.where(_all.c.door.in_(wanted.interfaces))
-    for column, since, until in _spans(wanted):
-        if since is not None:
-            query = query.where(column >= since)
-        if until is not None:
-            query = query.where(column <= until)
-    return query
-
-
-def _spans(
-    wanted: RequestFilter,
-) -> Iterator[tuple[ColumnElement[datetime], datetime | None, datetime | None]]:
-    yield _all.c.asked_at, wanted.since, wanted.until
-    yield _all.c.ended_at, wanted.ended_since, wanted.ended_until
-    yield _all.c.updated_at, wanted.updated_since, wanted.updated_until

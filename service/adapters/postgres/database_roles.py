@@ -20,6 +20,8 @@ from service.adapters.postgres.tables import (
     first_uses,
     heartbeats,
     ledger_identity,
+    listed_counts,
+    listed_requests,
     notifications,
     outbox,
     promotion_holds,
@@ -32,7 +34,7 @@ from service.adapters.postgres.tables import (
     variables,
 )
 
-_ONLY_READ: Final = (ledger_identity,)
+_ONLY_READ: Final = (ledger_identity, listed_counts)
 _ONLY_ADDED_TO: Final = (promotion_ledger, run_transitions, first_uses)
 _CHANGED: Final = (
     runs,
@@ -47,8 +49,9 @@ _CHANGED: Final = (
     champion_losses,
     promotion_holds,
     quarantines,
+    listed_requests,
 )
-_DELETED_FROM: Final = (variables, heartbeats)
+_DELETED_FROM: Final = (variables, heartbeats, run_outputs, outbox)  # the last two when they are pruned
 
 
 def grant_to_worker(url: str, role: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from domain.ports.run_store import SeenModel
 from domain.request import read_coordinates
@@ -11,12 +11,25 @@ from service.adapters.postgres.database import Database
 from service.adapters.postgres.tables import runs
 
 _MOST: Final = 5
-_SEEN: Final = (
-    select(runs.c.model_name, func.max(runs.c.updated_at).label("last_seen"))
-    .group_by(runs.c.model_name)
-    .order_by(func.max(runs.c.updated_at).desc())
-    .limit(_MOST)
-)
+# From one model's first run to that of the next, so that their number alone matters.
+_SEEN: Final = f"""
+    WITH RECURSIVE models AS (
+        (SELECT model_name FROM laurel.runs ORDER BY model_name LIMIT 1)
+        UNION ALL
+        SELECT (
+            SELECT model_name FROM laurel.runs WHERE runs.model_name > models.model_name
+            ORDER BY model_name LIMIT 1
+        ) FROM models WHERE models.model_name IS NOT NULL
+    )
+    SELECT model_name, greatest(
+        (SELECT max(ended_at) FROM laurel.listed_requests AS listed
+            WHERE listed.model_name = models.model_name),
+        (SELECT max(updated_at) FROM laurel.runs
+            WHERE runs.model_name = models.model_name AND NOT ended)
+    ) AS last_seen
+    FROM models WHERE model_name IS NOT NULL
+    ORDER BY last_seen DESC LIMIT {_MOST}
+"""  # noqa: S608 - constants of ours
 
 
 class PostgresModelsSeen:

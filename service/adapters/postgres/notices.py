@@ -2,9 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import JSON, Interval, Text, and_, bindparam, cast, func, or_, select, tuple_, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Interval,
+    ScalarSelect,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 
 from domain.lifecycle import State
@@ -13,7 +27,7 @@ from domain.run_record import RunRecord
 from domain.streaks import PastVerdict
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.rows import load_json
-from service.adapters.postgres.tables import notifications, run_outputs, runs
+from service.adapters.postgres.tables import listed_requests, notifications, run_outputs, runs
 
 _table: Final = notifications.c
 _it: Final = and_(
@@ -119,16 +133,25 @@ _outputs: Final = (
     .where(run_outputs.c.run_id == runs.c.run_id, run_outputs.c.name.in_(_JUDGED))
     .scalar_subquery()
 )
+
+
+def _of_last(column: ColumnElement[Any]) -> ScalarSelect[Any]:
+    """What the newest of them has, if it has a verdict."""
+    of_it = select(column).where(_last.c.run_id == bindparam("run"), _last.c.state.in_(_WITH_VERDICT))
+    return of_it.scalar_subquery()
+
+
 _UP_TO: Final = (
     select(runs.c.run_id, _outputs.label("outputs"))
-    .join(_last, _last.c.run_id == bindparam("run"))
+    .join(listed_requests, listed_requests.c.run_id == runs.c.run_id)
     .where(
-        runs.c.model_name == bindparam("model"),
-        runs.c.state.in_(_WITH_VERDICT),
-        _last.c.state.in_(_WITH_VERDICT),
-        tuple_(runs.c.updated_at, runs.c.number) <= tuple_(_last.c.updated_at, _last.c.number),
+        listed_requests.c.model_name == bindparam("model"),
+        listed_requests.c.end_state.in_(_WITH_VERDICT),
+        listed_requests.c.ended_at <= _of_last(_last.c.updated_at),
+        tuple_(listed_requests.c.ended_at, runs.c.number)
+        <= tuple_(_of_last(_last.c.updated_at), _of_last(_last.c.number)),
     )
-    .order_by(runs.c.updated_at.desc(), runs.c.number.desc())
+    .order_by(listed_requests.c.ended_at.desc(), runs.c.number.desc())
     .limit(bindparam("at_most"))
 )
 

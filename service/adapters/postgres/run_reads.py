@@ -1,10 +1,10 @@
 """Runs as people and their commands read them, in plain SQL, and how a row becomes a run again."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from domain.lifecycle import State
+from domain.lifecycle import ENDS, State, Step
 from domain.run import Failure, Run, TransitionRecord
 from service.adapters.postgres.rows import Row, RowSource, dump_json, load_json
 
@@ -38,7 +38,16 @@ def run_of(row: Row, known: Mapping[str, object] = _NOTHING, added: Mapping[str,
     for name in _JSON_COLUMNS:
         fields[name] = None if row[name] is None else load_json(row[name])
     outputs = load_json(row["outputs"]) if row["outputs"] else {}
-    return Run.model_validate({**fields, "outputs": {**known, **outputs, **added}})
+    return Run.model_validate({**fields, "outputs": _with_early_ones({**known, **outputs, **added})})
+
+
+def _with_early_ones(outputs: dict[str, object]) -> dict[str, object]:
+    """With what a run kept before its training was committed: at its end only the training keeps it."""
+    train = outputs.get(Step.TRAIN)
+    if not isinstance(train, Mapping):
+        return outputs
+    early = {"package": train.get("package"), "logged_model": train.get("model")}
+    return {**{name: left for name, left in early.items() if left is not None}, **outputs}
 
 
 def transition_of(row: Row) -> TransitionRecord:
@@ -86,6 +95,16 @@ _HISTORY: Final = """
     WHERE run_id = %(run)s::text
     ORDER BY seq
 """
+_IN_ENDS: Final = """
+    (SELECT run_id FROM laurel.listed_requests
+    WHERE model_name = %(model)s::text AND end_state IN ({states})
+    ORDER BY asked_at DESC LIMIT %(at_most)s)
+"""
+_GOING_ON: Final = """
+    (SELECT run_id FROM laurel.runs
+    WHERE model_name = %(model)s::text AND NOT ended AND state IN ({states})
+    ORDER BY number DESC LIMIT %(at_most)s)
+"""
 
 
 class PostgresRunReads:
@@ -116,7 +135,7 @@ class PostgresRunReads:
         self, model_name: str, limit: int, states: Sequence[State] = (), *, unfinished: bool = False
     ) -> Sequence[Run]:
         """Read the newest requests first."""
-        wanted = {"model": model_name, "at_most": limit, "states": [state.value for state in states]}
+        wanted = {"model": model_name, "at_most": limit}
         return await self._runs("read runs", _recent(states, unfinished=unfinished), wanted)
 
     async def history(self, run_id: str) -> Sequence[TransitionRecord]:
@@ -129,13 +148,26 @@ class PostgresRunReads:
 
 
 def _recent(states: Sequence[State], *, unfinished: bool) -> str:
-    """Select a model's newest runs, in certain states or not ended if so asked."""
+    """Select a model's newest runs, in certain states or not ended if so asked.
+
+    Those in certain states are looked up by narrow indexes: among a million runs few may have failed.
+    """
     wanted = ["runs.model_name = %(model)s::text"]
     if states:
-        wanted.append("runs.state = ANY (%(states)s::text[])")
+        wanted.append(f"runs.run_id IN ({' UNION ALL '.join(_in_states(states))})")
     if unfinished:
         wanted.append("NOT runs.ended")
     return f"{_RUN} WHERE {' AND '.join(wanted)} ORDER BY runs.number DESC LIMIT %(at_most)s"
+
+
+def _in_states(states: Sequence[State]) -> Iterator[str]:
+    ends, others = (
+        ", ".join(f"'{state}'" for state in states if (state in ENDS) is end) for end in (True, False)
+    )
+    if ends:
+        yield _IN_ENDS.format(states=ends)
+    if others:
+        yield _GOING_ON.format(states=others)
 
 
 def digest_of(text: str) -> str:

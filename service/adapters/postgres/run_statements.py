@@ -10,9 +10,7 @@ from functools import cache
 from typing import Final
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
-    JSON,
     BigInteger,
     ColumnElement,
     Float,
@@ -31,31 +29,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.base import Executable
-from sqlalchemy.sql.selectable import FromClause
 
 from domain.run import Run
 from service.adapters.postgres.ledger_rows import insert_entry
 from service.adapters.postgres.listener import CALLED_OFF, OUTBOX, WORK
 from service.adapters.postgres.outbox_rows import insert_announcements, turn
-from service.adapters.postgres.run_reads import COLUMNS
+from service.adapters.postgres.run_columns import run_columns
 from service.adapters.postgres.tables import run_outputs, run_transitions, runs
-
-
-def run_columns(source: FromClause = runs) -> list[ColumnElement[object]]:
-    """What a run is read from: its row, and those of its outputs whose names are not in `known`.
-
-    A worker holds the outputs that it was given before, and they can be large.
-    """
-    known = bindparam("known", type_=ARRAY(Text))
-    as_json = func.json_object_agg(run_outputs.c.name, cast(run_outputs.c.output, JSON))
-    missing = (
-        select(cast(as_json, Text))
-        .where(run_outputs.c.run_id == source.c.run_id, run_outputs.c.name != func.all(known))
-        .correlate(source)
-        .scalar_subquery()
-    )
-    return [*(source.c[name] for name in COLUMNS), missing.label("outputs")]
-
 
 NOW: Final = func.clock_timestamp()  # not now(): a statement that waited for a row must see that time passed
 _LEASE_END: Final = NOW + bindparam("lease", type_=Interval)

@@ -186,6 +186,29 @@ asked_requests = Table(
     _may("acknowledged_at", _TIME),  # Kafka has it
 )
 
+# What lists show of each request, and how many have ended; triggers write both.
+listed_requests = Table(
+    "listed_requests",
+    metadata,
+    Column("model_name", Text, primary_key=True),
+    Column("asked_at", _TIME, primary_key=True),
+    Column("request_id", _ID, primary_key=True),
+    Column("door", Text, primary_key=True),
+    _may("run_id", _ID),  # once a worker has read it
+    _may("end_state"),
+    _may("ended_at", _TIME),
+    _may("pruned_at", _TIME),  # what its steps left is gone, but for the verdict
+)
+
+listed_counts = Table(
+    "listed_counts",
+    metadata,
+    Column("model_name", Text, primary_key=True),
+    Column("door", Text, primary_key=True),
+    Column("end_state", Text, primary_key=True),
+    _must("requests", BigInteger),
+)
+
 variables = Table(
     "variables",
     metadata,

@@ -55,13 +55,18 @@ def verdict_note(run: Run) -> str | None:
         return None
     promoted = f"promoted: version {decided.version}, generation {decided.generation}"
     what = promoted if decided.generation else f"declined ({decided.verdict.decision})"
-    return bounded("; ".join([what, *decided.verdict.reasons, *_figures(record)]), LONGEST)
+    return bounded("; ".join([what, *decided.verdict.reasons, *_figures(record), *_pruned(record)]), LONGEST)
 
 
 def _figures(record: RunRecord) -> Iterator[str]:
     judged = Judged.of_run(record)
     if judged is not None and judged.candidate is not None:
         yield f"judged by {judged}"
+
+
+def _pruned(record: RunRecord) -> Iterator[str]:
+    if record.pruned is not None:
+        yield str(record.pruned)
 
 
 def _faults(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -3,12 +3,16 @@
 import asyncio
 import os
 import time
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from domain.errors import NeverRetry, TryLater
+from domain.ports.pruning import Pruned
 from domain.run import Run
+from service.lifecycle.background_jobs import RowRetention
 from tests.harm.fake_time import settle
 from tests.kit.builders import MODEL
 from tests.kit.eventually import eventually
@@ -134,3 +138,29 @@ async def test_what_a_crash_left_half_written_goes_and_what_is_being_written_sta
 
 async def test_nothing_on_disk_is_nothing_to_do(stage: Stage) -> None:
     await stage.retention(1).look()
+
+
+class CountedPruning:
+    """Says how often it was asked, and by which ages."""
+
+    def __init__(self) -> None:
+        self.asked: list[timedelta] = []
+
+    async def events(self, older_than: timedelta, *, dry_run: bool = False) -> Pruned:
+        assert not dry_run
+        self.asked.append(older_than)
+        return Pruned()
+
+    outputs = events
+
+
+async def test_idle_workers_prune_old_rows_once_an_hour_where_a_setting_says_so(stage: Stage) -> None:
+    pruning, ages = CountedPruning(), [timedelta(days=90), timedelta(days=365)]
+    retention = replace(stage.retention(1), rows=RowRetention(pruning, stage.clock, *ages))
+    for minutes in (0, 1, 58):
+        await stage.clock.advance(60.0 * minutes)
+        await retention.look()
+    assert pruning.asked == ages
+    await stage.clock.advance(60.0)
+    await retention.look()
+    assert pruning.asked == ages * 2

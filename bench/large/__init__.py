@@ -1,0 +1,1 @@
+"""What is measured at sizes that take minutes: `make bench-large`."""
