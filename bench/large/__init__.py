@@ -1,0 +1,1 @@
+"""`make bench-large`: masters, histories and whatever else is large, measured in one run."""
