@@ -15,8 +15,8 @@ from service.adapters.files.operations import TEMPORARY_SUFFIX
 class Scratch:
     """Bytes that are appended, and read again, until it is closed. Nothing is made before the first write.
 
-    Between its making and the removal of its name a kill leaves an empty file, of a name that `sweep`
-    recognises. Methods raise TryLater `disk_full` or `file_error`.
+    The folder is one job's own. A kill between the making of the file and the removal of its name leaves an
+    empty one, which the next scratch or `sweep` removes. Methods raise TryLater `disk_full` or `file_error`.
     """
 
     def __init__(self, folder: Path, files: AtomicFiles | None = None) -> None:
@@ -59,6 +59,8 @@ class Scratch:
 
     def _opened(self) -> int:
         self._files.make_folder(self._folder)
+        for leftover in self._folder.glob(f".scratch.*{TEMPORARY_SUFFIX}"):
+            leftover.unlink(missing_ok=True)
         path = self._folder / f".scratch.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:

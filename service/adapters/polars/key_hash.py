@@ -62,7 +62,7 @@ def _hashed(texts: pl.DataFrame, salt: bytes) -> Words:
     for layout in there:
         rows = slice(None) if there.size == 1 else np.flatnonzero(layouts == layout)
         alike = texts if there.size == 1 else texts[rows]
-        found[rows] = xxh64_rows(_matrix(alike, salt))
+        found[rows] = xxh64_rows(*_matrix(alike, salt))
     return found
 
 
@@ -89,12 +89,13 @@ def netstring(text: bytes) -> bytes:
     return b"%d:%b," % (len(text), text)
 
 
-def _matrix(texts: pl.DataFrame, salt: bytes) -> Matrix:
-    """The canonical bytes of keys with one layout, a row each."""
+def _matrix(texts: pl.DataFrame, salt: bytes) -> tuple[Matrix, int]:
+    """The canonical bytes of keys with one layout, a row each, up to a whole word; and how many they are."""
     start = netstring(salt)
     layout = start + b"".join(netstring(text) for text in texts.row(0))
-    matrix = np.empty((texts.height, len(layout)), np.uint8)
-    matrix[:] = np.frombuffer(layout, np.uint8)
+    padding = -len(layout) % _WORD
+    matrix = np.empty((texts.height, len(layout) + padding), np.uint8)
+    matrix[:] = np.frombuffer(layout + bytes(padding), np.uint8)
     place = len(start)
     for text in texts:
         length = len(text[0])
@@ -103,7 +104,7 @@ def _matrix(texts: pl.DataFrame, salt: bytes) -> Matrix:
             kind = pl.Array(pl.UInt8, length)
             matrix[:, place : place + length] = text.bin.reinterpret(dtype=kind).to_numpy()
         place += length + 1
-    return matrix
+    return matrix, len(layout)
 
 
 # XXH64 as it is published, with seed 0, of many texts of one length.
@@ -111,64 +112,63 @@ _P1, _P2, _P3, _P4, _P5 = map(
     np.uint64,
     (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5),
 )
-_STRIPE: Final = 32
+_WORD, _HALF, _STRIPE = 8, 4, 32  # bytes
 
 
-def xxh64_rows(texts: Matrix) -> Words:
-    """Hash each row of bytes."""
+def xxh64_rows(texts: Matrix, length: int) -> Words:
+    """Hash so many bytes of each row; the rows are whole words."""
     found = np.empty(len(texts), np.uint64)
     with np.errstate(over="ignore"):
         for first in range(0, len(texts), _AT_ONCE):
-            found[first : first + _AT_ONCE] = _xxh64(texts[first : first + _AT_ONCE])
+            found[first : first + _AT_ONCE] = _xxh64(texts[first : first + _AT_ONCE], length)
     return found
 
 
-def _xxh64(texts: Matrix) -> Words:
-    count, length = texts.shape
+def _xxh64(texts: Matrix, length: int) -> Words:
     place = length // _STRIPE * _STRIPE
-    hashed = _stripes(texts[:, :place]) if place else np.full(count, _P5)
+    words, halves = texts.view("<u8"), texts.view("<u4")
+    hashed = _stripes(words[:, : place // _WORD]) if place else np.full(len(texts), _P5)
     hashed += np.uint64(length)
-    while place + 8 <= length:
-        hashed ^= _mixed(_word(texts, place, 8) * _P2)
+    while place + _WORD <= length:
+        hashed ^= _mixed(words[:, place // _WORD] * _P2)
         hashed = _rotated(hashed, 27)
         hashed *= _P1
         hashed += _P4
-        place += 8
-    if place + 4 <= length:
-        hashed ^= _word(texts, place, 4) * _P1
+        place += _WORD
+    if place + _HALF <= length:
+        hashed ^= halves[:, place // _HALF] * _P1
         hashed = _rotated(hashed, 23)
         hashed *= _P2
         hashed += _P3
-        place += 4
+        place += _HALF
     for byte in range(place, length):
         hashed ^= texts[:, byte] * _P5
         hashed = _rotated(hashed, 11)
         hashed *= _P1
+    return _avalanche(hashed)
+
+
+def _avalanche(hashed: Words) -> Words:
     for shift, prime in ((33, _P2), (29, _P3), (32, np.uint64(1))):
         hashed ^= hashed >> np.uint64(shift)
         hashed *= prime
     return hashed
 
 
-def _stripes(texts: Matrix) -> Words:
+def _stripes(words: Words) -> Words:
     """Run the four lanes over all whole stripes."""
-    lanes = [np.full(len(texts), seed) for seed in (_P1 + _P2, _P2, np.uint64(0), np.uint64(0) - _P1)]
-    for place in range(0, texts.shape[1], 8):
-        word = _word(texts, place, 8) * _P2
-        word += lanes[place // 8 % 4]
-        lanes[place // 8 % 4] = _mixed(word)
+    count, size = words.shape
+    lanes = [np.full(count, seed) for seed in (_P1 + _P2, _P2, np.uint64(0), np.uint64(0) - _P1)]
+    for place in range(size):
+        word = words[:, place] * _P2
+        word += lanes[place % 4]
+        lanes[place % 4] = _mixed(word)
     hashed = _rotated(lanes[0], 1) + _rotated(lanes[1], 7) + _rotated(lanes[2], 12) + _rotated(lanes[3], 18)
     for lane in lanes:
         hashed ^= _mixed(lane * _P2)
         hashed *= _P1
         hashed += _P4
     return hashed
-
-
-def _word(texts: Matrix, place: int, size: int) -> Words:
-    """A little-endian number of so many bytes from each row."""
-    word = np.ascontiguousarray(texts[:, place : place + size]).view(f"<u{size}")[:, 0]
-    return word.astype(np.uint64, copy=False)
 
 
 def _mixed(word: Words) -> Words:

@@ -1,5 +1,7 @@
 """Everything that is asked of a master's rows before they are written, in one pass over them."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import polars as pl
 
 from domain.data_contract import DataContract
@@ -32,10 +34,12 @@ class Survey:
             if not observer.missing:
                 self._questions = _Questions(dataset, contract, rules)
             wanted = [*observer.columns, *(self._questions.columns if self._questions else ())]
-            for batch in dataset.batches(in_order(wanted, dataset)):
-                observer.add(batch)
-                if self._questions:
-                    self._questions.add(batch)
+            with ThreadPoolExecutor(2) as threads:
+                for batch in dataset.batches(in_order(wanted, dataset)):
+                    planned = self._questions and threads.submit(self._questions.add, batch)
+                    observer.add(batch)
+                    if planned:
+                        planned.result()
         self.observation: Observation = observer.observation()
 
     def plan(self) -> Plan:
