@@ -157,6 +157,10 @@ class Plan:
         return pl.concat([self.dataset.frame, self.answers.lazy()], how="horizontal")
 
 
+_WITHOUT_PERIOD: Final = "without period"  # beside the names of parts
+_BELOW_ZERO: Final = "below zero"
+
+
 class Planner:
     """Sees each batch of a master once, and finds out where its rows go; nothing is written.
 
@@ -170,12 +174,11 @@ class Planner:
         parts = dict(rules.parts(self._rows))
         self._answers: list[pl.DataFrame] = []
         self._counted: Counter[str] = Counter()
-        self._predicates = {part: exactly(_unused(f"__laurel_{part}", dataset)) for part in parts}
-        unknown = _unused("__laurel_without_period", dataset)
-        self._side = side_of(self._predicates, exactly(unknown))
-        asked = zip(self._predicates.values(), parts.values(), strict=True)
-        self._questions = [answer.alias(column.meta.output_name()) for column, answer in asked]
-        self._questions.append(period.is_null().alias(unknown))
+        questions = {**parts, _WITHOUT_PERIOD: period.is_null()}
+        self._names = {asked: _unused(f"__laurel_{asked}", dataset) for asked in questions}
+        self._questions = [question.alias(self._names[asked]) for asked, question in questions.items()]
+        self._predicates = {part: exactly(self._names[part]) for part in parts}
+        self._side = side_of(self._predicates, exactly(self._names[_WITHOUT_PERIOD]))
         self._sums = [
             *counts_of(self._side),
             *(rule.sum().alias(part) for part, rule in self._predicates.items()),
@@ -187,7 +190,7 @@ class Planner:
     def add(self, batch: pl.DataFrame) -> None:
         """See some rows. Raises PolarsError."""
         answered = batch.with_columns(self._rows.first.values()).with_columns(self._questions)
-        self._answers.append(answered.select(answered.columns[-len(self._questions) :]))
+        self._answers.append(answered.select(all_of(self._names.values())))
         self._counted.update(answered.select(self._sums).row(0, named=True))
 
     def plan(self) -> Plan:
@@ -201,9 +204,6 @@ class Planner:
             counts=read_counts(self._counted),
             below_zero=self._counted[_BELOW_ZERO],
         )
-
-
-_BELOW_ZERO: Final = "below zero"
 
 
 def plan_split(dataset: Dataset, rules: SplitRule) -> Plan:
