@@ -8,7 +8,7 @@ at by value.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import polars as pl
 import polars.selectors as cs
@@ -64,12 +64,15 @@ def observe(dataset: Dataset, contract: DataContract, scratch: Scratch | None = 
     observer = Observer(dataset, contract, scratch)
     with engine_errors(dataset.path):
         for batch in dataset.batches(observer.columns):
-            observer.add(batch)
+            observer.take(observer.look(batch))
     return observer.observation()
 
 
+_Look: TypeAlias = tuple[Looked, Mapping[str, pl.Series]]
+
+
 class Observer:
-    """Sees each batch of a dataset once; `missing` is what its columns alone break."""
+    """Looks at each batch of a dataset once; `missing` is what its columns alone break."""
 
     def __init__(self, dataset: Dataset, contract: DataContract, scratch: Scratch | None = None) -> None:
         self._dataset, self._contract = dataset, contract
@@ -87,12 +90,21 @@ class Observer:
         """The columns that it needs of each batch."""
         return list(self._rules_of)
 
-    def add(self, batch: pl.DataFrame) -> None:
-        """See some rows. Raises PolarsError, and TryLater of the scratch."""
-        if self._rules_of:
-            self._looked = merged(self._looked, batch.select(self._asked).row(0, named=True))
-        for rule, names in self._keys.items():
-            self._repeats[rule].add(batch.select(key_hash(self._dataset, names)).to_series())
+    def look(self, batch: pl.DataFrame) -> _Look:
+        """Look at some rows, in any thread. Raises PolarsError."""
+        asked = batch.select(self._asked).row(0, named=True) if self._rules_of else {}
+        hashes = {
+            rule: batch.select(key_hash(self._dataset, names)).to_series()
+            for rule, names in self._keys.items()
+        }
+        return asked, hashes
+
+    def take(self, look: _Look) -> None:
+        """Take what was found. Raises TryLater of the scratch."""
+        asked, hashes = look
+        self._looked = merged(self._looked, asked)
+        for rule, found in hashes.items():
+            self._repeats[rule].add(found)
 
     def observation(self) -> Observation:
         """What was found. Raises NeverRetry `unreadable_dataset`, TryLater of the scratch."""

@@ -70,7 +70,7 @@ _WORDS: Final[Mapping[type[pl.DataType], str]] = {
 
 
 _BATCH_CELLS: Final = 2_500_000  # of a batch, which bounds the memory of everything that is done in batches
-_FEWEST_ROWS, _MOST_ROWS = 4_096, 131_072
+_FEWEST_ROWS, _MOST_ROWS = 4_096, 65_536
 
 
 @dataclass(frozen=True)

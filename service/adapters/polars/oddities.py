@@ -28,11 +28,17 @@ class Distinct:
         self._found: set[Any] | None = set()
         self._most = most
 
-    def add(self, batch: pl.DataFrame) -> None:
-        """See some rows. Raises PolarsError."""
+    def look(self, batch: pl.DataFrame) -> list[Any]:
+        """Look at some rows, in any thread. Raises PolarsError."""
         if self._found is None or not self._values:
+            return []
+        return batch.select(self._values).to_series().drop_nulls().to_list()
+
+    def take(self, look: list[Any]) -> None:
+        """Take what was found."""
+        if self._found is None:
             return
-        self._found.update(batch.select(self._values).to_series().drop_nulls().to_list())
+        self._found.update(look)
         if self._most is not None and len(self._found) > self._most:
             self._found = None
 

@@ -7,7 +7,9 @@ pages go into the draft as they are, and the footers become one.
 
 import io
 import struct
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
 import polars as pl
@@ -20,6 +22,7 @@ from service.adapters.polars.thrift import Field, Items, Reader, Struct, written
 ROW_GROUP: Final = 65_536
 
 _MAGIC: Final = b"PAR1"
+_AHEAD: Final = 2  # row groups that are encoded side by side
 _TAIL: Final = 8  # length of the footer, and the magic
 # Fields of FileMetaData, RowGroup, ColumnChunk and ColumnMetaData.
 _ROWS, _GROUPS = 3, 4
@@ -32,8 +35,10 @@ _PAGES: Final = (9, 10, 11, 14)  # where data, index and dictionary pages and th
 class PartWriter:
     """Writes rows of one schema into a draft. Raises OSError, which the draft keeps, and PolarsError."""
 
-    def __init__(self, draft: Draft, schema: pl.Schema) -> None:
+    def __init__(self, draft: Draft, schema: pl.Schema, threads: ThreadPoolExecutor) -> None:
         self._draft = draft
+        self._threads = threads
+        self._encoding: deque[Future[bytes]] = deque()
         self._held = pl.DataFrame(schema=schema)
         self._rows = 0
         self._groups: list[Struct] = []
@@ -43,35 +48,44 @@ class PartWriter:
         """Add rows of any number; what fills no row group waits for more."""
         held = pl.concat([self._held, rows]) if self._held.height else rows
         while held.height >= ROW_GROUP:
-            self._write(held.head(ROW_GROUP))
+            self._encoding.append(self._threads.submit(_encoded, held.head(ROW_GROUP)))
             held = held.slice(ROW_GROUP)
         self._held = held
+        while len(self._encoding) > _AHEAD:
+            self._write(self._encoding.popleft().result())
 
     def close(self) -> None:
         """Write the rows that wait, and the footer."""
-        footer = self._write(self._held)
+        for encoded in self._encoding:
+            self._write(encoded.result())
+        footer = self._write(_encoded(self._held))
         footer[_ROWS] = footer[_ROWS]._replace(value=self._rows)
         footer[_GROUPS] = Field(footer[_GROUPS].kind, Items(_STRUCT, self._groups))
         data = written(footer)
         self._draft.write(data + struct.pack("<I", len(data)) + _MAGIC)
 
-    def _write(self, rows: pl.DataFrame) -> Struct:
-        """Write rows that fit into a row group; return the footer of a file of them alone."""
-        buffer = io.BytesIO()
-        rows.rechunk().write_parquet(
-            buffer, compression="zstd", compression_level=1, statistics=False, row_group_size=ROW_GROUP
-        )
-        data = buffer.getbuffer()
+    def _write(self, data: bytes) -> Struct:
+        """Write the pages of an encoded row group; return the footer of a file of them alone."""
         (length,) = struct.unpack("<I", data[-_TAIL:-4])
         end = len(data) - _TAIL - length
-        footer = Reader(bytes(data[end:-_TAIL])).struct()
-        groups = footer[_GROUPS].value.values if rows.height else []
+        footer = Reader(data[end:-_TAIL]).struct()
+        rows = footer[_ROWS].value
+        groups = footer[_GROUPS].value.values if rows else []
         for group in groups:
             self._groups.append(_moved(group, self._draft.size - len(_MAGIC), len(self._groups)))
         if groups:
-            self._draft.write(data[len(_MAGIC) : end])
-        self._rows += rows.height
+            self._draft.write(memoryview(data)[len(_MAGIC) : end])
+        self._rows += rows
         return footer
+
+
+def _encoded(rows: pl.DataFrame) -> bytes:
+    """Rows that fit into a row group, as a file of their own."""
+    buffer = io.BytesIO()
+    rows.rechunk().write_parquet(
+        buffer, compression="zstd", compression_level=1, statistics=False, row_group_size=ROW_GROUP
+    )
+    return buffer.getvalue()
 
 
 _STRUCT: Final = 12

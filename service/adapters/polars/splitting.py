@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, cast
@@ -162,7 +163,7 @@ _BELOW_ZERO: Final = "below zero"
 
 
 class Planner:
-    """Sees each batch of a master once, and finds out where its rows go; nothing is written.
+    """Looks at each batch of a master once, and finds out where its rows go; nothing is written.
 
     With a `target` it counts those below 0 among the rows that may judge.
     """
@@ -187,11 +188,17 @@ class Planner:
         self._sums.append((self._predicates[REFERENCE] & below).sum().alias(_BELOW_ZERO))
         self.columns = {*self._rows.asked, *_named(rules.periodic_column), *_named(target)}
 
-    def add(self, batch: pl.DataFrame) -> None:
-        """See some rows. Raises PolarsError."""
+    def look(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, Mapping[str, int]]:
+        """Look at some rows, in any thread. Raises PolarsError."""
         answered = batch.with_columns(self._rows.first.values()).with_columns(self._questions)
-        self._answers.append(answered.select(all_of(self._names.values())))
-        self._counted.update(answered.select(self._sums).row(0, named=True))
+        counted = answered.select(self._sums).row(0, named=True)
+        return answered.select(all_of(self._names.values())), counted
+
+    def take(self, look: tuple[pl.DataFrame, Mapping[str, int]]) -> None:
+        """Take what was found about the rows that come next."""
+        answers, counted = look
+        self._answers.append(answers)
+        self._counted.update(counted)
 
     def plan(self) -> Plan:
         """Tell where all rows go that were seen."""
@@ -214,7 +221,7 @@ def plan_split(dataset: Dataset, rules: SplitRule) -> Plan:
     with engine_errors(dataset.path):
         planner = Planner(dataset, rules)
         for batch in dataset.batches(in_order(planner.columns, dataset)):
-            planner.add(batch)
+            planner.take(planner.look(batch))
         return planner.plan()
 
 
@@ -231,8 +238,8 @@ def write_parts(plan: Plan, drafts: Mapping[str, Draft]) -> None:
     Raises NeverRetry `unreadable_dataset`; an error of the disk is kept in the draft that met it.
     """
     schema, place = plan.dataset.schema, 0
-    with engine_errors(plan.dataset.path):
-        writers = {part: PartWriter(draft, schema) for part, draft in drafts.items()}
+    with engine_errors(plan.dataset.path), ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+        writers = {part: PartWriter(draft, schema, threads) for part, draft in drafts.items()}
         flags = plan.answers.select(plan.predicates[part].alias(part) for part in drafts)
         for batch in plan.dataset.batches(schema.names()):
             for part, writer in writers.items():

@@ -1,6 +1,8 @@
 """Everything that is asked of a master's rows before they are written, in one pass over them."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, Protocol, TypeAlias
 
 import polars as pl
 
@@ -34,12 +36,16 @@ class Survey:
             if not observer.missing:
                 self._questions = _Questions(dataset, contract, rules)
             wanted = [*observer.columns, *(self._questions.columns if self._questions else ())]
-            with ThreadPoolExecutor(2) as threads:
+            askers: list[_Asker] = [observer, *(self._questions.askers if self._questions else ())]
+            with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+                looks: deque[_Looks] = deque()
                 for batch in dataset.batches(in_order(wanted, dataset)):
-                    planned = self._questions and threads.submit(self._questions.add, batch)
-                    observer.add(batch)
-                    if planned:
-                        planned.result()
+                    asked = [threads.submit(one.look, batch) for one in askers]
+                    looks.append(asked)
+                    if len(looks) > _AHEAD:
+                        _take(looks.popleft(), askers)
+                for asked in looks:
+                    _take(asked, askers)
         self.observation: Observation = observer.observation()
 
     def plan(self) -> Plan:
@@ -70,6 +76,25 @@ class _Questions:
         self.periods = counted_periods(dataset, rules)
         self.columns = {*self.planner.columns, *self.localities.columns, *self.periods.columns}
 
-    def add(self, batch: pl.DataFrame) -> None:
-        for question in (self.planner, self.localities, self.periods):
-            question.add(batch)
+    @property
+    def askers(self) -> "tuple[_Asker, ...]":
+        return self.planner, self.localities, self.periods
+
+
+class _Asker(Protocol):
+    """Looks at batches in any thread, and takes what was found in their order."""
+
+    def look(self, batch: pl.DataFrame) -> Any:
+        """Look at some rows."""
+
+    def take(self, look: Any) -> None:
+        """Take what was found."""
+
+
+_Looks: TypeAlias = list[Future[Any]]
+_AHEAD: Final = 2  # batches that are looked at side by side
+
+
+def _take(looks: _Looks, askers: list[_Asker]) -> None:
+    for asker, look in zip(askers, looks, strict=True):
+        asker.take(look.result())

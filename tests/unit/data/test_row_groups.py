@@ -1,5 +1,6 @@
 """A part that is written row group by row group is one Parquet file, as the engine itself would write it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -30,8 +31,8 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
 
 def write(path: Path, rows: pl.DataFrame, batch: int) -> Path:
     """Write in batches."""
-    with AtomicFiles().draft(path) as draft:
-        writer = PartWriter(draft, rows.schema)
+    with AtomicFiles().draft(path) as draft, ThreadPoolExecutor(2) as threads:
+        writer = PartWriter(draft, rows.schema, threads)
         for place in range(0, rows.height, batch):
             writer.add(rows.slice(place, batch))
         writer.close()
