@@ -101,7 +101,7 @@ CARRIED = {
 @st.composite
 def wide_masters(draw: st.DrawFn) -> pa.Table:
     """Columns that no rule asks for, of any type, with nulls anywhere or everywhere."""
-    table = draw(masters())
+    table = draw(masters(least=25))  # so that most have rows to train on and to judge by
     for name in draw(st.lists(st.sampled_from(sorted(CARRIED)), unique=True)):
         kind, value = CARRIED[name]
         there = draw(st.lists(st.booleans(), min_size=table.num_rows, max_size=table.num_rows))

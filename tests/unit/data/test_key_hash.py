@@ -76,7 +76,7 @@ def test_keys_of_one_length_are_hashed_side_by_side_as_one_by_one(texts: list[by
     assert xxh64_rows(matrix, length).tolist() == [xxh64(text) for text in texts]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     texts=st.lists(st.text(max_size=12), min_size=1, max_size=12),
     numbers=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=12),
