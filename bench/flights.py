@@ -25,7 +25,7 @@ _CARRIERS: Final = [
 ]
 _AIRPORTS: Final = ["EWR", "JFK", "LGA"]
 
-_CONTRACT: Final[dict[str, Any]] = {
+CONTRACT: Final[dict[str, Any]] = {
     "version": 1,
     "columns": {
         "time_hour": {
@@ -49,7 +49,7 @@ _CONTRACT: Final[dict[str, Any]] = {
     "primary_key": ["time_hour", "carrier", "flight"],
     "target": "distance",
 }
-_SPLIT: Final[dict[str, Any]] = {
+SPLIT: Final[dict[str, Any]] = {
     "version": 1,
     "data_contract": 1,
     "split_strategy": "hash",
@@ -57,7 +57,7 @@ _SPLIT: Final[dict[str, Any]] = {
     "salt": "bench",
     "test_fraction": 0.2,
 }
-_FEATURES: Final[dict[str, Any]] = {
+FEATURES: Final[dict[str, Any]] = {
     "version": 1,
     "data_contract": 1,
     "tabular_features": {
@@ -120,9 +120,9 @@ class Stage:
         """Write configuration and first delivery."""
         files = {
             "active_config.yaml": _ACTIVE,
-            "data_contracts/v1.yaml": _CONTRACT,
-            "splits/v1.yaml": _SPLIT,
-            "features/v1.yaml": _FEATURES,
+            "data_contracts/v1.yaml": CONTRACT,
+            "splits/v1.yaml": SPLIT,
+            "features/v1.yaml": FEATURES,
             **{f"models/v{version}.yaml": _model(version) for version in range(1, MODELS + 1)},
         }
         for name, content in files.items():

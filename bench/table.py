@@ -11,7 +11,6 @@ from bench.serving_table import serving_rows, share_notes, soak_rows
 from bench.timeline import phases, timeline
 
 COMMAND = "make bench"
-_START, _END = "<!-- bench:start -->", "<!-- bench:end -->"
 
 Row = Sequence[str]
 
@@ -60,12 +59,13 @@ def timelines(figures: Figures) -> str:
     )
 
 
-def write_into(page: Path, text: str) -> None:
+def write_into(page: Path, text: str, name: str = "bench") -> None:
     """Put the tables between the two marks of a page."""
-    before, start, rest = page.read_text().partition(_START)
-    _, end, after = rest.partition(_END)
+    first, last = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
+    before, start, rest = page.read_text().partition(first)
+    _, end, after = rest.partition(last)
     if not start or not end:
-        raise SystemExit(f"{page} has no place for the figures: {_START} … {_END}")
+        raise SystemExit(f"{page} has no place for the figures: {first} … {last}")
     page.write_text(f"{before}{start}\n{text}\n{end}{after}")
 
 

@@ -45,6 +45,7 @@ class Point(StrEnum):
     CLAIM_AFTER_COMMIT = "claim.after_commit"
     LEASE_BEFORE_RENEW = "lease.before_renew"
     OPEN_RUN_AFTER_CREATE = "open_run.after_create"
+    SPLIT_AFTER_SPILL = "split.after_spill"
     SPLIT_AFTER_TEMP = "split.after_temp"
     SPLIT_AFTER_RENAME = "split.after_rename"
     VERSION_AFTER_ADD = "version.after_add"

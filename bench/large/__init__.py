@@ -1,1 +1,1 @@
-"""What is measured at sizes that take minutes: `make bench-large`."""
+"""`make bench-large`: masters, histories and whatever else is large, measured in one run."""

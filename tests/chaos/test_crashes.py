@@ -21,6 +21,7 @@ from tests.chaos.world import BETTER_AND_BETTER, Chaos
 from tests.oracle.facts import Kind
 
 _IN_CHILDREN: Final = (
+    Point.SPLIT_AFTER_SPILL,
     Point.SPLIT_AFTER_TEMP,
     Point.SPLIT_AFTER_RENAME,
     Point.VERSION_AFTER_ADD,

@@ -71,9 +71,10 @@ rules = st.one_of(geographic, hashed, temporal, learning_on).map(lambda found: {
 
 
 @st.composite
-def masters(draw: st.DrawFn) -> pa.Table:
+def masters(draw: st.DrawFn, least: int = 0) -> pa.Table:
     """A few rows with nulls of every kind; periods as integers, floats, or nothing but nulls."""
-    rows = draw(st.lists(st.tuples(st.text(max_size=4), st.integers(-5, 10**12)), max_size=30))
+    row = st.tuples(st.text(max_size=4), st.integers(-5, 10**12))
+    rows = draw(st.lists(row, min_size=least, max_size=30))
     size = len(rows)
     place = st.sampled_from([*PLACES, None])
     year = st.one_of(st.none(), st.integers(1998, 2016))

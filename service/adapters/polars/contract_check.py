@@ -2,15 +2,13 @@
 
 Plain polars, not pandera: one pass answers all rules together, where pandera walks the frame per check.
 
-Repeated keys are found in memory that does not grow with the rows: by a 64 bit hash first, since no two equal
-hashes means no two equal keys. A long file is looked at in several passes, each over a part of the hashes'
-range. Only hashes that occur twice are looked at by value, so the engine's hash, which may change with its
-version, decides nothing.
+Repeated keys are found by a 64 bit hash first, see `repeats`; only those whose hash occurs twice are looked
+at by value.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import polars as pl
 import polars.selectors as cs
@@ -19,55 +17,11 @@ from domain.compatibility import fits
 from domain.data_contract import ColumnRule, DataContract
 from domain.text_pattern import is_linear, whole
 from domain.wording import nearest
+from service.adapters.files.scratch import Scratch
 from service.adapters.polars.frames import Dataset, all_of, engine_errors, is_among, value_of
+from service.adapters.polars.looked import Looked, is_a_number, merged
+from service.adapters.polars.repeats import Repeats
 from service.processes.slow_patterns import SlowPattern
-
-_ROWS_PER_PASS: Final = 2_000_000  # of 8 bytes each, and as much again for the table that finds repeats
-_RANGE: Final = 1 << 64
-
-
-def count_repeats(dataset: Dataset, names: Sequence[str]) -> int:
-    """How many rows have the key of an earlier row. Nulls are equal to nulls, as in deduplication."""
-    suspects = _repeated_hashes(dataset, names)
-    if suspects.is_empty():
-        return 0
-    keys = _suspected(dataset, names, suspects).collect(engine="streaming")
-    return keys.height - keys.unique().height
-
-
-def sample_repeats(dataset: Dataset, names: Sequence[str], count: int) -> pl.DataFrame:
-    """Some of the keys that stand in several rows, the first ones of the file."""
-    keys = _suspected(dataset, names, _repeated_hashes(dataset, names)).collect(engine="streaming")
-    return keys.filter(keys.is_duplicated()).unique(maintain_order=True).head(count)
-
-
-def _repeated_hashes(dataset: Dataset, names: Sequence[str]) -> pl.DataFrame:
-    passes = max(1, -(-dataset.rows // _ROWS_PER_PASS))
-    found = [_repeated_in(dataset, names, place, passes) for place in range(passes)]
-    return pl.concat(found)
-
-
-def _repeated_in(dataset: Dataset, names: Sequence[str], place: int, passes: int) -> pl.DataFrame:
-    hashes = dataset.frame.select(_hash(dataset, names).alias("hash"))
-    if passes > 1:
-        first, last = _RANGE * place // passes, _RANGE * (place + 1) // passes - 1
-        hashes = hashes.filter(pl.col("hash").is_between(first, last))
-    column = hashes.collect(engine="streaming")
-    if column["hash"].n_unique() == column.height:
-        return column.clear()
-    return column.filter(column["hash"].is_duplicated()).unique()
-
-
-def _hash(dataset: Dataset, names: Sequence[str]) -> pl.Expr:
-    columns = [value_of(name, dataset.schema[name]) for name in names]
-    return columns[0].hash() if len(columns) == 1 else pl.struct(columns).hash()
-
-
-def _suspected(dataset: Dataset, names: Sequence[str], hashes: pl.DataFrame) -> pl.LazyFrame:
-    values = [value_of(name, dataset.schema[name]) for name in names]
-    suspects = dataset.frame.filter(_hash(dataset, names).is_in(hashes["hash"].implode()))
-    return suspects.select(values)
-
 
 SAMPLES: Final = 5  # keys per violation: enough to find the rows, few enough for an event
 _LONGEST_KEY: Final = 200  # characters
@@ -102,18 +56,97 @@ class _Rule:
     allowed: str
 
 
-def observe(dataset: Dataset, contract: DataContract) -> Observation:
-    """Check every rule of `contract` and describe its columns. Raises NeverRetry `unreadable_dataset`."""
-    missing = list(_structure(dataset, contract))
-    unfit = {str(violation["column"]) for violation in missing}
-    columns = {name: rule for name, rule in contract.columns.items() if name not in unfit}
-    rules = [rule for name in columns for rule in _rules(name, dataset, contract)]
+def observe(dataset: Dataset, contract: DataContract, scratch: Scratch | None = None) -> Observation:
+    """Check every rule of `contract` and describe its columns. Raises NeverRetry `unreadable_dataset`.
+
+    Where there is `scratch`, the hashes of many keys are spilled to it; TryLater then says that it is full.
+    """
+    observer = Observer(dataset, contract, scratch)
     with engine_errors(dataset.path):
-        looked = _look(dataset, rules, columns)
-        broken = [(rule, looked[f"rule {place}"]) for place, rule in enumerate(rules)]
-        found = _described(dataset, contract, [(rule, int(count)) for rule, count in broken if count])
-        repeats = list(_repeats(dataset, contract, unfit))
-    return Observation(missing + found + repeats, _statistics(looked, columns, dataset))
+        for batch in dataset.batches(observer.columns):
+            observer.take(observer.look(batch))
+    return observer.observation()
+
+
+_Look: TypeAlias = tuple[Looked, Mapping[str, pl.Series]]
+
+
+class Observer:
+    """Looks at each batch of a dataset once; `missing` is what its columns alone break."""
+
+    def __init__(self, dataset: Dataset, contract: DataContract, scratch: Scratch | None = None) -> None:
+        self._dataset, self._contract = dataset, contract
+        self.missing = list(_structure(dataset, contract))
+        unfit = {str(violation["column"]) for violation in self.missing}
+        self._rules_of = {name: rule for name, rule in contract.columns.items() if name not in unfit}
+        self._rules = [rule for name in self._rules_of for rule in _rules(name, dataset, contract)]
+        self._asked = [*_questions(self._rules, self._rules_of, dataset)]
+        self._looked: Looked = {}
+        self._keys = dict(_key_groups(contract, unfit))
+        self._repeats = {rule: Repeats(dataset.rows, scratch) for rule in self._keys}
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that it needs of each batch."""
+        return list(self._rules_of)
+
+    def look(self, batch: pl.DataFrame) -> _Look:
+        """Look at some rows, in any thread. Raises PolarsError."""
+        asked = batch.select(self._asked).row(0, named=True) if self._rules_of else {}
+        hashes = {
+            rule: batch.select(key_hash(self._dataset, names)).to_series()
+            for rule, names in self._keys.items()
+        }
+        return asked, hashes
+
+    def take(self, look: _Look) -> None:
+        """Take what was found. Raises TryLater of the scratch."""
+        asked, hashes = look
+        self._looked = merged(self._looked, asked)
+        for rule, found in hashes.items():
+            self._repeats[rule].add(found)
+
+    def observation(self) -> Observation:
+        """What was found. Raises NeverRetry `unreadable_dataset`, TryLater of the scratch."""
+        with engine_errors(self._dataset.path):
+            broken = [(rule, self._looked.get(f"rule {place}")) for place, rule in enumerate(self._rules)]
+            counted = [(rule, int(count)) for rule, count in broken if count]
+            found = _described(self._dataset, self._contract, counted)
+            repeats = list(self._repeated())
+        described = _statistics(self._looked, self._rules_of, self._dataset)
+        return Observation(self.missing + found + repeats, described)
+
+    def _repeated(self) -> Iterator[Row]:
+        """Rows that have the key of an earlier row, by the primary key and by the deduplication rule."""
+        for rule, names in self._keys.items():
+            suspects = self._repeats[rule].found()
+            if suspects.is_empty():
+                continue
+            keys = _suspected(self._dataset, names, suspects)
+            count = keys.height - keys.unique().height
+            if count:
+                violation = _violation(", ".join(names), rule, count, "each key once")
+                some = keys.filter(keys.is_duplicated()).unique(maintain_order=True).head(SAMPLES)
+                yield violation | {"sample_keys": sample_keys(some)}
+
+
+def _key_groups(contract: DataContract, unfit: set[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    groups = {"primary_key": contract.primary_key}
+    if contract.deduplication is not None and set(contract.deduplication.subset) != {*contract.primary_key}:
+        groups["deduplication"] = contract.deduplication.subset
+    yield from ((rule, names) for rule, names in groups.items() if unfit.isdisjoint(names))
+
+
+def key_hash(dataset: Dataset, names: Sequence[str]) -> pl.Expr:
+    """The engine's hash of a key. Nulls are equal to nulls, as in deduplication."""
+    columns = [value_of(name, dataset.schema[name]) for name in names]
+    return columns[0].hash() if len(columns) == 1 else pl.struct(columns).hash()
+
+
+def _suspected(dataset: Dataset, names: Sequence[str], hashes: pl.Series) -> pl.DataFrame:
+    """Return the keys of rows whose hash is one of these, in the file's order."""
+    suspects = dataset.frame.filter(key_hash(dataset, names).is_in(hashes.implode()))
+    return suspects.select(value_of(name, dataset.schema[name]) for name in names).collect(engine="streaming")
 
 
 def _structure(dataset: Dataset, contract: DataContract) -> Iterator[Row]:
@@ -159,37 +192,30 @@ def _number_rules(name: str, rule: ColumnRule, dtype: pl.DataType) -> Iterator[_
         yield _Rule(name, "max", column > rule.max, f"at most {rule.max}")
 
 
-def _look(
-    dataset: Dataset, rules: list[_Rule], columns: Mapping[str, ColumnRule]
-) -> Mapping[str, float | None]:
-    """Ask everything in one pass: how often each rule is broken, and what the columns hold."""
-    asked = [rule.broken.sum().alias(f"rule {place}") for place, rule in enumerate(rules)]
+def _questions(rules: list[_Rule], columns: Mapping[str, ColumnRule], dataset: Dataset) -> Iterator[pl.Expr]:
+    """Ask everything at once: how often each rule is broken, and what the columns hold."""
+    yield from (rule.broken.sum().alias(f"rule {place}") for place, rule in enumerate(rules))
     for name, rule in columns.items():
         column = value_of(name, dataset.schema[name])
-        asked.append(column.null_count().alias(f"nulls {name}"))
+        yield column.null_count().alias(f"nulls {name}")
         if rule.is_number and dataset.schema[name] != pl.Null:
-            asked += [column.min().alias(f"min {name}"), column.max().alias(f"max {name}")]
-            asked += [column.mean().alias(f"mean {name}"), column.std().alias(f"std {name}")]
-    return dataset.frame.select(asked).collect(engine="streaming").row(0, named=True) if asked else {}
+            yield column.count().alias(f"count {name}")
+            yield column.min().alias(f"min {name}")
+            yield column.max().alias(f"max {name}")
+            yield column.mean().alias(f"mean {name}")
+            yield column.std().alias(f"std {name}")
 
 
-def _statistics(
-    looked: Mapping[str, float | None], columns: Mapping[str, ColumnRule], dataset: Dataset
-) -> dict[str, Row]:
+def _statistics(looked: Looked, columns: Mapping[str, ColumnRule], dataset: Dataset) -> dict[str, Row]:
     return {
         name: {
             word: looked[f"{word} {name}"]
             for word in ("nulls", "min", "max", "mean", "std")
-            if _is_a_number(looked.get(f"{word} {name}"))
+            if is_a_number(looked.get(f"{word} {name}"))
         }
         | {"type": dataset.kinds[name]}
         for name in columns
     }
-
-
-def _is_a_number(value: float | None) -> bool:
-    """JSON and MLflow know neither NaN nor infinity."""
-    return value is not None and value - value == 0
 
 
 def _described(dataset: Dataset, contract: DataContract, broken: list[tuple[_Rule, int]]) -> list[Row]:
@@ -230,7 +256,7 @@ def _as_json(value: Any) -> object:
     """A value for an event: bounded, and a number that JSON knows."""
     if isinstance(value, str):
         return value[:_LONGEST_VALUE]
-    return value if value is None or _is_a_number(value) else str(value)
+    return value if value is None or is_a_number(value) else str(value)
 
 
 def sentence(violation: Mapping[str, Any]) -> str:
@@ -247,20 +273,6 @@ def sample_keys(keys: pl.DataFrame) -> Sequence[object]:
     """Keys as JSON, long texts cut: the value itself, or a map for a key of several columns."""
     plain = keys.with_columns((~cs.integer()).cast(pl.String, strict=False).str.head(_LONGEST_KEY))
     return plain.to_series().to_list() if plain.width == 1 else plain.to_dicts()
-
-
-def _repeats(dataset: Dataset, contract: DataContract, unfit: set[str]) -> Iterator[Row]:
-    """Rows that have the key of an earlier row, by the primary key and by the deduplication rule."""
-    groups = {"primary_key": contract.primary_key}
-    if contract.deduplication is not None and set(contract.deduplication.subset) != {*contract.primary_key}:
-        groups["deduplication"] = contract.deduplication.subset
-    for rule, names in groups.items():
-        if not unfit.isdisjoint(names):
-            continue
-        count = count_repeats(dataset, names)
-        if count:
-            violation = _violation(", ".join(names), rule, count, "each key once")
-            yield violation | {"sample_keys": sample_keys(sample_repeats(dataset, names, SAMPLES))}
 
 
 def breaks_format(column: pl.Expr, pattern: str) -> pl.Expr:

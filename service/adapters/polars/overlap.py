@@ -89,7 +89,7 @@ def _require_keys(keys: pl.DataFrame, dataset: Dataset) -> None:
 def _rows_of_master(plan: Plan, keys: pl.DataFrame, contract: DataContract) -> pl.DataFrame:
     """Return the keys of the master's rows that have one of `keys`, and where each stands."""
     asked = [*_keys(plan.dataset, contract).values(), plan.side.alias(SIDE)]
-    master = plan.dataset.frame.select(asked)
+    master = plan.frame.select(asked)
     return master.join(keys.lazy(), on=keys.columns, how="semi").collect(engine="streaming")
 
 

@@ -1,26 +1,34 @@
 """The split rule as expressions of the data engine: where each row of the master stands; and the files."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import IO, Final, cast
+from typing import Final, cast
 
 import polars as pl
-from xxhash import xxh64_intdigest
 
 from domain.datasets import HELD_BACK_OUTSIDE, LATE_FOR_REFERENCE, NO_PERIOD, RowFates
 from domain.split_rule import REFERENCE, TRAIN, Locality, Number, SplitRule
 from service.adapters.files.atomic import Draft
 from service.adapters.polars.frames import Dataset, all_of, engine_errors, exactly, is_among, value_of
+from service.adapters.polars.key_hash import positions
+from service.adapters.polars.row_groups import PartWriter
 
 
 @dataclass(frozen=True)
 class RowExpressions:
-    """`period` is each row's; `latest` the master's latest one, None when no row is recent."""
+    """`period` is each row's; `latest` the master's latest one, None when no row is recent.
+
+    `asked` are the columns of answers that were given, `first` those that must be added before, by name.
+    """
 
     dataset: Dataset
     period: pl.Expr
     latest: Number | None
+    asked: set[str] = field(default_factory=set)
+    first: dict[str, pl.Expr] = field(default_factory=dict)
 
     def every(self) -> pl.Expr:
         """All rows."""
@@ -28,11 +36,16 @@ class RowExpressions:
 
     def among(self, column: str, values: tuple[Locality, ...]) -> pl.Expr:
         """Rows that hold one of the values in this column."""
+        self.asked.add(column)
         return _known(is_among(column, self.dataset.schema[column], values))
 
     def hashed_below(self, columns: tuple[str, ...], salt: str, threshold: int) -> pl.Expr:
         """Rows whose key hashes to a position below the threshold; null where a key is null."""
-        return positions(columns, salt, self.dataset.schema) < pl.lit(threshold, dtype=pl.UInt64)
+        self.asked.update(columns)
+        name = _unused(f"__laurel_first_{len(self.first)}", self.dataset)
+        below = positions(columns, salt, self.dataset.schema) < pl.lit(threshold, dtype=pl.UInt64)
+        self.first[name] = below.alias(name)
+        return exactly(name)
 
     def before(self, period: Number) -> pl.Expr:
         """Rows of an earlier period."""
@@ -55,33 +68,6 @@ def _known(condition: pl.Expr) -> pl.Expr:
     return condition.fill_null(value=False)
 
 
-def positions(columns: Iterable[str], salt: str, schema: pl.Schema) -> pl.Expr:
-    """The XXH64 of each key's canonical bytes, as unsigned 64 bit integers; null where a key is null.
-
-    `domain.split_rules.HashSplit` says what is hashed.
-    """
-    pieces = [pl.lit(_netstring(salt))]
-    for name in columns:
-        text = _canonical(name, schema[name])
-        pieces += [text.str.len_bytes().cast(pl.String), pl.lit(":"), text, pl.lit(",")]
-    keys = pl.concat_str(pieces).cast(pl.Binary)
-    return keys.map_batches(_hashed, return_dtype=pl.UInt64, is_elementwise=True)
-
-
-def _canonical(name: str, dtype: pl.DataType) -> pl.Expr:
-    column = exactly(name)
-    return column.cast(pl.Int128).cast(pl.String) if dtype.is_float() else column.cast(pl.String)
-
-
-def _netstring(text: str) -> str:
-    return f"{len(text.encode())}:{text},"
-
-
-def _hashed(keys: pl.Series) -> pl.Series:
-    digests = [None if key is None else xxh64_intdigest(key) for key in keys.to_list()]
-    return pl.Series(keys.name, digests, dtype=pl.UInt64)
-
-
 SIDE: Final = "standing"
 
 
@@ -99,7 +85,7 @@ class RowSide(IntEnum):
 Counts = Mapping[RowSide, int]
 
 
-def side_of(predicates: Mapping[str, pl.Expr], period: pl.Expr) -> pl.Expr:
+def side_of(predicates: Mapping[str, pl.Expr], without_period: pl.Expr) -> pl.Expr:
     """The number of each row's standing."""
     tests = [rule for part, rule in predicates.items() if part not in {TRAIN, REFERENCE}]
     tested = pl.any_horizontal(tests) if tests else pl.lit(value=False)
@@ -109,7 +95,7 @@ def side_of(predicates: Mapping[str, pl.Expr], period: pl.Expr) -> pl.Expr:
         RowSide.JUDGES_AND_TESTS: judges & tested,
         RowSide.JUDGES: judges,
         RowSide.TESTS: tested,
-        RowSide.NO_PERIOD: period.is_null(),
+        RowSide.NO_PERIOD: without_period,
     }
     found = pl.lit(RowSide.OUTSIDE.value, dtype=pl.Int8)
     for side, rule in reversed(first_that_holds.items()):
@@ -148,25 +134,83 @@ def fates_of(master: Counts, reference: Counts) -> RowFates:
     )
 
 
-# Fixed, so that the same rows are the same bytes on any worker, however the master was laid out. Level 1
-# of zstd: hardly slower than snappy, and a third less to hash, copy and push afterwards.
-_ROW_GROUP: Final = 65_536
-
-
 @dataclass(frozen=True)
 class Plan:
-    """Which rows go where: a predicate and the number of rows of each part, in the rules' order.
+    """Which rows go where: the number of rows of each part, in the rules' order.
 
-    The parts are train, reference, and the moving tests. `standing` is each row's, `counts` how many rows
-    have which. `columns` are the master's own.
+    The parts are train, reference, and the moving tests. `answers` says in a few bits where each row of the
+    master goes: `predicates` and `side` are asked of it, or of `frame`, which has it beside the master's own
+    columns. `counts` says how many rows have which side, `below_zero` how many that may judge have a target
+    below 0.
     """
 
     dataset: Dataset
+    answers: pl.DataFrame
     predicates: Mapping[str, pl.Expr]
-    rows: Mapping[str, int]
     side: pl.Expr
+    rows: Mapping[str, int]
     counts: Counts
-    columns: Sequence[str]
+    below_zero: int
+
+    @property
+    def frame(self) -> pl.LazyFrame:
+        """The master with the answers beside it."""
+        return pl.concat([self.dataset.frame, self.answers.lazy()], how="horizontal")
+
+
+_WITHOUT_PERIOD: Final = "without period"  # beside the names of parts
+_BELOW_ZERO: Final = "below zero"
+
+
+class Planner:
+    """Looks at each batch of a master once, and finds out where its rows go; nothing is written.
+
+    With a `target` it counts those below 0 among the rows that may judge.
+    """
+
+    def __init__(self, dataset: Dataset, rules: SplitRule, target: str | None = None) -> None:
+        period = _period(dataset, rules)
+        self._dataset = dataset
+        self._rows = RowExpressions(dataset, period, _latest(dataset, rules, period))
+        parts = dict(rules.parts(self._rows))
+        self._answers: list[pl.DataFrame] = []
+        self._counted: Counter[str] = Counter()
+        questions = {**parts, _WITHOUT_PERIOD: period.is_null()}
+        self._names = {asked: _unused(f"__laurel_{asked}", dataset) for asked in questions}
+        self._questions = [question.alias(self._names[asked]) for asked, question in questions.items()]
+        self._predicates = {part: exactly(self._names[part]) for part in parts}
+        self._side = side_of(self._predicates, exactly(self._names[_WITHOUT_PERIOD]))
+        self._sums = [
+            *counts_of(self._side),
+            *(rule.sum().alias(part) for part, rule in self._predicates.items()),
+        ]
+        below = pl.lit(value=False) if target is None else value_of(target, dataset.schema[target]) < 0
+        self._sums.append((self._predicates[REFERENCE] & below).sum().alias(_BELOW_ZERO))
+        self.columns = {*self._rows.asked, *_named(rules.periodic_column), *_named(target)}
+
+    def look(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, Mapping[str, int]]:
+        """Look at some rows, in any thread. Raises PolarsError."""
+        answered = batch.with_columns(self._rows.first.values()).with_columns(self._questions)
+        counted = answered.select(self._sums).row(0, named=True)
+        return answered.select(all_of(self._names.values())), counted
+
+    def take(self, look: tuple[pl.DataFrame, Mapping[str, int]]) -> None:
+        """Take what was found about the rows that come next."""
+        answers, counted = look
+        self._answers.append(answers)
+        self._counted.update(counted)
+
+    def plan(self) -> Plan:
+        """Tell where all rows go that were seen."""
+        return Plan(
+            dataset=self._dataset,
+            answers=pl.concat(self._answers, rechunk=True),
+            predicates=self._predicates,
+            side=self._side,
+            rows={part: self._counted[part] for part in self._predicates},
+            counts=read_counts(self._counted),
+            below_zero=self._counted[_BELOW_ZERO],
+        )
 
 
 def plan_split(dataset: Dataset, rules: SplitRule) -> Plan:
@@ -174,66 +218,50 @@ def plan_split(dataset: Dataset, rules: SplitRule) -> Plan:
 
     Raises NeverRetry `unreadable_dataset`.
     """
-    columns = dataset.schema.names()
-    period = _period(dataset, rules)
     with engine_errors(dataset.path):
-        predicates = dict(rules.parts(RowExpressions(dataset, period, _latest(dataset, rules, period))))
-        questions = {**predicates, SIDE: side_of(predicates, period)}
-        if dataset.in_memory:
-            dataset, questions = _answered(dataset, questions)
-        side = questions.pop(SIDE)
-        sums = [rule.sum().alias(part) for part, rule in questions.items()]
-        counted = dataset.frame.select(*sums, *counts_of(side)).collect(engine="streaming")
-    found = counted.row(0, named=True)
-    return Plan(
-        dataset=dataset,
-        predicates=questions,
-        rows={part: found[part] for part in questions},
-        side=side,
-        counts=read_counts(found),
-        columns=columns,
-    )
+        planner = Planner(dataset, rules)
+        for batch in dataset.batches(in_order(planner.columns, dataset)):
+            planner.take(planner.look(batch))
+        return planner.plan()
 
 
-def _answered(dataset: Dataset, questions: Mapping[str, pl.Expr]) -> tuple[Dataset, dict[str, pl.Expr]]:
-    """Put the answers into columns of the frame in memory: each question is asked once."""
-    names = {asked: _unused(f"__laurel_{asked}", dataset) for asked in questions}
-    answers = [question.alias(names[asked]) for asked, question in questions.items()]
-    frame = dataset.frame.with_columns(answers).collect(engine="streaming").lazy()
-    return replace(dataset, frame=frame), {asked: exactly(name) for asked, name in names.items()}
-
-
-def judging(dataset: Dataset, rules: SplitRule) -> pl.Expr:
-    """True for each row of `dataset` that may stand in the reference by the rules."""
-    return dict(rules.parts(RowExpressions(dataset, _period(dataset, rules), latest=None)))[REFERENCE]
+def outside(dataset: Dataset, rules: SplitRule) -> pl.LazyFrame:
+    """The rows of `dataset` that may not stand in the reference by the rules."""
+    rows = RowExpressions(dataset, _period(dataset, rules), latest=None)
+    judging = dict(rules.parts(rows))[REFERENCE]
+    return dataset.frame.with_columns(rows.first.values()).filter(~judging.fill_null(value=False))
 
 
 def write_parts(plan: Plan, drafts: Mapping[str, Draft]) -> None:
-    """Write the parts; each keeps the master's columns and row order.
+    """Write the parts in one pass; each keeps the master's columns and row order.
 
-    From memory they are written side by side; from a file one after the other, since sinks that share a scan
-    make the engine keep what the slower of them has not taken yet. Raises NeverRetry `unreadable_dataset`;
-    an error of the disk is kept in the draft that met it.
+    Raises NeverRetry `unreadable_dataset`; an error of the disk is kept in the draft that met it.
     """
-    sinks = [
-        rows_of(plan, part).sink_parquet(
-            cast("IO[bytes]", draft),
-            compression="zstd",
-            compression_level=1,
-            statistics=False,
-            row_group_size=_ROW_GROUP,
-            lazy=True,
-        )
-        for part, draft in drafts.items()
-    ]
-    with engine_errors(plan.dataset.path):
-        for batch in [sinks] if plan.dataset.in_memory else [[sink] for sink in sinks]:
-            pl.collect_all(batch, engine="streaming")
+    schema, place = plan.dataset.schema, 0
+    with engine_errors(plan.dataset.path), ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+        writers = {part: PartWriter(draft, schema, threads) for part, draft in drafts.items()}
+        flags = plan.answers.select(plan.predicates[part].alias(part) for part in drafts)
+        for batch in plan.dataset.batches(schema.names()):
+            for part, writer in writers.items():
+                writer.add(batch.filter(flags[part].slice(place, batch.height)))
+            place += batch.height
+        for writer in writers.values():
+            writer.close()
 
 
 def rows_of(plan: Plan, part: str) -> pl.LazyFrame:
     """The master's rows of one part, in its order, with its columns."""
-    return plan.dataset.frame.filter(plan.predicates[part]).select(all_of(plan.columns))
+    return plan.frame.filter(plan.predicates[part]).select(all_of(plan.dataset.schema.names()))
+
+
+def in_order(columns: Iterable[str], dataset: Dataset) -> list[str]:
+    """These columns as the file orders them."""
+    wanted = set(columns)
+    return [name for name in dataset.schema.names() if name in wanted]
+
+
+def _named(name: str | None) -> tuple[str, ...]:
+    return () if name is None else (name,)
 
 
 def _unused(name: str, dataset: Dataset) -> str:

@@ -15,7 +15,7 @@ from service.adapters.polars.frames import Dataset, open_dataset
 from service.adapters.polars.inspection import check_header
 from service.adapters.polars.oddities import rows_below_zero, rows_outside
 from service.adapters.polars.overlap import Overlap, find_overlap
-from service.adapters.polars.splitting import Counts, Plan, made_reference, rows_of
+from service.adapters.polars.splitting import Counts, Plan, made_reference
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,11 @@ def is_there(path: Path) -> bool:
     return path.exists() or path.is_symlink()
 
 
-def created_reference(file: DatasetFile, plan: Plan, contract: DataContract) -> Reference:
+def created_reference(file: DatasetFile, plan: Plan) -> Reference:
     """Tell of a reference that the plan made just now."""
-    below = rows_below_zero(rows_of(plan, REFERENCE), contract.target, plan.dataset)
-    return Reference(file, created=True, in_master=made_reference(plan.counts), gone=0, below_zero=below)
+    return Reference(
+        file, created=True, in_master=made_reference(plan.counts), gone=0, below_zero=plan.below_zero
+    )
 
 
 def adopted_reference(path: Path, adoption: ReferenceAdoption) -> Reference:
@@ -80,7 +81,7 @@ def adopted_reference(path: Path, adoption: ReferenceAdoption) -> Reference:
         created=False,
         in_master=overlap.in_master,
         gone=dataset.rows - sum(overlap.in_master.values()),
-        below_zero=rows_below_zero(dataset.frame, contract.target, dataset),
+        below_zero=rows_below_zero(dataset, contract.target),
         unchecked=unchecked,
     )
 

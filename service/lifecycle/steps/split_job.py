@@ -11,6 +11,7 @@ from domain.points import NO_POINTS, Point, Points
 from domain.split_rule import REFERENCE, TRAIN
 from service.adapters.files import split_parts
 from service.adapters.files.atomic import AtomicFiles, Draft
+from service.adapters.files.scratch import Scratch
 from service.adapters.files.split_parts import (
     MASTER,
     OPTIONAL_TESTS,
@@ -20,11 +21,11 @@ from service.adapters.files.split_parts import (
     owner_of,
     remove_other_tests,
 )
-from service.adapters.polars.contract_check import Observation, observe, sentence
+from service.adapters.polars.contract_check import Observation, sentence
 from service.adapters.polars.frames import Dataset, open_dataset
 from service.adapters.polars.inspection import check_header, inspect
-from service.adapters.polars.oddities import localities_without_rows, period_form
-from service.adapters.polars.splitting import Plan, fates_of, plan_split, write_parts
+from service.adapters.polars.splitting import Plan, fates_of, write_parts
+from service.adapters.polars.survey import Survey
 from service.lifecycle.steps.jobs import InspectJob, PublishJob, SplitJob
 from service.lifecycle.steps.reference_job import (
     Reference,
@@ -57,10 +58,12 @@ def run_split(job: SplitJob, files: AtomicFiles | None = None, points: Points = 
     with writer.draft(job.run_folder / MASTER, owner_of(job.run_folder)) as snapshot:
         copy_snapshot(job.master, snapshot)
         dataset = open_dataset(snapshot.temporary, job.limits, called=job.master)
-        observation = observe(dataset, job.contract)
-        report = _report(job, dataset, observation)
-        plan = plan_split(dataset, job.rules)
-        oddities = Oddities(localities_without_rows(dataset, job.rules), period_form(dataset, job.rules))
+        with Scratch(job.run_folder, writer) as scratch:
+            survey = Survey(dataset, job.contract, job.rules, scratch)
+            points.passed(Point.SPLIT_AFTER_SPILL)
+        report = _report(job, dataset, survey.observation)
+        plan = survey.plan()
+        oddities = Oddities(survey.localities_without_rows(), survey.period_form())
         train, tests, reference = _written(job, plan, oddities, snapshot, writer, points)
     remove_other_tests(job.run_folder / SPLIT, tests, writer)
     fates = fates_of(plan.counts, reference.in_master)
@@ -73,7 +76,7 @@ def run_split(job: SplitJob, files: AtomicFiles | None = None, points: Points = 
         warnings=(),
         statistics={
             "rows": dataset.rows,
-            "columns": observation.statistics,
+            "columns": survey.observation.statistics,
             "fates": fates.model_dump(mode="json"),
             "reference": {"rows_not_in_master": reference.gone, "targets_below_zero": reference.below_zero},
         },
@@ -110,7 +113,7 @@ def _written(
         points.passed(Point.SPLIT_AFTER_TEMP)
         made = drafts.pop(REFERENCE, None)
         created = made is not None and made.create_once()
-        reference = _made(job, plan, made) if made and created else _adopted(job, plan)
+        reference = _made(plan, made) if made and created else _adopted(job, plan)
         for draft in (snapshot, *drafts.values()):
             draft.replace()
         points.passed(Point.SPLIT_AFTER_RENAME)
@@ -118,8 +121,8 @@ def _written(
     return own.pop(TRAIN), own, reference
 
 
-def _made(job: SplitJob, plan: Plan, draft: Draft) -> Reference:
-    return created_reference(_file(draft, plan.rows[REFERENCE]), plan, job.contract)
+def _made(plan: Plan, draft: Draft) -> Reference:
+    return created_reference(_file(draft, plan.rows[REFERENCE]), plan)
 
 
 def _adopted(job: SplitJob, plan: Plan) -> Reference:

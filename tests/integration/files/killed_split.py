@@ -10,7 +10,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from domain.datasets import DatasetLimits
 from service.adapters.files.atomic import AtomicFiles
+from service.adapters.polars import repeats
 from service.lifecycle.steps.split_job import run_split
 from tests.harm.faulty_operations import NthFault, sigkill
 from tests.worlds.split_jobs import small_job
@@ -33,7 +35,9 @@ def _attempt(folder: Path, operation: str, nth: int) -> int:
         status = os.waitpid(child, 0)[1]
         return os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
     try:
-        run_split(small_job(folder), AtomicFiles(NthFault(operation, nth, sigkill).operations))
+        repeats.HELD = 2  # so that six keys are spilled
+        job = small_job(folder, limits=DatasetLimits(in_memory_cells=0))
+        run_split(job, AtomicFiles(NthFault(operation, nth, sigkill).operations))
         os._exit(0)
     finally:
         os._exit(1)

@@ -15,12 +15,19 @@ from domain.errors import TryLater
 from service.adapters.files.atomic import AtomicFiles, sha256_of
 from service.adapters.files.operations import TEMPORARY_SUFFIX
 from service.adapters.files.split_parts import publish_split
+from service.adapters.polars import repeats
 from service.lifecycle.steps.jobs import SplitJob
 from service.lifecycle.steps.split_job import run_split
 from tests.harm.faulty_operations import EIO, ENOSPC, Fault, NthFault
 from tests.worlds.split_jobs import assert_whole, small_job, small_table
 
 OPERATIONS = ("write", "fsync", "rename", "link", "unlink")
+
+
+@pytest.fixture(autouse=True)
+def _six_keys_are_spilled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that each fault hits the spill, too."""
+    monkeypatch.setattr(repeats, "HELD", 2)
 
 
 def whole_digests(tmp_path: Path) -> dict[str, str]:

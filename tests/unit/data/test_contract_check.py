@@ -11,7 +11,8 @@ import pytest
 from domain.data_contract import DataContract
 from domain.datasets import DatasetLimits
 from domain.errors import NeverRetry
-from service.adapters.polars import contract_check
+from service.adapters.files.scratch import Scratch
+from service.adapters.polars import repeats
 from service.adapters.polars.contract_check import Observation, observe
 from service.adapters.polars.frames import open_dataset
 from tests.worlds.split_jobs import SMALL_CONTRACT, config_of, small_table
@@ -133,9 +134,9 @@ def test_deduplication_counts_rows_that_should_have_been_one(tmp_path: Path) -> 
     assert violation["sample_keys"] == [{"place": "x", "year": 1}, {"place": None, "year": None}]
 
 
-def test_repeats_are_found_in_several_passes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeats_are_found_among_spilled_hashes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of many rows is looked at in parts of the hashes' range, none of which is left out."""
-    monkeypatch.setattr(contract_check, "_ROWS_PER_PASS", 7)
+    monkeypatch.setattr(repeats, "HELD", 7)
     keys = [f"k{place % 95}" for place in range(100)]
     table = pa.table(
         {
@@ -143,7 +144,11 @@ def test_repeats_are_found_in_several_passes_too(tmp_path: Path, monkeypatch: py
             "key": keys,
         }
     )
-    assert found(check(tmp_path, table, dict(SMALL_CONTRACT))) == [("key", "primary_key", 5)]
+    pq.write_table(table, tmp_path / "master.parquet")
+    dataset = open_dataset(tmp_path / "master.parquet", DatasetLimits(in_memory_cells=0))
+    with Scratch(tmp_path / "run") as scratch:
+        observation = observe(dataset, DataContract.model_validate(SMALL_CONTRACT), scratch)
+    assert found(observation) == [("key", "primary_key", 5)]
 
 
 def test_a_key_of_several_columns_is_shown_as_a_map(tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.split_rules import HashSplit
-from service.adapters.polars.splitting import positions
+from service.adapters.polars.key_hash import positions, xxh64_rows
 from tests.straight.straight_xxh64 import xxh64
 
 
@@ -58,3 +61,44 @@ def test_a_key_stays_where_it_is_when_its_column_is_stored_in_another_type(dtype
         column.cast(pl.String).cast(dtype) if dtype in {pl.String, pl.Categorical} else column.cast(dtype)
     )
     assert position("s", stored) == position("s", column)
+
+
+@given(
+    st.integers(1, 100).flatmap(
+        lambda size: st.lists(st.binary(min_size=size, max_size=size), min_size=1, max_size=3)
+    )
+)
+def test_keys_of_one_length_are_hashed_side_by_side_as_one_by_one(texts: list[bytes]) -> None:
+    """Bit for bit: a row's side depends on it for ever."""
+    length = len(texts[0])
+    words = b"".join(text + bytes(-length % 8) for text in texts)
+    matrix = np.frombuffer(words, np.uint8).reshape(len(texts), length + -length % 8)
+    assert xxh64_rows(matrix, length).tolist() == [xxh64(text) for text in texts]
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    texts=st.lists(st.text(max_size=12), min_size=1, max_size=12),
+    numbers=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=12),
+    salt=st.text(max_size=3),
+    nulls=st.booleans(),
+)
+def test_few_layouts_and_many_have_the_positions_of_the_definition(
+    texts: list[str],
+    numbers: list[int],
+    salt: str,
+    nulls: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Few keys again and again are hashed side by side, many that differ one after the other."""
+    keys = [(text, number) for text in texts for number in numbers]
+    for times in (1, 4_000 // len(keys) + 256):
+        rows: list[tuple[str | None, int]] = keys * times
+        rows = [*rows, (None, 1)] if nulls else rows
+        series = [pl.Series(values) for values in zip(*rows, strict=True)]
+        expected = [xxh64(_canonical(salt, *key)) for key in keys] * times
+        assert position(salt, *series) == ([*expected, None] if nulls else expected)
+
+
+def _canonical(salt: str, text: str, number: int) -> bytes:
+    encoded = [value.encode() for value in (salt, text, str(number))]
+    return b"".join(b"%d:%b," % (len(value), value) for value in encoded)

@@ -1,0 +1,100 @@
+"""Everything that is asked of a master's rows before they are written, in one pass over them."""
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, Protocol, TypeAlias
+
+import polars as pl
+
+from domain.data_contract import DataContract
+from domain.split_rule import Locality, SplitRule
+from service.adapters.files.scratch import Scratch
+from service.adapters.polars.contract_check import Observation, Observer
+from service.adapters.polars.frames import Dataset, engine_errors
+from service.adapters.polars.oddities import (
+    counted_periods,
+    localities_without_rows,
+    named_localities,
+    period_form,
+)
+from service.adapters.polars.splitting import Plan, Planner, in_order
+
+
+class Survey:
+    """The contract check, and where each row goes. Of columns that the contract refuses no more is asked.
+
+    Raises NeverRetry `unreadable_dataset`, TryLater `disk_full` or `file_error` of the scratch.
+    """
+
+    def __init__(
+        self, dataset: Dataset, contract: DataContract, rules: SplitRule, scratch: Scratch | None = None
+    ) -> None:
+        observer = Observer(dataset, contract, scratch)
+        self._rules = rules
+        self._questions = None
+        with engine_errors(dataset.path):
+            if not observer.missing:
+                self._questions = _Questions(dataset, contract, rules)
+            wanted = [*observer.columns, *(self._questions.columns if self._questions else ())]
+            askers: list[_Asker] = [observer, *(self._questions.askers if self._questions else ())]
+            with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+                looks: deque[_Looks] = deque()
+                for batch in dataset.batches(in_order(wanted, dataset)):
+                    asked = [threads.submit(one.look, batch) for one in askers]
+                    looks.append(asked)
+                    if len(looks) > _AHEAD:
+                        _take(looks.popleft(), askers)
+                for asked in looks:
+                    _take(asked, askers)
+        self.observation: Observation = observer.observation()
+
+    def plan(self) -> Plan:
+        """Where each row goes; asked when the contract was kept."""
+        return self._kept.planner.plan()
+
+    def localities_without_rows(self) -> dict[Locality, object]:
+        """Test localities that no row has, each with the nearest that some row has."""
+        return localities_without_rows(self._kept.localities, self._rules)
+
+    def period_form(self) -> str | None:
+        """The form of date that the periods have, if moving tests subtract from them."""
+        return period_form(self._kept.periods)
+
+    @property
+    def _kept(self) -> "_Questions":
+        if self._questions is None:
+            raise RuntimeError("a master that breaks its contract was planned: a defect")
+        return self._questions
+
+
+class _Questions:
+    """What the rules ask."""
+
+    def __init__(self, dataset: Dataset, contract: DataContract, rules: SplitRule) -> None:
+        self.planner = Planner(dataset, rules, contract.target)
+        self.localities = named_localities(dataset, rules)
+        self.periods = counted_periods(dataset, rules)
+        self.columns = {*self.planner.columns, *self.localities.columns, *self.periods.columns}
+
+    @property
+    def askers(self) -> "tuple[_Asker, ...]":
+        return self.planner, self.localities, self.periods
+
+
+class _Asker(Protocol):
+    """Looks at batches in any thread, and takes what was found in their order."""
+
+    def look(self, batch: pl.DataFrame) -> Any:
+        """Look at some rows."""
+
+    def take(self, look: Any) -> None:
+        """Take what was found."""
+
+
+_Looks: TypeAlias = list[Future[Any]]
+_AHEAD: Final = 2  # batches that are looked at side by side
+
+
+def _take(looks: _Looks, askers: list[_Asker]) -> None:
+    for asker, look in zip(askers, looks, strict=True):
+        asker.take(look.result())
