@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from domain.comparison import Compared
 from domain.datasets import DatasetHashes, SplitParts
@@ -76,6 +76,36 @@ class PrunedOutputs(Value):
         """In a sentence for people."""
         left = "its verdict and what MLflow keeps are left"
         return f"pruned at {iso_time(self.at)}: what its steps left is gone ({', '.join(self.names)}); {left}"
+
+
+WAITS: Final = "waits"  # their name among a run's outputs
+MOST_WAITS: Final = 20
+
+
+class PastWait(Value):
+    """What held a run up, and is over."""
+
+    call: str = Field(description="The step, or the call within one.", max_length=100)
+    waiting_on: str | None = Field(
+        description="The service that was away; null: a try failed, or its worker died, and another began."
+    )
+    reason: str = Field(description="Why, at last: a code for machines.", max_length=100)
+    since: datetime = Field(description="From when on; of a try, when it failed or was heard of last.")
+    until: datetime = Field(description="Until when.")
+    attempts: int = Field(description="How many tries found the service away, or were begun in vain.")
+
+
+class Waits(Value):
+    """Those of a run, oldest first: the newest are kept, and how many older ones there were."""
+
+    past: tuple[PastWait, ...] = ()
+    left_out: int = 0
+
+    def and_then(self, more: Sequence[PastWait]) -> Waits:
+        """These and later ones."""
+        past = (*self.past, *more)
+        left_out = self.left_out + max(len(past) - MOST_WAITS, 0)
+        return Waits(past=past[-MOST_WAITS:], left_out=left_out)
 
 
 Part = TypeVar("Part", bound=Value)
@@ -146,6 +176,11 @@ class RunRecord:
     def pruned(self) -> PrunedOutputs | None:
         """Since when the run has no more than its verdict; None of one that is whole."""
         return self._part(PRUNED, PrunedOutputs)
+
+    @cached_property
+    def waits(self) -> Waits:
+        """What held the run up, as far as a transition has told it since."""
+        return self._part(WAITS, Waits) or Waits()
 
     @property
     def candidate(self) -> Score | None:

@@ -14,7 +14,7 @@ from domain.lifecycle import NEXT_STEP, State
 from domain.promotion_checks import Champion, Check
 from domain.run import Run, TransitionRecord
 from domain.run_form import RunForm
-from domain.run_record import RunRecord
+from domain.run_record import PastWait, RunRecord
 
 _UNTOLD: Final = "no reason was recorded"
 _HOW: Final[Mapping[Cause, str]] = {
@@ -89,6 +89,10 @@ class StoryForm(_StoryForm):
     )
     steps: tuple[StepForm, ...] = Field(description="Each step that has ended, in order.")
     attempts: int = Field(description="How often the present step was begun.")
+    waits: tuple[PastWait, ...] = Field(
+        description="What held its steps up, and is over: services away, tries that failed; at most 20."
+    )
+    waits_left_out: int = Field(description="How many older ones are not kept.")
     shown_at: datetime | None = Field(
         description="When alias and defaults had followed, and it was announced."
     )
@@ -131,6 +135,8 @@ class Told(NamedTuple):
             checks=decided.verdict.checks if decided else (),
             steps=tuple(_steps(run, self.transitions)) if run else (),
             attempts=run.attempts if run else 0,
+            waits=record.waits.past,
+            waits_left_out=record.waits.left_out,
             shown_at=self.shown_at,
             replicas=tuple(map(_replica, self.replicas)),
             losses=tuple(self.losses),

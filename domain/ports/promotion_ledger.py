@@ -30,8 +30,10 @@ class PromotionLedger(LedgerReads, Protocol):
     ) -> None:
         """Add the next generation, outside of a run, with what it quarantines: one transaction.
 
-        A generation that is quarantined already stays as it is. Raises GenerationTaken if another promoter
-        was first, PromotionBarred for a gate's entry while promotions are held, or its recipe is quarantined.
+        `announcements` are those of `quarantines`, one for each, in their order. A generation that is
+        quarantined already stays as it is, and is not announced again. Raises GenerationTaken if another
+        promoter was first, PromotionBarred for a gate's entry while promotions are held, or its recipe is
+        quarantined.
         """
 
     async def replica_reports(self, model_name: str, generation: int) -> Sequence[Announcement]:

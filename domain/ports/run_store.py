@@ -14,6 +14,7 @@ from domain.ledger import LedgerEntry
 from domain.lifecycle import Outcome, State
 from domain.request import ReceivedRequest
 from domain.run import Failure, Run, TransitionRecord
+from domain.run_record import Waits
 from domain.values import Value
 
 
@@ -101,8 +102,11 @@ class RunStore(RunReads, Protocol):
         announcements: Sequence[Announcement] = (),
         entry: LedgerEntry | None = None,
         failure: Failure | None = None,
+        waits: Waits | None = None,
     ) -> Run:
         """Commit a transition with its history row, its output, its announcements and its ledger entry.
+
+        `waits`, if given, takes the place of what is known of the run's waits.
 
         One transaction: all or nothing. An end gives the lease back. Raises LeaseLost when the fence or the
         state is not the row's any more, GenerationTaken when the entry's generation exists, PromotionBarred

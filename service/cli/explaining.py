@@ -134,8 +134,23 @@ def _run(story: StoryForm) -> Iterator[tuple[str, str]]:
         yield "fault", fault.message + (f"; allowed: {fault.allowed}" if fault.allowed else "")
     waits = f"for {run.waiting_on}" if run.waiting_on else ""
     yield "waits", f"{waits}, attempt {story.attempts}" if waits else ""
+    yield from _past_waits(story)
     for warning in run.warnings:
         yield "warning", warning.message
+
+
+def _past_waits(story: StoryForm) -> Iterator[tuple[str, str]]:
+    if story.waits_left_out:
+        yield "held up", f"{story.waits_left_out} times before what follows"
+    for wait in story.waits:
+        since, seconds = iso_time(wait.since), f"{(wait.until - wait.since).total_seconds():.1f} s"
+        if wait.waiting_on is None:
+            begun = "once" if wait.attempts == 1 else f"{wait.attempts} times"
+            said = f"{wait.call} was begun {begun} in vain ({wait.reason}), at {since}; again {seconds} later"
+        else:
+            tries = "1 try" if wait.attempts == 1 else f"{wait.attempts} tries"
+            said = f"{wait.call} waited {seconds} for {wait.waiting_on} ({wait.reason}; {tries}) from {since}"
+        yield "held up", said
 
 
 def _metric(story: StoryForm) -> str:

@@ -58,14 +58,14 @@ class Work:
         self._steps = steps
         self._heavy = heavy
         self._waiting = waiting
+        self.past_waits = waiting.past
         self._clock = clock
         self._points = points
         self._max_attempts = max_attempts
         self._pieces: dict[str, asyncio.Task[Any]] = {}
         self._asked_for: set[str] = set()
-        loop = asyncio.get_running_loop()
-        self._created: asyncio.Future[LoggedModel] = loop.create_future()
-        self._on_disk: asyncio.Future[PackageFiles] = loop.create_future()
+        self._created: asyncio.Future[LoggedModel] = asyncio.get_running_loop().create_future()
+        self._on_disk: asyncio.Future[PackageFiles] = asyncio.get_running_loop().create_future()
 
     def start_ahead(self) -> None:
         """Start everything that may run before its turn: up to the scores, not the decision."""

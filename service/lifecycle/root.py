@@ -82,7 +82,9 @@ from service.promotion.projector import LedgerProjector
 from service.promotion.reconciler import STATUS_JOB
 from service.runtime.metrics import Metrics
 from service.runtime.role import Parts
+from service.runtime.told_once import look_forever
 
+_HOLD_PAUSE_SECONDS = 5.0  # in which the end of a hold is announced
 _SAFE_SECONDS = 3600.0  # beyond the longest task, before what it was writing counts as abandoned
 
 
@@ -141,9 +143,10 @@ async def open_worker(
         losses = PostgresChampionLosses(database)
         watch = LossWatch(world.model_name, world.ledger, world.registry, losses, world.clock)
         parts.tasks["losses"] = watch.run_forever
-        workers = PostgresWorkers(database)
-        parts.tasks["queue"] = QueueLooks(workers, world.model_name, metrics, world.clock).run_forever
-        parts.tasks["head"] = HeadLooks(world.ledger, world.model_name, metrics, world.clock).run_forever
+        queue = QueueLooks(PostgresWorkers(database), world.model_name, metrics)
+        parts.tasks["queue"] = partial(look_forever, queue.look, "queue_not_read", world.clock)
+        head = HeadLooks(world.ledger, world.model_name, metrics, world.clock)
+        parts.tasks["head"] = partial(look_forever, head.look, "head_not_read", world.clock)
         experiment = Experiments(rest, settings.mlflow_experiment)
         parts.pings |= {"postgres": database.ping, "mlflow": experiment.ping, "children": _ping(children)}
         yield parts
@@ -214,7 +217,10 @@ def _worker_parts(
     parts.tasks["reconciler"] = reconciler.run_forever
     parts.tasks["counterparts"] = CounterpartLooks(world.checks, world.clock).run_forever
     holding = PromotionHolding(world.model_name, world.holds, world.clock, world.points)
-    parts.tasks["holds"] = HoldLooks(holding, world.metrics, world.clock).run_forever
+    holds = HoldLooks(holding, world.metrics)
+    parts.tasks["holds"] = partial(
+        look_forever, holds.look, "hold_not_read", world.clock, pause_seconds=_HOLD_PAUSE_SECONDS
+    )
     looks = MasterLooks(world.master_rows, heavies[0].files, world.clock, settings.worker.reconcile_seconds)
     parts.tasks["master_looks"] = looks.run_forever
     return parts

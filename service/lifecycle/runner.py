@@ -173,6 +173,7 @@ class Runner:
                 announcements=commit.announcements,
                 entry=commit.entry,
                 failure=commit.failure,
+                waits=work.past_waits(was),
             )
         )
         if step is Step.DECIDE and (decided := work.run.record.decided):

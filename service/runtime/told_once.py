@@ -1,11 +1,12 @@
 """A failure that stays is logged once, and again when its reason changes or it was over meanwhile."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
 
 from domain.errors import LaurelError
+from domain.ports.clock import Clock
 
 log = structlog.get_logger()
 
@@ -28,3 +29,14 @@ class ToldOnce:
             self._reason = error.reason
         else:
             self._reason = None
+
+
+async def look_forever(
+    look: Callable[[], Awaitable[None]], failed: str, clock: Clock, *, pause_seconds: float = 10.0
+) -> None:
+    """Look at once and then after every pause; no failure ends it, and `failed` is its event in the log."""
+    failures = ToldOnce(failed)
+    while True:
+        with failures.told():
+            await look()
+        await clock.sleep(pause_seconds)

@@ -197,14 +197,18 @@ class QuarantineContract:
         assert list(await stores.quarantines.all(9)) == []
         assert await told(stores) == []
 
-    async def test_a_generation_that_is_quarantined_stays_as_it_is(self, stores: Stores, model: str) -> None:
+    async def test_a_quarantine_that_stands_is_neither_changed_nor_announced_again(
+        self, stores: Stores, model: str
+    ) -> None:
         rollback, left = await rolled_back(stores, model)
         third = following(rollback, model, version=3)
         back = following(third, model, version=1)
         await stores.ledger.append(third)
         again = [quarantine(model, back), quarantine(model, back, generation=4)]
-        await stores.ledger.append(back, quarantines=again)
+        announcements = [*map(quarantine_begun, again)]
+        await stores.ledger.append(back, quarantines=again, announcements=announcements)
         assert list(await stores.quarantines.active()) == [again[1], left]
+        assert [row.announcement for row in await stores.outbox.unsent(9)][1:] == announcements[1:]
 
     async def test_a_lift_ends_it_once(self, stores: Stores, others: Stores, model: str) -> None:
         _, left = await rolled_back(stores, model)

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,6 +12,7 @@ from domain.events import ModelPromoted
 from domain.ledger import Cause
 from domain.lifecycle import NEXT_STEP, Outcome, State, advance
 from domain.run import Run
+from domain.run_record import PastWait, Waits
 from tests.contract.stores import (
     CHILD_DIED,
     LONG,
@@ -106,6 +108,21 @@ class TransitionContract:
         (record,) = await stores.runs.history(run.run_id)
         assert (record.seq, record.from_state, record.to_state) == (1, State.REQUESTED, State.RESOLVED)
         assert (record.outcome, record.fence, record.run_id) == ("resolved", 1, run.run_id)
+
+    async def test_what_held_a_run_up_is_written_with_its_transition(
+        self, stores: Stores, others: Stores, model: str
+    ) -> None:
+        at = datetime(2026, 1, 2, tzinfo=UTC)
+        facts = {"reason": "gone", "since": at, "until": at, "attempts": 3}
+        waits = Waits().and_then([PastWait(call="split", waiting_on="mlflow", **facts)])
+        run = await claimed(stores, model)
+        for _ in range(2):  # the answer to the first was lost
+            moved = await stores.runs.advance(run, Outcome.RESOLVED, output=OUTPUT, waits=waits)
+            assert moved.outputs == {"resolve": OUTPUT, "waits": waits.model_dump(mode="json")}
+        more = waits.and_then([PastWait(call="train", waiting_on=None, **facts)])
+        ended = await stores.runs.advance(moved, Outcome.GAVE_UP, failure=CHILD_DIED, waits=more)
+        assert ended.record.waits == more
+        assert await others.runs.get(run.run_id) == ended
 
     async def test_a_whole_life_leaves_its_history_in_order(self, stores: Stores, model: str) -> None:
         run = await claimed(stores, model)

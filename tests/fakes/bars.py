@@ -84,7 +84,10 @@ def active_hold(memory: Memory, model: str) -> PromotionHold | None:
     return next((hold for hold in memory.holds if hold.model_name == model and hold.stands(now)), None)
 
 
-def quarantine(memory: Memory, begun: Sequence[Quarantine]) -> None:
-    """Begin quarantines, but of what is quarantined already."""
+def quarantine(memory: Memory, begun: Sequence[Quarantine], announcements: Sequence[Announcement]) -> None:
+    """Begin and announce quarantines, but of what is quarantined already."""
     active = {(one.model_name, one.generation) for one in memory.quarantines if one.lift is None}
-    memory.quarantines += [one for one in begun if (one.model_name, one.generation) not in active]
+    for one, announcement in zip(begun, announcements, strict=True):
+        if (one.model_name, one.generation) not in active:
+            memory.quarantines.append(one)
+            memory.announce(announcement)

@@ -35,9 +35,7 @@ class FakePromotionLedger:
             return
         self.check(entry)
         self.memory.ledger.append(entry)
-        quarantine(self.memory, quarantines)
-        for announcement in announcements:
-            self.memory.announce(announcement)
+        quarantine(self.memory, quarantines, announcements)
         self.memory.appended.ring()
 
     async def wait_for_entry(self) -> None:

@@ -14,6 +14,7 @@ from domain.lifecycle import advance as next_state
 from domain.ports.run_store import Added
 from domain.request import ReceivedRequest
 from domain.run import Failure, Run, TransitionRecord
+from domain.run_record import WAITS, Waits
 from tests.fakes.memory import Memory, RunRow
 from tests.fakes.outbox import refuse_promotions
 from tests.fakes.promotion_ledger import FakePromotionLedger
@@ -86,6 +87,7 @@ class FakeRunStore:
         announcements: Sequence[Announcement] = (),
         entry: LedgerEntry | None = None,
         failure: Failure | None = None,
+        waits: Waits | None = None,
     ) -> Run:
         refuse_promotions(announcements)
         to_state = next_state(run.state, outcome)
@@ -96,6 +98,8 @@ class FakeRunStore:
             FakePromotionLedger(self.memory).check(entry)
             self.memory.ledger.append(entry)
         self._move(row, to_state, outcome, output, failure)
+        if waits is not None:
+            self._update(row, outputs={**row.run.outputs, WAITS: waits.model_dump(mode="json")})
         for announcement in announcements:
             self.memory.announce(announcement, run.run_id)
         return copy.deepcopy(row.run)

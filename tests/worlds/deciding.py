@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import Final
 
 import pytest
 
@@ -11,11 +12,23 @@ from domain.ledger import LedgerEntry
 from domain.models import RegisteredVersion
 from domain.points import Point, Points
 from service.lifecycle.run_ports import RunPorts
+from service.lifecycle.workbench import promotion_in, rollback_in
 from service.promotion.promoting import PersonPromotion
-from service.promotion.returnable import CheckFiles, Limit, Returnable
+from service.promotion.returnable import CheckFiles, Limit
 from service.promotion.rollback import Rollback
 from tests.kit.builders import MODEL
+from tests.kit.settings_of import settings_of
 from tests.worlds.stage import Stage
+
+_SETTINGS: Final = settings_of(
+    {
+        "DATABASE_URL": "postgresql://nobody:asked@nowhere:1/x",
+        "KAFKA_BOOTSTRAP_SERVERS": "nowhere:1",
+        "MLFLOW_TRACKING_URI": "http://nowhere:1",
+        "CONFIG_ROOT": "/nowhere",
+        "DATA_ROOT": "/nowhere",
+    }
+)
 
 
 async def whole(_version: RegisteredVersion) -> None:
@@ -31,44 +44,23 @@ def rollback_on(
     limit: Limit = nullcontext,
 ) -> Rollback:
     """The way back; MLflow is waited for however long it takes."""
-    return Rollback(
-        model_name=world.model_name,
-        ledger=world.ledger,
-        clock=world.clock,
-        points=world.points,
-        watch=world.watch,
-        checks=world.checks,
-        returnable=Returnable(
-            versions=world.versions,
-            ledger=world.ledger,
-            quarantines=world.quarantines,
-            check_files=check_files,
-            allow_foreign=allow_foreign,
-            has_servers=has_servers,
-            limit=limit,
-        ),
-        store=world.store,
-        show=world.projector().why_not_shown,
+    rollback = rollback_in(world, _SETTINGS)
+    returnable = replace(
+        rollback.returnable,
+        check_files=check_files,
+        allow_foreign=allow_foreign,
+        has_servers=has_servers,
+        limit=limit,
     )
+    return replace(rollback, returnable=returnable)
 
 
 def promotion_on(
     world: RunPorts, *, check_files: CheckFiles = whole, allow_foreign: bool = False
 ) -> PersonPromotion:
     """A person's promotion."""
-    return PersonPromotion(
-        model_name=world.model_name,
-        ledger=world.ledger,
-        clock=world.clock,
-        points=world.points,
-        watch=world.watch,
-        checks=world.checks,
-        versions=world.versions,
-        quarantines=world.quarantines,
-        check_files=check_files,
-        allow_foreign=allow_foreign,
-        show=world.projector().why_not_shown,
-    )
+    promotion = promotion_in(world, _SETTINGS)
+    return replace(promotion, check_files=check_files, allow_foreign=allow_foreign)
 
 
 async def refused(asked: Awaitable[object]) -> NeverRetry:

@@ -39,11 +39,16 @@ turn: Final = (
 
 
 def insert_announcements(
-    source: FromClause, run_id: ColumnElement[str], generation: ColumnElement[int] | None = None
+    source: FromClause,
+    run_id: ColumnElement[str],
+    generation: ColumnElement[int] | None = None,
+    *,
+    place: ColumnElement[int] | None = None,
 ) -> postgresql.Insert:
     """Insert the announcements of `announcement_parameters`, in their order, for each row of `source`.
 
-    One that is there already stays as it is: an id is derived from what happened, so it says the same.
+    With `place`, a row has only the one that stands there, counted from 1. One that is there already stays
+    as it is: an id is derived from what happened, so it says the same.
     """
     told = _told()
     columns: dict[str, ColumnElement[str] | ColumnElement[int]] = {
@@ -51,7 +56,8 @@ def insert_announcements(
         "generation": cast(null(), BigInteger) if generation is None else generation,
         **{name: told.c[name] for name in FIELDS},
     }
-    rows = select(*columns.values()).select_from(source.join(told, true())).order_by(told.c.place)
+    belongs = true() if place is None else told.c.place == place
+    rows = select(*columns.values()).select_from(source.join(told, belongs)).order_by(told.c.place)
     return postgresql.insert(outbox).from_select(list(columns), rows).on_conflict_do_nothing()
 
 

@@ -21,7 +21,7 @@ from service.adapters.postgres.outbox_rows import (
     refuse_promotions,
     turn,
 )
-from service.adapters.postgres.quarantines import insert_quarantines, quarantine_parameters
+from service.adapters.postgres.quarantines import insert_quarantines, place_of, quarantine_parameters
 from service.adapters.postgres.tables import outbox, promotion_ledger
 from service.adapters.postgres.told_events import FIELDS, announcement_of
 
@@ -43,9 +43,9 @@ _HASH: Final = select(promotion_ledger.c.hash).where(_of_model, promotion_ledger
 _RINGS: Final = func.pg_notify(LEDGER, "")
 _APPEND: Final[Executable] = insert_entry().returning(_RINGS)
 _entered: Final = insert_entry(turn).returning(promotion_ledger.c.generation).cte("entered")
+_quarantined: Final = insert_quarantines(_entered).cte("quarantined")
 _APPEND_AND_QUARANTINE: Final = select(_entered.c.generation, _RINGS, func.pg_notify(OUTBOX, "")).add_cte(
-    insert_quarantines(_entered).cte("quarantined"),
-    insert_announcements(_entered, cast(null(), Text)).cte("announced"),
+    insert_announcements(_quarantined, cast(null(), Text), place=place_of(_quarantined)).cte("announced")
 )
 _LONGEST_WAIT: Final = 3600.0
 # A replica may be faster than the announcement of the generation; it seldom speaks long after that.
@@ -89,7 +89,7 @@ class PostgresPromotionLedger(PostgresLedgerReads):
         quarantines: Sequence[Quarantine] = (),
         announcements: Sequence[Announcement] = (),
     ) -> None:
-        """Add the next generation, and what it quarantines, in one statement.
+        """Add the next generation, and what it quarantines, in one statement. What stands is not told again.
 
         Raises NeverRetry `ledger_broken` when the chain is not sound, or the entry does not continue it.
         """

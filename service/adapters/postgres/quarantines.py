@@ -3,8 +3,22 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, Text, bindparam, cast, func, null, select, true, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Text,
+    bindparam,
+    cast,
+    func,
+    null,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.selectable import FromClause
 
 from domain.announcement import Announcement
@@ -73,8 +87,8 @@ class PostgresQuarantines(PostgresQuarantineReads):
         return None if row is None else quarantine_of(row)
 
 
-def insert_quarantines(source: FromClause) -> postgresql.Insert:
-    """Insert the quarantines of `quarantine_parameters`, once for each row of `source`.
+def insert_quarantines(source: FromClause) -> ReturningInsert[int]:
+    """Insert the quarantines of `quarantine_parameters`, once for each row of `source`; give what is new.
 
     A generation that is quarantined already stays as it is.
     """
@@ -82,7 +96,13 @@ def insert_quarantines(source: FromClause) -> postgresql.Insert:
     numbers = (bindparam(f"left_{name}", type_=ARRAY(BigInteger)) for name in _NUMBERS)
     left = func.unnest(*texts, *numbers).table_valued(*_FIELDS, name="rolled_away").render_derived()
     rows = select(*(left.c[name] for name in _FIELDS)).select_from(source.join(left, true()))
-    return postgresql.insert(quarantines).from_select(list(_FIELDS), rows).on_conflict_do_nothing()
+    begun = postgresql.insert(quarantines).from_select(list(_FIELDS), rows).on_conflict_do_nothing()
+    return begun.returning(quarantines.c.generation)
+
+
+def place_of(begun: FromClause) -> ColumnElement[int]:
+    """Where a row of `insert_quarantines` stood among those that were given, counted from 1."""
+    return func.array_position(bindparam("left_generation", type_=ARRAY(BigInteger)), begun.c.generation)
 
 
 def quarantine_parameters(given: Sequence[Quarantine]) -> dict[str, list[object]]:

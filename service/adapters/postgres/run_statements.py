@@ -160,8 +160,8 @@ NOTE_WAITING: Final = (
 )
 
 
-def _kept(source: CTE) -> postgresql.Insert:
-    row = select(source.c.run_id, bindparam("kept_name", type_=Text), bindparam("kept", type_=Text))
+def _kept(source: CTE, what: str = "kept") -> postgresql.Insert:
+    row = select(source.c.run_id, bindparam(f"{what}_name", type_=Text), bindparam(what, type_=Text))
     kept = postgresql.insert(run_outputs).from_select(["run_id", "name", "output"], row)
     return kept.on_conflict_do_update(
         index_elements=["run_id", "name"], set_={"output": kept.excluded.output}
@@ -184,12 +184,14 @@ KEEP_OPENED_RUN: Final = _keep(
 
 
 @cache
-def advance(*, ends: bool, keeps: bool, announces: bool, enters: bool) -> Executable:
+def advance(*, ends: bool, keeps: bool, announces: bool, enters: bool, waited: bool) -> Executable:
     """The transition with all that belongs to it, as one statement: all of it or nothing."""
     moved = _moved(ends=ends, announces=announces).cte("moved")
     parts = [_history(moved).cte("history")]
     if keeps:
         parts.append(_kept(moved).cte("kept_output"))
+    if waited:
+        parts.append(_kept(moved, "waits").cte("kept_waits"))
     if enters:
         parts.append(insert_entry(moved).cte("entered"))
     columns = run_columns(moved)

@@ -15,6 +15,7 @@ from domain.lifecycle import advance as next_state
 from domain.ports.run_store import Added
 from domain.request import ReceivedRequest
 from domain.run import Failure, Run
+from domain.run_record import WAITS, Waits
 from service.adapters.postgres import run_statements as statements
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.ledger_rows import entry_parameters
@@ -104,6 +105,7 @@ class PostgresRunStore(PostgresRunReads):
         announcements: Sequence[Announcement] = (),
         entry: LedgerEntry | None = None,
         failure: Failure | None = None,
+        waits: Waits | None = None,
     ) -> Run:
         """Commit a transition with all that belongs to it, in one statement."""
         refuse_promotions(announcements)
@@ -113,7 +115,9 @@ class PostgresRunStore(PostgresRunReads):
             keeps=output is not None,
             announces=bool(announcements),
             enters=entry is not None,
+            waited=waits is not None,
         )
+        told = None if waits is None else waits.model_dump(mode="json")
         parameters = {
             "to_state": to_state.value,
             "outcome": outcome.value,
@@ -121,9 +125,11 @@ class PostgresRunStore(PostgresRunReads):
             **({} if output is None else {"kept_name": step, "kept": dump_json(output)}),
             **(announcement_parameters(announcements) if announcements else {}),
             **({} if entry is None else entry_parameters(entry)),
+            **({} if told is None else {"waits_name": WAITS, "waits": dump_json(told)}),
         }
         doing = f"move a run from {run.state} to {to_state}"
         added = {} if output is None else {step: dict(output)}
+        added |= {} if told is None else {WAITS: told}
         return await self._changed(run, doing, statement, statements.ADVANCED, parameters, added)
 
     async def cancel(self, run: Run, failure: Failure, announcements: Sequence[Announcement]) -> Run:

@@ -21,6 +21,7 @@ from service.lifecycle.steps.record_end import model_card
 from service.promotion.hold_looks import HoldLooks
 from service.promotion.holding import PromotionHolding
 from service.promotion.quarantining import Lifting, quarantines_of
+from service.runtime.told_once import look_forever
 from tests.fakes.bars import FakeQuarantines
 from tests.kit.builders import MODEL, PROVENANCE, a_file
 from tests.worlds.stage import Stage
@@ -119,7 +120,7 @@ class TestHolding:
     async def test_a_hold_is_announced_and_is_over_at_its_time(self, stage: Stage) -> None:
         until = stage.clock.now() + timedelta(minutes=5)
         await holding(stage).hold("audit", until, ANNA)
-        looks = HoldLooks(holding(stage), stage.metrics, stage.clock)
+        looks = HoldLooks(holding(stage), stage.metrics)
         await looks.look()
         assert shown(stage) == 1.0
         await stage.clock.advance(301)
@@ -157,8 +158,8 @@ class TestHolding:
             raise TryLater("postgres_unavailable", "no answer", waiting_on="postgres")
 
         stage.holds.open = away  # type: ignore[method-assign]
-        looks = HoldLooks(holding(stage), stage.metrics, stage.clock)
-        task = asyncio.create_task(looks.run_forever())
+        looks = HoldLooks(holding(stage), stage.metrics)
+        task = asyncio.create_task(look_forever(looks.look, "hold_not_read", stage.clock))
         await asyncio.sleep(0)
         assert not task.done()
         task.cancel()

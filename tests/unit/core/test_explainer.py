@@ -5,14 +5,17 @@ from datetime import UTC, datetime
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # its stubs are a package more
 
-from domain.errors import NeverRetry
+from domain.errors import NeverRetry, TryLater
+from domain.lifecycle import State
 from domain.model_comparison import ModelComparisonForm, compared_models, known_overlap
+from domain.run_record import MOST_WAITS, PastWait, Waits
 from domain.story import StoryForm
 from service.promotion.explainer import Explainer, NothingFits
+from service.runtime.retry import RetryPolicy
 from tests.fakes.champion_history import FakeChampionHistory
 from tests.kit.builders import MODEL
 from tests.tools.json_forms import schemas
-from tests.worlds.stage import Stage, fails
+from tests.worlds.stage import LEASE, Stage, fails
 
 SCHEMAS = schemas()
 NOW = datetime(2026, 11, 17, 12, tzinfo=UTC)
@@ -162,3 +165,44 @@ async def test_what_no_run_of_ours_made_is_compared_as_far_as_it_is_known(stage:
     assert (found.configuration, found.data, found.training_overlap.rows) == (None, (), None)
     assert found.notes
     assert row.run.run_id
+
+
+async def test_what_held_a_run_up_is_told_when_it_is_over(stage: Stage) -> None:
+    """A service that was away, in a slot and without one, and a try whose child died."""
+    away = TryLater("mlflow_unavailable", "no answer", waiting_on="mlflow")
+    fails("open_run", stage, *[away] * 9)
+    fails("train", stage, TryLater("step_died", "the child died of signal 9"))
+    run = await stage.carry(await stage.ask(), stage.runner(retry=RetryPolicy(30.0, 30.0)))
+    assert run.state is State.COMPLETED
+    story = await told(stage, run.run_id)
+    waited, died = story.waits
+    assert (waited.call, waited.waiting_on, waited.reason) == ("find_or_open", "mlflow", away.reason)
+    assert (waited.attempts, (waited.until - waited.since).total_seconds() >= 8 * 22) == (9, True)
+    assert (died.waiting_on, died.reason, died.attempts) == (None, "step_died", 1)
+    assert story.waits_left_out == 0
+
+
+async def test_a_worker_that_died_is_told_as_well(stage: Stage) -> None:
+    run = await stage.store.claim(MODEL, "dead", LEASE) if await stage.ask() else None
+    assert run is not None
+    await stage.store.begin(run)
+    await stage.clock.advance(LEASE + 1)
+    story = await told(stage, (await stage.carry(run.run_id)).run_id)
+    assert [(one.call, one.reason, one.attempts) for one in story.waits] == [("resolve", "interrupted", 1)]
+
+
+async def test_a_run_that_gave_up_waiting_tells_of_it(stage: Stage) -> None:
+    stage.script.always["split"] = TryLater("disk_full", "no space", waiting_on="disk")
+    run = await stage.carry(await stage.ask(), stage.runner(retry=RetryPolicy(10.0, 10.0, budget=50.0)))
+    (waited,) = (await told(stage, run.run_id)).waits
+    assert (run.state, waited.waiting_on) == (State.FAILED, "disk")
+    assert (waited.until - waited.since).total_seconds() > 40
+
+
+def test_of_many_waits_the_newest_are_kept() -> None:
+    waits = Waits()
+    for number in range(MOST_WAITS + 5):
+        one = PastWait(call="c", waiting_on="s", reason="r", since=NOW, until=NOW, attempts=number)
+        waits = waits.and_then([one])
+    assert [one.attempts for one in waits.past] == list(range(5, MOST_WAITS + 5))
+    assert waits.left_out == 5
