@@ -66,10 +66,12 @@ class ModelKind:
     takes from the process that has loaded it. `ranges` bound params that the class does not check itself, and
     `refused` yields params that the library takes and with which a run cannot end well, each with what is
     allowed. `distributions` are what a server installs for it. `preloads`: its module is light enough for
-    every child.
+    every child. A fit takes at most `memory_factor` times the bytes of its encoded rows in 64 bits, as
+    `python -m bench.large.fit` measures.
     """
 
     regressor: str
+    memory_factor: float
     defaults: Mapping[str, JsonValue] = field(default_factory=dict)
     trees: TreeLayout = "none"
     trusted: tuple[str, ...] = ()
@@ -138,6 +140,7 @@ def _refused_by_xgboost(params: Params) -> Iterator[tuple[str, str]]:
 MODEL_TYPES: Final[dict[str, ModelKind]] = {
     "gradient_boosting": ModelKind(
         "sklearn.ensemble:GradientBoostingRegressor",
+        memory_factor=4.6,
         trees="boosted",
         trusted=("sklearn.tree._tree.Tree",),
         trusted_elsewhere=_LOSSES,
@@ -152,6 +155,7 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     ),
     "random_forest": ModelKind(
         "sklearn.ensemble:RandomForestRegressor",
+        memory_factor=4.6,
         defaults=_ONE_THREAD,
         trees="forest",
         trusted=("sklearn.tree._tree.Tree",),
@@ -159,10 +163,14 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
         ranges={"n_estimators": _TREES},
     ),
     "ridge": ModelKind(
-        "sklearn.linear_model:Ridge", parts=("sklearn.linear_model._ridge.Ridge",), takes_nulls=False
+        "sklearn.linear_model:Ridge",
+        memory_factor=4.5,
+        parts=("sklearn.linear_model._ridge.Ridge",),
+        takes_nulls=False,
     ),
     "hist_gradient_boosting": ModelKind(
         "sklearn.ensemble:HistGradientBoostingRegressor",
+        memory_factor=5.2,
         trees="histograms",
         trusted=(f"{_HISTOGRAMS}.predictor.TreePredictor",),
         trusted_elsewhere=(*_LOSSES, f"{_HISTOGRAMS}.binning._BinMapper"),
@@ -177,6 +185,7 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     ),
     "lightgbm": ModelKind(
         "lightgbm:LGBMRegressor",
+        memory_factor=4.3,
         # LightGBM asks for both, or its histograms may be added in another order the next time.
         defaults={**_ONE_THREAD, "deterministic": True, "force_row_wise": True, "verbosity": -1},
         trees="lightgbm",
@@ -204,6 +213,7 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     ),
     "xgboost": ModelKind(
         "xgboost:XGBRegressor",
+        memory_factor=4.7,
         defaults={**_ONE_THREAD, "verbosity": 0},
         trees="xgboost",
         trusted=("xgboost.core.Booster", "xgboost.sklearn.XGBRegressor"),

@@ -77,6 +77,7 @@ class ChildTrainer:
             run_folder=self._places.run(run_id),
             seed=self._seed,
             record=record,
+            memory_bytes=self._jobs.memory_bytes,
         )
         return (await self._jobs.run("train", TRAIN, job, on_progress=hear)).package
 

@@ -69,6 +69,12 @@ def range_of(table: Table, column: str) -> tuple[float, float] | None:
     return (float(numbers.min()), float(numbers.max())) if numbers.size else None
 
 
+def value_count(table: Table, column: str, *, with_null: bool) -> int:
+    """How many values a column has, a null among them if that counts."""
+    values = pc.unique(table.column(column))
+    return len(values) - (0 if with_null else values.null_count)
+
+
 def rows_at(table: Table, columns: Iterable[str], places: Sequence[int]) -> list[dict[str, object]]:
     """A few rows as Python values, by their places."""
     rows: list[dict[str, object]] = table.select(list(columns)).take(pa.array(places, pa.int64())).to_pylist()

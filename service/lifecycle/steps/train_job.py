@@ -24,6 +24,7 @@ from service.adapters.pyarrow.datasets import Table, exact_frame_of, floats_of, 
 from service.adapters.pyarrow.frame_rules import FitNeeds, frame_faults
 from service.adapters.sklearn.fitting import Fitted, fit, predict
 from service.adapters.sklearn.loading import listed_types, skops_bytes
+from service.lifecycle.steps.fit_memory import least_matrix, matrix_of, require_memory
 from service.lifecycle.steps.jobs import TrainJob
 from service.models.golden_rows import GOLDEN, golden_rows
 from service.models.memory import MEMORY, LoadedModel, Schema
@@ -39,14 +40,17 @@ def train(job: TrainJob) -> TrainedPackage:
     `{"package": PackageFiles}`: its upload need not wait for the train metrics.
 
     Raises NeverRetry: `dataset_digest_mismatch`, `unreadable_dataset`, `bad_config`, `frame_invalid`,
-    `fit_failed`; TryLater: `disk_full`, `file_error`.
+    `fit_failed`, `out_of_memory`; TryLater: `disk_full`, `file_error`.
     """
     started = time.perf_counter()
     report({"point": Point.TRAIN_CHILD_STARTED.value})
     schema = Schema(job.features, job.contract, job.contract.target)
     columns = [*schema.features.columns, schema.target]
+    model_type = job.model.model.type
+    require_memory(least_matrix(model_type, job.part.rows, job.features), job.memory_bytes)
     table = read_dataset(job.part.path, job.part.sha256, "train", columns)
     truth = checked_target(table, schema, job.model)
+    require_memory(matrix_of(model_type, table, job.features), job.memory_bytes)
     frame = exact_frame_of(table, schema.features.columns)
     before_fit = time.perf_counter()
     fitted = fit(schema.features, schema.contract, job.model.model, frame, truth, job.seed)
