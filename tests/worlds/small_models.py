@@ -103,6 +103,7 @@ def trained(
     record: Mapping[str, str] | None = None,
     memory_bytes: int | None = None,
     rows: int = 0,
+    threads: int = 1,
 ) -> dict[str, Any]:
     """Train as the worker asks its child to; the answer of the task."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,6 +116,7 @@ def trained(
         seed=seed,
         record=None if record is None else ModelRecord.model_validate(record),
         memory_bytes=memory_bytes,
+        threads=threads,
     )
     return train(job).model_dump(mode="json")
 

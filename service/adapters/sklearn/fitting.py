@@ -1,13 +1,14 @@
 """Fitting the whole pipeline, and predicting with it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from domain.arrays import Floats
 from domain.data_contract import DataContract
@@ -37,6 +38,7 @@ def fit(
     frame: pd.DataFrame,
     target: Floats,
     seed: int,
+    threads: int = 1,
 ) -> Fitted:
     """Fit preprocessing and estimator. Raises NeverRetry: `bad_config`, `frame_invalid` or `fit_failed`.
 
@@ -52,9 +54,22 @@ def fit(
         raise NeverRetry(
             "frame_invalid", f"column {column!r} cannot be prepared ({_first_line(error)})", column=column
         ) from error
-    with _fit_failures(model):
+    with _fit_failures(model), _on_threads(estimator, threads):
         estimator.fit(prepared, target)
     return Fitted(Pipeline([("preprocessing", preprocessing), ("model", estimator)]), prepared)
+
+
+@contextmanager
+def _on_threads(estimator: Any, number: int) -> Iterator[None]:
+    """Fit on so many threads; what was fitted then predicts on those of its definition again."""
+    unfitted = getattr(estimator, "regressor", estimator)
+    params = unfitted.get_params().items()
+    other = {name: value for name, value in params if name == "n_jobs" and value != number}
+    unfitted.set_params(**dict.fromkeys(other, number))
+    with threadpool_limits(number, user_api="openmp") if number > 1 else nullcontext():
+        yield
+    for used in (unfitted, getattr(estimator, "regressor_", unfitted)):
+        used.set_params(**other)
 
 
 def predict(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:

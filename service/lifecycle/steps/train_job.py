@@ -53,7 +53,7 @@ def train(job: TrainJob) -> TrainedPackage:
     require_memory(matrix_of(model_type, table, job.features), job.memory_bytes)
     frame = exact_frame_of(table, schema.features.columns)
     before_fit = time.perf_counter()
-    fitted = fit(schema.features, schema.contract, job.model.model, frame, truth, job.seed)
+    fitted = fit(schema.features, schema.contract, job.model.model, frame, truth, job.seed, job.threads)
     fit_seconds = time.perf_counter() - before_fit
     report({"point": Point.TRAIN_AFTER_FIT.value})
     with ThreadPoolExecutor(1) as beside:
