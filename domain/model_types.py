@@ -150,7 +150,7 @@ def _refused_by_xgboost(params: Params) -> Iterator[tuple[str, str]]:
 MODEL_TYPES: Final[dict[str, ModelKind]] = {
     "gradient_boosting": ModelKind(
         "sklearn.ensemble:GradientBoostingRegressor",
-        memory_factor=4.6,
+        memory_factor=1.6,
         trees="boosted",
         trusted=("sklearn.tree._tree.Tree",),
         trusted_elsewhere=_LOSSES,
@@ -165,7 +165,7 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     ),
     "random_forest": ModelKind(
         "sklearn.ensemble:RandomForestRegressor",
-        memory_factor=4.6,
+        memory_factor=1.5,
         threads="any",
         defaults=_ONE_THREAD,
         trees="forest",
@@ -175,13 +175,13 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     ),
     "ridge": ModelKind(
         "sklearn.linear_model:Ridge",
-        memory_factor=4.5,
+        memory_factor=2.0,
         parts=("sklearn.linear_model._ridge.Ridge",),
         takes_nulls=False,
     ),
     "hist_gradient_boosting": ModelKind(
         "sklearn.ensemble:HistGradientBoostingRegressor",
-        memory_factor=5.2,
+        memory_factor=2.6,
         threads="any",
         trees="histograms",
         trusted=(f"{_HISTOGRAMS}.predictor.TreePredictor",),
@@ -197,7 +197,7 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     ),
     "lightgbm": ModelKind(
         "lightgbm:LGBMRegressor",
-        memory_factor=4.3,
+        memory_factor=1.1,
         threads="any",
         own_with={"boosting_type": "goss"},  # it samples within the rows of each thread
         # LightGBM asks for both, or its histograms may be added in another order the next time.
@@ -227,7 +227,7 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     ),
     "xgboost": ModelKind(
         "xgboost:XGBRegressor",
-        memory_factor=4.7,
+        memory_factor=1.5,
         threads="own",
         defaults={**_ONE_THREAD, "verbosity": 0},
         trees="xgboost",

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -55,6 +55,17 @@ def exact_frame_of(table: Table, columns: Iterable[str]) -> Frame:
         if column.null_count and column.type in _LONG_WHOLE:
             frame[name] = column.to_pandas(types_mapper=_LONG_WHOLE.get)
     return frame
+
+
+class Columns:
+    """The columns of a table as `exact_frame_of` has them; one that was given away is held no more."""
+
+    def __init__(self, table: Table, names: Iterable[str]) -> None:
+        self._columns = {name: table.column(name) for name in names}
+
+    def pop(self, name: str, /) -> "pd.Series[Any]":
+        """Give a column away."""
+        return exact_frame_of(pa.table({name: self._columns.pop(name)}), [name])[name]
 
 
 def floats_of(table: Table, column: str) -> Floats:

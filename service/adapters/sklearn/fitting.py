@@ -1,8 +1,9 @@
 """Fitting the whole pipeline, and predicting with it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,10 @@ from domain.data_contract import DataContract
 from domain.errors import ModelUnusable, NeverRetry
 from domain.feature_schema import FeatureSchema
 from domain.model_types import Estimator
+from service.adapters.sklearn.encoding import Columns, encode, first_line
 from service.adapters.sklearn.estimators import build_estimator
-from service.adapters.sklearn.preprocessing import build_preprocessing, stored_columns
+
+_ALL_ONE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Fitted(NamedTuple):
@@ -35,25 +38,20 @@ def fit(
     features: FeatureSchema,
     contract: DataContract,
     model: Estimator,
-    frame: pd.DataFrame,
+    columns: Columns,
     target: Floats,
     seed: int,
+    *,
     threads: int = 1,
+    widths: Mapping[str, int] = _ALL_ONE,
 ) -> Fitted:
     """Fit preprocessing and estimator. Raises NeverRetry: `bad_config`, `frame_invalid` or `fit_failed`.
 
     Preprocessing and estimator are fitted one after the other rather than as a pipeline, so that the prepared
-    rows serve for the training metrics too.
+    rows serve for the training metrics too. The columns are given away; `encode` says why, and of `widths`.
     """
-    preprocessing = build_preprocessing(features, contract, stored_columns(frame, features, contract))
     estimator = build_estimator(model, seed)
-    try:
-        prepared = preprocessing.fit_transform(frame)
-    except (ValueError, TypeError) as error:
-        column = _column_at_fault(preprocessing.transformers, lambda steps, rows: steps.fit(rows), frame)
-        raise NeverRetry(
-            "frame_invalid", f"column {column!r} cannot be prepared ({_first_line(error)})", column=column
-        ) from error
+    preprocessing, prepared = encode(features, contract, columns, widths)
     with _fit_failures(model), _on_threads(estimator, threads):
         estimator.fit(prepared, target)
     return Fitted(Pipeline([("preprocessing", preprocessing), ("model", estimator)]), prepared)
@@ -82,7 +80,7 @@ def predict(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
         where = f"column {column!r}" if column else "the estimator"
         raise ModelUnusable(
             "cannot_predict",
-            f"the model cannot predict these rows ({where}: {_first_line(error)})",
+            f"the model cannot predict these rows ({where}: {first_line(error)})",
             column=column,
         ) from error
 
@@ -105,13 +103,8 @@ def _fit_failures(model: Estimator) -> Iterator[None]:
         raise
     except Exception as error:
         raise NeverRetry(
-            "fit_failed", f"{model.type} cannot be fitted ({type(error).__name__}: {_first_line(error)})"
+            "fit_failed", f"{model.type} cannot be fitted ({type(error).__name__}: {first_line(error)})"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    """scikit-learn's advice follows in further lines, and is for the code's author."""
-    return str(error).partition("\n")[0]
 
 
 def _column_at_fault(

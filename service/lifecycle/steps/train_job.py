@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -20,13 +20,13 @@ from domain.models import ModelPackage, PackageFiles
 from domain.points import Point
 from service.adapters.files.atomic import publish_folder
 from service.adapters.mlflow.model_package import PackagedModel, manifest_of_files, package_files
-from service.adapters.pyarrow.datasets import Table, exact_frame_of, floats_of, range_of, read_dataset
+from service.adapters.pyarrow.datasets import Columns, Table, floats_of, range_of, read_dataset
 from service.adapters.pyarrow.frame_rules import FitNeeds, frame_faults
 from service.adapters.sklearn.fitting import Fitted, fit, predict
 from service.adapters.sklearn.loading import listed_types, skops_bytes
 from service.lifecycle.steps.fit_memory import least_matrix, matrix_of, require_memory
 from service.lifecycle.steps.jobs import TrainJob
-from service.models.golden_rows import GOLDEN, golden_rows
+from service.models.golden_rows import GOLDEN, Picked, golden_rows
 from service.models.memory import MEMORY, LoadedModel, Schema
 from service.processes.child import report
 
@@ -45,20 +45,24 @@ def train(job: TrainJob) -> TrainedPackage:
     started = time.perf_counter()
     report({"point": Point.TRAIN_CHILD_STARTED.value})
     schema = Schema(job.features, job.contract, job.contract.target)
-    columns = [*schema.features.columns, schema.target]
-    model_type = job.model.model.type
-    require_memory(least_matrix(model_type, job.part.rows, job.features), job.memory_bytes)
-    table = read_dataset(job.part.path, job.part.sha256, "train", columns)
-    truth = checked_target(table, schema, job.model)
-    require_memory(matrix_of(model_type, table, job.features), job.memory_bytes)
-    frame = exact_frame_of(table, schema.features.columns)
+    given = _read(job, schema)
+    truth, model = given.truth, job.model.model
     before_fit = time.perf_counter()
-    fitted = fit(schema.features, schema.contract, job.model.model, frame, truth, job.seed, job.threads)
+    fitted = fit(
+        schema.features,
+        schema.contract,
+        model,
+        given.columns,
+        truth,
+        job.seed,
+        threads=job.threads,
+        widths=given.widths,
+    )
     fit_seconds = time.perf_counter() - before_fit
     report({"point": Point.TRAIN_AFTER_FIT.value})
     with ThreadPoolExecutor(1) as beside:
         predicting = beside.submit(fitted.predictions)  # mostly without the interpreter's lock
-        contents = _contents(job, table, schema, fitted)
+        contents = _contents(job, given, schema, fitted)
         package = _publish(job.run_folder / MODEL_FOLDER, contents)
         model_in_memory = LoadedModel(partial(predict, fitted.pipeline), schema.features.columns, schema)
         MEMORY.keep(package.digest, model_in_memory)
@@ -79,6 +83,32 @@ def train(job: TrainJob) -> TrainedPackage:
         fit_seconds=fit_seconds,
         package_bytes=sum(map(len, contents.values())),
     )
+
+
+class _Given(NamedTuple):
+    """What a fit is given, without the table that it came from."""
+
+    columns: Columns
+    truth: Floats
+    widths: Mapping[str, int]
+    picked: Picked
+    ranges: Mapping[str, tuple[float, float]]
+
+
+def _read(job: TrainJob, schema: Schema) -> _Given:
+    model_type, columns = job.model.model.type, schema.features.columns
+    require_memory(least_matrix(model_type, job.part.rows, job.features), job.memory_bytes)
+    table = _table(job, schema)
+    truth = checked_target(table, schema, job.model)
+    matrix = matrix_of(model_type, table, job.features)
+    require_memory(matrix, job.memory_bytes)
+    picked, ranges = Picked.of(table, columns), _ranges(table, schema)
+    return _Given(Columns(table, columns), truth, matrix.widths, picked, ranges)
+
+
+def _table(job: TrainJob, schema: Schema) -> Table:
+    columns = [*schema.features.columns, schema.target]
+    return read_dataset(job.part.path, job.part.sha256, "train", columns)
 
 
 def checked_target(table: Table, schema: Schema, definition: ModelDefinition) -> Floats:
@@ -108,16 +138,20 @@ def _publish(folder: Path, contents: Mapping[str, bytes]) -> PackageFiles:
     return PackageFiles(folder=str(folder), manifest=manifest, digest=seal(manifest))
 
 
-def _contents(job: TrainJob, table: Table, schema: Schema, fitted: Fitted) -> dict[str, bytes]:
+def _contents(job: TrainJob, given: _Given, schema: Schema, fitted: Fitted) -> dict[str, bytes]:
     """The bytes of the package's files by relative path."""
+
+    def others(places: Sequence[int]) -> Picked:
+        return Picked.of(_table(job, schema), schema.features.columns, places)
+
     model = job.model.model
     travelling = {
         "feature_schema": schema.features.model_dump(mode="json"),
         "data_contract": schema.contract.model_dump(mode="json"),
         "model_definition": model.model_dump(mode="json"),
         "target": {"name": schema.target, "transform": model.target_transform},
-        GOLDEN: golden_rows(table, schema.features.columns, fitted),
-        "training_ranges": _ranges(table, schema),
+        GOLDEN: golden_rows(given.picked, fitted, others),
+        "training_ranges": dict(given.ranges),
     }
     metadata = {
         "model_type": model.type,
