@@ -69,13 +69,14 @@ class ModelKind:
     `refused` yields params that the library takes and with which a run cannot end well, each with what is
     allowed. `distributions` are what a server installs for it. `preloads`: its module is light enough for
     every child. `threads` says what their number means; with a param of `own_with` it means a model of its
-    own. A fit takes at most `memory_factor` times the bytes of its encoded rows in 64 bits, as
-    `python -m bench.large.fit` measures.
+    own. `takes_sparse`: from rows whose zeros are left out it learns the same, to the bit. A fit takes at
+    most `memory_factor` times the bytes of its encoded rows, as `python -m bench.large.fit` measures.
     """
 
     regressor: str
     memory_factor: float
     threads: Threads = "one"
+    takes_sparse: bool = False
     own_with: Mapping[str, JsonValue] = field(default_factory=dict)
     defaults: Mapping[str, JsonValue] = field(default_factory=dict)
     trees: TreeLayout = "none"
@@ -199,6 +200,7 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
         "lightgbm:LGBMRegressor",
         memory_factor=1.1,
         threads="any",
+        takes_sparse=True,
         own_with={"boosting_type": "goss"},  # it samples within the rows of each thread
         # LightGBM asks for both, or its histograms may be added in another order the next time.
         defaults={**_ONE_THREAD, "deterministic": True, "force_row_wise": True, "verbosity": -1},

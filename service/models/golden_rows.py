@@ -19,9 +19,8 @@ _INFORMATIVE: Final = 3
 class Asked(Protocol):
     """A fitted model, with the rows that it was fitted on."""
 
-    @property
-    def prepared(self) -> Floats:
-        """Those rows as the estimator sees them."""
+    def prepared_row(self, place: int) -> Floats:
+        """One of those rows as the estimator sees it."""
 
     def predictions(self, places: Sequence[int] | None = None) -> Floats:
         """What it predicts for them, or for a few of them by their places."""
@@ -55,7 +54,7 @@ def golden_rows(picked: Picked, fitted: Asked, others: Callable[[Sequence[int]],
     return {
         "rows": [{name: _json_value(value) for name, value in row.items()} for _, row, _ in kept],
         "predictions": [value for _, _, value in kept],
-        "prepared": [prepared_values(fitted.prepared[place]) for place, _, _ in kept],
+        "prepared": [prepared_values(fitted.prepared_row(place)) for place, _, _ in kept],
     }
 
 

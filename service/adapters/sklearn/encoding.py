@@ -4,13 +4,14 @@ A column is taken, encoded and let go before the next one is looked at: beside t
 is not encoded yet. Matrix and fitted preprocessing are those that a ColumnTransformer makes of the whole.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import issparse
+from scipy.sparse import csc_matrix, csr_matrix, hstack, issparse
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
@@ -30,22 +31,35 @@ class Columns(Protocol):
         """Give a column away."""
 
 
+class Widths(NamedTuple):
+    """How many columns of the matrix each column becomes, 1 if it does not say.
+
+    Where it is wrong, the matrix is copied. `sparse`: zeros are left out.
+    """
+
+    by_column: Mapping[str, int] = MappingProxyType({})
+    sparse: bool = False
+
+    def total(self, columns: Iterable[str]) -> int:
+        """How many columns these become."""
+        return sum(self.by_column.get(name, 1) for name in columns)
+
+
+ONE_EACH: Final = Widths()
+
+
 class Encoded(NamedTuple):
     """A fitted preprocessing, and the rows that it was fitted on as it makes them."""
 
     preprocessing: ColumnTransformer
-    rows: Floats
+    rows: Floats | csr_matrix
 
 
 def encode(
-    features: FeatureSchema, contract: DataContract, columns: Columns, widths: Mapping[str, int]
+    features: FeatureSchema, contract: DataContract, columns: Columns, widths: Widths = ONE_EACH
 ) -> Encoded:
-    """Fit the preprocessing on columns. Raises NeverRetry `frame_invalid`, naming the column at fault.
-
-    `widths` says how many columns of the matrix each becomes, 1 if it does not: where it is wrong, the matrix
-    is copied.
-    """
-    matrix = _Matrix(sum(widths.get(name, 1) for name in features.columns))
+    """Fit the preprocessing on columns. Raises NeverRetry `frame_invalid`, naming the column at fault."""
+    matrix = _SparseMatrix() if widths.sparse else _Matrix(widths.total(features.columns))
     stored: dict[str, Stored] = {}
     fitted: list[Pipeline] = []
     ends: list[int] = []
@@ -98,6 +112,23 @@ class _Matrix:
             wider[:, : self.filled] = self._values[:, : self.filled]
             self._values = wider
         return self._values
+
+
+class _SparseMatrix:
+    """The same without zeros: the values of each row that are not, with their places."""
+
+    def __init__(self) -> None:
+        self._blocks: list[csc_matrix] = []
+        self.filled = 0
+
+    def add(self, block: Any) -> None:
+        """Add columns: an array or a sparse matrix."""
+        self._blocks.append(csc_matrix(block))
+        self.filled += block.shape[1]
+
+    def whole(self) -> csr_matrix:
+        """The rows, when every column is there."""
+        return hstack(self._blocks, format="csr")
 
 
 class _Column(NamedTuple):

@@ -1,12 +1,12 @@
 """Fitting the whole pipeline, and predicting with it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix, issparse
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
@@ -16,17 +16,20 @@ from domain.data_contract import DataContract
 from domain.errors import ModelUnusable, NeverRetry
 from domain.feature_schema import FeatureSchema
 from domain.model_types import Estimator
-from service.adapters.sklearn.encoding import Columns, encode, first_line
+from service.adapters.sklearn.encoding import ONE_EACH, Columns, Widths, encode, first_line
 from service.adapters.sklearn.estimators import build_estimator
-
-_ALL_ONE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Fitted(NamedTuple):
     """A fitted pipeline, and the rows that it was fitted on as its estimator sees them."""
 
     pipeline: Pipeline
-    prepared: Floats
+    prepared: Floats | csr_matrix
+
+    def prepared_row(self, place: int) -> Floats:
+        """One of those rows, with its zeros."""
+        row = self.prepared[place]
+        return np.asarray(row.toarray()[0] if issparse(row) else row)
 
     def predictions(self, places: Sequence[int] | None = None) -> Floats:
         """What it predicts for those rows, or for a few of them by their places."""
@@ -43,7 +46,7 @@ def fit(
     seed: int,
     *,
     threads: int = 1,
-    widths: Mapping[str, int] = _ALL_ONE,
+    widths: Widths = ONE_EACH,
 ) -> Fitted:
     """Fit preprocessing and estimator. Raises NeverRetry: `bad_config`, `frame_invalid` or `fit_failed`.
 
@@ -85,7 +88,7 @@ def predict(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
         ) from error
 
 
-def predicted_by(model: BaseEstimator, rows: pd.DataFrame | Floats) -> Floats:
+def predicted_by(model: BaseEstimator, rows: pd.DataFrame | Floats | csr_matrix) -> Floats:
     """Predict as an estimator or a pipeline does, and raise what it raises.
 
     A target that was fitted as a logarithm may come back as infinity, which the metrics deal with.

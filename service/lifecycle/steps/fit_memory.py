@@ -18,6 +18,9 @@ from service.processes.kernel import held_by
 from service.processes.machine import memory_bytes
 
 _NUMBER_BYTES: Final = 8
+_SPARSE_BYTES: Final = 12  # a number and its place
+_MOSTLY_ZEROS: Final = 3  # columns for each value of a row
+_MOST_VALUES: Final = 2**31  # places are counted in 32 bits
 _WIDE: Final = 2  # a column that becomes more than its share of the others has made the matrix large
 
 
@@ -34,10 +37,18 @@ class Matrix(NamedTuple):
         return sum(self.widths.values())
 
     @property
+    def sparse(self) -> bool:
+        """True where zeros are left out: the type takes such rows, and most of these are zeros."""
+        values = self.rows * len(self.widths)
+        is_mostly_zeros = self.columns >= _MOSTLY_ZEROS * len(self.widths) and values < _MOST_VALUES
+        return is_mostly_zeros and MODEL_TYPES[self.model_type].takes_sparse
+
+    @property
     def fit_bytes(self) -> int:
         """What a fit on it takes at most."""
         factor = MODEL_TYPES[self.model_type].memory_factor
-        return int(self.rows * self.columns * _NUMBER_BYTES * factor)
+        row = _SPARSE_BYTES * len(self.widths) if self.sparse else _NUMBER_BYTES * self.columns
+        return int(self.rows * row * factor)
 
 
 def least_matrix(model_type: str, rows: int, features: FeatureSchema) -> Matrix:

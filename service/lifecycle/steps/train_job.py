@@ -22,6 +22,7 @@ from service.adapters.files.atomic import publish_folder
 from service.adapters.mlflow.model_package import PackagedModel, manifest_of_files, package_files
 from service.adapters.pyarrow.datasets import Columns, Table, floats_of, range_of, read_dataset
 from service.adapters.pyarrow.frame_rules import FitNeeds, frame_faults
+from service.adapters.sklearn.encoding import Widths
 from service.adapters.sklearn.fitting import Fitted, fit, predict
 from service.adapters.sklearn.loading import listed_types, skops_bytes
 from service.lifecycle.steps.fit_memory import least_matrix, matrix_of, require_memory
@@ -90,7 +91,7 @@ class _Given(NamedTuple):
 
     columns: Columns
     truth: Floats
-    widths: Mapping[str, int]
+    widths: Widths
     picked: Picked
     ranges: Mapping[str, tuple[float, float]]
 
@@ -103,7 +104,8 @@ def _read(job: TrainJob, schema: Schema) -> _Given:
     matrix = matrix_of(model_type, table, job.features)
     require_memory(matrix, job.memory_bytes)
     picked, ranges = Picked.of(table, columns), _ranges(table, schema)
-    return _Given(Columns(table, columns), truth, matrix.widths, picked, ranges)
+    widths = Widths(matrix.widths, matrix.sparse)
+    return _Given(Columns(table, columns), truth, widths, picked, ranges)
 
 
 def _table(job: TrainJob, schema: Schema) -> Table:

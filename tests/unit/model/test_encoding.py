@@ -1,28 +1,46 @@
 """Columns that are encoded one after the other make what a ColumnTransformer makes of the whole frame."""
 
 import weakref
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from scipy.sparse import issparse
 
 from domain.data_contract import DataContract
 from domain.errors import NeverRetry
 from domain.feature_schema import FeatureSchema
-from service.adapters.pyarrow.datasets import Columns, exact_frame_of
-from service.adapters.sklearn.encoding import encode
+from domain.model_types import MODEL_TYPES, Estimator
+from service.adapters.pyarrow.datasets import Columns, exact_frame_of, floats_of
+from service.adapters.sklearn.encoding import Widths, encode
+from service.adapters.sklearn.fitting import fit, predict
 from service.adapters.sklearn.preprocessing import build_preprocessing, stored_column
-from tests.worlds.small_models import CONTRACT, FEATURES, schema, table
+from service.models.verify import verify
+from tests.worlds.small_models import (
+    CONTRACT,
+    FEATURES,
+    MODELS,
+    dataset,
+    definition,
+    model_of,
+    schema,
+    table,
+    trained,
+)
 
 CONTENT = DataContract.model_validate(CONTRACT)
 SCHEMA = FeatureSchema.model_validate(schema())
 
 
-@pytest.mark.parametrize("widths", [{"kind": 2}, {}, {"kind": 9, "size": 3}], ids=["right", "less", "more"])
-def test_matrix_and_preprocessing_are_those_of_the_whole_frame(widths: Mapping[str, int]) -> None:
+@pytest.mark.parametrize(
+    "widths",
+    [Widths({"kind": 2}), Widths(), Widths({"kind": 9, "size": 3}), Widths(sparse=True)],
+    ids=["right", "less", "more", "sparse"],
+)
+def test_matrix_and_preprocessing_are_those_of_the_whole_frame(widths: Widths) -> None:
     rows = table(rows=200)
     frame = exact_frame_of(rows, SCHEMA.columns)
     stored = {
@@ -32,8 +50,9 @@ def test_matrix_and_preprocessing_are_those_of_the_whole_frame(widths: Mapping[s
     whole = build_preprocessing(SCHEMA, CONTENT, stored)
     expected = whole.fit_transform(frame)
 
-    preprocessing, matrix = encode(SCHEMA, CONTENT, Columns(rows, SCHEMA.columns), widths)
+    preprocessing, encoded = encode(SCHEMA, CONTENT, Columns(rows, SCHEMA.columns), widths)
 
+    matrix = encoded.toarray() if issparse(encoded) else encoded
     assert matrix.flags.c_contiguous
     assert matrix.tobytes() == expected.tobytes()
     assert preprocessing.transform(frame).tobytes() == expected.tobytes()
@@ -57,7 +76,7 @@ def test_a_column_is_let_go_before_the_next_one_is_taken() -> None:
             taken.append(weakref.ref(column))
             return column
 
-    encode(SCHEMA, CONTENT, Watched(), {})
+    encode(SCHEMA, CONTENT, Watched())
 
     assert len(taken) == len(FEATURES)
 
@@ -67,18 +86,43 @@ def test_what_cannot_be_encoded_is_named() -> None:
     odd = rows.set_column(rows.column_names.index("grade"), "grade", pa.array(["odd"] * len(rows)))
 
     with pytest.raises(NeverRetry) as caught:
-        encode(SCHEMA, CONTENT, Columns(odd, SCHEMA.columns), {})
+        encode(SCHEMA, CONTENT, Columns(odd, SCHEMA.columns))
 
     assert (caught.value.reason, caught.value.facts["column"]) == ("frame_invalid", "grade")
 
 
+def wide(rows: int, values: int) -> pa.Table:
+    """Rows whose kinds are many."""
+    kinds = pa.array([f"k{place % values:02}" for place in range(rows)])
+    plain = table(rows=rows)
+    return plain.set_column(plain.column_names.index("kind"), "kind", kinds)
+
+
 def test_a_sparse_column_beside_others_keeps_every_value() -> None:
     """Many values and few rows: all that is not a one is a zero, whatever the memory held before."""
-    names = [f"k{place % 40}" for place in range(400)]
-    rows = table(rows=400)
-    wide = rows.set_column(rows.column_names.index("kind"), "kind", pa.array(names))
+    _, matrix = encode(SCHEMA, CONTENT, Columns(wide(400, 40), SCHEMA.columns), Widths({"kind": 40}))
 
-    _, matrix = encode(SCHEMA, CONTENT, Columns(wide, SCHEMA.columns), {"kind": 40})
+    assert np.array_equal(matrix[:, 2:42], np.eye(40)[[place % 40 for place in range(400)]])
 
-    places = [sorted(set(names)).index(name) for name in names]
-    assert np.array_equal(matrix[:, 2:42], np.eye(40)[places])
+
+@pytest.mark.parametrize("kind", [kind for kind, row in MODEL_TYPES.items() if row.takes_sparse])
+def test_a_type_that_takes_rows_without_zeros_learns_the_same_to_the_bit(kind: str) -> None:
+    rows = wide(4000, 40)
+    truth, frame = floats_of(rows, "price"), exact_frame_of(rows, SCHEMA.columns)
+    model = Estimator(type=kind, params=MODELS[kind])
+    widths = (Widths({"kind": 40}, sparse=each) for each in (False, True))
+    dense, sparse = (
+        fit(SCHEMA, CONTENT, model, Columns(rows, SCHEMA.columns), truth, 7, widths=each) for each in widths
+    )
+
+    assert issparse(sparse.prepared)
+    assert dense.predictions().tobytes() == sparse.predictions().tobytes()
+    assert predict(sparse.pipeline, frame).tobytes() == dense.predictions().tobytes()
+
+
+def test_a_package_that_was_fitted_without_zeros_is_as_good_as_others(tmp_path: Path) -> None:
+    data = dataset(tmp_path / "train.parquet", wide(400, 40))
+
+    answer = trained(tmp_path / "run", data, model=definition("lightgbm"))
+
+    assert verify(model_of(answer)).golden_rows == 5
