@@ -69,14 +69,16 @@ class ModelKind:
     `refused` yields params that the library takes and with which a run cannot end well, each with what is
     allowed. `distributions` are what a server installs for it. `preloads`: its module is light enough for
     every child. `threads` says what their number means; with a param of `own_with` it means a model of its
-    own. `takes_sparse`: from rows whose zeros are left out it learns the same, to the bit. A fit takes at
-    most `memory_factor` times the bytes of its encoded rows, as `python -m bench.large.fit` measures.
+    own. `takes_sparse`: from rows whose zeros are left out it learns the same, to the bit; all but one that
+    is `by_rows` do from rows that lie in memory column by column, which takes less. A fit takes at most
+    `memory_factor` times the bytes of its encoded rows, as `python -m bench.large.fit` measures.
     """
 
     regressor: str
     memory_factor: float
     threads: Threads = "one"
     takes_sparse: bool = False
+    by_rows: bool = False
     own_with: Mapping[str, JsonValue] = field(default_factory=dict)
     defaults: Mapping[str, JsonValue] = field(default_factory=dict)
     trees: TreeLayout = "none"
@@ -177,6 +179,7 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     "ridge": ModelKind(
         "sklearn.linear_model:Ridge",
         memory_factor=2.0,
+        by_rows=True,
         parts=("sklearn.linear_model._ridge.Ridge",),
         takes_nulls=False,
     ),

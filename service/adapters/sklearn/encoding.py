@@ -7,7 +7,7 @@ is not encoded yet. Matrix and fitted preprocessing are those that a ColumnTrans
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -34,11 +34,13 @@ class Columns(Protocol):
 class Widths(NamedTuple):
     """How many columns of the matrix each column becomes, 1 if it does not say.
 
-    Where it is wrong, the matrix is copied. `sparse`: zeros are left out.
+    Where it is wrong, the matrix is copied. `sparse`: zeros are left out. `by_rows`: a row's values lie in
+    memory side by side, so the first column takes the memory of all.
     """
 
     by_column: Mapping[str, int] = MappingProxyType({})
     sparse: bool = False
+    by_rows: bool = False
 
     def total(self, columns: Iterable[str]) -> int:
         """How many columns these become."""
@@ -59,7 +61,8 @@ def encode(
     features: FeatureSchema, contract: DataContract, columns: Columns, widths: Widths = ONE_EACH
 ) -> Encoded:
     """Fit the preprocessing on columns. Raises NeverRetry `frame_invalid`, naming the column at fault."""
-    matrix = _SparseMatrix() if widths.sparse else _Matrix(widths.total(features.columns))
+    total = widths.total(features.columns)
+    matrix = _SparseMatrix() if widths.sparse else _Matrix(total, "C" if widths.by_rows else "F")
     stored: dict[str, Stored] = {}
     fitted: list[Pipeline] = []
     ends: list[int] = []
@@ -82,8 +85,9 @@ def first_line(error: Exception) -> str:
 class _Matrix:
     """Rows of numbers that are filled from left to right."""
 
-    def __init__(self, columns: int) -> None:
+    def __init__(self, columns: int, order: Literal["C", "F"]) -> None:
         self._columns = columns
+        self._order = order
         self._values: Floats | None = None
         self.filled = 0
 
@@ -102,13 +106,15 @@ class _Matrix:
     def whole(self) -> Floats:
         """The rows, when every column is there."""
         values = self._room(0, self.filled)
-        return values if values.shape[1] == self.filled else np.ascontiguousarray(values[:, : self.filled])
+        if values.shape[1] == self.filled:
+            return values
+        return np.array(values[:, : self.filled], order=self._order)
 
     def _room(self, rows: int, columns: int) -> Floats:
         if self._values is None:
-            self._values = np.empty((rows, columns))
+            self._values = np.empty((rows, columns), order=self._order)
         elif self._values.shape[1] < columns:
-            wider = np.empty((len(self._values), columns))
+            wider = np.empty((len(self._values), columns), order=self._order)
             wider[:, : self.filled] = self._values[:, : self.filled]
             self._values = wider
         return self._values

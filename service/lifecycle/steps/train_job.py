@@ -104,7 +104,7 @@ def _read(job: TrainJob, schema: Schema) -> _Given:
     matrix = matrix_of(model_type, table, job.features)
     require_memory(matrix, job.memory_bytes)
     picked, ranges = Picked.of(table, columns), _ranges(table, schema)
-    widths = Widths(matrix.widths, matrix.sparse)
+    widths = Widths(matrix.widths, matrix.sparse, MODEL_TYPES[model_type].by_rows)
     return _Given(Columns(table, columns), truth, widths, picked, ranges)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from scipy.sparse import issparse
 
@@ -37,8 +38,14 @@ SCHEMA = FeatureSchema.model_validate(schema())
 
 @pytest.mark.parametrize(
     "widths",
-    [Widths({"kind": 2}), Widths(), Widths({"kind": 9, "size": 3}), Widths(sparse=True)],
-    ids=["right", "less", "more", "sparse"],
+    [
+        Widths({"kind": 2}),
+        Widths(),
+        Widths({"kind": 9, "size": 3}),
+        Widths(sparse=True),
+        Widths({"kind": 2}, by_rows=True),
+    ],
+    ids=["right", "less", "more", "sparse", "by rows"],
 )
 def test_matrix_and_preprocessing_are_those_of_the_whole_frame(widths: Widths) -> None:
     rows = table(rows=200)
@@ -53,7 +60,7 @@ def test_matrix_and_preprocessing_are_those_of_the_whole_frame(widths: Widths) -
     preprocessing, encoded = encode(SCHEMA, CONTENT, Columns(rows, SCHEMA.columns), widths)
 
     matrix = encoded.toarray() if issparse(encoded) else encoded
-    assert matrix.flags.c_contiguous
+    assert matrix.flags.c_contiguous == (widths.by_rows or widths.sparse)
     assert matrix.tobytes() == expected.tobytes()
     assert preprocessing.transform(frame).tobytes() == expected.tobytes()
     assert without_steps(preprocessing) == without_steps(whole)
@@ -118,6 +125,20 @@ def test_a_type_that_takes_rows_without_zeros_learns_the_same_to_the_bit(kind: s
     assert issparse(sparse.prepared)
     assert dense.predictions().tobytes() == sparse.predictions().tobytes()
     assert predict(sparse.pipeline, frame).tobytes() == dense.predictions().tobytes()
+
+
+@pytest.mark.parametrize("kind", [kind for kind, row in MODEL_TYPES.items() if not row.by_rows])
+def test_from_rows_that_lie_column_by_column_the_same_is_learned_to_the_bit(kind: str) -> None:
+    rows = table(rows=1000)
+    rows = rows.filter(pc.is_valid(rows.column("size")))
+    truth = floats_of(rows, "price")
+    model = Estimator(type=kind, params=MODELS[kind])
+    by_columns, by_rows = (
+        fit(SCHEMA, CONTENT, model, Columns(rows, SCHEMA.columns), truth, 7, widths=Widths(by_rows=each))
+        for each in (False, True)
+    )
+
+    assert by_columns.predictions().tobytes() == by_rows.predictions().tobytes()
 
 
 def test_a_package_that_was_fitted_without_zeros_is_as_good_as_others(tmp_path: Path) -> None:

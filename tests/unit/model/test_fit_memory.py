@@ -35,7 +35,7 @@ def test_a_column_with_too_many_values_is_named_with_their_number(tmp_path: Path
     rows = table(rows=3000)
     wide = rows.set_column(rows.column_names.index("kind"), "kind", pa.array([f"k{n}" for n in range(3000)]))
     data = dataset(tmp_path / "wide.parquet", wide)
-    limit = spare(100)
+    limit = spare(50)
 
     error = refused(tmp_path / "run", data, memory_bytes=limit, model=definition("gradient_boosting"))
 
