@@ -95,7 +95,11 @@ class ChildSettings(BaseModel):
 
     model_config = GROUP
 
-    threads: PositiveInt = Field(default=1, le=256, description="OpenMP and BLAS threads of a fit")
+    threads: PositiveInt | None = Field(
+        default=None,
+        le=256,
+        description="threads of a fit; default: 1 below 100,000 rows, then a run's share of the processors",
+    )
     polars_threads: PositiveInt = Field(default=2, le=256, description="threads of a split")
     step_timeout_seconds: PositiveFloat = Field(
         default=3600.0, description="maximum duration of one heavy task"

@@ -39,13 +39,15 @@ class Encoding:
     """What makes numbers of categories: a class, and its arguments.
 
     One that `takes_unseen` has an answer for nulls and for categories that were not in training. The codes of
-    one that `needs_order` are the places in it, else those among the sorted values.
+    one that `needs_order` are the places in it, else those among the sorted values. `column_per_value`: the
+    more values there are, the wider the rows become.
     """
 
     encoder: str
     arguments: Mapping[str, object] = field(default_factory=dict)
     takes_unseen: bool = False
     needs_order: bool = False
+    column_per_value: bool = False
 
 
 IMPUTATIONS: Final[dict[str, Imputation]] = {
@@ -59,7 +61,10 @@ ENCODINGS: Final[dict[str, Encoding]] = {
     "binary": Encoding("OrdinalEncoder"),
     "ordinal": Encoding("OrdinalEncoder", needs_order=True),
     "onehot": Encoding(
-        "OneHotEncoder", {"handle_unknown": "ignore", "sparse_output": False}, takes_unseen=True
+        "OneHotEncoder",
+        {"handle_unknown": "ignore", "sparse_output": False},
+        takes_unseen=True,
+        column_per_value=True,
     ),
 }
 

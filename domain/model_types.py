@@ -49,6 +49,8 @@ class NumberRange(NamedTuple):
 Params = Mapping[str, JsonValue]
 # How the nodes of a fitted estimator are laid out, which native code follows without looking.
 TreeLayout = Literal["none", "forest", "boosted", "histograms", "lightgbm", "xgboost"]
+# A fit has one thread; any number of them learns the same, to the bit; or each number learns its own.
+Threads = Literal["one", "any", "own"]
 MOST_TREES: Final = 10_000
 
 
@@ -66,10 +68,18 @@ class ModelKind:
     takes from the process that has loaded it. `ranges` bound params that the class does not check itself, and
     `refused` yields params that the library takes and with which a run cannot end well, each with what is
     allowed. `distributions` are what a server installs for it. `preloads`: its module is light enough for
-    every child.
+    every child. `threads` says what their number means; with a param of `own_with` it means a model of its
+    own. `takes_sparse`: from rows whose zeros are left out it learns the same, to the bit; all but one that
+    is `by_rows` do from rows that lie in memory column by column, which takes less. A fit takes at most
+    `memory_factor` times the bytes of its encoded rows, as `python -m bench.large.fit` measures.
     """
 
     regressor: str
+    memory_factor: float
+    threads: Threads = "one"
+    takes_sparse: bool = False
+    by_rows: bool = False
+    own_with: Mapping[str, JsonValue] = field(default_factory=dict)
     defaults: Mapping[str, JsonValue] = field(default_factory=dict)
     trees: TreeLayout = "none"
     trusted: tuple[str, ...] = ()
@@ -85,6 +95,11 @@ class ModelKind:
     def module(self) -> str:
         """The module of its class."""
         return self.regressor.partition(":")[0]
+
+    def threads_of(self, params: Params) -> Threads:
+        """What the number of threads means to a fit with these params."""
+        has_one = any(params.get(name) == value for name, value in self.own_with.items())
+        return "own" if has_one else self.threads
 
     @property
     def class_name(self) -> str:
@@ -138,6 +153,7 @@ def _refused_by_xgboost(params: Params) -> Iterator[tuple[str, str]]:
 MODEL_TYPES: Final[dict[str, ModelKind]] = {
     "gradient_boosting": ModelKind(
         "sklearn.ensemble:GradientBoostingRegressor",
+        memory_factor=1.6,
         trees="boosted",
         trusted=("sklearn.tree._tree.Tree",),
         trusted_elsewhere=_LOSSES,
@@ -152,6 +168,8 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     ),
     "random_forest": ModelKind(
         "sklearn.ensemble:RandomForestRegressor",
+        memory_factor=1.5,
+        threads="any",
         defaults=_ONE_THREAD,
         trees="forest",
         trusted=("sklearn.tree._tree.Tree",),
@@ -159,10 +177,16 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
         ranges={"n_estimators": _TREES},
     ),
     "ridge": ModelKind(
-        "sklearn.linear_model:Ridge", parts=("sklearn.linear_model._ridge.Ridge",), takes_nulls=False
+        "sklearn.linear_model:Ridge",
+        memory_factor=2.0,
+        by_rows=True,
+        parts=("sklearn.linear_model._ridge.Ridge",),
+        takes_nulls=False,
     ),
     "hist_gradient_boosting": ModelKind(
         "sklearn.ensemble:HistGradientBoostingRegressor",
+        memory_factor=2.6,
+        threads="any",
         trees="histograms",
         trusted=(f"{_HISTOGRAMS}.predictor.TreePredictor",),
         trusted_elsewhere=(*_LOSSES, f"{_HISTOGRAMS}.binning._BinMapper"),
@@ -177,6 +201,10 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     ),
     "lightgbm": ModelKind(
         "lightgbm:LGBMRegressor",
+        memory_factor=1.1,
+        threads="any",
+        takes_sparse=True,
+        own_with={"boosting_type": "goss"},  # it samples within the rows of each thread
         # LightGBM asks for both, or its histograms may be added in another order the next time.
         defaults={**_ONE_THREAD, "deterministic": True, "force_row_wise": True, "verbosity": -1},
         trees="lightgbm",
@@ -204,6 +232,8 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     ),
     "xgboost": ModelKind(
         "xgboost:XGBRegressor",
+        memory_factor=1.5,
+        threads="own",
         defaults={**_ONE_THREAD, "verbosity": 0},
         trees="xgboost",
         trusted=("xgboost.core.Booster", "xgboost.sklearn.XGBRegressor"),

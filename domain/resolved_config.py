@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from pydantic import field_serializer, field_validator
+from pydantic import Field, field_serializer, field_validator
 
 from domain.data_contract import DataContract
 from domain.feature_schema import FeatureSchema
@@ -42,6 +42,8 @@ def read_features(features: Mapping[str, object]) -> FeatureSchema:
 class ResolvedConfig(Value):
     """Everything that four files say, and the digests that say which four.
 
+    `fit_threads` is for a model that depends on their number and whose file leaves it open.
+
     Its JSON holds the features as pairs in a list: a store may sort the keys of a map, and the order of the
     columns is part of the model.
     """
@@ -52,6 +54,8 @@ class ResolvedConfig(Value):
     features: FeatureSchema
     model: ModelDefinition
     digests: ConfigDigests
+    # Left out unless it is needed: an older release reads the rows of a newer one.
+    fit_threads: int | None = Field(default=None, ge=1, exclude_if=lambda number: number is None)
 
     @field_serializer("features")
     def _features_in_order(self, features: FeatureSchema) -> dict[str, object]:

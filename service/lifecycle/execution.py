@@ -90,8 +90,9 @@ class Work:
 
     async def resolved(self) -> ResolvedConfig | ConfigurationRefused:
         """Give the configuration, or why there is none."""
+        config, first_uses, heavy = self._steps.config, self._steps.first_uses, self._heavy
         return await self._waiting.step(
-            Step.RESOLVE, resolve, self.run, self._steps.config, self._steps.first_uses, self._heavy.files
+            Step.RESOLVE, resolve, self.run, config, first_uses, heavy.files, heavy.threads
         )
 
     def config(self) -> ResolvedConfig:

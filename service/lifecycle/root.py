@@ -64,6 +64,7 @@ from service.lifecycle.settings_values import (
     mlflow_access,
     require_usable_trust,
     retry_policy,
+    thread_share,
     worker_name,
 )
 from service.lifecycle.steps.jobs import CHECK_MODEL
@@ -250,6 +251,7 @@ def _trainer(settings: Settings, jobs: JobClient) -> ChildTrainer:
         mlflow_access(settings),
         seed=settings.child.seed,
         allow_foreign=settings.scores_foreign_champions,
+        threads=thread_share(settings),
     )
 
 
@@ -264,6 +266,7 @@ def _heavy(
         versions=RemoteWatch(versions, jobs, remotes, metrics, cache_folder=str(cache), remote_url=remote),
         trainer=_trainer(settings, jobs),
         hold_until=children.hold_until,
+        threads=thread_share(settings),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from domain.fit_threads import ONE_THREAD, ThreadShare
 from domain.ports.config_families import ConfigFamilies
 from domain.ports.dataset_files import DatasetFiles, DatasetVersions, FirstUses
 from domain.ports.experiment_tracker import ExperimentTracker
@@ -20,13 +21,14 @@ class Heavy:
     """The ports whose work runs in child processes: one set for each lifecycle that a worker carries.
 
     `hold_until` says until when (`time.monotonic()`) the lease is certain: what then still runs is killed,
-    even while this process is stopped. None: for ever.
+    even while this process is stopped. None: for ever. `threads` are what one fit gets.
     """
 
     files: DatasetFiles
     versions: DatasetVersions
     trainer: Trainer
     hold_until: Callable[[float | None], None]
+    threads: ThreadShare = ONE_THREAD
 
 
 @dataclass(frozen=True)

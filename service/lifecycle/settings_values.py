@@ -5,11 +5,13 @@ import ssl
 from pathlib import Path
 
 from config.settings import Settings
+from domain.fit_threads import ThreadShare
 from domain.promotion_checks import PromotionPolicy
 from service.adapters.kafka.connection import UNPACKED_BYTES, KafkaConnection
 from service.adapters.mlflow.access import MlflowAccess, library_environment
 from service.adapters.tls.trust import Trust, no_trust, shared_variables
 from service.processes.child_settings import ForkSettings
+from service.processes.machine import processors
 from service.runtime.retry import RetryPolicy
 from service.runtime.secret_mask import Mask
 
@@ -81,10 +83,17 @@ def children_settings(settings: Settings) -> ForkSettings:
     return ForkSettings(
         warm_up="service.lifecycle.steps.warm_up_job:warm_up",
         warm_up_arguments={"also": ["service.lifecycle.steps.version_job:warm_up"]},
-        omp_threads=child.threads,
+        omp_threads=child.threads or 1,
         polars_threads=child.polars_threads,
         environment={**library_environment(mlflow_access(settings)), **shared_variables()},
     )
+
+
+def thread_share(settings: Settings) -> ThreadShare:
+    """Say how many threads one fit gets: those that are set, or its share of this worker's processors."""
+    if settings.child.threads is not None:
+        return ThreadShare(settings.child.threads, is_set=True)
+    return ThreadShare(max(1, processors() // settings.worker.concurrent_lifecycles))
 
 
 def database_seconds(settings: Settings) -> float:

@@ -7,6 +7,7 @@ from typing import cast
 
 from domain.datasets import DatasetFile, SplitParts
 from domain.errors import ModelUnusable, NeverRetry, TryLater
+from domain.fit_threads import ThreadShare, fit_threads
 from domain.job_results import ModelScores
 from domain.metrics import Score
 from domain.models import LoggedModel, ModelPackage, ModelRecord, PackageFiles, RegisteredVersion
@@ -34,13 +35,21 @@ class ChildTrainer:
     """Trains, uploads, fetches and scores in children."""
 
     def __init__(
-        self, jobs: JobClient, places: DataLayout, access: MlflowAccess, *, seed: int, allow_foreign: bool
+        self,
+        jobs: JobClient,
+        places: DataLayout,
+        access: MlflowAccess,
+        *,
+        seed: int,
+        allow_foreign: bool,
+        threads: ThreadShare,
     ) -> None:
         self._jobs = jobs
         self._places = places
         self._access = access
         self._seed = seed
         self._allow_foreign = allow_foreign
+        self._threads = threads
         self._scorers: dict[str, asyncio.Future[str]] = {}  # by a package's digest, who may score it
 
     async def train(
@@ -70,6 +79,8 @@ class ChildTrainer:
             run_folder=self._places.run(run_id),
             seed=self._seed,
             record=record,
+            memory_bytes=self._jobs.memory_bytes,
+            threads=fit_threads(config.model.model, parts.train.rows, self._threads, config.fit_threads),
         )
         try:
             return (await self._jobs.run("train", TRAIN, job, on_progress=hear)).package

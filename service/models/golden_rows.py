@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from math import isclose, isfinite
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -19,31 +19,42 @@ _INFORMATIVE: Final = 3
 class Asked(Protocol):
     """A fitted model, with the rows that it was fitted on."""
 
-    @property
-    def prepared(self) -> Floats:
-        """Those rows as the estimator sees them."""
+    def prepared_row(self, place: int) -> Floats:
+        """One of those rows as the estimator sees it."""
 
     def predictions(self, places: Sequence[int] | None = None) -> Floats:
         """What it predicts for them, or for a few of them by their places."""
 
 
-def golden_rows(table: Table, columns: Sequence[str], fitted: Asked) -> dict[str, Any]:
-    """Pick rows that tell much, as a request would bring them, with what the fitted model says of them.
+class Picked(NamedTuple):
+    """Rows that tell much, as a request would bring them, by their places."""
+
+    places: tuple[int, ...]
+    rows: tuple[dict[str, object], ...]
+
+    @classmethod
+    def of(cls, table: Table, columns: Sequence[str], places: Sequence[int] | None = None) -> Self:
+        """Pick them from a table, or those that are at `places`."""
+        chosen = _places(table, columns) if places is None else places
+        return cls(tuple(chosen), tuple(rows_at(table, columns, chosen)))
+
+
+def golden_rows(picked: Picked, fitted: Asked, others: Callable[[Sequence[int]], Picked]) -> dict[str, Any]:
+    """The picked rows with what the fitted model says of them.
 
     `prepared` are their values as the estimator sees them, those that are not 0, by their places. A row for
-    which the model has no number is left out.
+    which the model has no number is left out; `others` are asked for where it has none for any.
     """
-    places = _places(table, columns)
-    said = fitted.predictions(places)
+    said = fitted.predictions(picked.places)
     if not np.isfinite(said).any():  # few models have no number at all
-        places = np.flatnonzero(np.isfinite(fitted.predictions()))[:_ROWS].tolist()
-        said = fitted.predictions(places) if places else np.array([])
-    kept = [(place, float(value)) for place, value in zip(places, said, strict=True) if isfinite(value)]
-    rows = rows_at(table, columns, [place for place, _ in kept])
+        picked = others(np.flatnonzero(np.isfinite(fitted.predictions()))[:_ROWS].tolist())
+        said = fitted.predictions(picked.places) if picked.places else np.array([])
+    asked = zip(picked.places, picked.rows, said, strict=True)
+    kept = [(place, row, float(value)) for place, row, value in asked if isfinite(value)]
     return {
-        "rows": [{name: _json_value(value) for name, value in row.items()} for row in rows],
-        "predictions": [value for _, value in kept],
-        "prepared": [prepared_values(fitted.prepared[place]) for place, _ in kept],
+        "rows": [{name: _json_value(value) for name, value in row.items()} for _, row, _ in kept],
+        "predictions": [value for _, _, value in kept],
+        "prepared": [prepared_values(fitted.prepared_row(place)) for place, _, _ in kept],
     }
 
 

@@ -37,6 +37,8 @@ PRELOAD: Final = (
 _FORK_SAFE: Final = {
     "OPENBLAS_NUM_THREADS": "1",  # its pool starts when numpy is imported
     "MKL_NUM_THREADS": "1",
+    # A thread that waits for others sleeps: where it spins, a fit beside other work takes ten times as long.
+    "OMP_WAIT_POLICY": "PASSIVE",
     "_RJEM_MALLOC_CONF": "background_thread:false",  # polars' allocator
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # pyarrow's
     "MIMALLOC_PURGE_DELAY": "0",  # pyarrow's other one, which keeps what was freed

@@ -1,6 +1,5 @@
 """Tasks of a worker whose forests come out so that no server could serve them."""
 
-from collections.abc import Sequence
 from typing import Any
 from unittest.mock import patch
 
@@ -18,7 +17,7 @@ def train(job: TrainJob) -> TrainedPackage:
         return product.train(job)
 
 
-def _spoiled(table: Any, columns: Sequence[str], fitted: Any) -> dict[str, Any]:
-    golden = golden_rows(table, columns, fitted)
+def _spoiled(*given: Any) -> dict[str, Any]:
+    golden = golden_rows(*given)
     golden["rows"][1]["area"] = "wide"
     return golden

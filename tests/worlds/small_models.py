@@ -101,17 +101,22 @@ def trained(
     contract: Mapping[str, Any] = CONTRACT,
     seed: int = 11,
     record: Mapping[str, str] | None = None,
+    memory_bytes: int | None = None,
+    rows: int = 0,
+    threads: int = 1,
 ) -> dict[str, Any]:
     """Train as the worker asks its child to; the answer of the task."""
     folder.mkdir(parents=True, exist_ok=True)
     job = TrainJob(
-        part=data.file,
+        part=data.file.model_copy(update={"rows": rows}),
         contract=DataContract.model_validate(contract),
         features=FeatureSchema.model_validate(schema(features)),
         model=ModelDefinition.model_validate(model or definition("ridge")),
         run_folder=folder,
         seed=seed,
         record=None if record is None else ModelRecord.model_validate(record),
+        memory_bytes=memory_bytes,
+        threads=threads,
     )
     return train(job).model_dump(mode="json")
 

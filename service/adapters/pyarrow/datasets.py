@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -57,6 +57,17 @@ def exact_frame_of(table: Table, columns: Iterable[str]) -> Frame:
     return frame
 
 
+class Columns:
+    """The columns of a table as `exact_frame_of` has them; one that was given away is held no more."""
+
+    def __init__(self, table: Table, names: Iterable[str]) -> None:
+        self._columns = {name: table.column(name) for name in names}
+
+    def pop(self, name: str, /) -> "pd.Series[Any]":
+        """Give a column away."""
+        return exact_frame_of(pa.table({name: self._columns.pop(name)}), [name])[name]
+
+
 def floats_of(table: Table, column: str) -> Floats:
     """One column of numbers as float64; a null is NaN."""
     return np.asarray(table.column(column).to_numpy(), dtype=np.float64)
@@ -67,6 +78,12 @@ def range_of(table: Table, column: str) -> tuple[float, float] | None:
     values = floats_of(table, column)
     numbers = values[np.isfinite(values)]
     return (float(numbers.min()), float(numbers.max())) if numbers.size else None
+
+
+def value_count(table: Table, column: str, *, with_null: bool) -> int:
+    """How many values a column has, a null among them if that counts."""
+    values = pc.unique(table.column(column))
+    return len(values) - (0 if with_null else values.null_count)
 
 
 def rows_at(table: Table, columns: Iterable[str], places: Sequence[int]) -> list[dict[str, object]]:

@@ -1,28 +1,35 @@
 """Fitting the whole pipeline, and predicting with it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix, issparse
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from domain.arrays import Floats
 from domain.data_contract import DataContract
 from domain.errors import ModelUnusable, NeverRetry
 from domain.feature_schema import FeatureSchema
 from domain.model_types import Estimator
+from service.adapters.sklearn.encoding import ONE_EACH, Columns, Widths, encode, first_line
 from service.adapters.sklearn.estimators import build_estimator
-from service.adapters.sklearn.preprocessing import build_preprocessing, stored_columns
 
 
 class Fitted(NamedTuple):
     """A fitted pipeline, and the rows that it was fitted on as its estimator sees them."""
 
     pipeline: Pipeline
-    prepared: Floats
+    prepared: Floats | csr_matrix
+
+    def prepared_row(self, place: int) -> Floats:
+        """One of those rows, with its zeros."""
+        row = self.prepared[place]
+        return np.asarray(row.toarray()[0] if issparse(row) else row)
 
     def predictions(self, places: Sequence[int] | None = None) -> Floats:
         """What it predicts for those rows, or for a few of them by their places."""
@@ -34,27 +41,36 @@ def fit(
     features: FeatureSchema,
     contract: DataContract,
     model: Estimator,
-    frame: pd.DataFrame,
+    columns: Columns,
     target: Floats,
     seed: int,
+    *,
+    threads: int = 1,
+    widths: Widths = ONE_EACH,
 ) -> Fitted:
     """Fit preprocessing and estimator. Raises NeverRetry: `bad_config`, `frame_invalid` or `fit_failed`.
 
     Preprocessing and estimator are fitted one after the other rather than as a pipeline, so that the prepared
-    rows serve for the training metrics too.
+    rows serve for the training metrics too. The columns are given away; `encode` says why, and of `widths`.
     """
-    preprocessing = build_preprocessing(features, contract, stored_columns(frame, features, contract))
     estimator = build_estimator(model, seed)
-    try:
-        prepared = preprocessing.fit_transform(frame)
-    except (ValueError, TypeError) as error:
-        column = _column_at_fault(preprocessing.transformers, lambda steps, rows: steps.fit(rows), frame)
-        raise NeverRetry(
-            "frame_invalid", f"column {column!r} cannot be prepared ({_first_line(error)})", column=column
-        ) from error
-    with _fit_failures(model):
+    preprocessing, prepared = encode(features, contract, columns, widths)
+    with _fit_failures(model), _on_threads(estimator, threads):
         estimator.fit(prepared, target)
     return Fitted(Pipeline([("preprocessing", preprocessing), ("model", estimator)]), prepared)
+
+
+@contextmanager
+def _on_threads(estimator: Any, number: int) -> Iterator[None]:
+    """Fit on so many threads; what was fitted then predicts on those of its definition again."""
+    unfitted = getattr(estimator, "regressor", estimator)
+    params = unfitted.get_params().items()
+    other = {name: value for name, value in params if name == "n_jobs" and value != number}
+    unfitted.set_params(**dict.fromkeys(other, number))
+    with threadpool_limits(number, user_api="openmp") if number > 1 else nullcontext():
+        yield
+    for used in (unfitted, getattr(estimator, "regressor_", unfitted)):
+        used.set_params(**other)
 
 
 def predict(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
@@ -67,12 +83,12 @@ def predict(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
         where = f"column {column!r}" if column else "the estimator"
         raise ModelUnusable(
             "cannot_predict",
-            f"the model cannot predict these rows ({where}: {_first_line(error)})",
+            f"the model cannot predict these rows ({where}: {first_line(error)})",
             column=column,
         ) from error
 
 
-def predicted_by(model: BaseEstimator, rows: pd.DataFrame | Floats) -> Floats:
+def predicted_by(model: BaseEstimator, rows: pd.DataFrame | Floats | csr_matrix) -> Floats:
     """Predict as an estimator or a pipeline does, and raise what it raises.
 
     A target that was fitted as a logarithm may come back as infinity, which the metrics deal with.
@@ -90,13 +106,8 @@ def _fit_failures(model: Estimator) -> Iterator[None]:
         raise
     except Exception as error:
         raise NeverRetry(
-            "fit_failed", f"{model.type} cannot be fitted ({type(error).__name__}: {_first_line(error)})"
+            "fit_failed", f"{model.type} cannot be fitted ({type(error).__name__}: {first_line(error)})"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    """scikit-learn's advice follows in further lines, and is for the code's author."""
-    return str(error).partition("\n")[0]
 
 
 def _column_at_fault(

@@ -25,7 +25,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from domain.arrays import single
-from domain.data_contract import DataContract
+from domain.data_contract import ColumnRule, DataContract
 from domain.feature_schema import (
     NUMBER_FILL,
     SCALERS,
@@ -62,17 +62,12 @@ class Stored(NamedTuple):
 PLAIN: Final = Stored()
 
 
-def stored_columns(
-    frame: pd.DataFrame, features: FeatureSchema, contract: DataContract
-) -> Mapping[str, Stored]:
-    """Look at the columns of the train part."""
-    return {
-        name: Stored(
-            is_single=contract.columns[name].type == "float" and frame[name].dtype == np.float32,
-            long=_long_numbers(frame[name], spec),
-        )
-        for name, spec in features.tabular_features.items()
-    }
+def stored_column(column: "pd.Series[Any]", kind: ColumnRule, spec: FeatureSpec) -> Stored:
+    """Look at a column of the train part."""
+    return Stored(
+        is_single=kind.type == "float" and column.dtype == np.float32,
+        long=_long_numbers(column, spec),
+    )
 
 
 def _long_numbers(column: "pd.Series[int]", spec: FeatureSpec) -> LongNumbers | None:
@@ -109,18 +104,19 @@ def build_preprocessing(
     are named by number: scikit-learn refuses names that a column may well have.
     """
     columns = [
-        (f"column_{place}", _prepare(spec, contract.columns[name].is_number, stored.get(name, PLAIN)), name)
+        (f"column_{place}", column_steps(spec, contract.columns[name], stored.get(name, PLAIN)), name)
         for place, (name, spec) in enumerate(features.tabular_features.items())
     ]
     return ColumnTransformer(columns, sparse_threshold=0.0, verbose_feature_names_out=False)
 
 
-def _prepare(spec: NumericSpec | CategoricalSpec, is_number: bool, stored: Stored) -> Pipeline:  # noqa: FBT001 - a fact
+def column_steps(spec: FeatureSpec, kind: ColumnRule, stored: Stored) -> Pipeline:
+    """The unfitted steps of one column."""
     if isinstance(spec, NumericSpec):
         return Pipeline(_numeric_steps(spec, "Float32" if stored.is_single else "Float64"))
     if stored.long is not None:
         return Pipeline(_long_number_steps(spec, stored.long))
-    return Pipeline(_categorical_steps(spec, NUMBER_FILL if is_number else TEXT_FILL, stored))
+    return Pipeline(_categorical_steps(spec, NUMBER_FILL if kind.is_number else TEXT_FILL, stored))
 
 
 def _numeric_steps(spec: NumericSpec, dtype: str) -> _Steps:

@@ -87,7 +87,11 @@ class RemoteLookJob:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainJob:
-    """Fit on the train part; without a record the package does not say which run it is of."""
+    """Fit on the train part; without a record the package does not say which run it is of.
+
+    The package is the same for every number of `threads`, or that number belongs to the run.
+    `memory_bytes` is what the child may hold; None: what the machine has.
+    """
 
     part: DatasetFile
     contract: DataContract
@@ -96,6 +100,8 @@ class TrainJob:
     run_folder: Path
     seed: int
     record: ModelRecord | None = None
+    memory_bytes: int | None = None
+    threads: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ def opening_tags(run: Run, config: ResolvedConfig) -> dict[str, str]:
         "laurel.request": run.identity,
         "laurel.correlation_id": run.correlation_id,
         **{f"laurel.{name}": text for name, text in asked.items()},
+        **({"laurel.fit_threads": str(config.fit_threads)} if config.fit_threads else {}),
         **{f"laurel.config.{use.family}": f"{use.name}:{use.sha256}" for use in config.uses()},
     }
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from domain.config_questions import slow_formats
 from domain.faults import Fault
+from domain.fit_threads import ThreadShare, frozen_threads
 from domain.ports.config_families import ConfigFamilies
 from domain.ports.dataset_files import DatasetFiles, FirstUses
 from domain.request import read_payload
@@ -20,7 +21,7 @@ class ConfigurationRefused(Value):
 
 
 async def resolve(
-    run: Run, families: ConfigFamilies, first_uses: FirstUses, files: DatasetFiles
+    run: Run, families: ConfigFamilies, first_uses: FirstUses, files: DatasetFiles, share: ThreadShare
 ) -> ResolvedConfig | ConfigurationRefused:
     """Read the payload, fill it from the defaults, check everything that can be checked before any work."""
     read = read_payload(run.payload)
@@ -33,6 +34,8 @@ async def resolve(
     faults = [*unfit, *_edited_since(used), *_new_slow_formats(config, used)]
     if faults:
         return ConfigurationRefused(faults=tuple(faults))
+    threads = frozen_threads(config.model.model, share)
+    config = config.model_copy(update={"fit_threads": threads})
     return await _freeze(config, [use for use, first in used if first is None], first_uses, run.run_id)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -26,12 +26,14 @@ from service.adapters.mlflow.model_package import (
     package_files,
     travelling_files,
 )
-from service.adapters.pyarrow.datasets import Table, exact_frame_of, floats_of, range_of, read_dataset
+from service.adapters.pyarrow.datasets import Columns, Table, floats_of, range_of, read_dataset
 from service.adapters.pyarrow.frame_rules import FitNeeds, frame_faults
+from service.adapters.sklearn.encoding import Widths
 from service.adapters.sklearn.fitting import Fitted, fit, predict
 from service.adapters.sklearn.loading import listed_types, skops_bytes
+from service.lifecycle.steps.fit_memory import least_matrix, matrix_of, require_memory
 from service.lifecycle.steps.jobs import TrainJob
-from service.models.golden_rows import GOLDEN, golden_rows
+from service.models.golden_rows import GOLDEN, Picked, golden_rows
 from service.models.memory import MEMORY, LoadedModel, Schema
 from service.processes.child import report
 
@@ -46,24 +48,31 @@ def train(job: TrainJob) -> TrainedPackage:
     PackageFiles}`: the upload need wait for neither the fit nor the train metrics.
 
     Raises NeverRetry: `dataset_digest_mismatch`, `unreadable_dataset`, `bad_config`, `frame_invalid`,
-    `fit_failed`; TryLater: `disk_full`, `file_error`.
+    `fit_failed`, `out_of_memory`; TryLater: `disk_full`, `file_error`.
     """
     started = time.perf_counter()
     report({"point": Point.TRAIN_CHILD_STARTED.value})
     schema = Schema(job.features, job.contract, job.contract.target)
-    columns = [*schema.features.columns, schema.target]
-    table = read_dataset(job.part.path, job.part.sha256, "train", columns)
-    truth = checked_target(table, schema, job.model)
-    plain_files = _plain_files(job, table, schema)
+    given = _read(job, schema)
+    truth, model = given.truth, job.model.model
+    plain_files = _plain_files(job, given, schema)
     report({"plain_files": plain_files})
-    frame = exact_frame_of(table, schema.features.columns)
     before_fit = time.perf_counter()
-    fitted = fit(schema.features, schema.contract, job.model.model, frame, truth, job.seed)
+    fitted = fit(
+        schema.features,
+        schema.contract,
+        model,
+        given.columns,
+        truth,
+        job.seed,
+        threads=job.threads,
+        widths=given.widths,
+    )
     fit_seconds = time.perf_counter() - before_fit
     report({"point": Point.TRAIN_AFTER_FIT.value})
     with ThreadPoolExecutor(1) as beside:
         predicting = beside.submit(fitted.predictions)  # mostly without the interpreter's lock
-        contents = _contents(job, table, schema, fitted, plain_files)
+        contents = _contents(job, given, schema, fitted, plain_files)
         package = _publish(job.run_folder / MODEL_FOLDER, contents)
         model_in_memory = LoadedModel(partial(predict, fitted.pipeline), schema.features.columns, schema)
         MEMORY.keep(package.digest, model_in_memory)
@@ -84,6 +93,33 @@ def train(job: TrainJob) -> TrainedPackage:
         fit_seconds=fit_seconds,
         package_bytes=sum(map(len, contents.values())),
     )
+
+
+class _Given(NamedTuple):
+    """What a fit is given, without the table that it came from."""
+
+    columns: Columns
+    truth: Floats
+    widths: Widths
+    picked: Picked
+    ranges: Mapping[str, tuple[float, float]]
+
+
+def _read(job: TrainJob, schema: Schema) -> _Given:
+    model_type, columns = job.model.model.type, schema.features.columns
+    require_memory(least_matrix(model_type, job.part.rows, job.features), job.memory_bytes)
+    table = _table(job, schema)
+    truth = checked_target(table, schema, job.model)
+    matrix = matrix_of(model_type, table, job.features)
+    require_memory(matrix, job.memory_bytes)
+    picked, ranges = Picked.of(table, columns), _ranges(table, schema)
+    widths = Widths(matrix.widths, matrix.sparse, MODEL_TYPES[model_type].by_rows)
+    return _Given(Columns(table, columns), truth, widths, picked, ranges)
+
+
+def _table(job: TrainJob, schema: Schema) -> Table:
+    columns = [*schema.features.columns, schema.target]
+    return read_dataset(job.part.path, job.part.sha256, "train", columns)
 
 
 def checked_target(table: Table, schema: Schema, definition: ModelDefinition) -> Floats:
@@ -113,7 +149,7 @@ def _publish(folder: Path, contents: Mapping[str, bytes]) -> PackageFiles:
     return PackageFiles(folder=str(folder), manifest=manifest, digest=seal(manifest))
 
 
-def _plain_files(job: TrainJob, table: Table, schema: Schema) -> dict[str, bytes]:
+def _plain_files(job: TrainJob, given: _Given, schema: Schema) -> dict[str, bytes]:
     """The files that are known before the fit, by relative path."""
     model = job.model.model
     travelling = {
@@ -121,17 +157,21 @@ def _plain_files(job: TrainJob, table: Table, schema: Schema) -> dict[str, bytes
         "data_contract": schema.contract.model_dump(mode="json"),
         "model_definition": model.model_dump(mode="json"),
         "target": {"name": schema.target, "transform": model.target_transform},
-        "training_ranges": _ranges(table, schema),
+        "training_ranges": dict(given.ranges),
     }
     return {**environment_files(model.type), **travelling_files(travelling)}
 
 
 def _contents(
-    job: TrainJob, table: Table, schema: Schema, fitted: Fitted, plain_files: Mapping[str, bytes]
+    job: TrainJob, given: _Given, schema: Schema, fitted: Fitted, plain_files: Mapping[str, bytes]
 ) -> dict[str, bytes]:
     """The bytes of the package's files by relative path."""
+
+    def others(places: Sequence[int]) -> Picked:
+        return Picked.of(_table(job, schema), schema.features.columns, places)
+
     model = job.model.model
-    golden = travelling_files({GOLDEN: golden_rows(table, schema.features.columns, fitted)})
+    golden = travelling_files({GOLDEN: golden_rows(given.picked, fitted, others)})
     metadata = {
         "model_type": model.type,
         "target": schema.target,

@@ -1,16 +1,20 @@
 """What the record keeps within MLflow's limits, and what stands whole beside it where that is too little."""
 
 import json
+from dataclasses import replace
 
+import pytest
 from mlflow.entities import Param, RunTag
 from mlflow.utils import validation as mlflow_says
 
 from domain import tracker_limits as limits
 from domain.data_contract import DataContract
 from domain.datasets import dataset_inputs
+from domain.fit_threads import ThreadShare
 from domain.lifecycle import Step
-from domain.model_types import MODEL_TYPES
+from domain.model_types import MODEL_TYPES, Estimator, ModelDefinition
 from domain.resolved_config import ResolvedConfig
+from domain.values import AskedVersions
 from service.adapters.mlflow.experiment_tracker import input_body, param_list, tag_list
 from service.adapters.sklearn.estimators import class_of, known_names
 from service.lifecycle.evaluation_files import record_texts
@@ -86,6 +90,23 @@ async def test_a_param_and_a_tag_that_are_too_long_stand_whole_among_the_records
     logged = {tag["key"]: tag["value"] for tag in tag_list(opening_tags(long, config))}
     assert limits.LONG_VALUES in logged["laurel.request"]
     assert limits.LONG_VALUES not in record_texts(run)
+
+
+async def test_an_open_number_of_threads_is_frozen_into_the_row_and_the_record(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_number = ModelDefinition(version=1, model=Estimator(type="xgboost", params={"n_jobs": -1}))
+
+    async def resolve(asked: AskedVersions) -> ResolvedConfig:
+        return a_config(asked.filled_from(stage.config.active)).model_copy(update={"model": open_number})
+
+    before = await stage.done(0.6)
+    monkeypatch.setattr(stage.config, "resolve", resolve)
+    monkeypatch.setattr(stage, "heavy", replace(stage.heavy, threads=ThreadShare(6)))
+    run = await stage.done(0.5)
+    assert "fit_threads" not in before.outputs[Step.RESOLVE]
+    assert run.outputs[Step.RESOLVE]["fit_threads"] == 6
+    assert stage.tracker.runs[run.mlflow_run_id].tags["laurel.fit_threads"] == "6"
 
 
 async def test_a_run_is_called_by_its_request_its_versions_and_its_end(stage: Stage) -> None:

@@ -15,6 +15,7 @@ from tests.worlds.small_models import Dataset, dataset, model_of, scored, table,
 
 ROW = ModelKind(
     "sklearn.ensemble:ExtraTreesRegressor",
+    memory_factor=2.0,
     defaults={"n_jobs": 1},
     trees="forest",
     trusted=("sklearn.tree._tree.Tree",),
