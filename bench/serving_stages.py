@@ -13,8 +13,9 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
 
+from domain.arrays import Floats
 from service.adapters.sklearn.fitting import predicted_by
 from service.adapters.sklearn.row_prediction import RowPredictor
 from service.adapters.sklearn.row_preparation import RowPreparation
@@ -73,6 +74,8 @@ class StagedModel:
     def _steps(self, asked: Any) -> Sequence[Callable[[], object]]:
         desk, prepare, body = self._desk, self._predict.prepare, json.dumps(asked).encode()
         assert isinstance(prepare, RowPreparation)
+        check: Callable[[Any], Any]
+        encode: Callable[[Any], Floats]
         if isinstance(asked, list):
             check, encode = desk._columns.taken, prepare.of_columns
         else:

@@ -59,9 +59,10 @@ def _require_answers(golden: Mapping[str, Any], schema: Schema, predict: RowPred
     for asked, said in zip(alone, predict(together), strict=True):
         _require_same(asked, "in a list", said, golden, predict)
     columns = ColumnChecks(fields, refuse_unknown=True).taken(rows)
-    if columns is not None and predict.of_columns is not None:
-        for asked, said in zip(alone, predict.of_columns(columns) or (), strict=True):
-            _require_same(asked, "in a long list", said, golden, predict)
+    if columns is None or predict.of_columns is None or (answers := predict.of_columns(columns)) is None:
+        return
+    for asked, said in zip(alone, answers, strict=True):
+        _require_same(asked, "in a long list", said, golden, predict)
 
 
 class _Asked(NamedTuple):

@@ -159,8 +159,9 @@ class RowPredictor:
         self._asked = with_trees_asked_directly(estimator)
         self.categories: Mapping[str, tuple[Any, ...]] = prepare.categories
         self.singles = prepare.singles
-        by_column = isinstance(prepare, RowPreparation)
-        self.of_columns = partial(_of_columns, prepare, self._asked) if by_column else None
+        self.of_columns: Callable[[Columns], list[float] | None] | None = None
+        if isinstance(prepare, RowPreparation):
+            self.of_columns = partial(_of_columns, prepare, self._asked)
 
     @classmethod
     def of(cls, pipeline: Any) -> Self:
