@@ -67,7 +67,7 @@ _FULL = Plan(
     starts=4,
     kills=3,
     whole=True,
-    serving=ServingPlan(rounds=5, seconds=1.5),
+    serving=ServingPlan(rounds=4, seconds=1.0),
 )
 
 

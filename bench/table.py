@@ -7,7 +7,7 @@ from bench.commands import HELP
 from bench.figures import Figures, Size, calls, machine, middle, percentile
 from bench.promotions import Races
 from bench.serving import ServingFigures
-from bench.serving_table import serving_rows, share_notes, soak_rows
+from bench.serving_table import serving_rows, soak_rows, spent_rows
 from bench.timeline import phases, timeline
 
 COMMAND = "make bench"
@@ -43,7 +43,7 @@ def _phases(figures: Figures) -> Iterator[Row]:
 
 def _serving(serving: ServingFigures) -> Iterator[str]:
     yield from (*_whole_table(serving_rows(serving)), "")
-    yield from (*share_notes(serving), "")
+    yield from (*_whole_table(spent_rows(serving)), "")
 
 
 def _whole_table(rows: Iterator[Row]) -> Iterator[str]:

@@ -3,12 +3,32 @@
 In 32 bits one value has two spellings: 0.1 and 0.10000000149011612.
 """
 
+from collections.abc import Mapping, Sequence
 from ctypes import c_float
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+
+class Columns(NamedTuple):
+    """Checked rows by column: a column of `numbers` for each of `names`, NaN for a null; `texts` by name."""
+
+    names: tuple[str, ...]
+    numbers: Floats
+    texts: Mapping[str, Sequence[str | None]]
+
+    def values(self, name: str) -> Sequence[str | float | None]:
+        """One column, None for a null."""
+        if name in self.texts:
+            return self.texts[name]
+        column = self.numbers[:, self.names.index(name)]
+        found: list[float | None] = column.tolist()
+        for place in np.flatnonzero(np.isnan(column)):
+            found[place] = None
+        return found
 
 
 def single(value: float) -> float:

@@ -30,12 +30,12 @@ class NotStrictJson(ValueError):
 
 
 def parse_json(data: bytes | str) -> object:
-    """Read JSON as fast as it can be read. Texts are kept as they are.
+    """Read JSON as fast as it can be read. Texts are kept as they are; equal short ones are one object.
 
     Raises NotStrictJson: `duplicate_key`, or `not_json` for all else that is wrong, NaN included.
     """
     try:
-        value = from_json(data, allow_inf_nan=False, cache_strings="keys")
+        value = from_json(data, allow_inf_nan=False, cache_strings="all")
     except ValueError as error:
         raise NotStrictJson("not_json", str(error)) from None
     text = data if isinstance(data, bytes) else data.encode()

@@ -17,6 +17,7 @@ from service.models.checked_model import checked_model, require_layout
 from service.models.golden_rows import GOLDEN, prepared_values
 from service.models.load import ModelFolder
 from service.models.memory import Schema
+from service.models.request_columns import ColumnChecks
 from service.models.request_fields import RequestChecks, request_fields
 
 # A row by itself may be added up in another order than a list. Another category makes more of a difference.
@@ -53,9 +54,15 @@ def _require_answers(golden: Mapping[str, Any], schema: Schema, predict: RowPred
     alone = [_Asked(place, _taken(checks, place, row)) for place, row in enumerate(rows)]
     for asked in alone:
         _require_same(asked, "by itself", predict([asked.row])[0], golden, predict)
-    together = [_taken(checks, place, row) for place, row in enumerate(_through_json(golden["rows"]))]
+    rows = _through_json(golden["rows"])
+    together = [_taken(checks, place, row) for place, row in enumerate(rows)]
     for asked, said in zip(alone, predict(together), strict=True):
         _require_same(asked, "in a list", said, golden, predict)
+    columns = ColumnChecks(fields, refuse_unknown=True).taken(rows)
+    if columns is None or predict.of_columns is None or (answers := predict.of_columns(columns)) is None:
+        return
+    for asked, said in zip(alone, answers, strict=True):
+        _require_same(asked, "in a long list", said, golden, predict)
 
 
 class _Asked(NamedTuple):

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Final, Literal, NamedTuple, get_args
 
+import numpy as np
+
+from domain.arrays import Columns
 from domain.feature_schema import CategoricalSpec, FeatureSchema
 from service.models.request_fields import Known
 from service.serving.served_model import Row
@@ -34,7 +37,7 @@ class DriftCounts:
         self._counts: Counter[_Hit] = Counter()
         self._lock = threading.Lock()
 
-    def add(self, hits: Iterable[_Hit]) -> None:
+    def add(self, hits: Iterable[_Hit] | Mapping[_Hit, int]) -> None:
         """Count what one request brought."""
         with self._lock:
             self._counts.update(hits)
@@ -72,6 +75,39 @@ class DriftWatch:
                 elif not isinstance(value, str) and not low <= value <= high:
                     found.append((name, "out_of_range"))
         return found
+
+    def hits_in(self, columns: Columns) -> Counter[_Hit]:
+        """The same of rows by column: how often each."""
+        found: Counter[_Hit] = Counter()
+        ranged = [one for one in self._watched if one.values is None and one.name in columns.names]
+        for name, out, nulls in zip(ranged, *_outside(columns, ranged), strict=True):
+            found[name.name, "out_of_range"] += out
+            found[name.name, "null"] += nulls
+        for name, _, _, values in self._watched:
+            if values is not None or name in columns.texts:
+                found.update(_strange(name, columns.values(name), values))
+        return +found
+
+
+def _strange(name: str, column: Sequence[object], values: frozenset[object] | None) -> Counter[_Hit]:
+    """How often a null stands in a column, and a category that is not among these."""
+    found: Counter[_Hit] = Counter()
+    if values is not None and values.issuperset(column):
+        return found
+    for value, count in Counter(column).items():
+        if value is None:
+            found[name, "null"] = count
+        elif values is not None and value not in values:
+            found[name, "unseen_category"] += count
+    return found
+
+
+def _outside(columns: Columns, ranged: Sequence[_Watched]) -> tuple[list[int], list[int]]:
+    """How many values of each column lie outside its range, and how many are null."""
+    block = columns.numbers[:, [columns.names.index(one.name) for one in ranged]]
+    nulls = np.isnan(block)
+    inside = (block >= [one.low for one in ranged]) & (block <= [one.high for one in ranged])
+    return (~(inside | nulls)).sum(axis=0).tolist(), nulls.sum(axis=0).tolist()
 
 
 def _watched(features: FeatureSchema, known: Known, ranges: Ranges) -> Iterator[_Watched]:

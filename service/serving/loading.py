@@ -119,4 +119,5 @@ class ModelLoader:
             known=built.predict.categories,
             singles=built.predict.singles,
             ranges=built.ranges,
+            predict_columns=built.predict.of_columns,
         )

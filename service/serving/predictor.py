@@ -13,8 +13,11 @@ from itertools import islice
 from math import isfinite
 from typing import Final
 
+import numpy as np
+
 from domain.errors import ModelUnusable
 from domain.wording import counted
+from service.models.request_columns import ColumnChecks
 from service.models.request_fields import InputFault, RequestChecks, request_fields
 from service.runtime.web.bodies import read_json
 from service.runtime.web.problems import ProblemDetails
@@ -29,12 +32,13 @@ _NESTED_EACH: Final = 10  # of them in each of the most rows
 # Up to the next bracket that stands in no text. A text without an end is passed in one go, too.
 _TO_BRACKET: Final = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{}]|\Z)', re.DOTALL)
 _DEEPEST: Final = 200
+_LONG: Final = 16 * 1024
 _OPENING: Final = frozenset({b"[", b"{"})
 
 
 def refuse_oversize(body: bytes, max_rows: int) -> None:
     """Raise Problem for too many rows, or a row too large, before they are objects that take memory."""
-    if _opening(body) > max_rows + 1 or body.count(b",") > _FEW_VALUES:
+    if _opening(body) > max_rows + 1 or _count(body, b",") > _FEW_VALUES:
         _measure(body, max_rows)
 
 
@@ -51,7 +55,14 @@ def refuse_large_row(body: bytes, asked: object, max_rows: int) -> None:
 
 
 def _opening(body: bytes) -> int:
-    return body.count(b"[") + body.count(b"{")
+    return _count(body, b"[") + _count(body, b"{")
+
+
+def _count(body: bytes, sign: bytes) -> int:
+    """As `bytes.count` does, which takes a microsecond for each kilobyte."""
+    if len(body) < _LONG:
+        return body.count(sign)
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == sign[0]))
 
 
 def _measure(body: bytes, max_rows: int) -> None:
@@ -169,6 +180,8 @@ def sentence(faults: Sequence[InputFault]) -> str:
 _MOST_FAULTS: Final = 1000  # in one answer; a list of rows may have any number
 _MOST_HELPED: Final = 3  # of them
 _MOST_SAID: Final = 1_000_000  # letters of what is allowed, in one answer
+_MANY: Final = 16  # rows; for fewer, columns cost more than they save
+_BEGIN: Final = '{"prediction":'
 _UNPROCESSABLE: Final = HTTPStatus.UNPROCESSABLE_ENTITY.value
 
 
@@ -195,7 +208,8 @@ class Predictor:
         self.is_slow = any(field.is_slow for field in self.fields)
         self._checks = RequestChecks(self.fields, refuse_unknown=limits.refuses_unknown)
         self._drift = DriftWatch(model.features, model.known, model.ranges)
-        self._tail = f',"model_version":"{model.version}"}}'
+        self._columns = ColumnChecks(self.fields, refuse_unknown=limits.refuses_unknown)
+        self._end = f',"model_version":"{model.version}"}}'
         metrics.drift.keep(model.features.columns)
         generation = {} if model.generation is None else {"Laurel-Generation": str(model.generation)}
         self.headers = {**generation, "Content-Type": "application/json"}
@@ -206,7 +220,7 @@ class Predictor:
         asked = read_json(body)
         refuse_large_row(body, asked, self._limits.max_rows)
         if isinstance(asked, list):
-            return b"[" + ",".join(self._answers(asked)).encode() + b"]"
+            return self._list(asked)
         row = self._checks.taken(asked)
         if row is None:
             faults = islice(self._checks.faults(asked, 0), _MOST_FAULTS)
@@ -214,29 +228,45 @@ class Predictor:
         began = time.perf_counter()
         said = self._predict([row])
         self._metrics.one_row.observe(time.perf_counter() - began)
-        return self._shown(said[0]).encode()
+        return f"{_BEGIN}{said[0]!r}{self._end}".encode()
 
-    def _answers(self, asked: Sequence[object]) -> Iterator[str]:
+    def _list(self, asked: Sequence[object]) -> bytes:
         if len(asked) > self._limits.max_rows:
             raise too_many_rows(f"{len(asked)} rows came", self._limits.max_rows)
+        if not asked:
+            return b"[]"
+        said = self._of_columns(asked) or self._of_rows(asked)
+        return f"[{_BEGIN}{f'{self._end},{_BEGIN}'.join(map(repr, said))}{self._end}]".encode()
+
+    def _of_columns(self, asked: Sequence[object]) -> list[float] | None:
+        """Predict many rows at once; None for what has to be looked at row by row."""
+        ask = self.model.predict_columns
+        columns = self._columns.taken(asked) if ask is not None and len(asked) >= _MANY else None
+        if ask is None or columns is None:
+            return None
+        began = time.perf_counter()
+        said = ask(columns)
+        if said is None or not all(map(isfinite, said)):
+            return None
+        self._metrics.rows.inc(len(said))
+        self._metrics.drift.add(self._drift.hits_in(columns))
+        self._metrics.list_of_rows.observe(time.perf_counter() - began)
+        return said
+
+    def _of_rows(self, asked: Sequence[object]) -> list[float]:
         rows = [self._checks.taken(row) for row in asked]
         if None in rows:
             faults = (fault for place, row in enumerate(asked) for fault in self._checks.faults(row, place))
             raise _invalid(self._helpful([*islice(faults, _MOST_FAULTS)], asked))
-        if not rows:
-            return iter(())
         began = time.perf_counter()
         said = self._predict([row for row in rows if row is not None])
         self._metrics.list_of_rows.observe(time.perf_counter() - began)
-        return map(self._shown, said)
+        return said
 
     def _helpful(self, faults: Sequence[InputFault], asked: Sequence[object]) -> list[InputFault]:
         """The first faults say what may be meant: to look for it takes longer than all the rest."""
         first = [self._checks.with_nearest(fault, asked[fault.row]) for fault in faults[:_MOST_HELPED]]
         return [*first, *faults[_MOST_HELPED:]]
-
-    def _shown(self, prediction: float) -> str:
-        return f'{{"prediction":{prediction!r}{self._tail}'
 
     def _predict(self, rows: Sequence[Row]) -> list[float]:
         try:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from domain.arrays import Columns
 from domain.data_contract import DataContract
 from domain.feature_schema import FeatureSchema
 from domain.values import Sha256
@@ -12,6 +13,7 @@ from service.serving.unloadable import Mark
 Cell = str | float | None
 Row = Mapping[str, Cell]
 Predict = Callable[[Sequence[Row]], list[float]]
+PredictColumns = Callable[[Columns], list[float] | None]
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class ServedModel:
     """One registered version with all that answers are made of.
 
     `predict` takes rows whose values were checked, each with every column of the features, and returns the
-    raw target in their order. `generation` is the version's tag, or what the listener said, which `is_told`
+    raw target in their order; `predict_columns` takes many of them by column, and says None where they have
+    to be asked for as rows. `generation` is the version's tag, or what the listener said, which `is_told`
     tells; None when nobody wrote one. `manifest` maps each file of the model to its sha256, `digest` seals
     it. `known` are the categories that the fitted encoders hold, by column: one that is not among them has no
     code. `singles` are columns whose numbers the model knows in 32 bits. `ranges` are the least and the
@@ -41,6 +44,7 @@ class ServedModel:
     singles: frozenset[str] = frozenset()
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     is_told: bool = False
+    predict_columns: PredictColumns | None = None
 
 
 class Serving:

@@ -1,8 +1,11 @@
 """Rows of a request are predicted as the pipeline predicts them, to the bit, whatever stands in them."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +16,13 @@ from service.adapters.pyarrow.datasets import frame_of_rows
 from service.adapters.sklearn.fitting import predict
 from service.adapters.sklearn.row_prediction import RowPredictor
 from service.models.load import ModelFolder
+from service.models.request_columns import ColumnChecks
+from service.models.request_fields import request_fields
+from service.runtime.web.problems import ProblemDetails
+from service.serving.predictor import Limits, Predictor
+from service.serving.served_model import ServedModel, Serving
+from service.serving.serving_metrics import InferenceMetrics
+from tests.worlds.served_models import served_model
 from tests.worlds.small_models import CONTRACT, MODELS, dataset, definition, table, trained
 
 # Every way to prepare a column, with and without nulls in training.
@@ -70,7 +80,15 @@ def _contract() -> dict[str, Any]:
     return {**CONTRACT, "columns": columns}
 
 
-Predictors = dict[str, tuple[Any, RowPredictor]]
+class Loaded(NamedTuple):
+    """A pipeline, what serves its rows, and the model as a server holds it."""
+
+    pipeline: Any
+    predictor: RowPredictor
+    served: ServedModel
+
+
+Predictors = dict[str, Loaded]
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +103,23 @@ def predictors(tmp_path_factory: pytest.TempPathFactory) -> Predictors:
     }
 
 
-def _loaded(folder: Path, data: Any, kind: str, transform: str | None) -> tuple[Any, RowPredictor]:
+def _loaded(folder: Path, data: Any, kind: str, transform: str | None) -> Loaded:
     model = definition(kind)
     model["model"]["target_transform"] = transform
     features = {**FEATURES, **BARE} if kind in TAKES_NULLS else FEATURES
     package = trained(folder, data, model=model, features=features, contract=_contract())["package"]
     files = ModelFolder(package["folder"], package["manifest"])
-    return files.open()[0], RowPredictor.of(files.open()[0])
+    predictor = RowPredictor.of(files.open()[0])
+    served = served_model(
+        predict=predictor,
+        features=features,
+        columns=_contract()["columns"],
+        known=predictor.categories,
+        singles=predictor.singles,
+        predict_columns=predictor.of_columns,
+        ranges={"area": (0.0, 60.0)},
+    )
+    return Loaded(files.open()[0], predictor, served)
 
 
 def _number() -> st.SearchStrategy[Any]:
@@ -123,15 +151,57 @@ ROWS = st.lists(
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
 def test_quick_rows_are_the_pipelines_to_the_bit(predictors: Predictors, rows: list[dict[str, Any]]) -> None:
-    for name, (pipeline, predictor) in predictors.items():
+    for name, (pipeline, predictor, _) in predictors.items():
         expected = predict(pipeline, frame_of_rows(rows)).tolist()
         assert predictor(rows) == expected, name
 
 
 def test_many_rows_are_the_pipelines_to_the_bit(predictors: Predictors) -> None:
     rows = _table(1500).to_pylist()
-    for name, (pipeline, predictor) in predictors.items():
+    for name, (pipeline, predictor, served) in predictors.items():
         assert predictor(rows) == predict(pipeline, frame_of_rows(rows)).tolist(), name
+        fields = request_fields(served.features, served.contract, served.known, served.singles)
+        columns = ColumnChecks(fields, refuse_unknown=False).taken(rows)
+        assert columns is not None, name
+        assert predictor.of_columns is not None
+        assert predictor.of_columns(columns) == predictor(rows), name
+
+
+SPOILT = st.dictionaries(
+    st.sampled_from([*NUMBERS, *TEXTS, "level", "other"]),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+    max_size=2,
+)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(spoilt=st.lists(SPOILT, min_size=1, max_size=3), refuses=st.booleans())
+def test_by_column_and_row_by_row_come_to_the_same_answer_refusal_and_drift(
+    predictors: Predictors, spoilt: list[dict[str, Any]], *, refuses: bool
+) -> None:
+    whole = _table(20).to_pylist()
+    for name, (_, _, served) in predictors.items():
+        rows = [{column: row[column] for column in served.features.columns} for row in whole]
+        rows[2:2] = [{**rows[0], **changes} for changes in spoilt]
+        body = json.dumps(rows, allow_nan=False).encode() if _is_json(rows) else b"[]"
+        by_column, by_row = [
+            _answered(model, body, refuses=refuses)
+            for model in (served, replace(served, predict_columns=None))
+        ]
+        assert by_column == by_row, name
+
+
+def _is_json(rows: list[dict[str, Any]]) -> bool:
+    return all(not isinstance(value, float) or isfinite(value) for row in rows for value in row.values())
+
+
+def _answered(model: ServedModel, body: bytes, *, refuses: bool) -> Any:
+    metrics = InferenceMetrics(Serving(), "price")
+    desk = Predictor(model, Limits(100, 1 << 20, refuses_unknown=refuses), metrics)
+    try:
+        return desk.answer(body), metrics.drift.each()
+    except ProblemDetails as problem:
+        return problem.reason, problem.detail, problem.more, metrics.drift.each()
 
 
 @pytest.mark.parametrize(
@@ -141,14 +211,14 @@ def test_what_an_encoder_does_not_know_is_refused_by_name(
     predictors: Predictors, column: str, value: Any
 ) -> None:
     row = {**_table(1).to_pylist()[0], column: value}
-    for _, predictor in predictors.values():
+    for _, predictor, _ in predictors.values():
         with pytest.raises(ModelUnusable) as refusal:
             predictor([row])
         assert (refusal.value.reason, refusal.value.facts["column"]) == ("cannot_predict", column)
 
 
 def test_the_categories_that_have_a_code_are_told(predictors: Predictors) -> None:
-    _, predictor = predictors["ridge None"]
+    _, predictor, _ = predictors["ridge None"]
     assert predictor.categories["grade"] == ("low", "mid", "high")
     assert predictor.categories["place"] == ("north", "south")
     assert set(predictor.categories["roof"]) == {"flat", "house", "missing_value"}

@@ -15,7 +15,7 @@ from domain.feature_schema import FeatureSchema
 from service.serving.app import ServingParts, build_app
 from service.serving.predictor import Limits
 from service.serving.reloading import Guard, ReloadOutcome, Status
-from service.serving.served_model import Row, ServedModel, Serving
+from service.serving.served_model import PredictColumns, Row, ServedModel, Serving
 from service.serving.serving_metrics import InferenceMetrics
 
 TOKEN = "open-sesame"  # noqa: S105 - a test's own
@@ -65,6 +65,7 @@ def served_model(
     known: Mapping[str, tuple[Any, ...]] | None = None,
     ranges: Mapping[str, tuple[float, float]] | None = None,
     singles: frozenset[str] = frozenset(),
+    predict_columns: PredictColumns | None = None,
 ) -> ServedModel:
     return ServedModel(
         model_name="price",
@@ -81,6 +82,7 @@ def served_model(
         known=known or {},
         ranges=ranges or {},
         singles=singles,
+        predict_columns=predict_columns,
     )
 
 

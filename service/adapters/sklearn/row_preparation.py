@@ -7,6 +7,7 @@ results are the pipeline's to the bit. What has a step that is not Laurel's is t
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, Self
 
@@ -22,7 +23,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from domain.arrays import Floats
+from domain.arrays import Columns, Floats
 
 _NUMBER_STEPS = ({"number", "array"}, {"impute", "clip", "scale"})  # those that are always there, and others
 _CATEGORY_STEPS = ({"values", "category", "array", "encode"}, {"impute", "whole", "digits"})
@@ -81,6 +82,15 @@ class _Codes(NamedTuple):
             elif (code := codes.get(value)) is not None:
                 to[place, start + code] = 1.0
 
+    def write_column(self, values: Sequence[Any], to: Floats) -> None:
+        """As `write`, for a column without NaN."""
+        if not self.is_onehot:
+            to[:, self.start] = np.fromiter(map(self.codes.__getitem__, values), np.float64, len(values))
+            return
+        found = np.fromiter(map(self.codes.get, values, repeat(-1)), np.intp, len(values))
+        places = np.flatnonzero(found >= 0)
+        to[places, self.start + found[places]] = 1.0
+
 
 class RowPreparation:
     """Prepares rows that are mappings.
@@ -116,9 +126,19 @@ class RowPreparation:
         """One row of float64 for each. Raises `UNKNOWN` for what it does not know."""
         prepared = self._empty(rows)
         if self._names:
-            prepared[:, self._places] = self._prepared_numbers(rows)
+            prepared[:, self._places] = self._prepared_numbers(_numbers(rows, self._names))
         for one in self._codes:
             one.write(rows, prepared)
+        return prepared
+
+    def of_columns(self, columns: Columns) -> Floats:
+        """The same rows by column. Raises `UNKNOWN` for what it does not know."""
+        prepared = self._empty(columns.numbers)
+        if self._names:
+            places = [columns.names.index(name) for name in self._names]
+            prepared[:, self._places] = self._prepared_numbers(columns.numbers[:, places])
+        for one in self._codes:
+            one.write_column(columns.values(one.column), prepared)
         return prepared
 
     def column_of(self, place: int) -> str:
@@ -136,9 +156,8 @@ class RowPreparation:
     def _empty(self, rows: Sequence[Any]) -> Floats:
         return np.zeros((len(rows), self.width))
 
-    def _prepared_numbers(self, rows: Sequence[Mapping[str, Any]]) -> Floats:
+    def _prepared_numbers(self, block: Floats) -> Floats:
         rule = self._numbers
-        block = _numbers(rows, self._names)
         block = np.where(np.isnan(block), rule.fill, block)
         np.clip(block, rule.lowest, rule.highest, out=block)
         block -= rule.mean
