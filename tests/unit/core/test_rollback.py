@@ -159,7 +159,7 @@ async def test_what_cannot_be_returned_to_is_said_before_anything_changes(stage:
     spoil(stage, how, 2)
     before = list(stage.memory.ledger)
     reason, words = SPOILT[how]
-    job = rollback_on(stage.world)
+    job = rollback_on(stage.world, check_files=stage.registry.look)
     told = await refused(job.roll_back(order(2)))
     assert told.reason == "cannot_return"
     assert words in told.message
