@@ -21,8 +21,8 @@ pytest_plugins = ["tests.worlds.servers", "tests.worlds.warm", "tests.chaos.repo
 gc.disable()  # until all tests are there: of what is imported and collected nothing is garbage
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
     """Keep what is there for good, a million objects, out of every further collection of garbage."""
     gc.freeze()
     gc.enable()

@@ -1,5 +1,6 @@
 """A door for each test on the session's servers; one of them behind a broker that can be harmed."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -26,11 +27,17 @@ def gateway_url(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.drop_database("doors")
 
 
+@pytest.fixture(scope="package")
+def bootstrap(kafka_server: KafkaServer) -> str:
+    """The session's broker, with Laurel's topics."""
+    asyncio.run(ensure_topics(KafkaConnection(kafka_server.bootstrap_servers), TOPICS))
+    return kafka_server.bootstrap_servers
+
+
 @pytest.fixture
-async def world(tmp_path: Path, kafka_server: KafkaServer, gateway_url: str) -> ApiWorld:
+async def world(tmp_path: Path, bootstrap: str, gateway_url: str) -> ApiWorld:
     """Nobody has asked yet."""
-    await ensure_topics(KafkaConnection(kafka_server.bootstrap_servers), TOPICS)
-    return ApiWorld(tmp_path, kafka_server.bootstrap_servers, kafka_server.bootstrap_servers, gateway_url)
+    return ApiWorld(tmp_path, bootstrap, bootstrap, gateway_url)
 
 
 @pytest.fixture
