@@ -50,7 +50,7 @@ class Distinct:
 
 def named_localities(dataset: Dataset, rules: SplitRule) -> Distinct:
     """Gather what `localities_without_rows` asks for."""
-    return Distinct(dataset, rules.localities and rules.localities.column)
+    return Distinct(dataset, rules.localities.column if rules.localities else None)
 
 
 def counted_periods(dataset: Dataset, rules: SplitRule) -> Distinct:

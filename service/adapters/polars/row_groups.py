@@ -15,7 +15,7 @@ from typing import Any, Final
 import polars as pl
 
 from service.adapters.files.atomic import Draft
-from service.adapters.polars.thrift import Field, Items, Reader, Struct, written
+from service.adapters.polars.thrift import STRUCT, Field, Items, Reader, Struct, written
 
 # Fixed, so that the same rows are the same bytes on any worker, however the master was laid out. Level 1
 # of zstd: hardly slower than snappy, and a third less to hash, copy and push afterwards.
@@ -60,7 +60,7 @@ class PartWriter:
             self._write(encoded.result())
         footer = self._write(_encoded(self._held))
         footer[_ROWS] = footer[_ROWS]._replace(value=self._rows)
-        footer[_GROUPS] = Field(footer[_GROUPS].kind, Items(_STRUCT, self._groups))
+        footer[_GROUPS] = Field(footer[_GROUPS].kind, Items(STRUCT, self._groups))
         data = written(footer)
         self._draft.write(data + struct.pack("<I", len(data)) + _MAGIC)
 
@@ -88,12 +88,9 @@ def _encoded(rows: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-_STRUCT: Final = 12
-
-
 def _moved(group: Struct, by: int, ordinal: int) -> Struct:
     """A row group that starts so many bytes later in its file."""
-    moved = {**group, _COLUMNS: Field(group[_COLUMNS].kind, Items(_STRUCT, list(_columns(group, by))))}
+    moved = {**group, _COLUMNS: Field(group[_COLUMNS].kind, Items(STRUCT, list(_columns(group, by))))}
     moved = _shifted(moved, (_GROUP_START,), by)
     if _ORDINAL in moved:
         moved[_ORDINAL] = moved[_ORDINAL]._replace(value=ordinal)

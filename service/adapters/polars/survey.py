@@ -31,7 +31,7 @@ class Survey:
     ) -> None:
         observer = Observer(dataset, contract, scratch)
         self._rules = rules
-        self._questions = None
+        self._questions: _Questions | None = None
         with engine_errors(dataset.path):
             if not observer.missing:
                 self._questions = _Questions(dataset, contract, rules)

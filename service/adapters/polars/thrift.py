@@ -10,7 +10,7 @@ _WHOLE: Final = frozenset({4, 5, 6})
 _DOUBLE: Final = 7
 _BINARY: Final = 8
 _LIST: Final = 9
-_STRUCT: Final = 12
+STRUCT: Final = 12
 _DEEPEST: Final = 16
 _LONG_LIST: Final = 15
 _SEVEN_BITS: Final = 0x7F
@@ -64,7 +64,7 @@ class Reader:
             return self._take(self._varint())
         if kind == _LIST:
             return self._list(depth)
-        if kind == _STRUCT:
+        if kind == STRUCT:
             return self.struct(depth + 1)
         return self._take({**dict.fromkeys(_BOOLEANS, 1), _BYTE: 1, _DOUBLE: 8}[kind])
 
@@ -127,7 +127,7 @@ def _written(kind: int, value: Any) -> bytes:
             else bytes([_LONG_LIST << 4 | value.kind]) + _varint(count)
         )
         return head + b"".join(_written(value.kind, one) for one in value.values)
-    return written(value) if kind == _STRUCT else value
+    return written(value) if kind == STRUCT else value
 
 
 def _zigzagged(number: int) -> bytes:
