@@ -4,7 +4,7 @@ What is taken here is what `RequestChecks` takes row by row, to the bit. All els
 those checks, so that one place alone says what is wrong.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
@@ -53,7 +53,7 @@ class ColumnChecks:
     def _are_whole(self, rows: Sequence[_Row]) -> bool:
         return set(map(len, rows)) == {len(self._nulls)}
 
-    def _taken_texts(self, rows: Sequence[_Row]) -> dict[str, Sequence[str | None]] | None:
+    def _taken_texts(self, rows: Sequence[_Row]) -> Mapping[str, Sequence[str | None]] | None:
         columns = dict(zip(self._texts, zip(*map(self._texts_of, rows), strict=True), strict=True))
         return columns if all(takes(columns[name]) for name, takes in self._texts.items()) else None
 

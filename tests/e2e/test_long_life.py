@@ -85,9 +85,9 @@ async def _carried(deployment: Deployment, connection: psycopg.Connection[Any], 
 
 
 async def _sample(deployment: Deployment, connection: psycopg.Connection[Any], pid: int) -> Sample:
-    megabytes, descriptors, processes = await eventually(lambda: _of_processes(pid))
+    megabytes, descriptors, processes = await eventually(lambda: _of_processes(pid)) or (0.0, 0, 0)
     roots = (deployment.world.config_root, deployment.world.data_root)
-    files, kilobytes = await eventually(lambda: _of_files(roots))
+    files, kilobytes = await eventually(lambda: _of_files(roots)) or (0, 0.0)
     stored, connections = connection.execute(_SIZES).fetchone() or (0, 0)
     return Sample(
         megabytes,
@@ -119,7 +119,8 @@ def _of_files(roots: Sequence[Path]) -> tuple[int, float] | None:
 
 
 def _held(samples: Sequence[Sample], name: str) -> float:
-    return median(getattr(sample, name) for sample in samples)
+    held: float = median(getattr(sample, name) for sample in samples)
+    return held
 
 
 def _grown(samples: Sequence[Sample], name: str) -> float:

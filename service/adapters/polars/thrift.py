@@ -118,7 +118,7 @@ def _written(kind: int, value: Any) -> bytes:
     if kind in _WHOLE:
         return _zigzagged(value)
     if kind == _BINARY:
-        return _varint(len(value)) + value
+        return _varint(len(value)) + bytes(value)
     if kind == _LIST:
         count = len(value.values)
         head = (

@@ -2,7 +2,7 @@
 
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -59,7 +59,7 @@ def test_matrix_and_preprocessing_are_those_of_the_whole_frame(widths: Widths) -
 
     preprocessing, encoded = encode(SCHEMA, CONTENT, Columns(rows, SCHEMA.columns), widths)
 
-    matrix = encoded.toarray() if issparse(encoded) else encoded
+    matrix = cast("Any", encoded).toarray() if issparse(encoded) else encoded
     assert matrix.flags.c_contiguous == (widths.by_rows or widths.sparse)
     assert matrix.tobytes() == expected.tobytes()
     assert preprocessing.transform(frame).tobytes() == expected.tobytes()
