@@ -85,9 +85,9 @@ async def _carried(deployment: Deployment, connection: psycopg.Connection[Any], 
 
 
 async def _sample(deployment: Deployment, connection: psycopg.Connection[Any], pid: int) -> Sample:
-    megabytes, descriptors, processes = await eventually(lambda: _of_processes(pid)) or (0.0, 0, 0)
+    megabytes, descriptors, processes = await eventually(lambda: _of_processes(pid))
     roots = (deployment.world.config_root, deployment.world.data_root)
-    files, kilobytes = await eventually(lambda: _of_files(roots)) or (0, 0.0)
+    files, kilobytes = await eventually(lambda: _of_files(roots))
     stored, connections = connection.execute(_SIZES).fetchone() or (0, 0)
     return Sample(
         megabytes,
@@ -100,7 +100,7 @@ async def _sample(deployment: Deployment, connection: psycopg.Connection[Any], p
     )
 
 
-def _of_processes(pid: int) -> tuple[float, int, int] | None:
+def _of_processes(pid: int) -> Any:
     """Memory, descriptors and number; None while one of them ends, as the one that draws does."""
     worker = psutil.Process(pid)
     processes = [worker, *worker.children(recursive=True)]
@@ -110,7 +110,7 @@ def _of_processes(pid: int) -> tuple[float, int, int] | None:
     return None
 
 
-def _of_files(roots: Sequence[Path]) -> tuple[int, float] | None:
+def _of_files(roots: Sequence[Path]) -> Any:
     """Number and size on disk; None while an old run's folder is being removed."""
     with suppress(FileNotFoundError):
         found = {file.st_ino: file for root in roots for path in root.rglob("*") if (file := path.lstat())}

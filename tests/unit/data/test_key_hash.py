@@ -90,9 +90,9 @@ def test_few_layouts_and_many_have_the_positions_of_the_definition(
     nulls: bool,  # noqa: FBT001 - a case
 ) -> None:
     """Few keys again and again are hashed side by side, many that differ one after the other."""
-    keys: list[tuple[str | None, int]] = [(text, number) for text in texts for number in numbers]
+    keys = [(text, number) for text in texts for number in numbers]
     for times in (1, 4_000 // len(keys) + 256):
-        rows: list[tuple[str | None, int]] = keys * times
+        rows: list[tuple[str | None, int]] = [*keys] * times
         rows = [*rows, (None, 1)] if nulls else rows
         series = [pl.Series(values) for values in zip(*rows, strict=True)]
         expected = [xxh64(_canonical(salt, *key)) for key in keys] * times
