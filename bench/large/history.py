@@ -167,7 +167,7 @@ def _starts(folder: Path, stage: Stage, addresses: Addresses, empty: Store, full
         for place, store in enumerate((empty, full)):
             where = folder / f"start-{place}-{number}"
             worker = NotingWorker(where, stage, addresses, _MODEL)
-            worker.environment |= store.environment | {"HTTP__WORKER_PORT": str(worker.port)}
+            worker.environment |= {**store.environment, "HTTP__WORKER_PORT": str(worker.port)}
             took[place].append(worker.up())
             worker.stop()
     yield _times("a worker's start", "s", 1.0, *took)

@@ -60,7 +60,11 @@ _COUNTS: Final = b"""
 def _life(connection: psycopg.Connection[Any], dice: random.Random, number: int) -> None:
     """One request: a run, an ask, or both in either order, some of them with an end."""
     request, at = f"request-{number:03}", BEGAN + timedelta(minutes=dice.randrange(200))
-    known = {"request": request, "run": f"run-{number:03}", "digest": digest_of(identity_of(request))}
+    known: dict[str, Any] = {
+        "request": request,
+        "run": f"run-{number:03}",
+        "digest": digest_of(identity_of(request)),
+    }
     known |= {"door": dice.choice(("api", "dag")), "told": dice.choice((None, at))}
     steps: list[tuple[str, dict[str, Any]]] = []
     if asked := dice.random() < 0.6:

@@ -156,7 +156,7 @@ class CountedPruning:
 
 async def test_idle_workers_prune_old_rows_once_an_hour_where_a_setting_says_so(stage: Stage) -> None:
     pruning, ages = CountedPruning(), [timedelta(days=90), timedelta(days=365)]
-    retention = replace(stage.retention(1), rows=RowRetention(pruning, stage.clock, *ages))
+    retention = replace(stage.retention(1), rows=RowRetention(pruning, stage.clock, ages[0], ages[1]))
     for minutes in (0, 1, 58):
         await stage.clock.advance(60.0 * minutes)
         await retention.look()
