@@ -85,17 +85,16 @@ async def _carried(deployment: Deployment, connection: psycopg.Connection[Any], 
 
 
 async def _sample(deployment: Deployment, connection: psycopg.Connection[Any], pid: int) -> Sample:
-    megabytes, descriptors, processes = await eventually(lambda: _of_processes(pid))
+    at_rest = await eventually(lambda: _of_processes(pid))
     roots = (deployment.world.config_root, deployment.world.data_root)
-    files, kilobytes = await eventually(lambda: _of_files(roots))
+    on_disk = await eventually(lambda: _of_files(roots))
+    assert at_rest is not None
+    assert on_disk is not None
     stored, connections = connection.execute(_SIZES).fetchone() or (0, 0)
     return Sample(
-        megabytes,
-        descriptors,
-        processes,
+        *at_rest,
         connections,
-        files,
-        kilobytes,
+        *on_disk,
         stored / 1024,
     )
 
