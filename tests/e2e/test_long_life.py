@@ -99,7 +99,7 @@ async def _sample(deployment: Deployment, connection: psycopg.Connection[Any], p
     )
 
 
-def _of_processes(pid: int) -> Any:
+def _of_processes(pid: int) -> tuple[float, int, int] | None:
     """Memory, descriptors and number; None while one of them ends, as the one that draws does."""
     worker = psutil.Process(pid)
     processes = [worker, *worker.children(recursive=True)]
@@ -109,7 +109,7 @@ def _of_processes(pid: int) -> Any:
     return None
 
 
-def _of_files(roots: Sequence[Path]) -> Any:
+def _of_files(roots: Sequence[Path]) -> tuple[int, float] | None:
     """Number and size on disk; None while an old run's folder is being removed."""
     with suppress(FileNotFoundError):
         found = {file.st_ino: file for root in roots for path in root.rglob("*") if (file := path.lstat())}
@@ -118,8 +118,7 @@ def _of_files(roots: Sequence[Path]) -> Any:
 
 
 def _held(samples: Sequence[Sample], name: str) -> float:
-    held: float = median(getattr(sample, name) for sample in samples)
-    return held
+    return float(median(getattr(sample, name) for sample in samples))
 
 
 def _grown(samples: Sequence[Sample], name: str) -> float:

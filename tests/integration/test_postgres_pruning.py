@@ -158,11 +158,8 @@ async def test_what_a_run_kept_early_stands_once_after_its_end_and_is_read_as_be
 ) -> None:
     """A run that ends without a training keeps what it has, as does one whose training holds another."""
     upgrade(database_url)
-    early: dict[str, dict[str, Any]] = {
-        "package": {"digest": "1", "odd": "\u0000"},
-        "logged_model": {"model_id": "m"},
-    }
-    trained: dict[str, dict[str, Any]] = {"package": early["package"], "model": early["logged_model"]}
+    early: dict[str, Any] = {"package": {"digest": "1", "odd": "\u0000"}, "logged_model": {"model_id": "m"}}
+    trained: dict[str, Any] = {"package": early["package"], "model": early["logged_model"]}
     async with on_postgres(database_url, MODEL) as stores:
         for train, left in (
             (trained, ["train"]),

@@ -27,7 +27,7 @@ from service.adapters.postgres.tables import listed_counts as counts
 from service.adapters.postgres.tables import listed_requests as listed
 from service.adapters.postgres.tables import runs
 
-_BY_KAFKA: Final[ColumnElement[Any]] = literal_column("'kafka'")  # the `door` of a run that came in by no API
+_BY_KAFKA: Final[ColumnElement[str]] = literal_column("'kafka'")  # the `door` of a run that came in by no API
 _KEY: Final = (listed.c.model_name, listed.c.asked_at, listed.c.request_id, listed.c.door)
 _of_model: Final = listed.c.model_name == bindparam("model")
 _goes_on: Final = listed.c.end_state.is_(None)
@@ -136,7 +136,7 @@ def _through(rows: FromClause, wanted: RequestFilter) -> Iterator[ColumnElement[
 
 def _one_of(column: ColumnElement[Any], states: Iterable[State]) -> Iterator[ColumnElement[bool]]:
     """Spelt out in the statement, so that the plan is made for how many there are of each."""
-    names: list[ColumnElement[Any]] = [literal_column(f"'{state.value}'") for state in states]
+    names: list[ColumnElement[str]] = [literal_column(f"'{state.value}'") for state in states]
     if names:
         yield column.in_(names)
 
