@@ -34,7 +34,7 @@ def fitted(kind: str, threads: int, **params: Any) -> Fitted:
     frame = pd.DataFrame({name: dice.normal(size=ROWS) for name in COLUMNS})
     target = np.exp(dice.normal(size=ROWS) * 6) * (1 + frame["a"].to_numpy())
     model = Estimator(type=kind, params={**MODELS[kind], **params})
-    return fit(_features(), _contract(), model, frame, target, 7, threads)
+    return fit(_features(), _contract(), model, frame, target, 7, threads=threads)
 
 
 def _features() -> FeatureSchema:
