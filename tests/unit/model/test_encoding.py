@@ -59,7 +59,8 @@ def test_matrix_and_preprocessing_are_those_of_the_whole_frame(widths: Widths) -
 
     preprocessing, encoded = encode(SCHEMA, CONTENT, Columns(rows, SCHEMA.columns), widths)
 
-    matrix = cast("Any", encoded).toarray() if issparse(encoded) else encoded
+    rows_as_made: Any = encoded
+    matrix = rows_as_made.toarray() if issparse(encoded) else rows_as_made
     assert matrix.flags.c_contiguous == (widths.by_rows or widths.sparse)
     assert matrix.tobytes() == expected.tobytes()
     assert preprocessing.transform(frame).tobytes() == expected.tobytes()
