@@ -8,6 +8,7 @@ from domain.run_actions import Actor
 
 _ENTRY: Final = "command line"
 _LONGEST_NAME: Final = 200
+REPEAT: Final = "say it again when that answers: what is made already is not made twice"
 
 
 def this_user() -> Actor:

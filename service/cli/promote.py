@@ -34,14 +34,15 @@ def promote(subject: Subject, *, reason: Why, by: By = None, as_json: AsJson = F
     It becomes a generation with the cause `override`, your reason and what the gate had said. A model that
     Laurel did not make is promoted only if ALLOW_FOREIGN_CHAMPION is set.
 
-    The exit code is 1 when nothing was changed, and 3 when the entry is made and the alias does not follow
-    yet. Your user name and machine are kept, as not proven.
+    The exit code is 1 when nothing was changed, and 3 when a service is away: the last line says whether the
+    entry is made, and the alias does not follow yet. To say it again makes no second entry. Your user name
+    and machine are kept, as not proven.
     """
-    from service.cli.acting import required_reason
+    from service.cli.acting import REPEAT, required_reason
 
     reason = required_reason(reason)
     settings = read_settings(KAFKA, MLFLOW, STORE, CONFIG)
-    done = run_quietly(_promoted(settings, subject, reason, by), settings)
+    done = run_quietly(_promoted(settings, subject, reason, by), settings, away=REPEAT)
     entry = done.entry
     if as_json:
         from service.gateway.decision_views import PromotionView

@@ -70,11 +70,11 @@ def lift(
     The exit code is 1 when that generation is not quarantined. Your user name and machine are kept, as not
     proven.
     """
-    from service.cli.acting import required_reason
+    from service.cli.acting import REPEAT, required_reason
 
     reason = required_reason(reason)
     settings = read_settings(STORE)
-    lifted = run_quietly(_lifted(settings, generation, reason, by), settings)
+    lifted = run_quietly(_lifted(settings, generation, reason, by), settings, away=REPEAT)
     if as_json:
         print_json(quarantine_facts(lifted))
     else:

@@ -177,23 +177,31 @@ def _no_such_setting(name: str, kind: type[BaseSettings]) -> str:
     return f"there is no such setting{meant} {group}__ has {', '.join(members)}"
 
 
-def run(work: Coroutine[object, object, T], settings: Settings | None = None) -> T:
-    """Run a command's work; an error that Laurel understands ends it with a sentence, never a traceback."""
+def run(work: Coroutine[object, object, T], settings: Settings | None = None, *, away: str = "") -> T:
+    """Run a command's work; an error that Laurel understands ends it with a sentence, never a traceback.
+
+    `away` is what else to say when a service is away.
+    """
     import asyncio
 
     try:
         return asyncio.run(work)
     except LaurelError as error:
-        hint = "; `laurel doctor` checks every server" if isinstance(error, TryLater) else ""
+        is_away = isinstance(error, TryLater)
+        hint = (
+            "; ".join(["", *([away] if away else ()), "`laurel doctor` checks every server"])
+            if is_away
+            else ""
+        )
         fail(exit_of(error), masked(error.message, settings) + hint)
     except KeyboardInterrupt:
         raise typer.Exit(Exit.INTERRUPTED) from None
 
 
-def run_quietly(work: Coroutine[object, object, T], settings: Settings) -> T:
+def run_quietly(work: Coroutine[object, object, T], settings: Settings, *, away: str = "") -> T:
     """Run work that logs: standard output is for the answer alone, so the lines go to standard error."""
     with redirect_stdout(sys.stderr):
-        return run(work, settings)
+        return run(work, settings, away=away)
 
 
 def exit_of(error: LaurelError) -> Exit:

@@ -42,10 +42,11 @@ def rollback(
     inference server has served; what cannot be returned to is named before anything changes. While MLflow
     is away the entry is made all the same, and a worker moves the alias when MLflow is back.
 
-    The exit code is 1 when nothing was changed, and 3 when the entry is made and the alias does not follow
-    yet. Your user name and machine are kept, as not proven.
+    The exit code is 1 when nothing was changed, and 3 when a service is away: the last line says whether the
+    entry is made, and the alias does not follow yet. To say it again makes no second entry. Your user name
+    and machine are kept, as not proven.
     """
-    from service.cli.acting import required_reason
+    from service.cli.acting import REPEAT, required_reason
 
     reason = required_reason(reason)
     settings = read_settings(KAFKA, MLFLOW, STORE, *(() if dry_run else (CONFIG,)))
@@ -53,7 +54,7 @@ def rollback(
         plan = run_quietly(_planned(settings, to), settings)
         _show(plan, plan, as_json=as_json)
         return
-    done = run_quietly(_rolled_back(settings, to, reason, by), settings)
+    done = run_quietly(_rolled_back(settings, to, reason, by), settings, away=REPEAT)
     _show(done, done.plan, as_json=as_json)
     if done.unshown:
         made = f"generation {done.entry.generation} is made"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.datasets import seal
-from domain.models import LoggedModel, RegisteredVersion
+from domain.models import LoggedModel, OpenedRun, RegisteredVersion
 from domain.package_tags import SIGNATURE_TAG
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
@@ -88,9 +88,7 @@ class ModelShelf:
 
         `sign` makes the signature of the MLflow run's id and the manifest's digest.
         """
-        run = await self._tracker.open_run(str(uuid.uuid4()), "shelf", {})
-        model = await self._tracker.create_model(run, {}, {})
-        await self.store(model, package if stored is None else stored)
+        run, model = await self.log(package if stored is None else stored)
         every: dict[str, str | None] = {
             "laurel.generation": None if generation is None else str(generation),
             "laurel.manifest": json.dumps(manifest_of(package)),
@@ -103,6 +101,13 @@ class ModelShelf:
         given = {key: value for key, value in every.items() if value is not None}
         version = await self.registry.register(self.model_name, model, run.mlflow_run_id, given, is_new=True)
         return Registered(version, model, dict(package))
+
+    async def log(self, files: Mapping[str, bytes]) -> tuple[OpenedRun, LoggedModel]:
+        """Log a model without registering it."""
+        run = await self._tracker.open_run(str(uuid.uuid4()), "shelf", {})
+        model = await self._tracker.create_model(run, {}, {})
+        await self.store(model, files)
+        return run, model
 
     async def promote(
         self, package: Mapping[str, bytes], generation: int | None, **more: Any

@@ -8,15 +8,22 @@ from pathlib import Path
 
 from domain.announcement import reloaded
 from domain.convergence import Replica, Served
+from domain.datasets import seal
 from domain.ledger import Cause, LedgerEntry, next_entry
+from domain.lifecycle import Outcome
+from domain.models import ModelPackage
+from domain.run import Run
+from domain.run_record import Trained
 from domain.values import VersionTriple
 from service.adapters.postgres.database import open_database
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.workbench import open_world
 from service.rollout.convergence_status import wanted_by
+from tests.contract.stores import WAY_TO_EVALUATED
+from tests.kit.builders import a_request, a_score
 from tests.kit.settings_of import settings_of
-from tests.worlds.registered_models import ModelShelf, open_shelf
+from tests.worlds.registered_models import ModelShelf, manifest_of, open_shelf
 
 SERVERS = ("http://one:8000", "http://other:8000")
 _TRIPLE = VersionTriple(split_version=1, feature_version=1, model_version=1)
@@ -60,6 +67,25 @@ async def won(world: RunPorts, shelf: ModelShelf, package: Mapping[str, bytes]) 
     )
     await world.ledger.append(entry)
     return entry
+
+
+async def declined(world: RunPorts, shelf: ModelShelf, package: Mapping[str, bytes]) -> Run:
+    """A run ends DECLINED; its model is logged, and not registered."""
+    opened, model = await shelf.log(package)
+    manifest = manifest_of(package)
+    files = {"folder": "/gone", "manifest": manifest, "digest": seal(manifest)}
+    made = ModelPackage(**files, params={}, train_score=a_score(0.5), seconds=1.0)
+    outputs: dict[Outcome, dict[str, object]] = {
+        Outcome.RESOLVED: {"triple": _TRIPLE.model_dump()},
+        Outcome.TRAINED: Trained(package=made, model=model).model_dump(mode="json"),
+    }
+    await world.store.add(a_request().model_copy(update={"model_name": world.model_name}))
+    run = await world.store.claim(world.model_name, "a worker", 60.0)
+    assert run is not None
+    run = await world.store.keep(run, "open_run", opened.model_dump(mode="json"))
+    for outcome in (*WAY_TO_EVALUATED, Outcome.LOST):
+        run = await world.store.advance(run, outcome, output=outputs.get(outcome))
+    return run
 
 
 async def served(environment: Mapping[str, str], entry: LedgerEntry, *urls: str) -> None:
