@@ -10,11 +10,6 @@ from collections import ChainMap
 from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal
 
-from prometheus_client import Counter, Gauge, Histogram
-
-from service.runtime.identity_labels import Identified
-from service.runtime.metric_series import begun
-
 CounterName = Literal[
     "laurel_records_total",  # records that came in, by what became of them
     "laurel_record_waits_total",  # times a partition had to wait because a service was away
@@ -114,6 +109,12 @@ class Metrics:
     """One process's metrics; every series has the labels `model` and `role`, and is there from the start."""
 
     def __init__(self, *, model: str = "", role: str = "") -> None:
+        # Not above: a command has none of them, and Prometheus' client is 50 ms of its start.
+        from prometheus_client import Counter, Gauge, Histogram  # noqa: PLC0415 - see above
+
+        from service.runtime.identity_labels import Identified  # noqa: PLC0415 - likewise
+        from service.runtime.metric_series import begun  # noqa: PLC0415 - likewise
+
         self._shown = Identified(model, role)
         registry = self._shown.registry
         self._counters = {
@@ -148,6 +149,22 @@ class Metrics:
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return self._shown.render()
+
+
+class Unread(Metrics):
+    """A command's: it ends before anybody could read them."""
+
+    def __init__(self) -> None:
+        """Make none of them."""
+
+    def count(self, name: CounterName, amount: float = 1, **labels: str) -> None:
+        """Count nothing."""
+
+    def observe(self, name: HistogramName, value: float, **labels: str) -> None:
+        """Keep nothing."""
+
+    def set(self, name: GaugeName, value: float, **labels: str) -> None:
+        """Set nothing."""
 
 
 _CLAIM_SECONDS: Final = 30.0  # a run that is due and not claimed here by then is another worker's

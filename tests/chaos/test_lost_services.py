@@ -105,7 +105,8 @@ def lost(turn: int) -> list[Case]:
 async def _lose(world: RunPorts, environment: Mapping[str, str], loss: Loss, case: Case, key: str) -> None:
     """Decide, and lose the service at the case's point: what is said is what ledger and outbox hold."""
     was, told = await entries_of(world), announced(environment)
-    settings, unshown, refused = settings_of(loss.through), "", None
+    settings, unshown = settings_of(loss.through), ""
+    refused: str | None = None
     try:
         async with opened(loss.through) as cut_off:
             ports = replace(cut_off, points=CutAt(case.point, loss.proxy))

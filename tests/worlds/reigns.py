@@ -73,8 +73,14 @@ async def declined(world: RunPorts, shelf: ModelShelf, package: Mapping[str, byt
     """A run ends DECLINED; its model is logged, and not registered."""
     opened, model = await shelf.log(package)
     manifest = manifest_of(package)
-    files = {"folder": "/gone", "manifest": manifest, "digest": seal(manifest)}
-    made = ModelPackage(**files, params={}, train_score=a_score(0.5), seconds=1.0)
+    made = ModelPackage(
+        folder="/gone",
+        manifest=manifest,
+        digest=seal(manifest),
+        params={},
+        train_score=a_score(0.5),
+        seconds=1.0,
+    )
     outputs: dict[Outcome, dict[str, object]] = {
         Outcome.RESOLVED: {"triple": _TRIPLE.model_dump()},
         Outcome.TRAINED: Trained(package=made, model=model).model_dump(mode="json"),
