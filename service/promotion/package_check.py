@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from domain.datasets import seal
+from domain.errors import ModelUnusable
 from domain.models import RegisteredVersion
 from domain.package_tags import recorded_manifest
 from service.adapters.mlflow.access import MlflowAccess
@@ -22,5 +24,12 @@ def files_check(access: MlflowAccess) -> CheckFiles:
 
 
 def _fetch(version: RegisteredVersion, access: MlflowAccess) -> None:
+    manifest = recorded_manifest(version.tags)
+    if manifest is not None and version.digest not in {None, seal(manifest)}:
+        raise ModelUnusable(
+            "manifest_mismatch",
+            f"the manifest of version {version.version} is not the one whose digest it bears",
+            recorded=version.digest,
+        )
     with TemporaryDirectory(prefix="laurel-check-") as folder:
-        fetch_model(version.source, recorded_manifest(version.tags), access, ModelCache(Path(folder)))
+        fetch_model(version.source, manifest, access, ModelCache(Path(folder)))
