@@ -80,9 +80,9 @@ class DriftWatch:
         """The same of rows by column: how often each."""
         found: Counter[_Hit] = Counter()
         ranged = [one for one in self._watched if one.values is None and one.name in columns.names]
-        for name, out, nulls in zip(ranged, *_outside(columns, ranged), strict=True):
-            found[name.name, "out_of_range"] += out
-            found[name.name, "null"] += nulls
+        for one, out, nulls in zip(ranged, *_outside(columns, ranged), strict=True):
+            found[one.name, "out_of_range"] += out
+            found[one.name, "null"] += nulls
         for name, _, _, values in self._watched:
             if values is not None or name in columns.texts:
                 found.update(_strange(name, columns.values(name), values))

@@ -124,7 +124,7 @@ class RowPreparation:
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> Floats:
         """One row of float64 for each. Raises `UNKNOWN` for what it does not know."""
-        prepared = self._empty(rows)
+        prepared = self._empty(len(rows))
         if self._names:
             prepared[:, self._places] = self._prepared_numbers(_numbers(rows, self._names))
         for one in self._codes:
@@ -133,7 +133,7 @@ class RowPreparation:
 
     def of_columns(self, columns: Columns) -> Floats:
         """The same rows by column. Raises `UNKNOWN` for what it does not know."""
-        prepared = self._empty(columns.numbers)
+        prepared = self._empty(len(columns.numbers))
         if self._names:
             places = [columns.names.index(name) for name in self._names]
             prepared[:, self._places] = self._prepared_numbers(columns.numbers[:, places])
@@ -149,12 +149,12 @@ class RowPreparation:
         """The first column that these rows cannot be prepared for; None when all can."""
         attempts: list[tuple[str, Callable[[], Any]]] = [
             *((name, partial(_numbers, rows, [name])) for name in self._names),
-            *((one.column, partial(one.write, rows, self._empty(rows))) for one in self._codes),
+            *((one.column, partial(one.write, rows, self._empty(len(rows)))) for one in self._codes),
         ]
         return next((column for column, attempt in attempts if not _works(attempt)), None)
 
-    def _empty(self, rows: Sequence[Any]) -> Floats:
-        return np.zeros((len(rows), self.width))
+    def _empty(self, rows: int) -> Floats:
+        return np.zeros((rows, self.width))
 
     def _prepared_numbers(self, block: Floats) -> Floats:
         rule = self._numbers
