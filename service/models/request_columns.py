@@ -53,8 +53,10 @@ class ColumnChecks:
     def _are_whole(self, rows: Sequence[_Row]) -> bool:
         return set(map(len, rows)) == {len(self._nulls)}
 
-    def _taken_texts(self, rows: Sequence[_Row]) -> Mapping[str, Sequence[str | None]] | None:
-        columns = dict(zip(self._texts, zip(*map(self._texts_of, rows), strict=True), strict=True))
+    def _taken_texts(self, rows: Sequence[_Row]) -> dict[str, Sequence[str | None]] | None:
+        columns: dict[str, Sequence[str | None]] = dict(
+            zip(self._texts, zip(*map(self._texts_of, rows), strict=True), strict=True)
+        )
         return columns if all(takes(columns[name]) for name, takes in self._texts.items()) else None
 
 
