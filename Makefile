@@ -60,8 +60,10 @@ soak: $(DEV_STAMP) ## the heavy repetitions of what `make test` proves, on the r
 bench: $(DEV_STAMP) ## measure, side by side with a bare script
 	@$(BIN)/python -m bench
 
-bench-large: $(DEV_STAMP) ## measure masters of 6.7 and 50 million rows (5 GB of disk, minutes)
+bench-large: $(DEV_STAMP) ## measure what is large: masters, a million runs, the memory of a fit (5 GB of disk, an hour)
 	@$(BIN)/python -m bench.large
+	@$(BIN)/python -m bench.large.history
+	@$(BIN)/python -m bench.large.fit
 
 # Built from nothing: setuptools would take along what stands in build/ from before.
 wheel: $(LOCAL_STAMP) ## build dist/laurel_lifecycle-….whl, to install elsewhere

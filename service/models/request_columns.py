@@ -4,7 +4,7 @@ What is taken here is what `RequestChecks` takes row by row, to the bit. All els
 those checks, so that one place alone says what is wrong.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
