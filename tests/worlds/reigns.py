@@ -19,6 +19,7 @@ from service.adapters.postgres.database import open_database
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.workbench import open_world
+from service.promotion.reconciler import STATUS_JOB
 from service.rollout.convergence_status import wanted_by
 from tests.contract.stores import WAY_TO_EVALUATED
 from tests.kit.builders import a_request, a_score
@@ -72,6 +73,7 @@ async def won(world: RunPorts, shelf: ModelShelf, package: Mapping[str, bytes]) 
 async def declined(world: RunPorts, shelf: ModelShelf, package: Mapping[str, bytes]) -> Run:
     """A run ends DECLINED; its model is logged, and not registered."""
     opened, model = await shelf.log(package)
+    await world.tracker.log(opened.mlflow_run_id, params=_TRIPLE.model_dump())
     manifest = manifest_of(package)
     made = ModelPackage(
         folder="/gone",
@@ -91,6 +93,7 @@ async def declined(world: RunPorts, shelf: ModelShelf, package: Mapping[str, byt
     run = await world.store.keep(run, "open_run", opened.model_dump(mode="json"))
     for outcome in (*WAY_TO_EVALUATED, Outcome.LOST):
         run = await world.store.advance(run, outcome, output=outputs.get(outcome))
+    await world.store.job_done(run.run_id, STATUS_JOB)
     return run
 
 
