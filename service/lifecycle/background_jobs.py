@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from domain.errors import LaurelError, TryLater
+from domain.errors import LaurelError, Stop, TryLater
 from domain.ports.clock import Clock
 from domain.ports.experiment_tracker import ExperimentTracker
 from domain.ports.model_registry import ModelRegistry
@@ -48,7 +48,11 @@ class RowRetention:
         if self._looked_at is not None and (now - self._looked_at).total_seconds() < self.every_seconds:
             return
         self._looked_at = now
-        gone = await self.pruning.events(self.events) + await self.pruning.outputs(self.outputs)
+        try:
+            gone = await self.pruning.events(self.events) + await self.pruning.outputs(self.outputs)
+        except Stop as error:  # no right to delete: nothing else that the worker does needs it
+            log.warning("rows_not_pruned", reason=error.reason, message=error.message)
+            return
         if gone.rows:
             log.info("rows_pruned", runs=gone.runs, rows=gone.rows, bytes=gone.bytes)
 

@@ -51,7 +51,7 @@ _CHANGED: Final = (
     quarantines,
     listed_requests,
 )
-_DELETED_FROM: Final = (variables, heartbeats, run_outputs, outbox)  # the last two when they are pruned
+_DELETED_FROM: Final = (variables, heartbeats)  # what old runs left is pruned by the owner alone
 
 
 def grant_to_worker(url: str, role: str) -> None:
