@@ -39,8 +39,12 @@ def _ends(heard: Heard, notes: Sequence[Note]) -> list[int]:
     found = [heard.sent]
     for _, kind, name in _PHASES:
         of = "task" if kind == "package" else kind
-        note = next(note for note in notes if (note.kind, note.name) == (of, name))
-        found.append(note.began if kind == "package" else note.ended)
+        moments = [
+            note.began if kind == "package" else note.ended
+            for note in notes
+            if (note.kind, note.name) == (of, name)
+        ]
+        found.append(min([*moments, heard.heard]))  # the reader may be before the worker's own note
     return [*found, heard.heard]
 
 
