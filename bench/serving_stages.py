@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
+from threadpoolctl import threadpool_limits
 
 from domain.arrays import Floats
 from service.adapters.sklearn.fitting import predicted_by

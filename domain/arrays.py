@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-class Columns(NamedTuple):
+class RowColumns(NamedTuple):
     """Checked rows by column: a column of `numbers` for each of `names`, NaN for a null; `texts` by name."""
 
     names: tuple[str, ...]

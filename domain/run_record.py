@@ -95,17 +95,17 @@ class PastWait(Value):
     attempts: int = Field(description="How many tries found the service away, or were begun in vain.")
 
 
-class Waits(Value):
+class PastWaits(Value):
     """Those of a run, oldest first: the newest are kept, and how many older ones there were."""
 
     past: tuple[PastWait, ...] = ()
     left_out: int = 0
 
-    def and_then(self, more: Sequence[PastWait]) -> Waits:
+    def and_then(self, more: Sequence[PastWait]) -> PastWaits:
         """These and later ones."""
         past = (*self.past, *more)
         left_out = self.left_out + max(len(past) - MOST_WAITS, 0)
-        return Waits(past=past[-MOST_WAITS:], left_out=left_out)
+        return PastWaits(past=past[-MOST_WAITS:], left_out=left_out)
 
 
 Part = TypeVar("Part", bound=Value)
@@ -178,9 +178,9 @@ class RunRecord:
         return self._part(PRUNED, PrunedOutputs)
 
     @cached_property
-    def waits(self) -> Waits:
+    def waits(self) -> PastWaits:
         """What held the run up, as far as a transition has told it since."""
-        return self._part(WAITS, Waits) or Waits()
+        return self._part(WAITS, PastWaits) or PastWaits()
 
     @property
     def candidate(self) -> Score | None:

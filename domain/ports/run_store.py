@@ -14,7 +14,7 @@ from domain.ledger import LedgerEntry
 from domain.lifecycle import Outcome, State
 from domain.request import ReceivedRequest
 from domain.run import Failure, Run, TransitionRecord
-from domain.run_record import Waits
+from domain.run_record import PastWaits
 from domain.values import Value
 
 
@@ -102,7 +102,7 @@ class RunStore(RunReads, Protocol):
         announcements: Sequence[Announcement] = (),
         entry: LedgerEntry | None = None,
         failure: Failure | None = None,
-        waits: Waits | None = None,
+        waits: PastWaits | None = None,
     ) -> Run:
         """Commit a transition with its history row, its output, its announcements and its ledger entry.
 

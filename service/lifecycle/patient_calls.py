@@ -20,8 +20,7 @@ from domain.points import Point, Points
 from domain.ports.clock import Clock
 from domain.ports.run_store import RunStore
 from domain.run import Failure, Run
-from domain.run_record import PastWait
-from domain.run_record import Waits as PastWaits
+from domain.run_record import PastWait, PastWaits
 from domain.values import Value
 from service.runtime.metrics import Metrics, Waits
 from service.runtime.retry import Notice, RetryPolicy, call_with_retry

@@ -36,7 +36,7 @@ from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.settings_values import kafka_connection, mlflow_access, promotion_policy
 from service.promotion.anchor import Anchor
 from service.promotion.recovery import Recovery
-from service.runtime.metrics import Metrics, Unread
+from service.runtime.metrics import Metrics, UnreadMetrics
 from service.runtime.provenance import provenance
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ async def open_world(settings: Settings, actor: str) -> AsyncIterator[RunPorts]:
     async with open_mlflow(settings) as rest, opening as database:
         await require_current_schema(database)
         config = FileConfigFamilies(settings.config_root)
-        yield world_of(settings, database, actor, rest, config, NO_POINTS, Unread(), WorldMakers())
+        yield world_of(settings, database, actor, rest, config, NO_POINTS, UnreadMetrics(), WorldMakers())
 
 
 def world_of(

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.arrays import Columns, Floats, single
+from domain.arrays import Floats, RowColumns, single
 from service.models.request_fields import RequestField
 
 # Up to it a whole number is a float, and an array compares as single numbers do.
@@ -20,7 +20,7 @@ _MOST: Final = 2.0**53 - 1
 _NUMBERS: Final = frozenset({int, float, type(None)})
 _TEXT: Final = frozenset({str})
 _TEXT_OR_NULL: Final = frozenset({str, type(None)})
-_Row = dict[str, Any]
+_Filled = dict[str, object]
 _Flags = NDArray[np.bool]
 
 
@@ -28,14 +28,14 @@ class ColumnChecks:
     """Takes lists of rows as JSON brought them; made once per model. A field that is missing is null."""
 
     def __init__(self, fields: Sequence[RequestField], *, refuse_unknown: bool) -> None:
-        self._nulls: _Row = dict.fromkeys(field.name for field in fields)
+        self._nulls: _Filled = dict.fromkeys(field.name for field in fields)
         self._refuse_unknown = refuse_unknown
         self._is_slow = any(field.is_slow for field in fields)
-        self._numbers = _Numbers([field for field in fields if field.type != "string"])
+        self._numbers = _NumberColumns([field for field in fields if field.type != "string"])
         self._texts = {field.name: _takes_texts(field) for field in fields if field.type == "string"}
         self._texts_of = _gather(tuple(self._texts))
 
-    def taken(self, rows: Sequence[Any]) -> Columns | None:
+    def taken(self, rows: Sequence[Any]) -> RowColumns | None:
         """The rows by column; None when anything is odd, which may be taken all the same."""
         if self._is_slow or set(map(type, rows)) != {dict}:
             return None
@@ -48,19 +48,19 @@ class ColumnChecks:
             return None
         if numbers is None or texts is None:
             return None
-        return Columns(self._numbers.names, numbers, texts)
+        return RowColumns(self._numbers.names, numbers, texts)
 
-    def _are_whole(self, rows: Sequence[_Row]) -> bool:
+    def _are_whole(self, rows: Sequence[_Filled]) -> bool:
         return set(map(len, rows)) == {len(self._nulls)}
 
-    def _taken_texts(self, rows: Sequence[_Row]) -> dict[str, Sequence[str | None]] | None:
+    def _taken_texts(self, rows: Sequence[_Filled]) -> dict[str, Sequence[str | None]] | None:
         columns: dict[str, Sequence[str | None]] = dict(
             zip(self._texts, zip(*map(self._texts_of, rows), strict=True), strict=True)
         )
         return columns if all(takes(columns[name]) for name, takes in self._texts.items()) else None
 
 
-class _Numbers:
+class _NumberColumns:
     """All columns of numbers, as one array."""
 
     def __init__(self, fields: Sequence[RequestField]) -> None:
@@ -77,7 +77,7 @@ class _Numbers:
             if field.values is not None
         ]
 
-    def taken(self, rows: Sequence[_Row]) -> Floats | None:
+    def taken(self, rows: Sequence[_Filled]) -> Floats | None:
         """A row of the array for each. Raises KeyError, TypeError and OverflowError for some odd ones."""
         flat = list(chain.from_iterable(map(self._of, rows)))
         if not _NUMBERS.issuperset(map(type, flat)):
@@ -130,7 +130,7 @@ def _takes_texts(field: RequestField) -> Callable[[Sequence[Any]], bool]:
     return takes
 
 
-def _gather(names: tuple[str, ...]) -> Callable[[_Row], tuple[Any, ...]]:
+def _gather(names: tuple[str, ...]) -> Callable[[_Filled], tuple[Any, ...]]:
     """What takes these values from a row; itemgetter itself gives no tuple for one."""
     if len(names) > 1:
         return itemgetter(*names)

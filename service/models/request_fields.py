@@ -25,7 +25,7 @@ LARGEST_SINGLE: Final = 3.4028234663852886e38
 # Beyond it some JSON readers round a whole number.
 LARGEST_WHOLE: Final = 2**53 - 1
 
-Known = Mapping[str, Collection[Any]]
+Known = Mapping[str, Collection[object]]
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ class Metrics:
         return self._shown.render()
 
 
-class Unread(Metrics):
+class UnreadMetrics(Metrics):
     """A command's: it ends before anybody could read them."""
 
     def __init__(self) -> None:

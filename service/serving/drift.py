@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from domain.arrays import Columns
+from domain.arrays import RowColumns
 from domain.feature_schema import CategoricalSpec, FeatureSchema
 from service.models.request_fields import Known
 from service.serving.served_model import Row
@@ -76,7 +76,7 @@ class DriftWatch:
                     found.append((name, "out_of_range"))
         return found
 
-    def hits_in(self, columns: Columns) -> Counter[_Hit]:
+    def hits_in(self, columns: RowColumns) -> Counter[_Hit]:
         """The same of rows by column: how often each."""
         found: Counter[_Hit] = Counter()
         ranged = [one for one in self._watched if one.values is None and one.name in columns.names]
@@ -102,7 +102,7 @@ def _strange(name: str, column: Sequence[object], values: frozenset[object] | No
     return found
 
 
-def _outside(columns: Columns, ranged: Sequence[_Watched]) -> tuple[list[int], list[int]]:
+def _outside(columns: RowColumns, ranged: Sequence[_Watched]) -> tuple[list[int], list[int]]:
     """How many values of each column lie outside its range, and how many are null."""
     block = columns.numbers[:, [columns.names.index(one.name) for one in ranged]]
     nulls = np.isnan(block)

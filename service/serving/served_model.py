@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from domain.arrays import Columns
+from domain.arrays import RowColumns
 from domain.data_contract import DataContract
 from domain.feature_schema import FeatureSchema
 from domain.values import Sha256
@@ -13,7 +13,7 @@ from service.serving.unloadable import Mark
 Cell = str | float | None
 Row = Mapping[str, Cell]
 Predict = Callable[[Sequence[Row]], list[float]]
-PredictColumns = Callable[[Columns], list[float] | None]
+PredictColumns = Callable[[RowColumns], list[float] | None]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from domain.events import ModelPromoted
 from domain.ledger import Cause
 from domain.lifecycle import NEXT_STEP, Outcome, State, advance
 from domain.run import Run
-from domain.run_record import PastWait, Waits
+from domain.run_record import PastWait, PastWaits
 from tests.contract.stores import (
     CHILD_DIED,
     LONG,
@@ -114,7 +114,7 @@ class TransitionContract:
     ) -> None:
         at = datetime(2026, 1, 2, tzinfo=UTC)
         facts = {"reason": "gone", "since": at, "until": at, "attempts": 3}
-        waits = Waits().and_then([PastWait(call="split", waiting_on="mlflow", **facts)])
+        waits = PastWaits().and_then([PastWait(call="split", waiting_on="mlflow", **facts)])
         run = await claimed(stores, model)
         for _ in range(2):  # the answer to the first was lost
             moved = await stores.runs.advance(run, Outcome.RESOLVED, output=OUTPUT, waits=waits)

@@ -14,7 +14,7 @@ from domain.lifecycle import advance as next_state
 from domain.ports.run_store import Added
 from domain.request import ReceivedRequest
 from domain.run import Failure, Run, TransitionRecord
-from domain.run_record import WAITS, Waits
+from domain.run_record import WAITS, PastWaits
 from tests.fakes.memory import Memory, RunRow
 from tests.fakes.outbox import refuse_promotions
 from tests.fakes.promotion_ledger import FakePromotionLedger
@@ -87,7 +87,7 @@ class FakeRunStore:
         announcements: Sequence[Announcement] = (),
         entry: LedgerEntry | None = None,
         failure: Failure | None = None,
-        waits: Waits | None = None,
+        waits: PastWaits | None = None,
     ) -> Run:
         refuse_promotions(announcements)
         to_state = next_state(run.state, outcome)

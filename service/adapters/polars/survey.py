@@ -20,7 +20,7 @@ from service.adapters.polars.oddities import (
 from service.adapters.polars.splitting import Plan, Planner, in_order
 
 
-class Survey:
+class MasterSurvey:
     """The contract check, and where each row goes. Of columns that the contract refuses no more is asked.
 
     Raises NeverRetry `unreadable_dataset`, TryLater `disk_full` or `file_error` of the scratch.

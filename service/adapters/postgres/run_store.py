@@ -15,7 +15,7 @@ from domain.lifecycle import advance as next_state
 from domain.ports.run_store import Added
 from domain.request import ReceivedRequest
 from domain.run import Failure, Run
-from domain.run_record import WAITS, Waits
+from domain.run_record import WAITS, PastWaits
 from service.adapters.postgres import run_statements as statements
 from service.adapters.postgres.database import Database
 from service.adapters.postgres.ledger_rows import entry_parameters
@@ -105,7 +105,7 @@ class PostgresRunStore(PostgresRunReads):
         announcements: Sequence[Announcement] = (),
         entry: LedgerEntry | None = None,
         failure: Failure | None = None,
-        waits: Waits | None = None,
+        waits: PastWaits | None = None,
     ) -> Run:
         """Commit a transition with all that belongs to it, in one statement."""
         refuse_promotions(announcements)

@@ -57,7 +57,7 @@ def exact_frame_of(table: Table, columns: Iterable[str]) -> Frame:
     return frame
 
 
-class Columns:
+class TableColumns:
     """The columns of a table as `exact_frame_of` has them; one that was given away is held no more."""
 
     def __init__(self, table: Table, names: Iterable[str]) -> None:

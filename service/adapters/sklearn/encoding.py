@@ -24,7 +24,7 @@ from domain.feature_schema import FeatureSchema, FeatureSpec
 from service.adapters.sklearn.preprocessing import Stored, build_preprocessing, column_steps, stored_column
 
 
-class Columns(Protocol):
+class GivenColumns(Protocol):
     """Columns by their names, each of which is given away once."""
 
     def pop(self, item: str, /) -> "pd.Series[Any]":
@@ -58,7 +58,7 @@ class Encoded(NamedTuple):
 
 
 def encode(
-    features: FeatureSchema, contract: DataContract, columns: Columns, widths: Widths = ONE_EACH
+    features: FeatureSchema, contract: DataContract, columns: GivenColumns, widths: Widths = ONE_EACH
 ) -> Encoded:
     """Fit the preprocessing on columns. Raises NeverRetry `frame_invalid`, naming the column at fault."""
     total = widths.total(features.columns)

@@ -9,14 +9,14 @@ import pandas as pd
 from scipy.sparse import csr_matrix, issparse
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+from threadpoolctl import threadpool_limits
 
 from domain.arrays import Floats
 from domain.data_contract import DataContract
 from domain.errors import ModelUnusable, NeverRetry
 from domain.feature_schema import FeatureSchema
 from domain.model_types import Estimator
-from service.adapters.sklearn.encoding import ONE_EACH, Columns, Widths, encode, first_line
+from service.adapters.sklearn.encoding import ONE_EACH, GivenColumns, Widths, encode, first_line
 from service.adapters.sklearn.estimators import build_estimator
 
 
@@ -41,7 +41,7 @@ def fit(
     features: FeatureSchema,
     contract: DataContract,
     model: Estimator,
-    columns: Columns,
+    columns: GivenColumns,
     target: Floats,
     seed: int,
     *,

@@ -26,7 +26,7 @@ from sklearn.ensemble._gradient_boosting import predict_stages
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
-from domain.arrays import Columns, Floats
+from domain.arrays import Floats, RowColumns
 from domain.errors import ModelUnusable
 from service.adapters.sklearn.fitting import predicted_by
 from service.adapters.sklearn.row_preparation import UNKNOWN, RowPreparation, row_preparation
@@ -159,7 +159,7 @@ class RowPredictor:
         self._asked = with_trees_asked_directly(estimator)
         self.categories: Mapping[str, tuple[Any, ...]] = prepare.categories
         self.singles = prepare.singles
-        self.of_columns: Callable[[Columns], list[float] | None] | None = None
+        self.of_columns: Callable[[RowColumns], list[float] | None] | None = None
         if isinstance(prepare, RowPreparation):
             self.of_columns = partial(_of_columns, prepare, self._asked)
 
@@ -200,7 +200,7 @@ class RowPredictor:
         )
 
 
-def _of_columns(prepare: RowPreparation, asked: BaseEstimator, columns: Columns) -> list[float] | None:
+def _of_columns(prepare: RowPreparation, asked: BaseEstimator, columns: RowColumns) -> list[float] | None:
     try:
         said: list[float] = predicted_by(asked, prepare.of_columns(columns)).tolist()
     except UNKNOWN:

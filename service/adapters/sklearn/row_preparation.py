@@ -23,7 +23,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from domain.arrays import Columns, Floats
+from domain.arrays import Floats, RowColumns
 
 _NUMBER_STEPS = ({"number", "array"}, {"impute", "clip", "scale"})  # those that are always there, and others
 _CATEGORY_STEPS = ({"values", "category", "array", "encode"}, {"impute", "whole", "digits"})
@@ -131,7 +131,7 @@ class RowPreparation:
             one.write(rows, prepared)
         return prepared
 
-    def of_columns(self, columns: Columns) -> Floats:
+    def of_columns(self, columns: RowColumns) -> Floats:
         """The same rows by column. Raises `UNKNOWN` for what it does not know."""
         prepared = self._empty(len(columns.numbers))
         if self._names:

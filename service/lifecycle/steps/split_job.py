@@ -25,7 +25,7 @@ from service.adapters.polars.contract_check import Observation, sentence
 from service.adapters.polars.frames import Dataset, open_dataset
 from service.adapters.polars.inspection import check_header, inspect
 from service.adapters.polars.splitting import Plan, fates_of, write_parts
-from service.adapters.polars.survey import Survey
+from service.adapters.polars.survey import MasterSurvey
 from service.lifecycle.steps.jobs import InspectJob, PublishJob, SplitJob
 from service.lifecycle.steps.reference_job import (
     Reference,
@@ -59,7 +59,7 @@ def run_split(job: SplitJob, files: AtomicFiles | None = None, points: Points = 
         copy_snapshot(job.master, snapshot)
         dataset = open_dataset(snapshot.temporary, job.limits, called=job.master)
         with Scratch(job.run_folder, writer) as scratch:
-            survey = Survey(dataset, job.contract, job.rules, scratch)
+            survey = MasterSurvey(dataset, job.contract, job.rules, scratch)
             points.passed(Point.SPLIT_AFTER_SPILL)
         report = _report(job, dataset, survey.observation)
         plan = survey.plan()

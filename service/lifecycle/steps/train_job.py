@@ -26,7 +26,7 @@ from service.adapters.mlflow.model_package import (
     package_files,
     travelling_files,
 )
-from service.adapters.pyarrow.datasets import Columns, Table, floats_of, range_of, read_dataset
+from service.adapters.pyarrow.datasets import Table, TableColumns, floats_of, range_of, read_dataset
 from service.adapters.pyarrow.frame_rules import FitNeeds, frame_faults
 from service.adapters.sklearn.encoding import Widths
 from service.adapters.sklearn.fitting import Fitted, fit, predict
@@ -54,20 +54,10 @@ def train(job: TrainJob) -> TrainedPackage:
     report({"point": Point.TRAIN_CHILD_STARTED.value})
     schema = Schema(job.features, job.contract, job.contract.target)
     given = _read(job, schema)
-    truth, model = given.truth, job.model.model
     plain_files = _plain_files(job, given, schema)
     report({"plain_files": plain_files})
     before_fit = time.perf_counter()
-    fitted = fit(
-        schema.features,
-        schema.contract,
-        model,
-        given.columns,
-        truth,
-        job.seed,
-        threads=job.threads,
-        widths=given.widths,
-    )
+    fitted = _fitted(job, schema, given)
     fit_seconds = time.perf_counter() - before_fit
     report({"point": Point.TRAIN_AFTER_FIT.value})
     with ThreadPoolExecutor(1) as beside:
@@ -77,7 +67,7 @@ def train(job: TrainJob) -> TrainedPackage:
         model_in_memory = LoadedModel(partial(predict, fitted.pipeline), schema.features.columns, schema)
         MEMORY.keep(package.digest, model_in_memory)
         report({"package": package})
-        measured = measure(truth, predicting.result())
+        measured = measure(given.truth, predicting.result())
     metrics = finite_metrics(measured)
     return TrainedPackage(
         package=ModelPackage(
@@ -85,7 +75,7 @@ def train(job: TrainJob) -> TrainedPackage:
             manifest=package.manifest,
             digest=package.digest,
             params=dict(job.model.model.params),
-            train_score=Score(metrics=metrics, dataset_digest=job.part.sha256, rows=len(truth)),
+            train_score=Score(metrics=metrics, dataset_digest=job.part.sha256, rows=len(given.truth)),
             seconds=time.perf_counter() - started,
         ),
         not_finite=tuple(sorted(measured.keys() - metrics.keys())),
@@ -98,7 +88,7 @@ def train(job: TrainJob) -> TrainedPackage:
 class _Given(NamedTuple):
     """What a fit is given, without the table that it came from."""
 
-    columns: Columns
+    columns: TableColumns
     truth: Floats
     widths: Widths
     picked: Picked
@@ -114,7 +104,20 @@ def _read(job: TrainJob, schema: Schema) -> _Given:
     require_memory(matrix, job.memory_bytes)
     picked, ranges = Picked.of(table, columns), _ranges(table, schema)
     widths = Widths(matrix.widths, matrix.sparse, MODEL_TYPES[model_type].by_rows)
-    return _Given(Columns(table, columns), truth, widths, picked, ranges)
+    return _Given(TableColumns(table, columns), truth, widths, picked, ranges)
+
+
+def _fitted(job: TrainJob, schema: Schema, given: _Given) -> Fitted:
+    return fit(
+        schema.features,
+        schema.contract,
+        job.model.model,
+        given.columns,
+        given.truth,
+        job.seed,
+        threads=job.threads,
+        widths=given.widths,
+    )
 
 
 def _table(job: TrainJob, schema: Schema) -> Table:

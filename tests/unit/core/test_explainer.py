@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it
 from domain.errors import NeverRetry, TryLater
 from domain.lifecycle import State
 from domain.model_comparison import ModelComparisonForm, compared_models, known_overlap
-from domain.run_record import MOST_WAITS, PastWait, Waits
+from domain.run_record import MOST_WAITS, PastWait, PastWaits
 from domain.story import StoryForm
 from service.promotion.explainer import Explainer, NothingFits
 from service.runtime.retry import RetryPolicy
@@ -200,7 +200,7 @@ async def test_a_run_that_gave_up_waiting_tells_of_it(stage: Stage) -> None:
 
 
 def test_of_many_waits_the_newest_are_kept() -> None:
-    waits = Waits()
+    waits = PastWaits()
     for number in range(MOST_WAITS + 5):
         one = PastWait(call="c", waiting_on="s", reason="r", since=NOW, until=NOW, attempts=number)
         waits = waits.and_then([one])

@@ -15,7 +15,7 @@ from domain.data_contract import DataContract
 from domain.errors import NeverRetry
 from domain.feature_schema import FeatureSchema
 from domain.model_types import MODEL_TYPES, Estimator
-from service.adapters.pyarrow.datasets import Columns, exact_frame_of, floats_of
+from service.adapters.pyarrow.datasets import TableColumns, exact_frame_of, floats_of
 from service.adapters.sklearn.encoding import Widths, encode
 from service.adapters.sklearn.fitting import fit, predict
 from service.adapters.sklearn.preprocessing import build_preprocessing, stored_column
@@ -57,7 +57,7 @@ def test_matrix_and_preprocessing_are_those_of_the_whole_frame(widths: Widths) -
     whole = build_preprocessing(SCHEMA, CONTENT, stored)
     expected = whole.fit_transform(frame)
 
-    preprocessing, encoded = encode(SCHEMA, CONTENT, Columns(rows, SCHEMA.columns), widths)
+    preprocessing, encoded = encode(SCHEMA, CONTENT, TableColumns(rows, SCHEMA.columns), widths)
 
     rows_as_made: Any = encoded
     matrix = rows_as_made.toarray() if issparse(encoded) else rows_as_made
@@ -94,7 +94,7 @@ def test_what_cannot_be_encoded_is_named() -> None:
     odd = rows.set_column(rows.column_names.index("grade"), "grade", pa.array(["odd"] * len(rows)))
 
     with pytest.raises(NeverRetry) as caught:
-        encode(SCHEMA, CONTENT, Columns(odd, SCHEMA.columns))
+        encode(SCHEMA, CONTENT, TableColumns(odd, SCHEMA.columns))
 
     assert (caught.value.reason, caught.value.facts["column"]) == ("frame_invalid", "grade")
 
@@ -108,7 +108,7 @@ def wide(rows: int, values: int) -> pa.Table:
 
 def test_a_sparse_column_beside_others_keeps_every_value() -> None:
     """Many values and few rows: all that is not a one is a zero, whatever the memory held before."""
-    _, matrix = encode(SCHEMA, CONTENT, Columns(wide(400, 40), SCHEMA.columns), Widths({"kind": 40}))
+    _, matrix = encode(SCHEMA, CONTENT, TableColumns(wide(400, 40), SCHEMA.columns), Widths({"kind": 40}))
 
     assert np.array_equal(matrix[:, 2:42], np.eye(40)[[place % 40 for place in range(400)]])
 
@@ -120,7 +120,8 @@ def test_a_type_that_takes_rows_without_zeros_learns_the_same_to_the_bit(kind: s
     model = Estimator(type=kind, params=MODELS[kind])
     widths = (Widths({"kind": 40}, sparse=each) for each in (False, True))
     dense, sparse = (
-        fit(SCHEMA, CONTENT, model, Columns(rows, SCHEMA.columns), truth, 7, widths=each) for each in widths
+        fit(SCHEMA, CONTENT, model, TableColumns(rows, SCHEMA.columns), truth, 7, widths=each)
+        for each in widths
     )
 
     assert issparse(sparse.prepared)
@@ -135,7 +136,7 @@ def test_from_rows_that_lie_column_by_column_the_same_is_learned_to_the_bit(kind
     truth = floats_of(rows, "price")
     model = Estimator(type=kind, params=MODELS[kind])
     by_columns, by_rows = (
-        fit(SCHEMA, CONTENT, model, Columns(rows, SCHEMA.columns), truth, 7, widths=Widths(by_rows=each))
+        fit(SCHEMA, CONTENT, model, TableColumns(rows, SCHEMA.columns), truth, 7, widths=Widths(by_rows=each))
         for each in (False, True)
     )
 
