@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench.notes import Note
 from bench.wire import Heard
@@ -15,35 +15,44 @@ def mlflow_calls(notes: Sequence[Note]) -> int:
     return sum(note.kind == "mlflow" for note in notes)
 
 
-# Each phase ends with a note, or when the promotion is read; the ends come one after the other.
-_PHASES: Final[Sequence[tuple[str, str, str]]] = (
-    ("event sent → its run is claimed", "point", "claim.after_commit"),
-    ("→ configuration resolved, master looked at", "point", "resolve.after_commit"),
-    ("→ master checked and split", "task", "split"),
-    ("→ model fitted, packaged and on disk", "package", "upload"),
-    ("→ files in the store, model loaded and verified, both models scored", "point", "evaluate.after_commit"),
-    ("→ decided and registered", "point", "decide.after_commit"),
-    ("→ alias, defaults and record show it", "point", "persist.after_commit"),
+class _Phase(NamedTuple):
+    """What ends with a note of this kind and name, or, where that `begins` the next phase, with its begin."""
+
+    title: str
+    kind: str
+    name: str
+    begins: bool = False
+
+
+# The ends come one after the other; the last phase ends when the promotion is read.
+_PHASES: Final = (
+    _Phase("event sent → its run is claimed", "point", "claim.after_commit"),
+    _Phase("→ configuration resolved, master looked at", "point", "resolve.after_commit"),
+    _Phase("→ master checked and split", "task", "split"),
+    _Phase("→ model fitted, packaged and on disk", "task", "upload", begins=True),
+    _Phase(
+        "→ files stored, model verified, both models scored",
+        "point",
+        "evaluate.after_commit",
+    ),
+    _Phase("→ decided and registered", "point", "decide.after_commit"),
+    _Phase("→ alias, defaults and record show it", "point", "persist.after_commit"),
 )
 
 
 def phases(promotions: Sequence[tuple[Heard, Sequence[Note]]]) -> Iterator[tuple[str, float]]:
     """Each phase with its median in milliseconds; what goes on beside another is the other's."""
     ends = [_ends(heard, notes) for heard, notes in promotions]
-    names = [*(name for name, _, _ in _PHASES), "→ `model.promoted` read"]
-    for place, name in enumerate(names):
-        yield name, median(one[place + 1] - one[place] for one in ends) / 1e6
+    titles = [*(phase.title for phase in _PHASES), "→ `model.promoted` read"]
+    for place, title in enumerate(titles):
+        yield title, median(one[place + 1] - one[place] for one in ends) / 1e6
 
 
 def _ends(heard: Heard, notes: Sequence[Note]) -> list[int]:
     found = [heard.sent]
-    for _, kind, name in _PHASES:
-        of = "task" if kind == "package" else kind
-        moments = [
-            note.began if kind == "package" else note.ended
-            for note in notes
-            if (note.kind, note.name) == (of, name)
-        ]
+    for phase in _PHASES:
+        ours = [note for note in notes if (note.kind, note.name) == (phase.kind, phase.name)]
+        moments = [note.began if phase.begins else note.ended for note in ours]
         found.append(min([*moments, heard.heard]))  # the reader may be before the worker's own note
     return [*found, heard.heard]
 

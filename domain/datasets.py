@@ -77,7 +77,7 @@ class SplitParts(Value):
     @property
     def told_warnings(self) -> tuple[RunWarning, ...]:
         """The warnings with their codes and facts."""
-        return tuple(map(RunWarning.model_validate, self.statistics.get("warnings", ())))
+        return warnings_in(self.statistics)
 
     @property
     def targets_below_zero(self) -> int:
@@ -121,6 +121,11 @@ class RemoteObservation(Value):
     ids: tuple[str, ...]
     asked: int
     missing: tuple[str, ...]
+
+
+def warnings_in(statistics: Mapping[str, Any]) -> tuple[RunWarning, ...]:
+    """The warnings of a split, which stand in its statistics. Raises ValidationError."""
+    return tuple(map(RunWarning.model_validate, statistics.get("warnings") or ()))
 
 
 def named_files(parts: SplitParts) -> dict[str, DatasetFile]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from pydantic import Field, ValidationError
 
 from domain.comparison import Compared
-from domain.datasets import DatasetHashes, SplitParts
+from domain.datasets import DatasetHashes, SplitParts, warnings_in
 from domain.lifecycle import Step
 from domain.metrics import GateMetric, Score
 from domain.models import LoggedModel, ModelPackage, OpenedRun
@@ -202,7 +202,7 @@ class RunRecord:
         """Those of the split, of which a list has read nothing else."""
         statistics = self.outputs.get(Step.SPLIT, {}).get("statistics", {})
         with suppress(ValidationError):
-            return tuple(map(RunWarning.model_validate, statistics.get("warnings") or ()))
+            return warnings_in(statistics)
         return ()
 
     def with_verdict(self, decided: Decided, metric: GateMetric | None) -> RunRecord:
