@@ -145,4 +145,4 @@ async def test_nonsense_about_the_alias_is_never_no_champion(world: Chaos, proxy
     proxy.clear()
     await proxy.cut_connections()
     rested = await world.at_rest(within=60)
-    assert [run.state for run in rested.runs] == ["COMPLETED", "DECLINED"]
+    assert sorted(run.state for run in rested.runs) == ["COMPLETED", "DECLINED"]  # run ids are digests
