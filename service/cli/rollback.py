@@ -51,11 +51,10 @@ def rollback(
     reason = required_reason(reason)
     settings = read_settings(KAFKA, MLFLOW, STORE, *(() if dry_run else (CONFIG,)))
     if dry_run:
-        plan = run_quietly(_planned(settings, to), settings)
-        _show(plan, plan, as_json=as_json)
+        _show_plan(run_quietly(_planned(settings, to), settings), as_json=as_json)
         return
     done = run_quietly(_rolled_back(settings, to, reason, by), settings, away=REPEAT)
-    _show(done, done.plan, as_json=as_json)
+    _show_done(done, as_json=as_json)
     if done.unshown:
         made = f"generation {done.entry.generation} is made"
         fail(Exit.AWAY, f"{made}, and a worker moves the alias to it when that is possible: {done.unshown}")
@@ -83,19 +82,27 @@ async def _rolled_back(settings: Settings, to: int | None, reason: str, by: str 
         return await rollback_in(world, settings).roll_back(order)
 
 
-def _show(what: RollbackPlan | RolledBack, plan: RollbackPlan | None, *, as_json: bool) -> None:
-    from service.gateway.decision_views import RollbackView  # what it takes is not waited for by production
-
-    shown = RollbackView.of(what)
+def _show_plan(plan: RollbackPlan, *, as_json: bool) -> None:
     if as_json:
-        print_json(shown.model_dump(mode="json"))
+        _print(plan)
         return
-    if plan is not None:
-        _say_plan(plan)
-    if shown.dry_run:
-        say(f"nothing was changed; without --dry-run this becomes generation {shown.generation}")
-    else:
-        say(f"this is generation {shown.generation}; `laurel status --watch` shows each server follow")
+    _say_plan(plan)
+    say(f"nothing was changed; without --dry-run this becomes generation {plan.head.generation + 1}")
+
+
+def _show_done(done: RolledBack, *, as_json: bool) -> None:
+    if as_json:
+        _print(done)
+        return
+    if done.plan is not None:
+        _say_plan(done.plan)
+    say(f"this is generation {done.entry.generation}; `laurel status --watch` shows each server follow")
+
+
+def _print(what: RollbackPlan | RolledBack) -> None:
+    from service.gateway.decision_views import RollbackView
+
+    print_json(RollbackView.of(what).model_dump(mode="json"))
 
 
 def _say_plan(plan: RollbackPlan) -> None:

@@ -1,11 +1,13 @@
 """The light part of the composition root: the world that commands act in, and that a worker runs in."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from config.settings import Settings
+from domain.counterparts import Announced
 from domain.points import NO_POINTS, Points
 from domain.ports.bars import Holds, Quarantines
 from domain.ports.config_families import ConfigFamilies
@@ -17,6 +19,7 @@ from domain.ports.model_registry import ModelRegistry
 from domain.ports.promotion_ledger import AliasWrites, Announcements, PromotionLedger
 from domain.ports.run_store import RunStore
 from service.adapters.files.config_families import FileConfigFamilies
+from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.mlflow.access import MlflowAccess
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
@@ -31,6 +34,7 @@ from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
 from service.adapters.postgres.quarantines import PostgresQuarantines
 from service.adapters.postgres.run_store import PostgresRunStore
 from service.adapters.postgres.schema_version import require_current_schema
+from service.lifecycle.futures import both
 from service.lifecycle.registry import open_mlflow
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.settings_values import kafka_connection, mlflow_access, promotion_policy
@@ -172,6 +176,7 @@ def rollback_in(
         returnable=returnable,
         store=world.store,
         show=show or world.projector().why_not_shown,
+        both=both,
     )
 
 
@@ -198,9 +203,27 @@ def promotion_in(
 
 
 def _anchor(settings: Settings) -> Anchor:
-    from service.adapters.kafka.announcements import KafkaAnnouncements  # noqa: PLC0415 - 100 ms of `runs`
+    return Anchor(_LaterAnnouncements(kafka_connection(settings)), settings.mlflow_model_name)
 
-    return Anchor(KafkaAnnouncements(kafka_connection(settings)), settings.mlflow_model_name)
+
+class _LaterAnnouncements:
+    """Loads Kafka's client at the first question, in a thread: MLflow is asked meanwhile, for 100 ms."""
+
+    def __init__(self, connection: KafkaConnection) -> None:
+        self._connection = connection
+
+    async def newest(self, model_name: str) -> Announced | None:
+        """As `KafkaAnnouncements`."""
+        return await (await asyncio.to_thread(self._loaded)).newest(model_name)
+
+    async def all(self, model_name: str) -> Sequence[Announced]:
+        """As `KafkaAnnouncements`."""
+        return await (await asyncio.to_thread(self._loaded)).all(model_name)
+
+    def _loaded(self) -> Announcements:
+        from service.adapters.kafka.announcements import KafkaAnnouncements  # noqa: PLC0415 - see above
+
+        return KafkaAnnouncements(self._connection)
 
 
 def _sign(settings: Settings) -> Callable[[bytes], str] | None:

@@ -6,7 +6,7 @@ store and topic say has to fit, and the registry is compared when it is back.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from domain.bar_announcement import quarantine_begun
 from domain.decisions import CannotDecide, made_under, require_not_overtaken, require_same
@@ -42,6 +42,16 @@ from service.promotion.returnable import (
 from service.runtime.lazy_log import LaterLog
 
 log = LaterLog(__name__)
+
+T = TypeVar("T")
+T2 = TypeVar("T2")
+
+
+class Both(Protocol):
+    """Waits for two at once; raises the first's error, if it has one, else the second's."""
+
+    async def __call__(self, first: Awaitable[T], second: Awaitable[T2], /) -> tuple[T, T2]:
+        """Wait until both have ended."""
 
 
 class RollbackPlan(NamedTuple):
@@ -85,6 +95,8 @@ class RollbackOrder(NamedTuple):
 class Rollback:
     """Rolls one model back. `show` brings alias and defaults to the head, and says what prevents it.
 
+    `both` asks ledger and topic while the target is looked at: a person waits for the sum otherwise.
+
     Raises CannotDecide; NeverRetry when store or topic do not fit the ledger; TryLater while one is away.
     """
 
@@ -97,6 +109,7 @@ class Rollback:
     returnable: Returnable
     store: RunStore
     show: Callable[[], Awaitable[str]]
+    both: Both
 
     async def plan(self, generation: int | None) -> RollbackPlan:
         """Look, and change nothing."""
@@ -153,16 +166,14 @@ class Rollback:
         self, entries: Sequence[LedgerEntry], generation: int | None, unchecked: str = ""
     ) -> RollbackPlan:
         head = entries[-1]
-        unchecked = await self._require_fit(head, unchecked)
         look = _Look(self.returnable, await self.returnable.present(head), unchecked)
-        if generation is None:
-            first_step(head)
-            target, refused = await _chosen(entries, look)
-            doubt = ""
-        else:
-            target, refused = named_target(entries, generation), ()
-            doubt = await _doubt(entries, target, look)
-        return RollbackPlan(head, target, rolled_away(entries, target, head), refused, doubt, look.unchecked)
+        silent_at_fit, sought = await self.both(
+            self._require_fit(head, unchecked), _sought(entries, generation, look)
+        )
+        left = rolled_away(entries, sought.target, head)
+        return RollbackPlan(
+            head, sought.target, left, sought.refused, sought.doubt, look.unchecked or silent_at_fit
+        )
 
     async def _require_fit(self, head: LedgerEntry, unchecked: str) -> str:
         """Require that nothing speaks against an entry; return why MLflow was not asked, if it was not."""
@@ -228,6 +239,22 @@ def _none_left(refused: Sequence[Refused]) -> str:
         return "there is no earlier generation of another model"
     said = "; ".join(one.told for one in refused)
     return f"no earlier generation can be chosen: {said}. Name one to take it all the same: --to GENERATION"
+
+
+class _Sought(NamedTuple):
+    """What a rollback goes back to, what it passes over, and what speaks against a target that was named."""
+
+    target: LedgerEntry
+    refused: tuple[Refused, ...] = ()
+    doubt: str = ""
+
+
+async def _sought(entries: Sequence[LedgerEntry], generation: int | None, look: _Look) -> _Sought:
+    if generation is None:
+        first_step(entries[-1])
+        return _Sought(*await _chosen(entries, look))
+    target = named_target(entries, generation)
+    return _Sought(target, doubt=await _doubt(entries, target, look))
 
 
 async def _chosen(entries: Sequence[LedgerEntry], look: _Look) -> tuple[LedgerEntry, tuple[Refused, ...]]:

@@ -1,9 +1,9 @@
 """A person's decisions on any world: the product's own parts, and files that are whole unless said so."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 import pytest
 
@@ -19,6 +19,9 @@ from service.promotion.rollback import Rollback
 from tests.kit.builders import MODEL
 from tests.kit.settings_of import settings_of
 from tests.worlds.stage import Stage
+
+T = TypeVar("T")
+T2 = TypeVar("T2")
 
 _SETTINGS: Final = settings_of(
     {
@@ -52,7 +55,15 @@ def rollback_on(
         has_servers=has_servers,
         limit=limit,
     )
-    return replace(rollback, returnable=returnable)
+    return replace(rollback, returnable=returnable, both=_one_by_one)
+
+
+async def _one_by_one(first: Awaitable[T], second: Awaitable[T2], /) -> tuple[T, T2]:
+    try:
+        return await first, await second
+    finally:
+        if isinstance(second, Coroutine):
+            second.close()  # never begun where the first has failed
 
 
 def promotion_on(
