@@ -19,7 +19,9 @@ from config.addresses import Folder, RemoteUrl, TlsSettings
 from domain.metrics import DEFAULT_METRIC, GateMetric, gate_metrics
 
 # What two fields contradict each other in is judged at the later one: no fault hides another.
-GROUP = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+GROUP = ConfigDict(
+    frozen=True, defer_build=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+)
 
 T = TypeVar("T")
 

@@ -54,7 +54,7 @@ class AskedRequest(BaseModel):
     `run` is None until a worker has read it. One that came by Kafka itself has the run's id as its own.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     request_id: str
     payload: Mapping[str, object]

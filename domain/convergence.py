@@ -51,7 +51,7 @@ class Served(Value):
 class ServedForm(BaseModel):
     """What a replica serves, in the form that all of Laurel has for it."""
 
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
+    model_config = ConfigDict(frozen=True, defer_build=True, protected_namespaces=())
 
     served_version: int | None = Field(None, description="The registered version that it serves.")
     served_generation: int | None = Field(None, description="Its generation; null where it knows none.")

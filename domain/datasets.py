@@ -26,7 +26,7 @@ class RowFates(BaseModel):
     time, `held_back_outside` is held back, and outside of the reference period and of every moving test.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore", hide_input_in_errors=True)
 
     train: int = Field(ge=0)
     reference: int = Field(ge=0)

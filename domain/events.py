@@ -25,7 +25,12 @@ class Event(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True, protected_namespaces=()
+        frozen=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+        defer_build=True,
     )
     wire_type: ClassVar[str]
     topic: ClassVar[str]
@@ -57,7 +62,7 @@ class RunEvent(Event):
 class DatasetPart(BaseModel):
     """One file of a split: where it is, what it holds, and the sha256 of its bytes."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore")
 
     path: str
     sha256: Sha256

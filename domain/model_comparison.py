@@ -20,7 +20,7 @@ _NO_RUN: Final = "the run store knows no run of {}"
 
 
 class _ComparisonPart(BaseModel):
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
+    model_config = ConfigDict(frozen=True, defer_build=True, protected_namespaces=())
 
 
 class SideForm(_ComparisonPart):

@@ -17,7 +17,7 @@ from domain.values import VersionTriple
 class RunForm(BaseModel):
     """A run, flat. What is not known yet is null."""
 
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
+    model_config = ConfigDict(frozen=True, defer_build=True, protected_namespaces=())
 
     model_name: str = Field(description="The registered model.")
     run_id: str | None = Field(description="Its run's id; null until a worker has read it.")

@@ -11,7 +11,7 @@ SMALL_REFERENCE_ROWS: Final = 30  # fewer of them judge by luck
 class RunWarning(BaseModel):
     """One warning: a code from a closed set, a sentence for a person, and the facts in it."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore", hide_input_in_errors=True)
 
     code: str = Field(description="From a closed vocabulary.")
     message: str = Field(description="What to know, in a sentence.")

@@ -28,7 +28,7 @@ _HOW: Final[Mapping[Cause, str]] = {
 
 
 class _StoryForm(BaseModel):
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
+    model_config = ConfigDict(frozen=True, defer_build=True, protected_namespaces=())
 
 
 class DataForm(_StoryForm):

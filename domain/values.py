@@ -47,13 +47,30 @@ class Value(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, protected_namespaces=()
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+        defer_build=True,
     )
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """Read a pickled value as critically as any other: it may come from a child that a model broke."""
         super().__setstate__(state)
         type(self).model_validate(self.__dict__)
+
+
+def build_models(kind: type[BaseModel] = BaseModel) -> None:
+    """Build the validators of every model that is imported by now, instead of each at its first use.
+
+    Models are declared with `defer_build`: a command uses few of them. A process that lives long, or that
+    others are forked from, builds all at its start.
+    """
+    for model in kind.__subclasses__():
+        if not model.__pydantic_complete__:
+            model.model_rebuild(raise_errors=False)
+        build_models(model)
 
 
 class VersionTriple(Value):

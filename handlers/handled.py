@@ -1,9 +1,9 @@
 """What became of a record: one value for the log line, the counter and the commit."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 
-from domain.record import Unreadable
+from domain.record import Record, Unreadable
 from domain.values import Value
 
 RecordOutcome = Literal["stored", "known", "skipped", "unreadable", "dead_lettered", "heard", "told"]
@@ -19,6 +19,9 @@ class Handled(Value):
     outcome: RecordOutcome
     facts: Mapping[str, object] = {}
     why: Unreadable | None = None
+
+
+Handle = Callable[[Record], Awaitable[Handled]]
 
 
 def unreadable(why: Unreadable) -> Handled:

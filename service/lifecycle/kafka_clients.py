@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from config.settings import Settings
 from domain.errors import Stop
-from handlers.router import Handle, route
+from handlers.handled import Handle
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.delivery import KafkaDelivery
 from service.adapters.kafka.inbox import KafkaInbox
 from service.adapters.kafka.topic_provisioning import missing_topics
 from service.lifecycle.settings_values import kafka_connection, kafka_unpacked_bytes
+from service.messaging.router import route
 from service.runtime.metrics import Metrics
 
 

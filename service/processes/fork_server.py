@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
+from domain.values import build_models
 from service.processes import child, kernel
 from service.processes.child_table import Charges, Death
 from service.processes.leftovers import Leftovers
@@ -159,6 +160,7 @@ def _preload(modules: tuple[str, ...]) -> str | None:
         except Exception as error:  # noqa: BLE001 - it is logged, and the worker refuses to start
             _log.exception("cannot preload %s", module)
             return f"cannot import {module}: {type(error).__name__}: {error}"
+    build_models()
     if alive := sorted(set(kernel.threads()) - _HARMLESS_THREADS):
         names = ", ".join(modules)
         return f"importing {names} started threads, which no child would inherit: {', '.join(alive)}"

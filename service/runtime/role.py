@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from domain.errors import LaurelError, Stop, TryLater
+from domain.values import build_models
 from service.runtime.health import Ping, Readiness, Vitals
 from service.runtime.metrics import Metrics
 from service.runtime.retry import RetryPolicy
@@ -127,6 +128,7 @@ class Role:
         for name, alive in parts.signs.items():
             self._vitals.watch(name, alive)
         self._pings.update(parts.pings)
+        build_models()
         _spare_the_collector()
         self._problem = ""
         self._readiness.forget()

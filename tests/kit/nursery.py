@@ -24,6 +24,7 @@ from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from config.settings import Settings
+from domain.values import build_models
 from service.lifecycle import root
 from service.lifecycle.settings_values import children_settings
 from service.processes import fork_client, fork_server, kernel
@@ -277,6 +278,7 @@ def main() -> None:
     control.set_inheritable(False)
     for module in modules:
         importlib.import_module(module)
+    build_models()
     draw_dots()
     gc.collect()
     gc.freeze()

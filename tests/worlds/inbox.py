@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from domain.points import NO_POINTS, Point, Points
-from handlers.router import Handle, route
+from handlers.handled import Handle
 from handlers.training_requested import on_training_requested
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.dead_letter_format import DeadLetter
@@ -20,6 +20,7 @@ from service.adapters.kafka.partition_watch import WatchTimes
 from service.adapters.kafka.producers import start_producer, stop_producer
 from service.adapters.kafka.reading import read_to_the_end
 from service.adapters.kafka.topic_provisioning import ensure_topics
+from service.messaging.router import route
 from service.runtime.metrics import Metrics
 from tests.fakes.inbox_store import FakeInboxStore
 from tests.kit.eventually import eventually

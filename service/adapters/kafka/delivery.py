@@ -17,8 +17,7 @@ from domain.errors import LaurelError, Stop
 from domain.points import NO_POINTS, Point, Points
 from domain.ports.messages import Letter
 from domain.record import Record
-from handlers.handled import RecordOutcome
-from handlers.router import Handle
+from handlers.handled import Handle, RecordOutcome
 from service.adapters.kafka.bad_records import Bad, BadRecords
 from service.adapters.kafka.consumers import Consumer
 from service.adapters.kafka.foreign import as_record

@@ -1,6 +1,6 @@
 """Topic → handler, group, ack policy: the only file here that knows FastStream."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
@@ -8,10 +8,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
 from faststream.kafka.message import KafkaMessage
 
-from domain.record import Record
-from handlers.handled import Handled
-
-Handle = Callable[[Record], Awaitable[Handled]]
+from handlers.handled import Handle
 
 _FETCH_BYTES: Final = 1 << 20  # of one partition in one answer; a larger record still comes, alone
 TURN_RECORDS: Final = 50  # of one partition, before the others have their turn
