@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from pydantic_core import from_json
+
 from service.runtime.clock import RecordClock
 
 NO_PARAMETERS: Final[Mapping[str, object]] = {}
@@ -53,6 +55,10 @@ def dump_sorted_json(value: Mapping[str, object]) -> str:
 
 
 def load_json(text: str) -> dict[str, object]:
-    """Read what was written."""
-    value: dict[str, object] = json.loads(text)
+    """Read what was written. The quick reader takes all but half a surrogate pair."""
+    value: dict[str, object]
+    try:
+        value = from_json(text)
+    except ValueError:
+        value = json.loads(text)
     return value
