@@ -10,6 +10,8 @@ from domain.lifecycle import State
 from domain.model_comparison import ModelComparisonForm, compared_models, known_overlap
 from domain.run_record import MOST_WAITS, PastWait, PastWaits
 from domain.story import StoryForm
+from domain.wording import iso_time
+from service.cli import explaining
 from service.promotion.explainer import Explainer, NothingFits
 from service.runtime.retry import RetryPolicy
 from tests.fakes.champion_history import FakeChampionHistory
@@ -29,6 +31,11 @@ async def told(stage: Stage, text: str | None) -> StoryForm:
     story = (await explainer(stage).explain(text or "")).form(NOW)
     Draft202012Validator(SCHEMAS["explanation"]).validate(story.model_dump(mode="json"))
     return story
+
+
+def held_up(story: StoryForm) -> list[str]:
+    """What `laurel explain` prints of past waits."""
+    return [text for name, text in explaining._lines(story) if name == "held up"]
 
 
 def generation_in(story: StoryForm) -> int:
@@ -189,12 +196,20 @@ async def test_a_worker_that_died_is_told_as_well(stage: Stage) -> None:
     await stage.clock.advance(LEASE + 1)
     story = await told(stage, (await stage.carry(run.run_id)).run_id)
     assert [(one.call, one.reason, one.attempts) for one in story.waits] == [("resolve", "interrupted", 1)]
+    (printed,) = held_up(story)
+    assert printed.startswith("resolve was begun once in vain (interrupted), at 20")
 
 
 async def test_a_run_that_gave_up_waiting_tells_of_it(stage: Stage) -> None:
     stage.script.always["split"] = TryLater("disk_full", "no space", waiting_on="disk")
     run = await stage.carry(await stage.ask(), stage.runner(retry=RetryPolicy(10.0, 10.0, budget=50.0)))
-    (waited,) = (await told(stage, run.run_id)).waits
+    story = await told(stage, run.run_id)
+    (waited,) = story.waits
+    (printed,) = held_up(story)
+    tries = f"(disk_full; {waited.attempts} tries)"
+    seconds = (waited.until - waited.since).total_seconds()
+    assert printed == f"split waited {seconds:.1f} s for disk {tries} from {iso_time(waited.since)}"
+    assert held_up(story.model_copy(update={"waits_left_out": 7}))[0] == "7 times before what follows"
     assert (run.state, waited.waiting_on) == (State.FAILED, "disk")
     assert (waited.until - waited.since).total_seconds() > 40
 
