@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from asyncio import to_thread
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,10 +177,10 @@ async def test_a_broker_takes_further_properties_and_listeners(broker: Broker) -
 
 
 async def test_a_broker_keeps_its_records_over_a_stop_and_a_kill(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, own_environment: MutableMapping[str, str]
 ) -> None:
     """It also needs no Java on the path."""
-    monkeypatch.setenv("PATH", "/nonexistent")
+    own_environment["PATH"] = "/nonexistent"
     server = broker.server
     await create_topic(server.bootstrap_servers, "kept")
     for number, end in enumerate([end_by_stop, end_by_kill]):
@@ -191,11 +191,14 @@ async def test_a_broker_keeps_its_records_over_a_stop_and_a_kill(
     assert await read(server.bootstrap_servers, "kept", 2) == [b"0", b"1"]
 
 
-def test_a_broker_starts_without_an_aot_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_starts_without_an_aot_cache(
+    tmp_path: Path, own_environment: MutableMapping[str, str]
+) -> None:
     """What makes starts quick could not be made: that is noted, and the broker starts all the same."""
     cached = broker_runtime.prepare(kafka._train, say=_silent).folder
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    shutil.copytree(cached / "jars", tmp_path / "cache" / "laurel" / cached.name / "jars")
+    own_environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    for ready in ("jars", "formatted"):
+        shutil.copytree(cached / ready, tmp_path / "cache" / "laurel" / cached.name / ready)
     runtime = broker_runtime.prepare(_cannot_train, say=_silent)
     assert "no memory" in (runtime.folder / "no-aot").read_text()
     with EmbeddedKafka(tmp_path / "kafka", ports.free_port(2)) as broker:
