@@ -56,6 +56,7 @@ ready: $(DEV_STAMP)
 soak: $(DEV_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (40 minutes)
 	@$(BIN)/python -m tests.kit.downloads
 	@$(BIN)/pytest -m soak --timeout=3600
+	@$(BIN)/pytest --hypothesis-profile=many --timeout=3600 tests/property tests/contract tests/unit
 
 bench: $(DEV_STAMP) ## measure, side by side with a bare script
 	@$(BIN)/python -m bench
