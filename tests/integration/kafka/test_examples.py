@@ -184,7 +184,7 @@ async def test_no_example_ends_well_when_kafka_refuses_its_request(
     [
         (sys.executable, "aiokafka_request.py", "order-7"),
         (sys.executable, "confluent_kafka_request.py"),
-        (sys.executable, "orchestrator_task.py"),
+        pytest.param((sys.executable, "orchestrator_task.py"), marks=pytest.mark.soak),  # MLflow's import
         ("sh", "console_producer.sh", "plain"),
         (sys.executable, "consume_promoted.py", "group"),
     ],
