@@ -53,10 +53,10 @@ ready: $(DEV_STAMP)
 	@$(BIN)/pytest --collect-only --quiet >$(VENV)/collected || { cat $(VENV)/collected; exit 1; }
 
 # One process: what is heavy here loads the machine by itself.
-soak: $(DEV_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (40 minutes)
+soak: $(DEV_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (50 minutes)
 	@$(BIN)/python -m tests.kit.downloads
 	@$(BIN)/pytest -m soak --timeout=3600
-	@$(BIN)/pytest --hypothesis-profile=many --timeout=3600 tests/property tests/contract tests/unit
+	@$(BIN)/pytest -m hypothesis --hypothesis-profile=many --timeout=3600
 
 bench: $(DEV_STAMP) ## measure, side by side with a bare script
 	@$(BIN)/python -m bench
