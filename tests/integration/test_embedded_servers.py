@@ -37,6 +37,7 @@ from service.local.servers.stack import Addresses, LocalStack, Ports, WorldOptio
 from tests.harm.proxies import FaultProxy
 from tests.harm.wire_formats import Kafka
 from tests.kit.eventually import eventually
+from tests.worlds.servers import MlflowServer
 
 SERVERS = ("kafka", "postgres", "mlflow")
 NONE = dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapAmb"), 0) | (
@@ -205,7 +206,16 @@ def test_a_broker_starts_without_an_aot_cache(
         assert broker.pid is not None
 
 
-def test_mlflow_goes_to_the_given_postgres_and_is_one_process_that_answers_to_its_own_names_only(
+def test_mlflow_is_one_process_that_answers_to_its_own_names_only(mlflow_server: MlflowServer) -> None:
+    server = mlflow_server.server
+    assert isinstance(server, EmbeddedMlflow)
+    assert psutil.Process(server.pid).children(recursive=True) == []
+    assert status(server, f"localhost:{server.port}") == 200
+    assert status(server, "elsewhere.example") == 403
+
+
+@pytest.mark.soak
+def test_mlflow_goes_to_the_postgres_that_a_world_is_given(
     tmp_path: Path, postgres: EmbeddedPostgres
 ) -> None:
     external = Addresses(bootstrap_servers="kafka.example:9092", database_url=postgres.url("postgres"))
@@ -214,9 +224,6 @@ def test_mlflow_goes_to_the_given_postgres_and_is_one_process_that_answers_to_it
         server = world.mlflow
         assert server is not None
         assert world.addresses.tracking_uri == server.tracking_uri
-        assert psutil.Process(server.pid).children(recursive=True) == []
-        assert status(server, f"localhost:{server.port}") == 200
-        assert status(server, "elsewhere.example") == 403
     with databases.connect(postgres.url("mlflow")) as connection:
         assert connection.execute("SELECT name FROM experiments").fetchall() == [("Default",)]
 

@@ -1,4 +1,4 @@
-"""One of two replicas behind a balancer is ended while 200 requests a second come: about 15 s.
+"""One of two replicas behind a balancer is ended while 100 requests a second come: about 15 s.
 
 The balancer has to find out by its own checks, twice: with the drain, and without it.
 """
@@ -20,7 +20,7 @@ from tests.harm.balancer import CHECK_SECONDS, CHECKS, balancer, failures
 from tests.kit.eventually import eventually
 from tests.worlds.registered_models import ROWS, ModelShelf
 
-RATE = 200
+RATE = 100
 DRAIN_SECONDS = 3 * CHECK_SECONDS * CHECKS  # longer than the balancer needs, on a busy machine too
 
 Start = Callable[..., EmbeddedRole]
