@@ -31,7 +31,7 @@ OR_SAY := || { echo 'cannot install: is the network reachable? Behind a proxy se
   'the file (PEM) of the CA that signs what it shows' >&2; exit 1; }
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help demo test ready soak bench bench-large wheel compose lint lock clean
+.PHONY: help demo test ready soak bench bench-large wheel compose lint contracts types lock clean
 
 help: ## show this text
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -43,19 +43,20 @@ demo: $(LOCAL_STAMP) ## start the real servers and a worker, and play a model's 
 # Four processes with servers of their own each: most tests wait for somebody else's answer. In the order of their folders
 # the quick ones come last, so that no process ends long before the others.
 test: $(DEV_STAMP) ## lint, then every test, on the real servers
-	@$(MAKE) --no-print-directory -j2 lint ready
+	@$(MAKE) --no-print-directory -j2 types contracts ready
 	@$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# Beside the linters, which keep one processor busy: what tests need from the network, and their modules compiled once
+# Beside mypy, which keeps one processor busy: what tests need from the network, and their modules compiled once
 # instead of by each test process.
 ready: $(DEV_STAMP)
 	@$(BIN)/python -m tests.kit.downloads
 	@$(BIN)/pytest --collect-only --quiet >$(VENV)/collected || { cat $(VENV)/collected; exit 1; }
 
 # One process: what is heavy here loads the machine by itself.
-soak: $(DEV_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (40 minutes)
+soak: $(DEV_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (50 minutes)
 	@$(BIN)/python -m tests.kit.downloads
 	@$(BIN)/pytest -m soak --timeout=3600
+	@$(BIN)/pytest -m hypothesis --hypothesis-profile=many --timeout=3600
 
 bench: $(DEV_STAMP) ## measure, side by side with a bare script
 	@$(BIN)/python -m bench
@@ -74,11 +75,15 @@ wheel: $(LOCAL_STAMP) ## build dist/laurel_lifecycle-….whl, to install elsewhe
 compose: $(DEV_STAMP) ## build the image and prove the whole path in containers (needs a Docker engine)
 	@$(BIN)/pytest --timeout=1800 tests/compose/whole_path.py
 
-lint: $(DEV_STAMP) ## ruff, mypy and the import contracts
+lint: contracts types ## ruff, mypy and the import contracts
+
+contracts: $(DEV_STAMP)
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+types: $(DEV_STAMP)
+	@$(BIN)/mypy
 
 lock: $(UV_STAMP) ## resolve the dependencies again (UPGRADE=1: to the newest versions)
 	@echo uv | $(COMPILE) $(if $(UPGRADE),--upgrade) --no-annotate --output-file $(LOCKS)/uv.txt -

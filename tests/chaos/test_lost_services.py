@@ -146,16 +146,15 @@ AGAIN: Final = {
 async def test_a_person_reads_whether_it_is_made_and_may_say_it_again(
     environment: dict[str, str],
     service: str,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The sentences and exit codes of the command line, whose every call has another key."""
     async with opened(environment) as world, before(service, environment) as loss:
-        cut_off = Laurel(monkeypatch, capsys, loss.through)
+        cut_off = Laurel(capsys, loss.through)
         for case in lost(0):
             was, words = len(await entries_of(world)), _words(case)
             cut = CutFromAnotherLoop(case.point, loss.proxy)
-            with monkeypatch.context() as patched:
+            with pytest.MonkeyPatch.context() as patched:
                 patched.setattr(workbench, "NO_POINTS", cut)
                 patched.setattr(quarantining, "Lifting", partial(Lifting, points=cut))
                 said = await asyncio.to_thread(cut_off, *words)

@@ -34,6 +34,12 @@ _OPERATIONS: Final = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 @pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """Without our schema: the release before makes its own."""
+    return empty_database_url
+
+
+@pytest.fixture
 def released(tmp_path: Path, world: Chaos) -> Iterator[Released]:
     """A worker of 0.1.0 that runs."""
     worker = Released(tmp_path / "released", world.deployment.environment)

@@ -1,5 +1,6 @@
 """What the files for containers promise, read without an engine; `make compose` runs them."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -55,7 +56,8 @@ def test_only_laurels_own_roles_see_the_key_that_signs() -> None:
     assert seeing == {"secrets", "topics", "worker", "reload-listener", "api", "notifier"}
 
 
-def test_secrets_are_made_once_and_read_by_the_roles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("own_environment")
+def test_secrets_are_made_once_and_read_by_the_roles(tmp_path: Path) -> None:
     odd = "a 'b\\c$d:"
     make(tmp_path, {"API_BASIC_PASSWORD": odd})
     made = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -64,9 +66,9 @@ def test_secrets_are_made_once_and_read_by_the_roles(tmp_path: Path, monkeypatch
     open_ones = [path.name for path in made if path.stat().st_mode & 0o077]
     assert [name for name in open_ones if not name.startswith("verification")] == ["password"]
 
-    monkeypatch.setenv("API__BASIC_USER", "laurel")
+    os.environ["API__BASIC_USER"] = "laurel"
     password = (tmp_path / "postgres" / "password").read_text()
-    monkeypatch.chdir(tmp_path / "roles")
+    os.chdir(tmp_path / "roles")
     roles = settings_with(
         config_root="x", data_root="x", kafka_bootstrap_servers="k:9092", mlflow_tracking_uri="http://m:5000"
     )
@@ -75,7 +77,7 @@ def test_secrets_are_made_once_and_read_by_the_roles(tmp_path: Path, monkeypatch
     assert roles.api.basic_password.get_secret_value() == odd
     assert set(roles.api.tokens) == {"local"}
 
-    monkeypatch.chdir(tmp_path / "inference")
+    os.chdir(tmp_path / "inference")
     served = InferenceSettings(mlflow_tracking_uri=roles.mlflow_tracking_uri)
     assert served.inference_internal_token == roles.inference_internal_token
     signing, verification = roles.signing.key_file, served.inference.verification_key_file

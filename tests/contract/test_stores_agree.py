@@ -193,8 +193,7 @@ def _shape(run: Run) -> Mapping[str, Any]:
 
 
 @settings(
-    max_examples=60,
-    deadline=None,
+    max_examples=settings().max_examples // 2,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=st.lists(STEPS, min_size=5, max_size=40))

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,10 +37,10 @@ HTML = "<html><title>413 Request Entity Too Large</title></html>"
 
 
 @pytest.fixture
-def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+def authority(tmp_path: Path, own_environment: MutableMapping[str, str]) -> Authority:
     """The company's own; whoever runs the tests may have another company's variables."""
     for name in USUAL:
-        monkeypatch.delenv(name, raising=False)
+        own_environment.pop(name, None)
     return Authority(tmp_path)
 
 

@@ -98,7 +98,7 @@ def test_a_restored_run_store_promotes_nothing_until_a_person_goes_on(
     since = datetime.now(UTC).isoformat()
     assert [run.state for run in trained(first, 111)] == [State.COMPLETED]
 
-    laurel = Laurel(monkeypatch, capsys, backup.environment)
+    laurel = Laurel(capsys, backup.environment)
     for look in LOOKS:
         ended = laurel(*look)
         assert ended.code == 1, look

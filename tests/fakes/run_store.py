@@ -1,6 +1,6 @@
 """The port `RunStore` in memory."""
 
-import copy
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -67,15 +67,15 @@ class FakeRunStore:
             self._update(row, attempts=run.attempts + 1, updated_at=self.memory.now())
         if row.run.attempts != run.attempts + 1:
             raise _lease_lost(run)
-        return copy.deepcopy(row.run)
+        return _apart(row.run)
 
     async def keep(self, run: Run, name: str, output: Mapping[str, Any]) -> Run:
         row = self._held(run)
         opened = output["mlflow_run_id"] if name == "open_run" else None
         if opened is not None and row.run.mlflow_run_id not in {None, opened}:
-            return copy.deepcopy(row.run)
+            return _apart(row.run)
         mlflow_run_id = opened or row.run.mlflow_run_id
-        outputs = {**row.run.outputs, name: copy.deepcopy(dict(output))}
+        outputs = {**row.run.outputs, name: _stored(output)}
         return self._update(row, outputs=outputs, mlflow_run_id=mlflow_run_id, updated_at=self.memory.now())
 
     async def advance(
@@ -92,7 +92,7 @@ class FakeRunStore:
         refuse_promotions(announcements)
         to_state = next_state(run.state, outcome)
         if self._advanced_before(run, to_state):
-            return copy.deepcopy(self.memory.runs[run.run_id].run)
+            return _apart(self.memory.runs[run.run_id].run)
         row = self._held_in_state(run)
         if entry is not None:
             FakePromotionLedger(self.memory).check(entry)
@@ -102,14 +102,14 @@ class FakeRunStore:
             self._update(row, outputs={**row.run.outputs, WAITS: waits.model_dump(mode="json")})
         for announcement in announcements:
             self.memory.announce(announcement, run.run_id)
-        return copy.deepcopy(row.run)
+        return _apart(row.run)
 
     async def cancel(self, run: Run, failure: Failure, announcements: Sequence[Announcement]) -> Run:
         to_state = next_state(run.state, Outcome.CANCELLED)
         row = self.memory.runs[run.run_id]
         mine = (run.state, run.fence + 1, Outcome.CANCELLED.value)
         if mine in {(one.from_state, one.fence, one.outcome) for one in row.history}:
-            return copy.deepcopy(row.run)
+            return _apart(row.run)
         if (row.run.state, row.run.fence) != (run.state, run.fence):
             raise _lease_lost(run)
         self._update(row, fence=run.fence + 1)
@@ -117,7 +117,7 @@ class FakeRunStore:
         for announcement in announcements:
             self.memory.announce(announcement, run.run_id)
         self.memory.cancelled.ring()
-        return copy.deepcopy(row.run)
+        return _apart(row.run)
 
     async def wait_for_cancelling(self, seen: int | None) -> int:
         bell = self.memory.cancelled
@@ -151,7 +151,7 @@ class FakeRunStore:
 
     async def get(self, run_id: str) -> Run | None:
         row = self.memory.runs.get(run_id)
-        return None if row is None else copy.deepcopy(row.run)
+        return None if row is None else _apart(row.run)
 
     async def find(self, text: str) -> Sequence[Run]:
         return [run for run in self._newest_first() if text and text in {run.identity, run.mlflow_run_id}]
@@ -196,7 +196,7 @@ class FakeRunStore:
 
     async def ended_without(self, model_name: str, job: str, limit: int) -> Sequence[Run]:
         ended = [row for row in self.memory.runs.values() if row.run.ended and job not in row.chores_done]
-        return [copy.deepcopy(row.run) for row in ended if row.run.model_name == model_name][:limit]
+        return [_apart(row.run) for row in ended if row.run.model_name == model_name][:limit]
 
     async def job_done(self, run_id: str, job: str) -> None:
         self.memory.runs[run_id].chores_done.add(job)
@@ -234,7 +234,7 @@ class FakeRunStore:
         )
         row.history.append(record)
         row.not_before = None
-        kept = {} if output is None else {run.next_step.value: copy.deepcopy(dict(output))}
+        kept = {} if output is None else {run.next_step.value: _stored(output)}
         waiting = {"waiting_on": None, "waiting_since": None}
         changes = {"state": to_state, "attempts": 0, "failure": failure, "updated_at": now, **waiting}
         self._update(row, outputs={**run.outputs, **kept}, **changes)
@@ -260,10 +260,22 @@ class FakeRunStore:
 
     def _update(self, row: RunRow, **changes: Any) -> Run:
         row.run = row.run.model_copy(update=changes)
-        return copy.deepcopy(row.run)
+        return _apart(row.run)
 
     def _newest_first(self) -> list[Run]:
-        return [copy.deepcopy(row.run) for row in reversed(self.memory.runs.values())]
+        return [_apart(row.run) for row in reversed(self.memory.runs.values())]
+
+
+def _apart(run: Run) -> Run:
+    """A copy that shares nothing which a caller could change."""
+    kept = {"payload": _stored(run.payload), "outputs": _stored(run.outputs)}
+    return run.model_copy(update=kept)
+
+
+def _stored(value: Mapping[str, Any]) -> dict[str, Any]:
+    """As the real store gives it back, which keeps JSON as text."""
+    read: dict[str, Any] = json.loads(json.dumps(value))
+    return read
 
 
 def _new_run(request: ReceivedRequest, now: datetime) -> Run:
@@ -271,7 +283,7 @@ def _new_run(request: ReceivedRequest, now: datetime) -> Run:
         run_id=str(uuid.uuid4()),
         model_name=request.model_name,
         identity=request.identity,
-        payload=copy.deepcopy(dict(request.payload)),
+        payload=_stored(request.payload),
         correlation_id=request.correlation_id,
         causation_id=request.causation_id,
         state=State.REQUESTED,

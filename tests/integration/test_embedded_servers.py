@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from asyncio import to_thread
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from service.local.servers.stack import Addresses, LocalStack, Ports, WorldOptio
 from tests.harm.proxies import FaultProxy
 from tests.harm.wire_formats import Kafka
 from tests.kit.eventually import eventually
+from tests.worlds.servers import MlflowServer
 
 SERVERS = ("kafka", "postgres", "mlflow")
 NONE = dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapAmb"), 0) | (
@@ -177,10 +178,10 @@ async def test_a_broker_takes_further_properties_and_listeners(broker: Broker) -
 
 
 async def test_a_broker_keeps_its_records_over_a_stop_and_a_kill(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, own_environment: MutableMapping[str, str]
 ) -> None:
     """It also needs no Java on the path."""
-    monkeypatch.setenv("PATH", "/nonexistent")
+    own_environment["PATH"] = "/nonexistent"
     server = broker.server
     await create_topic(server.bootstrap_servers, "kept")
     for number, end in enumerate([end_by_stop, end_by_kill]):
@@ -191,18 +192,30 @@ async def test_a_broker_keeps_its_records_over_a_stop_and_a_kill(
     assert await read(server.bootstrap_servers, "kept", 2) == [b"0", b"1"]
 
 
-def test_a_broker_starts_without_an_aot_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_starts_without_an_aot_cache(
+    tmp_path: Path, own_environment: MutableMapping[str, str]
+) -> None:
     """What makes starts quick could not be made: that is noted, and the broker starts all the same."""
     cached = broker_runtime.prepare(kafka._train, say=_silent).folder
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    shutil.copytree(cached / "jars", tmp_path / "cache" / "laurel" / cached.name / "jars")
+    own_environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    for ready in ("jars", "formatted"):
+        shutil.copytree(cached / ready, tmp_path / "cache" / "laurel" / cached.name / ready)
     runtime = broker_runtime.prepare(_cannot_train, say=_silent)
     assert "no memory" in (runtime.folder / "no-aot").read_text()
     with EmbeddedKafka(tmp_path / "kafka", ports.free_port(2)) as broker:
         assert broker.pid is not None
 
 
-def test_mlflow_goes_to_the_given_postgres_and_is_one_process_that_answers_to_its_own_names_only(
+def test_mlflow_is_one_process_that_answers_to_its_own_names_only(mlflow_server: MlflowServer) -> None:
+    server = mlflow_server.server
+    assert isinstance(server, EmbeddedMlflow)
+    assert psutil.Process(server.pid).children(recursive=True) == []
+    assert status(server, f"localhost:{server.port}") == 200
+    assert status(server, "elsewhere.example") == 403
+
+
+@pytest.mark.soak
+def test_mlflow_goes_to_the_postgres_that_a_world_is_given(
     tmp_path: Path, postgres: EmbeddedPostgres
 ) -> None:
     external = Addresses(bootstrap_servers="kafka.example:9092", database_url=postgres.url("postgres"))
@@ -211,9 +224,6 @@ def test_mlflow_goes_to_the_given_postgres_and_is_one_process_that_answers_to_it
         server = world.mlflow
         assert server is not None
         assert world.addresses.tracking_uri == server.tracking_uri
-        assert psutil.Process(server.pid).children(recursive=True) == []
-        assert status(server, f"localhost:{server.port}") == 200
-        assert status(server, "elsewhere.example") == 403
     with databases.connect(postgres.url("mlflow")) as connection:
         assert connection.execute("SELECT name FROM experiments").fetchall() == [("Default",)]
 

@@ -30,7 +30,6 @@ _MILLISECONDS = re.compile(r"^Execution Time: ([\d.]+) ms$", re.MULTILINE)
 
 async def test_every_question_about_the_history_uses_an_index(database_url: str) -> None:
     """With so few rows a scan would be quicker, so scans are forbidden; one that is left has no index."""
-    upgrade(database_url)
     with plain(database_url) as connection:
         seed(connection, generations=500, runs=1000)
         connection.execute(_NO_SCANS.encode())
@@ -40,7 +39,6 @@ async def test_every_question_about_the_history_uses_an_index(database_url: str)
 @pytest.mark.soak
 async def test_every_question_is_quick_in_100_000_generations_and_1_000_000_runs(database_url: str) -> None:
     """Some 210 s on a busy machine, nearly all of it for the rows."""
-    upgrade(database_url)
     with plain(database_url) as connection:
         seed(connection, generations=100_000, runs=1_000_000)
     found = await plans(database_url, 50_000)
@@ -83,44 +81,45 @@ def insert_as_before(url: str, *entries: LedgerEntry) -> None:
 
 
 async def test_a_ledger_from_before_is_told_with_its_times_and_an_old_worker_goes_on(
-    database_url: str,
+    empty_database_url: str,
 ) -> None:
     entries = made((0, 10, 7, 30, 20))
-    with transaction(database_url, "make the schema of before") as connection:
+    with transaction(empty_database_url, "make the schema of before") as connection:
         connection.exec_driver_sql("CREATE SCHEMA laurel")
         migrate(connection, "0005")
-    insert_as_before(database_url, *entries[:3])
+    insert_as_before(empty_database_url, *entries[:3])
 
-    upgrade(database_url)
-    insert_as_before(database_url, *entries[3:])
+    upgrade(empty_database_url)
+    insert_as_before(empty_database_url, *entries[3:])
 
-    async with open_one_session(database_url, application="t") as session:
+    async with open_one_session(empty_database_url, application="t") as session:
         found = await PostgresChampionHistory(session, MODEL).page(10)
     assert list(found) == reigns_of(entries)[::-1]
-    async with open_database(database_url) as database:
+    async with open_database(empty_database_url) as database:
         assert await PostgresPromotionLedger(database).first_broken_generation(MODEL) is None
     with pytest.raises(Exception, match="only ever added to"):
-        ask(database_url, "UPDATE laurel.promotion_ledger SET since = now()")
+        ask(empty_database_url, "UPDATE laurel.promotion_ledger SET since = now()")
 
 
-async def test_a_ledger_that_was_broken_before_does_not_stop_an_upgrade(database_url: str) -> None:
-    with transaction(database_url, "make the schema of before") as connection:
+async def test_a_ledger_that_was_broken_before_does_not_stop_an_upgrade(empty_database_url: str) -> None:
+    with transaction(empty_database_url, "make the schema of before") as connection:
         connection.exec_driver_sql("CREATE SCHEMA laurel")
         migrate(connection, "0005")
-    insert_as_before(database_url, *made((0, 10)))
-    with plain(database_url) as connection:
+    insert_as_before(empty_database_url, *made((0, 10)))
+    with plain(empty_database_url) as connection:
         connection.execute(b"ALTER TABLE laurel.promotion_ledger DISABLE TRIGGER USER")
         connection.execute(b"UPDATE laurel.promotion_ledger SET content = 'gone' WHERE generation = 2")
         connection.execute(b"ALTER TABLE laurel.promotion_ledger ENABLE TRIGGER USER")
 
-    upgrade(database_url)
+    upgrade(empty_database_url)
 
-    ((count,),) = ask(database_url, "SELECT count(*) FROM laurel.promotion_ledger WHERE since IS NOT NULL")
+    ((count,),) = ask(
+        empty_database_url, "SELECT count(*) FROM laurel.promotion_ledger WHERE since IS NOT NULL"
+    )
     assert count == 2
 
 
 async def test_a_run_is_found_by_an_id_that_is_longer_than_an_index_takes(database_url: str) -> None:
-    upgrade(database_url)
     long = "x" * 10_000
     async with on_postgres(database_url, MODEL) as stores:
         for end in ("a", "b"):

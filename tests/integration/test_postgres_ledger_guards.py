@@ -1,6 +1,6 @@
 """The ledger in the database: nobody changes it, and whoever does all the same is found out.
 
-Its cost: a database of its own with the whole schema for each case.
+Its cost: a database of its own for each case.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +17,7 @@ from domain.lifecycle import Outcome
 from service.adapters.postgres.database import open_database
 from service.adapters.postgres.database_roles import grant_to_worker
 from service.adapters.postgres.promotion_ledger import PostgresPromotionLedger
-from service.adapters.postgres.schema import require_current, upgrade
+from service.adapters.postgres.schema import require_current
 from tests.contract.stores import (
     CHILD_DIED,
     WAY_TO_EVALUATED,
@@ -58,7 +58,6 @@ FORGERIES = {
 
 @pytest.fixture
 async def stores(database_url: str) -> AsyncIterator[Stores]:
-    upgrade(database_url)
     async with on_postgres(database_url, MODEL) as stores:
         yield stores
 
@@ -157,7 +156,6 @@ async def test_a_history_that_holds_together_and_was_announced_otherwise_is_brok
 
 
 async def test_an_append_audits_the_newest_thousand_and_a_look_all_of_them(database_url: str) -> None:
-    upgrade(database_url)
     entries: list[LedgerEntry] = []
     for version in range(1, 1003):
         entries.append(following(entries[-1] if entries else None, MODEL, version=version))
@@ -252,7 +250,6 @@ async def _promotions_stop(stores: Stores, entry: LedgerEntry) -> None:
 @pytest.fixture
 def worker_url(database_url: str) -> Iterator[str]:
     """A role that owns nothing."""
-    upgrade(database_url)
     ask(database_url, f"CREATE ROLE {ROLE} LOGIN PASSWORD 'of-the-worker'")
     for _ in range(2):
         grant_to_worker(database_url, ROLE)

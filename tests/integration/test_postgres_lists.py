@@ -146,22 +146,21 @@ def _ids(found: Sequence[AskedRequest]) -> list[str]:
     return [asked.request_id for asked in found]
 
 
-async def test_lists_say_what_runs_and_asks_say_before_and_after_an_upgrade(database_url: str) -> None:
+async def test_lists_say_what_runs_and_asks_say_before_and_after_an_upgrade(empty_database_url: str) -> None:
     """Some lives before the upgrade, some after it; in either order of ask and run."""
-    with transaction(database_url, "make the schema of before") as before:
+    with transaction(empty_database_url, "make the schema of before") as before:
         before.exec_driver_sql("CREATE SCHEMA laurel")
         migrate(before, "0008")
-    with plain(database_url) as connection:
+    with plain(empty_database_url) as connection:
         _lives(connection, 1, range(60))
-        upgrade(database_url)
-        await _assert_lists_agree(database_url)
+        upgrade(empty_database_url)
+        await _assert_lists_agree(empty_database_url)
         _lives(connection, 2, range(60, 120))
         _lives(connection, 3, range(120))  # and again, where most is there already
-    await _assert_lists_agree(database_url)
+    await _assert_lists_agree(empty_database_url)
 
 
 async def test_what_is_undone_is_not_counted_and_what_is_deleted_no_more(database_url: str) -> None:
-    upgrade(database_url)
     with plain(database_url) as connection:
         _lives(connection, 4, range(20))
         with connection.transaction(force_rollback=True):

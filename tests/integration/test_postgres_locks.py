@@ -1,12 +1,11 @@
 """Locks that belong to a living process: the relay's, and a worker's name."""
 
 import asyncio
-import os
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
 
@@ -17,6 +16,8 @@ from service.adapters.postgres.session_lock import SessionLock, WorkerIdentity, 
 from tests.integration.postgres_admin import ask
 from tests.integration.postgres_lock_holder import RELAY_IDLE_SECONDS
 from tests.kit.eventually import eventually
+from tests.kit.warm_starts import WarmProcess
+from tests.worlds.warm import STARTS
 
 
 @pytest.fixture
@@ -25,22 +26,33 @@ async def database(database_url: str) -> AsyncIterator[Database]:
         yield database
 
 
+@dataclass(frozen=True)
+class Holder:
+    """A process that holds a lock."""
+
+    process: WarmProcess
+    stdout: asyncio.StreamReader
+
+    async def said(self) -> str:
+        """What it says next that it holds."""
+        return (await asyncio.wait_for(self.stdout.readline(), 30)).decode().strip()
+
+
 @asynccontextmanager
-async def holder(url: str, kind: str) -> AsyncIterator[tuple[Process, str]]:
-    """A process that holds a lock, and what it says it holds."""
-    arguments = ("-m", "tests.integration.postgres_lock_holder", url, kind)
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=PIPE)
+async def holder(url: str, kind: str) -> AsyncIterator[tuple[Holder, str]]:
+    """Start one, and hear what it holds."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        module, words = "tests.integration.postgres_lock_holder", (url, kind)
+        process = STARTS.nursery().module(module, words, {}, theirs.fileno())
+    stdout, writer = await asyncio.open_connection(sock=ours)
+    started = Holder(process, stdout)
     try:
-        yield process, await said(process)
+        yield started, await started.said()
     finally:
-        if process.returncode is None:
-            process.kill()
+        process.kill()
         await process.wait()
-
-
-async def said(process: Process) -> str:
-    assert process.stdout is not None
-    return (await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip()
+        writer.close()
 
 
 class TestRelay:
@@ -51,20 +63,20 @@ class TestRelay:
     async def test_another_process_takes_over_when_the_relay_dies(
         self, database_url: str, outbox: PostgresOutbox
     ) -> None:
-        async with holder(database_url, "relay") as (process, held):
+        async with holder(database_url, "relay") as (relay, held):
             assert held == "holds"
             assert not await outbox.try_to_be_the_relay()
-            process.kill()
+            relay.process.kill()
             assert await eventually(outbox.try_to_be_the_relay)
 
     async def test_a_relay_that_hangs_loses_the_lock_and_is_told_when_it_wakes_up(
         self, database_url: str, outbox: PostgresOutbox
     ) -> None:
-        async with holder(database_url, "relay") as (process, _):
-            os.kill(process.pid, signal.SIGSTOP)
+        async with holder(database_url, "relay") as (relay, _):
+            relay.process.send_signal(signal.SIGSTOP)
             assert await eventually(outbox.try_to_be_the_relay)
-            os.kill(process.pid, signal.SIGCONT)
-            assert await said(process) == "lost"
+            relay.process.send_signal(signal.SIGCONT)
+            assert await relay.said() == "lost"
             assert await outbox.try_to_be_the_relay()
 
     async def test_a_relay_that_asks_again_and_again_keeps_the_lock(
@@ -116,14 +128,14 @@ class TestWorkerIdentity:
             holder(database_url, "worker") as (_, second),
         ):
             assert (name, second) == ("host", "host-2")
-            first.kill()
-            await first.wait()
+            first.process.kill()
+            await first.process.wait()
             async with holder(database_url, "worker") as (_, again):
                 assert again == "host"
 
     async def test_a_stopped_worker_still_has_its_name(self, database: Database, database_url: str) -> None:
-        async with holder(database_url, "worker") as (process, _):
-            os.kill(process.pid, signal.SIGSTOP)
+        async with holder(database_url, "worker") as (worker, _):
+            worker.process.send_signal(signal.SIGSTOP)
             async with hold_worker_identity(database, "host") as another:
                 assert another.name == "host-2"
 

@@ -22,7 +22,6 @@ MODEL = "price"
 
 @pytest.fixture
 def url(database_url: str) -> str:
-    upgrade(database_url)
     return database_url
 
 
@@ -103,13 +102,13 @@ async def test_a_text_that_no_database_can_hold_is_refused(url: str) -> None:
         assert refused.value.reason == "not_storable"
 
 
-async def test_a_schema_of_another_version_is_refused_by_name(database_url: str) -> None:
-    async with open_one_session(database_url, application="t") as session:
+async def test_a_schema_of_another_version_is_refused_by_name(empty_database_url: str) -> None:
+    async with open_one_session(empty_database_url, application="t") as session:
         with pytest.raises(Stop, match="laurel db upgrade") as older:
             await require_current_schema(session)
-        upgrade(database_url)
+        upgrade(empty_database_url)
         await require_current_schema(session)
-        with plain(database_url) as connection:
+        with plain(empty_database_url) as connection:
             connection.execute("UPDATE laurel.alembic_version SET version_num = '0999'")
         with pytest.raises(Stop, match="version 0999") as newer:
             await require_current_schema(session)

@@ -9,7 +9,6 @@ import pytest
 
 from domain.lifecycle import Outcome
 from service.adapters.postgres.database import open_database
-from service.adapters.postgres.schema import upgrade
 from tests.contract.stores import (
     WAY_TO_EVALUATED,
     Stores,
@@ -52,7 +51,6 @@ WRITES: dict[str, Write] = {"report": report, "transition": transition, "generat
 
 @pytest.fixture
 def migrated_url(database_url: str) -> str:
-    upgrade(database_url)
     return database_url
 
 

@@ -21,7 +21,6 @@ from service.adapters.postgres.champion_history import PostgresChampionHistory
 from service.adapters.postgres.database import open_database
 from service.adapters.postgres.database_roles import grant_to_worker
 from service.adapters.postgres.pruning import PostgresPruning
-from service.adapters.postgres.schema import upgrade
 from service.cli.console import Exit
 from service.local.servers.ports import free_port
 from service.promotion.explainer import Explainer
@@ -93,7 +92,6 @@ def _outbox(url: str) -> Sequence[Any]:
 
 
 async def test_a_dry_run_says_what_goes_and_a_run_that_was_pruned_is_still_told_of(database_url: str) -> None:
-    upgrade(database_url)
     runs = await _a_past(database_url)
     whole = {name: _left(database_url, run) for name, run in runs.items()}
     before = _outbox(database_url)
@@ -138,7 +136,6 @@ async def _assert_told(url: str, runs: dict[str, Run]) -> None:
 
 async def test_only_the_owner_of_the_tables_may_prune(database_url: str) -> None:
     """Whoever takes over a worker's role can delete no announcement that is still to be sent."""
-    upgrade(database_url)
     await _a_past(database_url)
     with plain(database_url) as connection:
         name = f"pruner_{connection.info.backend_pid}"
@@ -158,7 +155,6 @@ async def test_what_a_run_kept_early_stands_once_after_its_end_and_is_read_as_be
     database_url: str,
 ) -> None:
     """A run that ends without a training keeps what it has, as does one whose training holds another."""
-    upgrade(database_url)
     early: dict[str, Any] = {"package": {"digest": "1", "odd": "\u0000"}, "logged_model": {"model_id": "m"}}
     trained: dict[str, Any] = {"package": early["package"], "model": early["logged_model"]}
     async with on_postgres(database_url, MODEL) as stores:
@@ -177,15 +173,14 @@ async def test_what_a_run_kept_early_stands_once_after_its_end_and_is_read_as_be
 
 
 def test_the_command_counts_then_prunes_and_a_pruned_run_says_so_when_it_is_shown(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    upgrade(database_url)
     declined = asyncio.run(_a_past(database_url))["declined"].run_id
     settings = {"DATABASE_URL": database_url, "MLFLOW_MODEL_NAME": MODEL, "RETENTION__EVENTS_DAYS": "30"}
-    laurel = Laurel(monkeypatch, capsys, settings)
+    laurel = Laurel(capsys, settings)
     young = laurel("prune", "--dry-run", "--json").json
     assert (young["outputs_days"], young["outputs"]["rows"]) == (365, 0)
-    laurel = Laurel(monkeypatch, capsys, {**settings, "RETENTION__OUTPUTS_DAYS": "30"})
+    laurel = Laurel(capsys, {**settings, "RETENTION__OUTPUTS_DAYS": "30"})
     assert laurel("prune", "--dry-run").out.count("would go: ") == 2
     said = laurel("prune", "--json").json
     assert (said["model_name"], said["dry_run"]) == (MODEL, False)

@@ -7,14 +7,12 @@ from service.adapters.postgres.database import open_database
 from service.adapters.postgres.dry_run import dry_run
 from service.adapters.postgres.outbox import PostgresOutbox
 from service.adapters.postgres.run_store import PostgresRunStore
-from service.adapters.postgres.schema import upgrade
 from service.adapters.postgres.tables import metadata
 from tests.contract.stores import LONG, announcement, request
 from tests.integration.postgres_admin import ask
 
 
 async def test_a_rehearsal_leaves_nothing_and_wakes_nobody(database_url: str) -> None:
-    upgrade(database_url)
     async with open_database(database_url) as database, open_database(database_url) as another:
         store, outbox = PostgresRunStore(another), PostgresOutbox(another, "price")
         await PostgresOutbox(database, "price").add(announcement("price"))
@@ -37,7 +35,6 @@ def _rows(database_url: str) -> dict[str, Any]:
 
 
 async def test_after_a_rehearsal_requests_are_handled_as_before(database_url: str) -> None:
-    upgrade(database_url)
     async with open_database(database_url) as database:
         await dry_run(database)
         store = PostgresRunStore(database)

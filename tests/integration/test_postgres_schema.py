@@ -27,6 +27,12 @@ from tests.contract.test_holds import ending, hold
 from tests.integration.postgres_admin import plain
 
 
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """Here a database begins without our schema."""
+    return empty_database_url
+
+
 def test_four_workers_that_start_on_an_empty_database_all_find_the_schema(database_url: str) -> None:
     together = Barrier(4)
 

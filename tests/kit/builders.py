@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import yaml
@@ -65,6 +66,7 @@ def a_config(triple: VersionTriple = TRIPLE) -> ResolvedConfig:
     )
 
 
+@cache
 def _file(family: str) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(CONFIG_FILES[f"{family}/v1.yaml"])
     return content

@@ -140,13 +140,14 @@ class Nursery:
         variables = {**os.environ, **settings.variables()}
         return WarmProcess(self.fork(f"{_HERE}:be_fork_parent", told, variables, 2, keep_open=(control,)))
 
-    def module(self, module: str, words: Sequence[str], environment: Mapping[str, str]) -> WarmProcess:
-        """Start `python -m module words…`; what it prints is lost."""
-        told = {"module": module, "words": words}
+    def module(
+        self, module: str, words: Sequence[str], environment: Mapping[str, str], output: int | None = None
+    ) -> WarmProcess:
+        """Start `python -m module words…`; what it prints goes to `output`, or is lost."""
+        told, whole = {"module": module, "words": words}, {**os.environ, **environment}
         with Path(os.devnull).open("wb") as nowhere:
-            return WarmProcess(
-                self.fork(f"{_HERE}:be_module", told, {**os.environ, **environment}, nowhere.fileno())
-            )
+            to = nowhere.fileno() if output is None else output
+            return WarmProcess(self.fork(f"{_HERE}:be_module", told, whole, to))
 
     async def command(self, words: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
         """Run `laurel words…` to its end; its exit code, what it said, and its complaints."""

@@ -45,7 +45,7 @@ def by_us(url: str) -> Address | str:
         return refused.reason
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=settings().max_examples * 3)
 @given(urls() | st.text(max_size=20))
 def test_a_databases_url_means_what_it_means_to_the_engine(url: str) -> None:
     assert by_us(url) == by_sqlalchemy(url)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domain.data_contract import DataContract
@@ -40,7 +40,6 @@ def agrees(column: list[Any], spec: dict[str, Any], kind: str) -> None:
     np.testing.assert_allclose(np.vstack(one_by_one), expected[:3], rtol=1e-9, atol=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     with_nulls(numbers),
     st.sampled_from(IMPUTES),
@@ -59,7 +58,6 @@ def test_columns_of_numbers(
     agrees(column, spec, "float")
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     with_nulls(texts),
     st.sampled_from(["most_frequent", "constant"]),

@@ -201,7 +201,7 @@ def asked(predictor: Predictor, body: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", KINDS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=settings().max_examples // 16)  # a training for each
 @given(data=st.data())
 def test_the_answer_for_a_row_of_the_reference_is_the_number_that_scored_it(
     name: str, data: st.DataObject

@@ -35,7 +35,7 @@ def test_what_pyyaml_writes_is_read_as_pyyaml_reads_it(content: dict[str, object
         assert scalar.quoted or text[scalar.start : scalar.end].strip() == scalar.text.strip()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=settings().max_examples * 2)
 @given(data=st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     """Never an error of the parser's own, and never a line outside of the file."""
@@ -45,7 +45,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         assert 1 <= found.line <= data.count(b"\n") + data.count(b"\r") + 70
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=settings().max_examples * 3)
 @example(text="1:" * 49 + "1", as_key=False)
 @example(text="0\t", as_key=False)  # which PyYAML's slow parser alone refuses
 @given(

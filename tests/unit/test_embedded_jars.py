@@ -1,10 +1,11 @@
 """The broker's jars are what the list says, or they are not used."""
 
 import hashlib
+import os
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -66,16 +67,14 @@ def test_one_that_cannot_be_had_ends_it_for_all(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("more", [{}, {"REQUESTS_CA_BUNDLE": ssl.get_default_verify_paths().cafile or ""}])
 def test_behind_a_companys_proxy_the_ca_that_the_variable_names_is_trusted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
+    tmp_path: Path, own_environment: MutableMapping[str, str], more: dict[str, str]
 ) -> None:
     """The proxy answers for Maven Central with a certificate of its own, and says so to all that download."""
     authority, folder = Authority(tmp_path), tmp_path / "jars"
-    with _company_proxy(authority, b"right", monkeypatch):
+    with _company_proxy(authority, b"right"):
         with pytest.raises(EmbeddedServerError) as refused:
             jars.ensure((_jar(b"right"),), folder)
-        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-        for name, value in more.items():
-            monkeypatch.setenv(name, value)
+        own_environment.update({"SSL_CERT_FILE": str(authority.file), **more})
         [path] = jars.ensure((_jar(b"right"),), folder)
     said = str(refused.value)
     assert "certificate is not trusted (" in said
@@ -85,14 +84,14 @@ def test_behind_a_companys_proxy_the_ca_that_the_variable_names_is_trusted(
 
 
 @contextmanager
-def _company_proxy(authority: Authority, content: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _company_proxy(authority: Authority, content: bytes) -> Iterator[None]:
     for name in USUAL:
-        monkeypatch.delenv(name, raising=False)
+        os.environ.pop(name, None)
     context = authority.server(CENTRAL)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_answer_all, args=(listener, context, content), daemon=True).start()
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listener.getsockname()[1]}")
-        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        os.environ["HTTPS_PROXY"] = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        os.environ["https_proxy"] = f"http://127.0.0.1:{listener.getsockname()[1]}"
         yield
         listener.shutdown(socket.SHUT_RDWR)
 

@@ -55,13 +55,11 @@ CALLS = {
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_the_call_that_a_file_system_refuses_is_named_with_the_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
+def test_the_call_that_a_file_system_refuses_is_named_with_the_folder(tmp_path: Path, call: str) -> None:
     def refused(*_: object, **__: object) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
-    with monkeypatch.context() as broken:
+    with pytest.MonkeyPatch.context() as broken:
         owner = Path if call == "writing" else os
         broken.setattr(owner, "write_bytes" if call == "writing" else CALLS[call], refused)
         with pytest.raises(Stop, match=f"{tmp_path} cannot be written: {call} is refused .Operation not"):

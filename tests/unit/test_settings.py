@@ -2,7 +2,7 @@
 
 import ast
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 
 import pytest
@@ -23,16 +23,14 @@ Read = Callable[..., Settings]
 
 
 @pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Read:
+def read(own_environment: MutableMapping[str, str], tmp_path: Path) -> Read:
     """Read settings from these variables alone, in a folder without `.env`; None takes one away."""
-    monkeypatch.chdir(tmp_path)
+    os.chdir(tmp_path)
 
     def settings(**variables: str | None) -> Settings:
-        for name in os.environ:
-            monkeypatch.delenv(name)
-        for name, value in {**WHOLE, **variables}.items():
-            if value is not None:
-                monkeypatch.setenv(name, value)
+        given = {name: value for name, value in {**WHOLE, **variables}.items() if value is not None}
+        own_environment.clear()
+        own_environment.update(given)
         return Settings()
 
     return settings

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from collections.abc import MutableMapping
 from pathlib import Path
 
 import certifi
@@ -27,20 +28,18 @@ NO_CERTIFICATE = {
 
 
 @pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _bare_environment(own_environment: MutableMapping[str, str]) -> None:
     for name in USUAL:
-        monkeypatch.delenv(name, raising=False)
+        own_environment.pop(name, None)
 
 
 def subjects(context: ssl.SSLContext) -> set[str]:
     return {str(one["subject"]) for one in context.get_ca_certs()}
 
 
-def test_a_group_trusts_its_own_ca_besides_the_usual_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_group_trusts_its_own_ca_besides_the_usual_ones(tmp_path: Path) -> None:
     usual = Path(certifi.where())
-    monkeypatch.setenv("SSL_CERT_FILE", str(usual))
+    os.environ["SSL_CERT_FILE"] = str(usual)
     known = subjects(Trust("MLFLOW").context())
     more = subjects(Trust("MLFLOW", str(Authority(tmp_path).file)).context())
     assert len(known) > 50
@@ -50,23 +49,21 @@ def test_a_group_trusts_its_own_ca_besides_the_usual_ones(
 @pytest.mark.parametrize("name", NO_CERTIFICATE)
 @pytest.mark.parametrize("named_by", ["setting", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
 def test_a_file_without_certificates_is_refused_by_the_name_of_what_names_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, named_by: str
+    tmp_path: Path, name: str, named_by: str
 ) -> None:
     content, said = NO_CERTIFICATE[name]
     (tmp_path / name).write_bytes(content)
-    _refused(tmp_path / name, named_by, said, monkeypatch)
+    _refused(tmp_path / name, named_by, said)
 
 
 @pytest.mark.parametrize("named_by", ["setting", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
-def test_a_file_that_does_not_exist_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named_by: str
-) -> None:
-    _refused(tmp_path / "missing.pem", named_by, "does not exist", monkeypatch)
+def test_a_file_that_does_not_exist_is_refused(tmp_path: Path, named_by: str) -> None:
+    _refused(tmp_path / "missing.pem", named_by, "does not exist")
 
 
-def _refused(file: Path, named_by: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def _refused(file: Path, named_by: str, said: str) -> None:
     if named_by != "setting":
-        monkeypatch.setenv(named_by, str(file))
+        os.environ[named_by] = str(file)
     own = str(file) if named_by == "setting" else None
     with pytest.raises(Stop, match=said) as stop:
         Trust("KAFKA", own).context()
@@ -74,12 +71,10 @@ def _refused(file: Path, named_by: str, said: str, monkeypatch: pytest.MonkeyPat
     assert stop.value.message.startswith("KAFKA__CA_FILE: " if own else f"{named_by}: ")
 
 
-def test_a_folder_is_no_file_and_a_missing_folder_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_is_no_file_and_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Stop, match="MLFLOW__CA_FILE"):
         Trust("MLFLOW", str(tmp_path)).context()
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "missing"))
+    os.environ["SSL_CERT_DIR"] = str(tmp_path / "missing")
     with pytest.raises(Stop, match="SSL_CERT_DIR"):
         Trust("MLFLOW").context()
 
@@ -91,7 +86,7 @@ def test_without_a_system_store_there_is_one_all_the_same(
     monkeypatch.setattr(trust, "_SYSTEM_FILES", ())
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
     assert len(subjects(Trust("MLFLOW").context())) > 50
-    monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path).file))
+    os.environ["SSL_CERT_FILE"] = str(Authority(tmp_path).file)
     assert len(subjects(Trust("MLFLOW").context())) == 1
 
 
@@ -120,11 +115,9 @@ def test_kafka_names_its_own_setting(tmp_path: Path) -> None:
     KafkaConnection("h:1", ca_file=str(tmp_path / "missing")).options()
 
 
-def test_libraries_that_take_a_file_get_everybody_who_is_trusted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_libraries_that_take_a_file_get_everybody_who_is_trusted(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
+    os.environ["SSL_CERT_FILE"] = certifi.where()
     bundle = Trust("NOTIFIER", str(authority.file)).bundle()
     assert authority.file.read_text() in bundle
     assert bundle.count("BEGIN CERTIFICATE") > 50
@@ -132,24 +125,22 @@ def test_libraries_that_take_a_file_get_everybody_who_is_trusted(
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_what_any_of_the_variables_names_is_in_the_bundle_also_beside_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, name: str
 ) -> None:
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     authority = Authority(theirs)
     for other in {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"} - {name}:
-        monkeypatch.setenv(other, certifi.where())
-    monkeypatch.setenv(name, str(theirs if name == "SSL_CERT_DIR" else authority.file))
+        os.environ[other] = certifi.where()
+    os.environ[name] = str(theirs if name == "SSL_CERT_DIR" else authority.file)
     with bundle_for_requests(tmp_path):
         bundle = Path(os.environ["REQUESTS_CA_BUNDLE"]).read_text(encoding="utf-8")
     assert authority.file.read_text() in bundle
     assert bundle.count("BEGIN CERTIFICATE") > 50
 
 
-def test_requests_is_told_for_a_while_and_then_as_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path).file))
+def test_requests_is_told_for_a_while_and_then_as_before(tmp_path: Path) -> None:
+    os.environ["SSL_CERT_FILE"] = str(Authority(tmp_path).file)
     folder = tmp_path / "scratch"
     folder.mkdir()
     assert shared_variables() == dict.fromkeys(
@@ -159,7 +150,7 @@ def test_requests_is_told_for_a_while_and_then_as_before(
         assert shared_variables()["AWS_CA_BUNDLE"] == str(folder / "trusted.pem")
     assert list(folder.iterdir()) == []
     assert "REQUESTS_CA_BUNDLE" not in os.environ
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing"))
+    os.environ["REQUESTS_CA_BUNDLE"] = str(tmp_path / "missing")
     with (
         pytest.raises(Stop, match="REQUESTS_CA_BUNDLE: the file does not exist"),
         bundle_for_requests(folder),

@@ -38,11 +38,17 @@ async def opened(environment: Mapping[str, str], who: str = "a worker") -> Async
 
 
 async def reign(
-    environment: Mapping[str, str], scratch: Path, packages: Sequence[Mapping[str, bytes]]
+    environment: Mapping[str, str],
+    scratch: Path,
+    packages: Sequence[Mapping[str, bytes]],
+    artifacts: Path | None = None,
 ) -> None:
-    """Each package wins and is shown, in this order; every server serves each."""
+    """Each package wins and is shown, in this order; every server serves each.
+
+    Files go straight into the server's folder `artifacts` if it is given.
+    """
     uri, model = environment["MLFLOW_TRACKING_URI"], environment["MLFLOW_MODEL_NAME"]
-    async with open_shelf(uri, scratch, model) as shelf, opened(environment) as world:
+    async with open_shelf(uri, scratch, model, artifacts) as shelf, opened(environment) as world:
         for package in packages:
             entry = await won(world, shelf, package)
             await world.projector().show()

@@ -173,6 +173,7 @@ class FakeTrainer:
     def __init__(self, script: Script) -> None:
         self.candidate: float | None = 0.5
         self.champions: dict[int, float | None] = {}
+        self.scored: Score | None = None  # what any champion scores instead
         self.records: list[ModelRecord] = []
         self.digest = REFERENCE
         self.same = False
@@ -223,7 +224,7 @@ class FakeTrainer:
     ) -> Score:
         del config, parts
         await self._script.play("score_champion")
-        return a_score(self.champions[version.version], self.digest)
+        return self.scored or a_score(self.champions[version.version], self.digest)
 
     async def same_predictions(self, *asked: Any) -> bool:
         del asked
@@ -269,7 +270,14 @@ class Stage:
             FakeExperimentTracker(), script, "open_run", "log", "create_model", "finalize_model", "finish"
         )
         self.registry = scripted(
-            FakeModelRegistry(), script, "alias_version", "register", "set_alias", "tag_version", "registered"
+            FakeModelRegistry(),
+            script,
+            "alias_version",
+            "register",
+            "set_alias",
+            "tag_version",
+            "registered",
+            "look",
         )
         self.config = FakeConfigFamilies(script)
         self.files = FakeDatasetFiles(script)

@@ -7,6 +7,7 @@ cold: `laurel up`, `laurel demo`, the runbook's commands, and a test that takes 
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,20 +70,25 @@ async def laurel(*words: str, **environment: str) -> tuple[int, str, str]:
 def warm_starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """All starts are warm."""
     STARTS.folder = tmp_path_factory.mktemp("nursery")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process, "spawn", STARTS.spawn)
-        patch.setattr(fork_client, "_launch", STARTS.launch)
-        patch.setattr(root, "children_settings", children_settings_without_warm_up)
+    with _starting_by(STARTS.spawn, STARTS.launch, children_settings_without_warm_up):
         yield
     STARTS.close()
 
 
 @pytest.fixture
-def cold_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+def cold_starts() -> Iterator[None]:
     """Start from nothing, as on a user's machine."""
-    monkeypatch.setattr(process, "spawn", _spawn)
-    monkeypatch.setattr(fork_client, "_launch", _launch)
-    monkeypatch.setattr(root, "children_settings", children_settings)
+    with _starting_by(_spawn, _launch, children_settings):
+        yield
+
+
+@contextmanager
+def _starting_by(spawn: Any, launch: Any, settings: Any) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "spawn", spawn)
+        patch.setattr(fork_client, "_launch", launch)
+        patch.setattr(root, "children_settings", settings)
+        yield
 
 
 @pytest.fixture(scope="session")

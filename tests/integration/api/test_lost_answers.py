@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from service.adapters.postgres.run_store import PostgresRunStore
+from service.adapters.tls.trust import no_trust
 from service.local.servers.ports import free_port
 from service.local.servers.role import EmbeddedRole
 from tests.harm.proxies import Fault, FaultProxy, hole, slow
@@ -146,7 +147,9 @@ async def _process(world: ApiWorld) -> AsyncIterator[tuple[EmbeddedRole, httpx.A
     try:
         await asyncio.to_thread(process.wait_ready, 60)
         base = f"http://127.0.0.1:{port}"
-        async with httpx.AsyncClient(base_url=base, headers=bearer(TOKEN), timeout=20) as client:
+        async with httpx.AsyncClient(
+            base_url=base, headers=bearer(TOKEN), timeout=20, verify=no_trust()
+        ) as client:
             yield process, client
     finally:
         await asyncio.to_thread(process.stop)

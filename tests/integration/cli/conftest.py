@@ -3,6 +3,8 @@
 import asyncio
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,7 @@ def model() -> str:
 def environment(
     kafka_server: KafkaServer, mlflow_server: MlflowServer, database_url: str, model: str, tmp_path: Path
 ) -> dict[str, str]:
-    """What a command needs; the topics are there, the schema is not."""
+    """What a command needs; the topics are there, and the schema."""
     asyncio.run(begin_here(kafka_server.bootstrap_servers, model))
     stage = Stage(tmp_path)
     stage.set_up()
@@ -41,11 +43,8 @@ def environment(
 
 @pytest.fixture
 def laurel(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    environment: dict[str, str],
-) -> Laurel:
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, environment: dict[str, str]
+) -> Iterator[Laurel]:
     """`laurel` with all of that in its environment."""
-    monkeypatch.chdir(tmp_path)
-    return Laurel(monkeypatch, capsys, environment)
+    with chdir(tmp_path):
+        yield Laurel(capsys, environment)

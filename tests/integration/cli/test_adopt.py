@@ -86,9 +86,8 @@ class TheirWorld:
 
 
 @pytest.fixture
-def world(laurel: Laurel, environment: dict[str, str]) -> TheirWorld:
-    """A deployment with the schema, config files and one reference."""
-    assert laurel("db", "upgrade").code == Exit.DONE
+def world(environment: dict[str, str]) -> TheirWorld:
+    """A deployment with config files and one reference."""
     return TheirWorld(environment)
 
 
@@ -288,7 +287,7 @@ def test_a_root_that_is_not_there_is_told_by_its_setting(laurel: Laurel, tmp_pat
     assert f"DATA_ROOT: {tmp_path / 'nowhere'} is not a directory" in ended.err
 
 
-def test_a_store_without_a_schema_is_told_what_to_run(laurel: Laurel) -> None:
-    ended = laurel("adopt")
+def test_a_store_without_a_schema_is_told_what_to_run(laurel: Laurel, empty_database_url: str) -> None:
+    ended = laurel("adopt", DATABASE_URL=empty_database_url)
     assert ended.code == Exit.USAGE
     assert "run `laurel db upgrade`" in ended.err

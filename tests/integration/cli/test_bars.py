@@ -21,12 +21,6 @@ COMMANDS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def schema(laurel: Laurel) -> None:
-    """The run store's schema is there."""
-    assert laurel("db", "upgrade").code == Exit.DONE
-
-
 async def roll_back(stores: Stores, model: str) -> None:
     """Return from generation 2 to version 1."""
     await promote_twice(stores, model)
@@ -45,7 +39,6 @@ def command(line: str) -> list[str]:
     return shlex.split(line)[1:]
 
 
-@pytest.mark.usefixtures("schema")
 def test_the_page_says_what_happens(laurel: Laurel, environment: dict[str, str], model: str) -> None:
     left(environment["DATABASE_URL"], model, lambda stores: roll_back(stores, model))
     heard(environment["DATABASE_URL"], model, "w")
@@ -83,7 +76,6 @@ def test_the_page_says_what_happens(laurel: Laurel, environment: dict[str, str],
     assert kept["lift_reason"] == "it was the gateway, not the model"
 
 
-@pytest.mark.usefixtures("schema")
 def test_who_decided_stands_beside_who_typed_it(laurel: Laurel) -> None:
     held = laurel("hold", "--reason", "r", "--by", "Ada Lovelace", "--json").json
     assert held["actor"] == "Ada Lovelace"
@@ -107,7 +99,6 @@ def test_a_slip_is_usage(laurel: Laurel, arguments: tuple[str, ...], said: str) 
     assert said in in_one_line(ended.err)
 
 
-@pytest.mark.usefixtures("schema")
 def test_a_time_that_is_past_is_refused(laurel: Laurel) -> None:
     ended = laurel("hold", "--reason", "r", "--until", "2020-01-01T00:00Z")
     assert ended.code == Exit.NO

@@ -46,19 +46,12 @@ from tests.worlds.servers import MlflowServer
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture
-def schema(laurel: Laurel) -> None:
-    """The run store's schema is there."""
-    assert laurel("db", "upgrade").code == Exit.DONE
-
-
 def list_artifacts(uri: str, server: MlflowServer) -> list[FileInfo]:
     found: list[FileInfo] = get_artifact_repository(uri, tracking_uri=server.tracking_uri).list_artifacts()
     return found
 
 
 class TestDoctor:
-    @pytest.mark.usefixtures("schema")
     def test_a_deployment_that_is_whole_is_well(
         self, laurel: Laurel, environment: dict[str, str], model: str
     ) -> None:
@@ -103,7 +96,6 @@ class TestDoctor:
         assert not artifacts.ok
         assert artifacts.fix == "let MLflow's server, or the uploading client, read and write there"
 
-    @pytest.mark.usefixtures("schema")
     def test_a_dvc_remote_that_is_not_the_first_one_is_named_with_the_id_that_it_should_bear(
         self, laurel: Laurel, environment: dict[str, str], model: str
     ) -> None:
@@ -121,7 +113,11 @@ class TestDoctor:
             assert line.startswith(mark)
             assert ("it has another, not the-first" in line) == (mark == "FAIL")
 
-    def test_a_schema_that_is_missing_is_mended_by_the_command_that_is_told(self, laurel: Laurel) -> None:
+    def test_a_schema_that_is_missing_is_mended_by_the_command_that_is_told(
+        self, laurel: Laurel, environment: dict[str, str], empty_database_url: str
+    ) -> None:
+        environment["DATABASE_URL"] = empty_database_url
+
         def line() -> str:
             return next(line for line in laurel("doctor").out.splitlines() if "postgresql" in line)
 
@@ -147,7 +143,6 @@ def test_topics_that_are_there_are_left_alone(laurel: Laurel) -> None:
     assert laurel("topics", "ensure", "--json").json["made"] == []
 
 
-@pytest.mark.usefixtures("schema")
 class TestRequest:
     def test_a_request_is_acknowledged(self, laurel: Laurel) -> None:
         plain = laurel("request", "--model-version", 3)
@@ -240,7 +235,6 @@ class TestRequest:
         assert ended.json["run"]["state"] == "REJECTED"
 
 
-@pytest.mark.usefixtures("schema")
 class TestLooking:
     def test_runs_are_listed_and_one_is_shown_by_the_beginning_of_its_id(
         self, laurel: Laurel, environment: dict[str, str], model: str

@@ -23,9 +23,8 @@ async def promote_later(stores: Stores, model: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def ledger(laurel: Laurel, environment: dict[str, str], model: str) -> None:
+def ledger(environment: dict[str, str], model: str) -> None:
     """Three generations and a rejected request."""
-    assert laurel("db", "upgrade").code == Exit.DONE
     url = environment["DATABASE_URL"]
     left(url, model, partial(promote_twice, model=model))
     left(url, model, partial(promote_later, model=model))

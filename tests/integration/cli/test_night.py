@@ -3,8 +3,6 @@
 import asyncio
 from functools import partial
 
-import pytest
-
 from service.cli.console import Exit
 from service.cli.findings import Finding
 from service.cli.fleet import fleet_findings
@@ -15,12 +13,6 @@ from tests.kit.settings_of import settings_of
 from tests.unit.cli.calls import Laurel
 
 MINUTE = 60.0
-
-
-@pytest.fixture(autouse=True)
-def schema(laurel: Laurel) -> None:
-    """The run store's schema is there."""
-    assert laurel("db", "upgrade").code == Exit.DONE
 
 
 def silent(url: str, name: str, seconds: float) -> None:

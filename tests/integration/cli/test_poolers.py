@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -27,23 +25,9 @@ from service.runtime.metrics import Metrics
 from tests.harm.poolers import Mode, Pooler
 from tests.kit.settings_of import settings_of
 from tests.unit.cli.calls import KEPT, Laurel
+from tests.worlds.warm import laurel as in_a_fork
 
-ROOT = Path(__file__).parents[3]
 SENTENCE = "a pooler in transaction mode: connect directly, or use session mode"
-
-
-async def worker_to_its_end(environment: Mapping[str, str]) -> tuple[int | None, str]:
-    """Exit code, and all that it wrote."""
-    inherited = {name: os.environ[name] for name in KEPT & set(os.environ)}
-    worker = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service.cli", "worker"),
-        cwd=ROOT,
-        env={**inherited, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await worker.communicate()
-    return worker.returncode, out.decode()
 
 
 async def committed(connection: KafkaConnection, model: str) -> dict[int, int]:
@@ -64,7 +48,9 @@ async def test_a_worker_ends_before_it_reads_a_request(environment: dict[str, st
     before = await committed(connection, model)
     async with Pooler(environment["DATABASE_URL"], Mode.TRANSACTION) as pooler:
         told = {"DATABASE_URL": pooler.url, "HTTP__WORKER_PORT": "0"}
-        code, said = await worker_to_its_end(environment | told)
+        inherited = {name: os.environ[name] for name in KEPT & set(os.environ)}
+        code, out, err = await in_a_fork("worker", **{**inherited, **environment, **told})
+    said = out + err
     assert code == Exit.USAGE, said
     assert SENTENCE in said.splitlines()[-1]
     assert '"pooler_in_transaction_mode"' in said

@@ -1,10 +1,10 @@
 """`laurel repair` on the real registry and ledger: killed between any two steps, at once, and of others.
 
-20 s: a training of the older package, and two repairs of it for each of six steps.
+Its cost: a training of the older package, and two repairs of it for each of three steps (`make soak`: six).
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from domain.ledger import Cause
-from service.adapters.postgres.schema import upgrade
 from service.cli.console import Exit
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.settings_values import mlflow_access
@@ -22,6 +21,7 @@ from tests.kit.settings_of import settings_of
 from tests.unit.cli.calls import Laurel
 from tests.worlds.foreign_models import log_foreign, register_foreign
 from tests.worlds.registered_models import ModelShelf, open_shelf, small_package
+from tests.worlds.servers import MlflowServer
 from tests.worlds.small_models import table
 
 STEPS = {
@@ -64,10 +64,9 @@ def older_package(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.fixture
-async def shelf(environment: dict[str, str], tmp_path: Path, model: str) -> AsyncIterator[ModelShelf]:
-    upgrade(settings_of(environment).sqlalchemy_url)
-    async with open_shelf(environment["MLFLOW_TRACKING_URI"], tmp_path / "scratch") as shelf:
-        shelf.model_name = model
+async def shelf(mlflow_server: MlflowServer, tmp_path: Path, model: str) -> AsyncIterator[ModelShelf]:
+    uri, scratch = mlflow_server.tracking_uri, tmp_path / "scratch"
+    async with open_shelf(uri, scratch, model, mlflow_server.artifacts) as shelf:
         yield shelf
 
 
@@ -78,11 +77,19 @@ async def opened(environment: dict[str, str]) -> AsyncIterator[tuple[RunPorts, A
         yield world, mlflow_access(settings)
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [("its files", "the version", "the entry"), pytest.param(tuple(STEPS), marks=pytest.mark.soak)],
+    ids=len,
+)
 async def test_a_repair_that_was_killed_anywhere_is_done_once_by_the_next(
-    shelf: ModelShelf, environment: dict[str, str], older_package: dict[str, bytes]
+    shelf: ModelShelf,
+    environment: dict[str, str],
+    older_package: dict[str, bytes],
+    steps: Sequence[str],
 ) -> None:
     async with opened(environment) as (world, access):
-        for number, (port, name) in enumerate(STEPS.values()):
+        for number, (port, name) in enumerate(STEPS[step] for step in steps):
             old = await shelf.promote(older_package, None)
             ports: dict[str, Any] = {port: Dying(getattr(world, port), name)}
             with pytest.raises(KilledError):
@@ -116,7 +123,6 @@ async def test_two_repairs_at_once_make_one_generation(
 def test_a_champion_of_others_is_refused_and_none_is_not_found(
     laurel: Laurel, environment: dict[str, str], model: str
 ) -> None:
-    upgrade(settings_of(environment).sqlalchemy_url)
     none = laurel("repair")
     assert (none.code, none.err) == (
         Exit.NOT_FOUND,

@@ -18,7 +18,6 @@ import pytest
 from domain.decisions import CannotDecide
 from domain.ledger import Cause
 from domain.rollback import returned_to
-from service.adapters.postgres.schema import upgrade
 from service.cli.console import Exit
 from service.lifecycle.run_ports import RunPorts
 from service.lifecycle.workbench import rollback_in
@@ -30,6 +29,7 @@ from tests.unit.cli.calls import Laurel
 from tests.worlds.deciding import meanwhile
 from tests.worlds.registered_models import open_shelf, small_package
 from tests.worlds.reigns import SERVERS, alias_of, ledger_of, opened, reign, won
+from tests.worlds.servers import MlflowServer
 
 WHY = "predictions far too high"
 PAGE = Path(__file__).parents[3] / "docs" / "roll-back.md"
@@ -44,11 +44,18 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, bytes]]
 
 
 @pytest.fixture
-def world(environment: dict[str, str], tmp_path: Path, packages: list[dict[str, bytes]]) -> dict[str, str]:
-    """The environment of a model whose third generation is champion; all servers have served all three."""
-    upgrade(settings_of(environment).sqlalchemy_url)
+def reigned(
+    environment: dict[str, str], tmp_path: Path, packages: list[dict[str, bytes]], mlflow_server: MlflowServer
+) -> None:
+    """The model's third generation is champion; all servers have served all three."""
+    asyncio.run(reign(environment, tmp_path / "scratch", packages[:3], mlflow_server.artifacts))
+
+
+@pytest.fixture
+def world(environment: dict[str, str], reigned: None) -> dict[str, str]:
+    """The environment of that model, with its servers."""
+    del reigned
     environment["INFERENCE_API_URL"] = f'["{SERVERS[0]}", "{SERVERS[1]}"]'
-    asyncio.run(reign(environment, tmp_path / "scratch", packages[:3]))
     return environment
 
 
@@ -142,10 +149,10 @@ def order(key: str, to: int | None = None) -> RollbackOrder:
     return RollbackOrder(to, WHY, key, key)
 
 
+@pytest.mark.usefixtures("reigned")
 async def test_of_two_rollbacks_at_once_one_makes_the_entry_and_the_other_is_told(
-    environment: dict[str, str], tmp_path: Path, packages: list[dict[str, bytes]]
+    environment: dict[str, str],
 ) -> None:
-    await begin(environment, tmp_path, packages)
     async with opened(environment, "one") as one, opened(environment, "other") as other:
         settings = settings_of(environment)
         ended = await asyncio.gather(
@@ -160,10 +167,8 @@ async def test_of_two_rollbacks_at_once_one_makes_the_entry_and_the_other_is_tol
     assert await alias_of(environment) == 2
 
 
-async def test_one_key_at_once_is_one_rollback(
-    environment: dict[str, str], tmp_path: Path, packages: list[dict[str, bytes]]
-) -> None:
-    await begin(environment, tmp_path, packages)
+@pytest.mark.usefixtures("reigned")
+async def test_one_key_at_once_is_one_rollback(environment: dict[str, str]) -> None:
     async with opened(environment, "one") as one, opened(environment, "other") as other:
         settings = settings_of(environment)
         done = await asyncio.gather(
@@ -173,11 +178,11 @@ async def test_one_key_at_once_is_one_rollback(
     assert len(await ledger_of(environment)) == 4
 
 
+@pytest.mark.usefixtures("reigned")
 async def test_a_candidate_that_wins_meanwhile_and_a_rollback_are_both_generations(
     environment: dict[str, str], tmp_path: Path, packages: list[dict[str, bytes]]
 ) -> None:
     """Case P07, with an override by hand that comes last and holds."""
-    await begin(environment, tmp_path, packages)
     async with racing(environment, tmp_path, packages[3]) as ports:
         done = await rollback_in(ports, settings_of(environment)).roll_back(order("key"))
         assert (returned_to(done.entry), done.entry.generation, done.unshown) == (2, 5, "")
@@ -199,10 +204,8 @@ async def racing(
         yield meanwhile(ports, lambda: won(ports, shelf, package))
 
 
-async def test_a_lost_answer_and_a_slow_mlflow_do_no_harm(
-    environment: dict[str, str], tmp_path: Path, packages: list[dict[str, bytes]]
-) -> None:
-    await begin(environment, tmp_path, packages)
+@pytest.mark.usefixtures("reigned")
+async def test_a_lost_answer_and_a_slow_mlflow_do_no_harm(environment: dict[str, str]) -> None:
     address = urlsplit(environment["MLFLOW_TRACKING_URI"])
     async with FaultProxy(address.port or 0, Http(address.netloc)) as proxy:
         through = {**environment, "MLFLOW_TRACKING_URI": proxy.url}
@@ -220,8 +223,3 @@ async def test_a_lost_answer_and_a_slow_mlflow_do_no_harm(
     assert (again.entry, again.unshown) == (first.entry, "")
     assert await alias_of(environment) == 2
     assert "took more than 5 s" in waited.unchecked
-
-
-async def begin(environment: dict[str, str], tmp_path: Path, packages: list[dict[str, bytes]]) -> None:
-    await asyncio.to_thread(upgrade, settings_of(environment).sqlalchemy_url)
-    await reign(environment, tmp_path / "scratch", packages[:3])

@@ -101,11 +101,10 @@ def test_every_object_is_at_the_remote_under_its_md5(versioned: Version, tmp_pat
         assert hashlib.md5(content, usedforsecurity=False).hexdigest() == oid.removesuffix(".dir")
 
 
-def test_a_folder_may_be_named_by_a_relative_path_or_a_file_url(
-    versioned: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("own_environment")
+def test_a_folder_may_be_named_by_a_relative_path_or_a_file_url(versioned: Version, tmp_path: Path) -> None:
     """The pointers' configuration names it in a way that holds from anywhere."""
-    monkeypatch.chdir(tmp_path)
+    os.chdir(tmp_path)
     for url in ("remote a", f"file://{tmp_path}/remote%20a"):
         versioned(url)
         config = (tmp_path / "runs" / "a" / "dvc" / ".dvc" / "config").read_text()
@@ -213,9 +212,10 @@ def test_locks_and_indexes_of_dvc_are_not_shared_with_anyone(versioned: Version,
         assert versioned().files.keys() == CONTENT.keys()
 
 
-def test_eight_workers_version_one_reference_side_by_side(tmp_path: Path) -> None:
-    """64 of 64, and equal hashes."""
-    workers = [_versioner(tmp_path, f"run-{number}", rounds=8) for number in range(8)]
+@pytest.mark.parametrize("count", [4, pytest.param(8, marks=pytest.mark.soak)])
+def test_workers_version_one_reference_side_by_side(tmp_path: Path, count: int) -> None:
+    """Each eight times: all succeed, with equal hashes."""
+    workers = [_versioner(tmp_path, f"run-{number}", rounds=8) for number in range(count)]
     for worker in workers:
         assert worker.stdout
         assert worker.stdout.readline() == "ready\n"
@@ -224,17 +224,20 @@ def test_eight_workers_version_one_reference_side_by_side(tmp_path: Path) -> Non
         worker.stdin.write("go\n")
         worker.stdin.flush()
     answers = [line for worker in workers for line in worker.communicate(timeout=120)[0].splitlines()]
-    assert [worker.returncode for worker in workers] == [0] * 8
-    assert len(answers) == 64
+    assert [worker.returncode for worker in workers] == [0] * count
+    assert len(answers) == 8 * count
     assert len(set(answers)) == 1
     assert len(objects(tmp_path / "remote")) == 6
 
 
-def test_a_versioning_that_is_killed_succeeds_when_it_is_repeated(versioned: Version, tmp_path: Path) -> None:
-    """At ten moments between its start and its end."""
+@pytest.mark.parametrize("times", [4, pytest.param(20, marks=pytest.mark.soak)])
+def test_a_versioning_that_is_killed_succeeds_when_it_is_repeated(
+    versioned: Version, tmp_path: Path, times: int
+) -> None:
+    """At so many moments between its start and its end."""
     expected = versioned()
     moments = random.Random(20)
-    for _ in range(10):
+    for _ in range(times):
         for place in ("cache", "remote"):
             shutil.rmtree(tmp_path / place)
         worker = _versioner(tmp_path, "a", rounds=1)

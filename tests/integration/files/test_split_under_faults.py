@@ -124,7 +124,10 @@ def test_a_split_goes_on_when_there_is_room_again(tmp_path: Path, share: float) 
     assert_whole(run_split(job))
 
 
-@pytest.mark.parametrize("operation", ["write", "fsync", "rename", "link"])
+KILLED = ["fsync", "rename", *(pytest.param(name, marks=pytest.mark.soak) for name in ("write", "link"))]
+
+
+@pytest.mark.parametrize("operation", KILLED)
 def test_after_a_kill_at_the_nth_call_every_file_is_whole(tmp_path: Path, operation: str) -> None:
     """A kill -9 leaves temporary files at most; the repeat removes them and makes the same parts."""
     whole = whole_digests(tmp_path)

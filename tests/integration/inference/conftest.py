@@ -19,5 +19,6 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, bytes]]
 @pytest.fixture
 async def shelf(mlflow_server: MlflowServer, tmp_path: Path) -> AsyncIterator[ModelShelf]:
     """A registered model of the test's own, empty."""
-    async with open_shelf(mlflow_server.tracking_uri, tmp_path / "scratch") as shelf:
+    uri, scratch = mlflow_server.tracking_uri, tmp_path / "scratch"
+    async with open_shelf(uri, scratch, artifacts=mlflow_server.artifacts) as shelf:
         yield shelf

@@ -82,18 +82,16 @@ async def test_a_child_that_was_killed_is_replaced_and_its_model_is_built_by_the
 
 
 @pytest.mark.usefixtures("cold_starts")
-async def test_where_no_child_can_be_started_no_model_is_built_until_one_can(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_where_no_child_can_be_started_no_model_is_built_until_one_can(tmp_path: Path) -> None:
     package = small_package(tmp_path / "package")
     folder, manifest = on_disk(package, tmp_path / "model"), manifest_of(package)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
-    child = LoadingChild()
-    for _ in range(2):
-        with pytest.raises(TryLater) as refusal:
-            await asyncio.to_thread(child.build, folder, manifest, ())
-        assert refusal.value.reason == "child_not_ready"
-    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(tmp_path / "no-python"))
+        child = LoadingChild()
+        for _ in range(2):
+            with pytest.raises(TryLater) as refusal:
+                await asyncio.to_thread(child.build, folder, manifest, ())
+            assert refusal.value.reason == "child_not_ready"
     built = await asyncio.to_thread(child.build, folder, manifest, ())
     await child.stop()
     assert built(ROWS) == build_here(folder, manifest, ())(ROWS)

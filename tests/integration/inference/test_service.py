@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.adapters.tls.trust import no_trust
 from service.local.servers import ports
 from service.local.servers.errors import EmbeddedServerError
 from service.local.servers.role import EmbeddedRole, inference_replica
@@ -70,7 +71,11 @@ async def starts(shelf: ModelShelf, tmp_path: Path) -> AsyncIterator[Any]:
             stack.callback(role.kill)
             role.start()
             client = httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{port}", headers=BEARER, trust_env=False, timeout=30
+                base_url=f"http://127.0.0.1:{port}",
+                headers=BEARER,
+                trust_env=False,
+                timeout=30,
+                verify=no_trust(),
             )
             return Server(role, await stack.enter_async_context(client))
 
@@ -231,7 +236,7 @@ async def _in_flight(server: Server) -> bool:
 
 
 async def _refuses(server: Server) -> bool:
-    async with httpx.AsyncClient(trust_env=False) as another:
+    async with httpx.AsyncClient(trust_env=False, verify=no_trust()) as another:
         try:
             await another.get(f"http://127.0.0.1:{server.role.port}/health/live")
         except httpx.TransportError as error:

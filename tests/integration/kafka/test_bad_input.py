@@ -21,14 +21,17 @@ from tests.worlds.inbox import Headers, InboxWorld
 SEED = 20_260
 
 
-async def test_a_thousand_bad_records_are_a_thousand_dead_letters_and_no_restart(world: InboxWorld) -> None:
+@pytest.mark.parametrize("count", [200, pytest.param(1000, marks=pytest.mark.soak)])
+async def test_so_many_bad_records_are_as_many_dead_letters_and_no_restart(
+    world: InboxWorld, count: int
+) -> None:
     """B01: each with its bytes, headers, coordinates and reason; a good request after them is stored.
 
     Of one that is too large, the start and the digest are kept.
     """
     worker = await world.start()
     sent = {}
-    for number, (value, headers, reason) in enumerate(bad_records(SEED, 1000)):
+    for number, (value, headers, reason) in enumerate(bad_records(SEED, count)):
         partition = number % 3
         offset = await world.put(value, headers, key=str(number).encode(), partition=partition)
         sent[partition, offset] = (value, tuple(headers), reason)
@@ -38,16 +41,16 @@ async def test_a_thousand_bad_records_are_a_thousand_dead_letters_and_no_restart
     await world.at_rest(within=120)
     letters = await world.dead_letters()
     found = {(one.record.coordinates.partition, one.record.coordinates.offset): one for one in letters}
-    assert len(letters) == len(found) == 1000
+    assert len(letters) == len(found) == count
     for place, expected in sent.items():
         letter = found[place]
         assert (letter.record.value, letter.record.headers, letter.why.reason) == expected
         assert letter.record.coordinates.topic == world.topic
     keys = {one.record.key for one in letters if one.why.reason != "too_large"}
-    assert len(keys) == 1000 - sum(reason == "too_large" for _, _, reason in sent.values())
+    assert len(keys) == count - sum(reason == "too_large" for _, _, reason in sent.values())
     assert [row.payload for row in world.store.rows.values()] == [{"reason": "marker"}]
     assert worker.count("laurel_consumer_restarts_total") == 0
-    assert worker.count("laurel_dead_letters_total") == 1000
+    assert worker.count("laurel_dead_letters_total") == count
 
 
 async def test_a_flood_in_one_batch_is_told_of_in_few_letters_and_lets_others_through(

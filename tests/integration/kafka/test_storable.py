@@ -9,7 +9,6 @@ from domain.request import ReceivedRequest
 from handlers.training_requested import read_request
 from service.adapters.postgres.database import open_database
 from service.adapters.postgres.run_store import PostgresRunStore
-from service.adapters.postgres.schema import upgrade
 from tests.kit.records import record
 
 STRANGE = {
@@ -30,7 +29,6 @@ STRANGE = {
 async def test_a_strange_payload_is_stored_once_and_known_when_it_comes_again(
     text: str, database_url: str
 ) -> None:
-    upgrade(database_url)
     async with open_database(database_url, application="tests") as database:
         store = PostgresRunStore(database)
         first, again = read(text), read(text)

@@ -1,9 +1,10 @@
 """MLflow behind https with a company's own CA: for the worker's client and for the children's alike."""
 
 import asyncio
+import os
 import ssl
 from asyncio import to_thread
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,10 +27,10 @@ Front = Callable[[ssl.SSLContext | None], Awaitable[FaultProxy]]
 
 
 @pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _bare_environment(own_environment: MutableMapping[str, str]) -> None:
     """Whoever runs the tests may have a company's variables."""
     for name in USUAL:
-        monkeypatch.delenv(name, raising=False)
+        own_environment.pop(name, None)
 
 
 @pytest.fixture
@@ -76,14 +77,14 @@ VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "MLFLOW_TR
 
 @ASKS
 async def test_a_company_ca_is_trusted_by_its_setting_and_by_each_usual_variable(
-    front: Front, authority: Authority, monkeypatch: pytest.MonkeyPatch, ask: Ask
+    front: Front, authority: Authority, ask: Ask
 ) -> None:
     access = MlflowAccess((await front(authority.server(HOST))).url)
     assert await ask(replace(access, ca_file=str(authority.file)))
     for name in VARIABLES:
-        monkeypatch.setenv(name, str(authority.file))
+        os.environ[name] = str(authority.file)
         assert await ask(access), name
-        monkeypatch.delenv(name)
+        del os.environ[name]
     with pytest.raises(TryLater) as refusal:
         await ask(access)
     assert "certificate verify failed: unable to get local issuer certificate" in refusal.value.message
@@ -135,21 +136,21 @@ async def _bad_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 
 @ASKS
 async def test_a_server_that_asks_who_we_are_is_shown_the_client_certificate(
-    front: Front, authority: Authority, monkeypatch: pytest.MonkeyPatch, ask: Ask
+    front: Front, authority: Authority, ask: Ask
 ) -> None:
     proxy, own = await front(authority.server(HOST, asks=True)), authority.certificate("laurel")
     access = MlflowAccess(proxy.url, ca_file=str(authority.file))
     assert await ask(replace(access, client_cert_file=str(own)))
-    monkeypatch.setenv("MLFLOW_TRACKING_CLIENT_CERT_PATH", str(own))
+    os.environ["MLFLOW_TRACKING_CLIENT_CERT_PATH"] = str(own)
     assert await ask(access)
-    monkeypatch.delenv("MLFLOW_TRACKING_CLIENT_CERT_PATH")
+    del os.environ["MLFLOW_TRACKING_CLIENT_CERT_PATH"]
     with pytest.raises(TryLater, match="MLFLOW__CLIENT_CERT_FILE"):
         await ask(access)
 
 
 @ASKS
-async def test_checks_are_not_switched_off(monkeypatch: pytest.MonkeyPatch, ask: Ask) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_INSECURE_TLS", "true")
+async def test_checks_are_not_switched_off(ask: Ask) -> None:
+    os.environ["MLFLOW_TRACKING_INSECURE_TLS"] = "true"
     with pytest.raises(Stop, match="MLFLOW__CA_FILE") as stop:
         await ask(MlflowAccess(f"https://{HOST}:9"))
     assert stop.value.reason == "insecure_tls_refused"

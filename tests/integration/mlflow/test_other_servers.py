@@ -1,8 +1,9 @@
 """The token is MLflow's: whatever says that files are at another server, that server never hears of it."""
 
 import asyncio
+import os
 from asyncio import to_thread
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,11 +61,10 @@ async def another() -> AsyncIterator[tuple[str, list[bytes]]]:
 
 
 @pytest.fixture
-def access(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> MlflowAccess:
+def access(proxy: FaultProxy, own_environment: MutableMapping[str, str]) -> MlflowAccess:
     """With a token of ours; and with one in the environment, as other tools have it."""
     access = MlflowAccess(proxy.url, token=TOKEN, timeout_seconds=2)
-    for name, value in library_environment(access).items():
-        monkeypatch.setenv(name, value)
+    own_environment.update(library_environment(access))
     return access
 
 
@@ -218,9 +218,10 @@ def test_what_only_looks_like_it_is_refused(uri: str) -> None:
     assert refusal.value.reason == "model_source_refused"
 
 
-def test_children_get_no_credentials_in_their_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("own_environment")
+def test_children_get_no_credentials_in_their_environment() -> None:
     """Not even those that stand in ours: foreign models run there."""
-    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", TOKEN)
+    os.environ["MLFLOW_TRACKING_TOKEN"] = TOKEN
     told = library_environment(MlflowAccess(OWN, username="u", password=TOKEN, token=TOKEN))
     assert TOKEN not in str(told)
     assert told["MLFLOW_TRACKING_TOKEN"] == ""

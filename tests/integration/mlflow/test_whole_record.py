@@ -27,12 +27,12 @@ from service.adapters.mlflow.access import MlflowAccess, library_environment
 from service.adapters.mlflow.experiment_tracker import MlflowExperimentTracker
 from service.adapters.mlflow.model_registry import MlflowModelRegistry
 from tests.harm.proxies import FaultProxy
+from tests.integration.mlflow import plain_mlflow
 from tests.kit.builders import a_config, some_hashes, some_parts
 from tests.kit.mlflow_record import MlflowRecord
 from tests.worlds.model_jobs import upload, upload_texts
 from tests.worlds.servers import MlflowServer
 
-PLAIN = Path(__file__).with_name("plain_mlflow.py")
 CONTRACT, PARTS = a_config().contract, some_parts("recent_1_year")
 HASHES = some_hashes(PARTS)
 MOST_CALLS = 32  # before model.promoted, for all that MLflow is told and asked
@@ -47,10 +47,10 @@ class Lifecycle(NamedTuple):
     calls: int
 
 
-def plain_mlflow(access: MlflowAccess, *arguments: str) -> list[str]:
+def predicted(access: MlflowAccess, *uris: str) -> list[str]:
     """Run the user's script where our package cannot be imported."""
     done = subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, "-I", str(PLAIN), *arguments],
+        [sys.executable, "-I", plain_mlflow.__file__, *uris],
         env={**os.environ, **library_environment(access)},
         capture_output=True,
         text=True,
@@ -64,7 +64,7 @@ def plain_mlflow(access: MlflowAccess, *arguments: str) -> list[str]:
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model in skops, as MLflow itself saves it."""
     folder = tmp_path_factory.mktemp("tiny") / "model"
-    plain_mlflow(MlflowAccess("http://127.0.0.1:9"), "save", str(folder))
+    plain_mlflow.save(str(folder))
     return folder
 
 
@@ -126,7 +126,7 @@ async def test_plain_mlflow_loads_the_model_by_version_alias_and_run(
         f"models:/{model_name}@prod",
         f"runs:/{lifecycle.opened.mlflow_run_id}/model",
     ]
-    found = await to_thread(plain_mlflow, MlflowAccess(mlflow_server.tracking_uri), "predict", *uris)
+    found = await to_thread(predicted, MlflowAccess(mlflow_server.tracking_uri), *uris)
     assert found == ["11.000000"] * 3
 
 

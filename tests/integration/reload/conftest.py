@@ -8,7 +8,6 @@ import pytest
 from config.topics import TOPICS
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.topic_provisioning import ensure_topics
-from service.adapters.postgres.schema import upgrade
 from tests.worlds.reload import ReloadWorld, open_world
 from tests.worlds.servers import KafkaServer
 from tests.worlds.stand_in_server import StandIn
@@ -19,7 +18,6 @@ MakeStandIn = Callable[..., Awaitable[StandIn]]
 @pytest.fixture
 async def world(tmp_path: Path, kafka_server: KafkaServer, database_url: str) -> AsyncIterator[ReloadWorld]:
     """Nobody is champion yet, and nobody listens."""
-    upgrade(database_url)
     await ensure_topics(KafkaConnection(kafka_server.bootstrap_servers), TOPICS)
     async with open_world(tmp_path, kafka_server.bootstrap_servers, database_url) as world:
         yield world

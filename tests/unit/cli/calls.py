@@ -34,18 +34,14 @@ class Laurel:
     """Calls `laurel` with an environment of its own."""
 
     def __init__(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
-        environment: Mapping[str, str] | None = None,
+        self, capsys: pytest.CaptureFixture[str], environment: Mapping[str, str] | None = None
     ) -> None:
-        self._monkeypatch = monkeypatch
         self._capsys = capsys
         self._environment = environment or {}
 
     def __call__(self, *arguments: object, **variables: str) -> Ended:
         """Run it to its end; an error that gets out of it fails the test."""
-        with self._monkeypatch.context() as patched:
+        with pytest.MonkeyPatch.context() as patched:
             for name in set(os.environ) - KEPT:
                 patched.delenv(name)
             for name, value in {**self._environment, **variables}.items():

@@ -1,5 +1,7 @@
 """The command line in a folder of its own, without servers."""
 
+from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,10 @@ from tests.unit.cli.calls import Laurel
 
 
 @pytest.fixture
-def laurel(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Laurel:
+def laurel(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Laurel]:
     """`laurel` with nothing set, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return Laurel(monkeypatch, capsys)
+    with chdir(tmp_path):
+        yield Laurel(capsys)
 
 
 @pytest.fixture

@@ -135,11 +135,12 @@ def test_the_version_is_told_in_three_ways(laurel: Laurel) -> None:
     assert f"laurel {laurel('version', '--json').json['version']}\n" == told
 
 
+@pytest.mark.usefixtures("own_environment")
 @pytest.mark.parametrize("shell", sorted(SHELLS))
 def test_a_shells_script_is_printed_and_no_file_is_written(
-    shell: str, laurel: Laurel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shell: str, laurel: Laurel, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
+    os.environ["HOME"] = str(tmp_path)
     script = laurel("completion", shell).out
 
     assert "_LAUREL_COMPLETE=complete_" in script

@@ -1,5 +1,6 @@
 """A command asks for the settings that it uses, and says what each is for."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import Final
@@ -109,13 +110,14 @@ def test_what_a_command_needs_is_enough(command: str, laurel: Laurel, whole: dic
     assert "canary" not in ended.err
 
 
+@pytest.mark.usefixtures("own_environment")
 def test_a_setting_that_is_spared_leads_nowhere_and_is_known_to(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, whole: dict[str, str]
+    tmp_path: Path, whole: dict[str, str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    os.chdir(tmp_path)
     for name in whole:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", whole["MLFLOW_TRACKING_URI"])
+        os.environ.pop(name, None)
+    os.environ["MLFLOW_TRACKING_URI"] = whole["MLFLOW_TRACKING_URI"]
 
     settings = settings_for(())
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -197,6 +198,7 @@ def test_json_says_the_same_and_commands_no_terminal(capsys: pytest.CaptureFixtu
     assert told.replace("\n", "").isprintable()
 
 
+@pytest.mark.usefixtures("own_environment")
 @pytest.mark.parametrize(
     ("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)], ids=str
 )
@@ -204,10 +206,8 @@ def test_colours_are_for_terminals_that_want_them(
     variables: dict[str, str],
     coloured: bool,  # noqa: FBT001 - a parameter of the table above
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, value in ({"TERM": "xterm", "NO_COLOR": ""} | variables).items():
-        monkeypatch.setenv(name, value)
+    os.environ.update({"TERM": "xterm", "NO_COLOR": ""} | variables)
     screen = screen_of(80, terminal=True)
     say("red", style="red", on=screen)
     say("red", style="red")

@@ -40,28 +40,27 @@ def names_of(kind: type[BaseSettings]) -> set[str]:
     return found
 
 
-def test_every_setting_that_is_given_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("own_environment")
+def test_every_setting_that_is_given_is_known(tmp_path: Path) -> None:
     """Whatever its value, and in any spelling that the settings take; `NAME=` means "not set"."""
-    monkeypatch.chdir(tmp_path)
+    os.chdir(tmp_path)
     names = names_of(Settings) | names_of(InferenceSettings)
     for name in names:
-        monkeypatch.delenv(name, raising=False)  # MLflow's library sets one when a test uses it
+        os.environ.pop(name, None)  # MLflow's library sets one when a test uses it
     (tmp_path / ".env").write_text("MLFLOW_MODEL_NAME=theirs\nGATE__METRIC=mae\nKAFKA_PASS=x\n")
     assert given_settings() == {"MLFLOW_MODEL_NAME": "theirs", "GATE__METRIC": "mae"}
     for name in names:
-        monkeypatch.setenv(name.lower(), f"{name} as it is")
-    monkeypatch.setenv("KAFKA__SASL_USERNAME", "")
-    monkeypatch.delenv("kafka__sasl_username")
+        os.environ[name.lower()] = f"{name} as it is"
+    os.environ["KAFKA__SASL_USERNAME"] = ""
+    del os.environ["KAFKA__SASL_USERNAME".lower()]
     assert given_settings() == {name: f"{name} as it is" for name in names - {"KAFKA__SASL_USERNAME"}}
 
 
-def test_a_path_is_absolute_for_whoever_stands_elsewhere(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, whole: dict[str, str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.usefixtures("own_environment")
+def test_a_path_is_absolute_for_whoever_stands_elsewhere(tmp_path: Path, whole: dict[str, str]) -> None:
+    os.chdir(tmp_path)
     relative = {"CONFIG_ROOT": "config", "DVC__REMOTE_URL": "remote", "MLFLOW_EXPERIMENT": "config"}
-    for name, value in {**whole, **relative}.items():
-        monkeypatch.setenv(name, value)
+    os.environ.update({**whole, **relative})
     given = given_settings()
     assert given["CONFIG_ROOT"] == str(tmp_path / "config")
     assert given["DVC__REMOTE_URL"] == str(tmp_path / "remote")

@@ -271,7 +271,7 @@ async def test_the_named_points_lie_before_and_behind_the_replace(root: Path) ->
 
 
 def test_a_reader_sees_whole_triples_only(root: Path) -> None:
-    """Three hundred writes under a reader that never stops."""
+    """A hundred writes under a reader that never stops."""
     path = root / "active_config.yaml"
     seen, done = set[bytes](), threading.Event()
 
@@ -283,7 +283,7 @@ def test_a_reader_sees_whole_triples_only(root: Path) -> None:
     reader.start()
     written = {path.read_bytes()}
     try:
-        asyncio.run(_write_many(root, 300, written))
+        asyncio.run(_write_many(root, 100, written))
     finally:
         done.set()
         reader.join()

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-from unittest.mock import AsyncMock
 
 import pytest
 
@@ -25,7 +24,7 @@ from service.gateway.views import Viewer
 from service.lifecycle.evaluation_files import record_texts
 from service.lifecycle.steps.record_end import model_card
 from tests.kit.builders import MODEL, NOW, PROVENANCE, a_score
-from tests.worlds.stage import Stage
+from tests.worlds.stage import Stage, fails
 
 FIGURES = {"rmsle": ("0.46875", "0.53125"), "mae": ("1.875", "2.125")}
 
@@ -144,7 +143,7 @@ async def test_a_champion_without_a_number_is_named_with_a_way_out(
 ) -> None:
     await stage.done(0.5)
     scored = a_score(None).model_copy(update={"metrics": metrics})
-    stage.trainer.score_champion = AsyncMock(return_value=scored)  # type: ignore[method-assign]
+    stage.trainer.scored = scored
     events = told(stage, await stage.done(0.4))
     assert (events["model.declined"]["decision"], events["model.declined"]["champion_version"]) == (
         "INCONCLUSIVE", 1,
@@ -154,7 +153,7 @@ async def test_a_champion_without_a_number_is_named_with_a_way_out(
 
 async def test_an_alias_at_a_version_that_cannot_begin_a_ledger_is_named(stage: Stage) -> None:
     version = await stage.by_hand("theirs")
-    stage.registry.look = AsyncMock(side_effect=NeverRetry("no_manifest", "it is not whole"))
+    fails("look", stage, NeverRetry("no_manifest", "it is not whole"))
     events = told(stage, await stage.done(0.4))
     assert events["model.declined"]["champion_version"] == version
     assert f"Champion stays: version {version}" in next(notices(events))

@@ -64,7 +64,8 @@ def test_the_same_rows_make_the_same_bytes_whatever_the_row_groups(tmp_path: Pat
     manifests = []
     for place, size in enumerate((1, 37, 600)):
         job = synthetic_job(tmp_path / str(place), version, row_group_size=size)
-        manifests += [manifest_of(run_split(job)), manifest_of(run_split(job))]
+        manifests.append(manifest_of(run_split(job)))
+    manifests.append(manifest_of(run_split(job)))
     assert len({json.dumps({**found, "master": ""}) for found in manifests}) == 1
 
 

@@ -1,5 +1,6 @@
 """Inference servers over HTTP: bounded, honest about failures, and the token goes nowhere else."""
 
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
@@ -78,10 +79,11 @@ async def test_a_redirect_is_not_followed_so_the_token_stays_here(make: Make) ->
     assert not other.heard
 
 
-async def test_a_proxy_in_the_environment_is_not_used(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("own_environment")
+async def test_a_proxy_in_the_environment_is_not_used(make: Make) -> None:
     proxy, server = await make(), await make()
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, proxy.url)
+        os.environ[name] = proxy.url
     assert await reload(server.url) is None
     assert not proxy.heard
 

@@ -1,7 +1,7 @@
 """The settings of the inference service: few are needed, and every fault is named at once."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 
 import pytest
@@ -16,15 +16,13 @@ Read = Callable[..., InferenceSettings]
 
 
 @pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Read:
+def read(own_environment: MutableMapping[str, str], tmp_path: Path) -> Read:
     """Read settings from these variables alone, in a folder without `.env`."""
-    monkeypatch.chdir(tmp_path)
+    os.chdir(tmp_path)
 
     def settings(**variables: str) -> InferenceSettings:
-        for name in os.environ:
-            monkeypatch.delenv(name)
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
+        own_environment.clear()
+        own_environment.update(variables)
         return InferenceSettings()
 
     return settings
@@ -91,7 +89,7 @@ async def test_without_a_home_the_setting_for_the_cache_is_named(
         raise KeyError
 
     for name in ("HOME", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
+        os.environ.pop(name, None)
     monkeypatch.setattr("pwd.getpwuid", no_entry)
     with pytest.raises(Stop, match="set INFERENCE__CACHE_FOLDER") as stop:
         async with open_inference(read(MLFLOW_TRACKING_URI="http://mlflow:5000")):

@@ -20,7 +20,7 @@ from service.adapters.sklearn.fitting import Fitted, fit
 from service.processes.child_settings import ForkSettings
 from tests.worlds.small_models import MODELS
 
-ROWS = 20_000
+ROWS = 6_000
 COLUMNS = ("a", "b", "c", "d")
 FREE = [kind for kind, row in MODEL_TYPES.items() if row.threads == "any"]
 GOSS: Mapping[str, Any] = {"boosting_type": "goss", "n_estimators": 15}  # the first ten trees are of all rows

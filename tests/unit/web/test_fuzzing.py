@@ -71,13 +71,13 @@ async def test_no_bytes_end_the_server_or_are_answered_by_a_defect() -> None:
 
 
 def _fuzz(port: int) -> None:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=settings().max_examples * 2)
     @given(heads)
     def any_head(pieces: Sequence[bytes]) -> None:
         for status in _statuses(_said(port, pieces)):
             assert status < 500
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=settings().max_examples * 2)
     @given(bodies)
     def any_body(body: bytes) -> None:
         length = f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
