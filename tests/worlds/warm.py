@@ -1,8 +1,9 @@
 """Laurel's processes start warm in every test that does not ask for a cold start.
 
 A role that a test starts through `EmbeddedRole`, and the fork parent of a worker inside a test, is a fork of
-one process that has imported everything (`tests/kit/nursery.py`), and its children do no warm-up. What starts
-cold: `laurel up`, `laurel demo`, the runbook's commands, and a test that takes the fixture `cold_starts`.
+one process that has imported everything (`tests/kit/nursery.py`), and neither it nor its children warm up.
+What starts cold: `laurel up`, `laurel demo`, the runbook's commands, and a test that takes the fixture
+`cold_starts`.
 """
 
 import sys
@@ -12,13 +13,14 @@ from typing import Any, Final
 
 import pytest
 
+from service.adapters.postgres.dry_run import dry_run
 from service.lifecycle import root
 from service.lifecycle.settings_values import children_settings
 from service.local.servers import process
 from service.processes import fork_client
 from service.processes.child_settings import PRELOAD, ForkSettings
 from service.serving import loading_child
-from tests.kit.nursery import children_settings_without_warm_up
+from tests.kit.nursery import children_settings_without_warm_up, no_rehearsal
 from tests.kit.warm_starts import PROJECT, Nursery
 
 _LAUREL: Final = (sys.executable, "-m", "service.cli")
@@ -73,6 +75,7 @@ def warm_starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(process, "spawn", STARTS.spawn)
         patch.setattr(fork_client, "_launch", STARTS.launch)
         patch.setattr(root, "children_settings", children_settings_without_warm_up)
+        patch.setattr(root, "dry_run", no_rehearsal)
         yield
     STARTS.close()
 
@@ -83,6 +86,7 @@ def cold_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "spawn", _spawn)
     monkeypatch.setattr(fork_client, "_launch", _launch)
     monkeypatch.setattr(root, "children_settings", children_settings)
+    monkeypatch.setattr(root, "dry_run", dry_run)
 
 
 @pytest.fixture(scope="session")
