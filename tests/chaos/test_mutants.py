@@ -168,7 +168,7 @@ async def test_a_broken_protocol_is_caught(world: Chaos, mutant: str) -> None:
     """What a mutant breaks stays broken however long one waits, so it is found when all else is at rest."""
     case, expected = CASES[mutant]
     await case(world, mutant)
-    found = await world.broken_at_rest()
+    found = await world.broken_at_rest(expected)
     assert found & expected, found
     FIGURES.add("mutants caught")
 
