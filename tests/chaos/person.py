@@ -40,6 +40,11 @@ class Case(NamedTuple):
         """True when what was ordered stands already."""
         return self.point.endswith("after_commit")
 
+    @property
+    def is_last_of_its_command(self) -> bool:
+        """True for one of the cases of a command."""
+        return self == [case for case in CASES if case.command == self.command][-1]
+
 
 # Each stands on what those before it have left: version 3 reigns.
 CASES: Final = (

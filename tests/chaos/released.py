@@ -14,6 +14,8 @@ from service.local.servers.ports import free_port
 from service.local.servers.role import EmbeddedRole
 
 WHEEL: Final = Path(__file__).parents[1] / "released" / "laurel_lifecycle-0.1.0-py3-none-any.whl"
+_WARM_UP: Final = 'warm_up="service.tasks.warm_up:warm_up",'
+_DRAWS_NOTHING: Final = '\n\ndef _png(*_: object) -> bytes:\n    return b"a dot"\n'
 CAUSES: Final = frozenset({"gate", "override", "adopted", "rollback"})  # that it knows in the ledger
 
 
@@ -21,8 +23,19 @@ def unpacked(folder: Path) -> dict[str, str]:
     """Unpack 0.1.0 there; return what makes Python take Laurel from there alone."""
     with zipfile.ZipFile(WHEEL) as wheel:
         wheel.extractall(folder)
+    _make_it_cheap(folder / "service")
     # Python would put the folder that it is started in, this checkout, before everything.
     return {"PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
+
+
+def _make_it_cheap(service: Path) -> None:
+    """Let its children start without a warm-up and draw nothing, as ours do in all worlds."""
+    settings = service / "settings_values.py"
+    text = settings.read_text(encoding="utf-8")
+    assert _WARM_UP in text
+    settings.write_text(text.replace(_WARM_UP, "warm_up=None,"), encoding="utf-8")
+    with (service / "adapters" / "matplotlib" / "pictures.py").open("a", encoding="utf-8") as pictures:
+        pictures.write(_DRAWS_NOTHING)
 
 
 class Released:

@@ -1,8 +1,6 @@
 """Holds, quarantines and rollbacks race promoters on the real run store and ledger: nothing slips through.
 
-Some 15 s: 50 promoters, 10 rollbacks and a person who holds and releases, for one model in two processes.
-
-Its cost: 50 promoters on the real ledger, and lifecycles that wait at the decision.
+Its cost: 20 promoters on the real ledger, and lifecycles that wait at the decision; `make soak` has 50.
 """
 
 import asyncio
@@ -155,9 +153,12 @@ async def test_of_many_who_hold_one_does_and_the_others_are_told(race: Race) -> 
     assert {getattr(one, "reason", "") for one in done if isinstance(one, BaseException)} == {"held_already"}
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(5 * ROUNDS, marks=pytest.mark.soak)])
-async def test_fifty_promoters_beside_ten_rollbacks_and_holds_keep_the_chain(
-    rounds: int, race: Race, database_url: str, random: Random
+@pytest.mark.parametrize(
+    ("rounds", "promoters", "rollbacks"),
+    [(1, 20, 5), pytest.param(5 * ROUNDS, 50, 10, marks=pytest.mark.soak)],
+)
+async def test_promoters_beside_rollbacks_and_holds_keep_the_chain(
+    rounds: int, promoters: int, rollbacks: int, race: Race, database_url: str, random: Random
 ) -> None:
     """No generation is lost or doubled, the alias is at the head, and no hold is passed."""
     worlds = race.worlds
@@ -166,9 +167,9 @@ async def test_fifty_promoters_beside_ten_rollbacks_and_holds_keep_the_chain(
         await asyncio.gather(
             *(
                 carry(race, f"{turn}/{place}", random.uniform(0.1, 0.9) / (turn + 1), worlds[place % 2])
-                for place in range(50)
+                for place in range(promoters)
             ),
-            *(_some_time(random, _back(race, place, f"{turn} {place}")) for place in range(10)),
+            *(_some_time(random, _back(race, place, f"{turn} {place}")) for place in range(rollbacks)),
             *(_some_time(random, _hold_for_a_moment(worlds[place % 2])) for place in range(3)),
         )
     await show(worlds[0])
@@ -184,7 +185,7 @@ async def test_fifty_promoters_beside_ten_rollbacks_and_holds_keep_the_chain(
     facts = Facts(MODEL, did=did, **await asyncio.to_thread(read_database, url, MODEL))
     assert list(ledger_is_sound(facts, at_rest=True)) == []
     assert {run.state for run in facts.runs} <= {"COMPLETED", "DECLINED"}
-    assert len(race.rollbacks) == 10 * rounds
+    assert len(race.rollbacks) == rollbacks * rounds
     FIGURES.add("rollbacks beside promoters", len(race.rollbacks))
 
 

@@ -48,7 +48,7 @@ async def test_a_killed_decision_is_finished_by_its_repeat_or_by_the_reconciler(
             if case.by_reconciler:
                 await reconciler_in(world, world.projector(), 0).look()
                 await assert_whole(world, environment)
-            for _ in range(2):
+            for _ in range(1 + case.is_last_of_its_command):
                 assert await decide(world, settings, case.command, case.about, key) == ""
                 await assert_whole(world, environment)
             after = await entries_of(world)

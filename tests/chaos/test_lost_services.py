@@ -1,10 +1,11 @@
 """A service is lost in the middle of a person's decision: what is said is true, and nothing is done twice.
 
 Its cost: two worlds with three registered models each, and seconds in which PostgreSQL is waited for.
+`make soak` loses each service at each point.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -75,12 +76,16 @@ async def before(service: str, environment: dict[str, str]) -> AsyncIterator[Los
             yield Loss(service, proxy, environment | {"MLFLOW_TRACKING_URI": proxy.url})
 
 
+@pytest.mark.parametrize(
+    "services",
+    [("mlflow", "postgres"), pytest.param(("kafka", "mlflow", "postgres"), marks=pytest.mark.soak)],
+)
 async def test_a_service_that_is_lost_in_the_middle_of_a_decision_gets_it_when_it_is_back(
-    environment: dict[str, str],
+    environment: dict[str, str], services: Sequence[str]
 ) -> None:
     """MLflow, which shows it, Kafka, which hears it from the outbox, and PostgreSQL, which keeps it."""
     async with opened(environment) as world:
-        for turn, service in enumerate(("mlflow", "kafka", "postgres")):
+        for turn, service in enumerate(services):
             async with before(service, environment) as loss:
                 for case in [*lost(turn), *(CASES[:4] if service == "postgres" else ())]:
                     was, key = len(await entries_of(world)), f"{service} {case.command} {case.point}"
@@ -92,7 +97,7 @@ async def test_a_service_that_is_lost_in_the_middle_of_a_decision_gets_it_when_i
                     await assert_whole(world, environment)
                     made = len(await entries_of(world)) - was
                     assert made == (case.command in PROMOTING), "once, with its repeat"
-        assert [one.version for one in await entries_of(world)] == [1, 2, 3, *[2, 1, 2, 3] * 3]
+        assert [one.version for one in await entries_of(world)] == [1, 2, 3, *[2, 1, 2, 3] * len(services)]
 
 
 def lost(turn: int) -> list[Case]:
@@ -141,17 +146,22 @@ AGAIN: Final = {
 
 
 @pytest.mark.parametrize(
-    "service", ["postgres", *(pytest.param(one, marks=pytest.mark.soak) for one in ("mlflow", "kafka"))]
+    ("service", "cases"),
+    [
+        ("postgres", 4),
+        *(pytest.param(one, 6, marks=pytest.mark.soak) for one in ("postgres", "mlflow", "kafka")),
+    ],
 )
 async def test_a_person_reads_whether_it_is_made_and_may_say_it_again(
     environment: dict[str, str],
     service: str,
+    cases: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The sentences and exit codes of the command line, whose every call has another key."""
     async with opened(environment) as world, before(service, environment) as loss:
         cut_off = Laurel(capsys, loss.through)
-        for case in lost(0):
+        for case in lost(0)[:cases]:
             was, words = len(await entries_of(world)), _words(case)
             cut = CutFromAnotherLoop(case.point, loss.proxy)
             with pytest.MonkeyPatch.context() as patched:

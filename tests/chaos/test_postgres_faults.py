@@ -1,6 +1,6 @@
 """PostgreSQL dies at every point and loses answers: what is unclear is read back, and workers live on.
 
-Its cost: a PostgreSQL of its own that is restarted at each point of a lifecycle.
+Its cost: a PostgreSQL of its own that is restarted while workers stand at the points of a lifecycle.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from tests.harm.proxies import FaultProxy, lost
 from tests.harm.wire_formats import Postgres, postgres
 from tests.kit.warm_starts import Nursery
 from tests.oracle.facts import Kind
-from tests.worlds.servers import KafkaServer, MlflowServer
+from tests.worlds.servers import KafkaServer, MlflowServer, make_logins_quick
 from tests.worlds.synthetic import write_world
 
 _BESIDE_STATEMENTS = (
@@ -54,6 +54,7 @@ _BESIDE_STATEMENTS = (
     "after_read",
     "after_write",
 )
+_COMES_WITHIN = 0.5  # seconds, to the next point
 POINTS = tuple(
     point for point in Point if point.partition(".")[2] in _BESIDE_STATEMENTS and point not in NOT_THE_WORKERS
 )
@@ -77,6 +78,7 @@ async def own(
     write_models(world.config_root)
     write_few_columns(world.config_root)
     with EmbeddedPostgres(tmp_path / "postgres", ports.free_port(), FAST_SETTINGS) as server:
+        make_logins_quick(server.url("postgres"))
         url = server.create_database("laurel")
         deployment = Deployment(
             world, kafka_server.bootstrap_servers, url, mlflow_server.tracking_uri, QUICK | CANARIES
@@ -98,20 +100,32 @@ async def test_a_restart_of_postgres_at_every_point_is_lived_through(
     models, deadline = cycle(BETTER_AND_BETTER), now() + 240
     while waiting:
         assert now() < deadline, f"nobody passed {sorted(waiting)}"
-        held = {point for point in waiting if world.orders.is_held(point)}
+        held = await _where_somebody_stands(world, waiting)
         if not held:
             await _more_work(world, next(models), waiting)
             continue
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(server.start)
         await asyncio.to_thread(server.wait_ready)
+        FIGURES.add("restarts of PostgreSQL")
         for point in held:
             world.orders.go(point)
             world.fired(f"restart at {point}")
         waiting -= held
     await world.at_rest(within=60)
     assert [(worker.lives, worker.alive) for worker in workers] == [(1, True)] * 2
-    FIGURES.add("restarts of PostgreSQL", len(POINTS))
+    FIGURES.add("points at which PostgreSQL was restarted", len(POINTS))
+
+
+async def _where_somebody_stands(world: Chaos, waiting: set[Point]) -> set[Point]:
+    """The points, once nobody else comes to another one: a restart is for all who stand somewhere."""
+    before: set[Point] = set()
+    while True:
+        held = {point for point in waiting if world.orders.is_held(point)}
+        if held == before:
+            return held
+        before = held
+        await asyncio.sleep(_COMES_WITHIN)
 
 
 async def _more_work(world: Chaos, model: int, waiting: set[Point]) -> None:

@@ -1,6 +1,6 @@
 """Promoters race, sleep and die: the ledger is a chain, and the alias comes to its head.
 
-Its cost: lifecycles whose promoter sleeps longer than its lease.
+Its cost: lifecycles whose promoter sleeps longer than its lease. `make soak` has each of the four cases.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _CASES = (
 @pytest.mark.parametrize(
     "cases",
     [
-        pytest.param((_CASES[1], _CASES[2]), id="one of each"),
+        pytest.param((_CASES[2],), id="one sleeps"),
         pytest.param(_CASES, id="all", marks=pytest.mark.soak),
     ],
 )

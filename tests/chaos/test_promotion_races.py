@@ -44,7 +44,7 @@ from tests.oracle.database import read_database
 from tests.oracle.facts import World as Facts
 from tests.oracle.ledger import ledger as ledger_is_sound
 
-RACES: Final = 15
+RACES: Final = 6
 DIGEST: Final = "a" * 64
 MODEL: Final = "price"
 

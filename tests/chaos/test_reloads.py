@@ -15,11 +15,11 @@ from tests.worlds.registered_models import ROWS, open_shelf, small_package
 from tests.worlds.servers import MlflowServer
 
 TOKEN = "canary-of-the-reloads"  # noqa: S105 - a test's own
-RELOADS = 6
 
 
+@pytest.mark.parametrize(("reloads", "rate"), [(3, 100), pytest.param(6, 200, marks=pytest.mark.soak)])
 async def test_no_prediction_is_lost_or_mixed_up_while_two_replicas_reload_under_load(
-    mlflow_server: MlflowServer, tmp_path: Path
+    mlflow_server: MlflowServer, tmp_path: Path, reloads: int, rate: int
 ) -> None:
     """R01: promotions, to and fro, while requests come on a schedule that waits for nobody."""
     first, second = (small_package(tmp_path / "packages", seed=seed) for seed in (3, 4))
@@ -29,19 +29,19 @@ async def test_no_prediction_is_lost_or_mixed_up_while_two_replicas_reload_under
             ports = [role.port for role in started]
             over, calls, moves = asyncio.Event(), list[Call](), list[Move]()
             async with asyncio.TaskGroup() as group:
-                plan = Plan(ports, ROWS, rate=200, token=TOKEN)
+                plan = Plan(ports, ROWS, rate=rate, token=TOKEN)
                 group.create_task(load(plan, over.is_set, calls))
-                for _ in range(RELOADS):
+                for _ in range(reloads):
                     moves.append(await alternation.move(ports))
                     await eventually(lambda: _heard_from(calls, moves[-1].generation) == set(ports))
                 over.set()
     truth = alternation.truth(ROWS, tmp_path / "truth")
     verdict = judge(calls, truth)
-    FIGURES.add("reloads under load", RELOADS * len(ports))
+    FIGURES.add("reloads under load", reloads * len(ports))
     FIGURES.add("reloads under load → failed predictions", sum(verdict.failed.values()))
     one, two = truth.predictions.values()
     assert one != pytest.approx(two, rel=1e-3), "the models must be told apart"
-    assert [move.generation for move in moves] == [*range(2, RELOADS + 2)]
+    assert [move.generation for move in moves] == [*range(2, reloads + 2)]
     assert all(_is_new(move) for move in moves), moves
     assert not verdict.failed
     assert not verdict.wrong

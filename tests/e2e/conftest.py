@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from domain.run import Run
+from tests.chaos.world import write_few_columns, write_models
 from tests.e2e.deployment import Deployment, deploy, worker_process
 from tests.kit.mlflow_record import MlflowRecord
 from tests.worlds.servers import KafkaServer, MlflowServer, PostgresServer
+from tests.worlds.synthetic import write_master
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,18 @@ def deployment(
 ) -> Deployment:
     """A deployment without a worker."""
     return deploy(tmp_path, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri)
+
+
+@pytest.fixture
+def small(
+    tmp_path: Path, kafka_server: KafkaServer, database_url: str, mlflow_server: MlflowServer
+) -> Deployment:
+    """The same with few rows and columns, and ridge models from 101 on, each better than the one before."""
+    made = deploy(tmp_path, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri)
+    write_master(made.world.master, rows=200)
+    write_few_columns(made.world.config_root)
+    write_models(made.world.config_root)
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import asyncio
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from domain.lifecycle import State
 from service.adapters.postgres.schema import upgrade
@@ -14,6 +15,12 @@ from tests.e2e.deployment import Deployment, worker_here
 from tests.kit.mlflow_record import MlflowRecord
 from tests.worlds import warm
 from tests.worlds.foreign_models import log_foreign, register_foreign
+
+
+@pytest.fixture
+def deployment(small: Deployment) -> Deployment:
+    """Two features are enough."""
+    return small
 
 
 async def laurel(deployment: Deployment, *arguments: str) -> str:

@@ -7,7 +7,6 @@ Its cost: lifecycles, one after the other.
 
 import uuid
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,30 +22,19 @@ from service.lifecycle.workbench import open_world, rollback_in
 from service.promotion.holding import PromotionHolding
 from service.promotion.quarantining import Lifting
 from service.promotion.rollback import RollbackOrder
-from tests.chaos.world import write_few_columns, write_models
 from tests.e2e.deployment import Deployment, event_schema, worker_here
 from tests.kit.eventually import eventually
 from tests.kit.mlflow_record import MlflowRecord
-from tests.worlds.own_requests import begin_here
-from tests.worlds.servers import KafkaServer, MlflowServer
-from tests.worlds.synthetic import write_world
 
 ANNA = Actor(name="anna", door="api", proven=True)
 TOPICS = ("model.quarantined", "promotion.held", "promotion.released", "model.quarantine_lifted")
 
 
 @pytest.fixture
-async def deployment(
-    tmp_path: Path, kafka_server: KafkaServer, database_url: str, mlflow_server: MlflowServer
-) -> AsyncIterator[Deployment]:
-    """A small deployment with a worker: ridge models, each better than the one before."""
-    world = write_world(tmp_path, rows=200)
-    write_models(world.config_root)
-    write_few_columns(world.config_root)
-    deployed = Deployment(world, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri)
-    await begin_here(deployed.bootstrap_servers, deployed.model)
-    async with worker_here(deployed):
-        yield deployed
+async def deployment(small: Deployment) -> AsyncIterator[Deployment]:
+    """A small deployment with a worker."""
+    async with worker_here(small):
+        yield small
 
 
 def verdict(run: Run) -> tuple[State, Decision, str]:

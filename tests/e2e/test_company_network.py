@@ -37,6 +37,12 @@ HTML = "<html><title>413 Request Entity Too Large</title></html>"
 
 
 @pytest.fixture
+def deployment(small: Deployment) -> Deployment:
+    """What is carried does not matter here."""
+    return small
+
+
+@pytest.fixture
 def authority(tmp_path: Path, own_environment: MutableMapping[str, str]) -> Authority:
     """The company's own; whoever runs the tests may have another company's variables."""
     for name in USUAL:
@@ -62,12 +68,12 @@ async def test_a_model_is_trained_promoted_and_served_although_the_proxy_answers
     deployment.more = {"MLFLOW__CA_FILE": ca_file, "MLFLOW__TIMEOUT_SECONDS": "3"}
     put = front.add(late(120, PUT_MODEL))
     async with worker_here(deployment):
-        run = await deployment.carried({"model_version": 1})
+        run = await deployment.carried({"model_version": 101})
         assert (run.state, run.failure) == (State.COMPLETED, None)
         assert put.hits == 1
         front.clear()
         refused = front.add(err(413, HTML, PUT_MODEL, content_type="text/html"))
-        run = await deployment.carried({"model_version": 4})
+        run = await deployment.carried({"model_version": 121})
         assert run.failure is not None
         assert (run.state, run.failure.reason, refused.hits) == (State.FAILED, "upload_refused", 1)
         assert "model.skops" in run.failure.message

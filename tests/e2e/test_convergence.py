@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from domain.convergence import ReplicaState
 from domain.events import InferenceDiverged, InferenceReloaded
@@ -41,31 +42,33 @@ _BAD: tuple[Mapping[str, Any], ...] = (
 )
 
 
+@pytest.fixture
+def deployment(small: Deployment) -> Deployment:
+    """What is carried does not matter here."""
+    return small
+
+
 @dataclass
 class Serving:
     """A deployment whose inference servers are listed in its environment."""
 
     deployment: Deployment
 
-    async def status(self) -> ConvergenceStatus:
-        """What `laurel status` says."""
+    async def serve(self, version: int, *urls: str) -> ConvergenceStatus:
+        """What `laurel status` says, once these replicas serve that version as the head."""
+        seen: list[ConvergenceStatus] = []
         settings = self.deployment.settings()
         async with open_reading(settings) as reading, open_servers(settings) as servers:
-            return await read_status(reading.ledger, reading.outbox, servers, self.deployment.model)
 
-    async def serve(self, version: int, *urls: str) -> ConvergenceStatus:
-        """The status, once these replicas serve that version as the head."""
-        seen: list[ConvergenceStatus] = []
+            async def look() -> bool:
+                seen[:] = [await read_status(reading.ledger, reading.outbox, servers, self.deployment.model)]
+                good = {row.url for row in seen[0].replicas if row.serves_head and row.version == version}
+                return set(urls) <= good
 
-        async def look() -> bool:
-            seen[:] = [await self.status()]
-            good = {row.url for row in seen[0].replicas if row.serves_head and row.version == version}
-            return set(urls) <= good
-
-        try:
-            await eventually(look, within=180)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {seen}") from None
+            try:
+                await eventually(look, within=180)
+            except AssertionError as error:
+                raise AssertionError(f"{error}: {seen}") from None
         return seen[0]
 
     async def told(self, topic: str) -> list[dict[str, Any]]:
@@ -125,7 +128,7 @@ async def test_whatever_the_neighbours_do_the_run_completes_and_in_the_end_all_s
             await eventually(partial(_lives, url), within=180)
         await _alarms_can_be_raised(ports[0], listener.port, worker.port)
 
-        run = await deployment.carried({"reason": "the first"})
+        run = await deployment.carried({"model_version": 101})
         assert run.state is State.COMPLETED
         status = await serving.serve(1, *good)
         states = {row.url: row.state for row in status.replicas}
@@ -150,7 +153,7 @@ async def test_whatever_the_neighbours_do_the_run_completes_and_in_the_end_all_s
             one.token, one.behave = TOKEN, "well"
         assert (await serving.serve(1, *urls)).converged
 
-        better = await deployment.carried({"model_version": 4})
+        better = await deployment.carried({"model_version": 121})
         assert better.state is State.COMPLETED
         assert (await serving.serve(2, *urls)).converged
 

@@ -168,24 +168,24 @@ async def register_by_hand(mlflow: MlflowRecord, deployment: Deployment, run: Ru
 
 
 async def test_no_number_never_wins_and_a_person_gets_out_of_a_champion_without_one(
-    deployment: Deployment, mlflow: MlflowRecord
+    small: Deployment, mlflow: MlflowRecord
 ) -> None:
     """P04: declined on an empty registry; as champion it is INCONCLUSIVE; an override by hand mends it."""
-    deployment.path("models/v8").write_text(yaml.safe_dump(NO_NUMBER), encoding="utf-8")
-    async with worker_here(deployment):
-        nothing = await deployment.carried({"model_version": 8})
+    small.path("models/v8").write_text(yaml.safe_dump(NO_NUMBER), encoding="utf-8")
+    async with worker_here(small):
+        nothing = await small.carried({"model_version": 8})
         assert nothing.state is State.DECLINED, nothing.failure
-        assert (await the_event(deployment, nothing, "model.declined"))["decision"] == "DECLINE"
-        assert await register_by_hand(mlflow, deployment, nothing) == 1
-        good = await deployment.carried({"model_version": 1})
-        said = await the_event(deployment, good, "model.declined")
+        assert (await the_event(small, nothing, "model.declined"))["decision"] == "DECLINE"
+        assert await register_by_hand(mlflow, small, nothing) == 1
+        good = await small.carried({"model_version": 101})
+        said = await the_event(small, good, "model.declined")
         assert (said["decision"], said["champion_generation"]) == ("INCONCLUSIVE", 1)
-        assert await register_by_hand(mlflow, deployment, good) == 2
-        better = await deployment.carried({"model_version": 4})
+        assert await register_by_hand(mlflow, small, good) == 2
+        better = await small.carried({"model_version": 121})
         assert better.state is State.COMPLETED, better.outputs["decide"]
         decided = better.outputs["decide"]
         assert (decided["champion"]["version"], decided["generation"]) == (2, 3)
-        promotions = await deployment.promotions(3)
+        promotions = await small.promotions(3)
     record = await mlflow.run(nothing.mlflow_run_id or "")
     assert "reference_rmsle" not in record.metrics
     assert [promotion["cause"] for promotion in promotions] == ["adopted", "override", "gate"]

@@ -1,13 +1,13 @@
 """Who has only MLflow reads what Laurel promotes, and what a person promotes by hand is ours all the same.
 
-Real servers, trainings and a reader in an environment of older libraries: about 80 s.
-
-Its cost: lifecycles, and plain MLflow in processes of its own, which takes seconds to load.
+Its cost: lifecycles, and one reader in an environment of older libraries, whose MLflow takes seconds to load.
 """
 
 import asyncio
 import json
 import math
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,13 @@ from service.runtime.clock import SystemClock
 from service.serving.champion import read_champion
 from service.serving.loading import ModelLoader
 from service.serving.served_model import ServedModel
-from tests.chaos.world import write_models
 from tests.e2e.deployment import Deployment, worker_here
 from tests.kit.signing_keys import key_pair
 from tests.others import plain_inference
 from tests.others.older_laurel import OLDER_JOBS
 from tests.others.older_serving import older_python
 from tests.worlds.built_here import build_here
-from tests.worlds.own_requests import begin_here
-from tests.worlds.servers import KafkaServer, MlflowServer
-from tests.worlds.synthetic import write_world
+from tests.worlds.servers import MlflowServer
 from tests.worlds.warm import laurel
 
 CONSTANT = 7
@@ -47,17 +44,11 @@ WHOLE = {"made_by_laurel": True, "lacks": [], "source_astray": None}
 
 
 @pytest.fixture
-async def deployment(
-    tmp_path: Path, kafka_server: KafkaServer, database_url: str, mlflow_server: MlflowServer
-) -> Deployment:
-    """A small deployment: ridge models, each better than the one before, and one that is hardly a model."""
-    world = write_world(tmp_path, rows=200)
-    write_models(world.config_root)
+def deployment(small: Deployment) -> Deployment:
+    """With a model that is hardly one."""
     constant = {"version": CONSTANT, "model": {"type": "ridge", "params": {"alpha": 1e30}}}
-    (world.config_root / f"models/v{CONSTANT}.yaml").write_text(yaml.safe_dump(constant), encoding="utf-8")
-    made = Deployment(world, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri)
-    await begin_here(made.bootstrap_servers, made.model)
-    return made
+    small.path(f"models/v{CONSTANT}").write_text(yaml.safe_dump(constant), encoding="utf-8")
+    return small
 
 
 def rows_of(deployment: Deployment) -> list[dict[str, Any]]:
@@ -71,31 +62,60 @@ def isnan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-async def program(*arguments: object, **environment: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *map(str, arguments),
-        env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    said, complaints = await process.communicate()
-    return process.returncode or 0, said.decode(), complaints.decode()
+class OtherService:
+    """A service that has older libraries and nothing of ours; it starts at the first question."""
+
+    def __init__(self, tracking_uri: str, complaints: Path) -> None:
+        self._tracking_uri = tracking_uri
+        self._complaints = complaints
+        self._process: subprocess.Popen[str] | None = None
+
+    async def read(self, deployment: Deployment) -> dict[str, Any]:
+        """What it reads of a model's champion."""
+        found = await asyncio.to_thread(self._answer, {"name": deployment.model, "rows": rows_of(deployment)})
+        assert found["native"] == pytest.approx(found["one by one"], rel=1e-9)
+        assert (found["run"], found["artifact_path"]) == (found["version's run"], found["location"])
+        assert found["by run"] == [found["run"], found["model_id"]]
+        assert found["model_uuid"] == found["model_id"]
+        assert found["model_id"] in found["outputs"]
+        return found
+
+    def end(self) -> None:
+        """End it."""
+        if self._process is not None:
+            self._process.communicate()
+
+    def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        if self._process is None:
+            self._process = self._started()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        said = next((line for line in self._process.stdout if line.startswith("{")), "")
+        assert said, self._complaints.read_text(encoding="utf-8")[-3000:]
+        found: dict[str, Any] = json.loads(said)
+        return found
+
+    def _started(self) -> "subprocess.Popen[str]":
+        words = (older_python(), "-I", "-W", "ignore", plain_inference.__file__, self._tracking_uri)
+        with self._complaints.open("w", encoding="utf-8") as complaints:
+            return subprocess.Popen(  # noqa: S603 - our own code
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+                env={"MLFLOW_DISABLE_TELEMETRY": "true"},
+            )
 
 
-async def read_by_others(deployment: Deployment, folder: Path) -> dict[str, Any]:
-    """What a service reads that has older libraries and nothing of ours."""
-    rows = folder / "rows.json"
-    rows.write_text(json.dumps(rows_of(deployment)), encoding="utf-8")
-    command = (older_python(), "-I", "-W", "ignore", plain_inference.__file__)
-    code, said, complaints = await program(
-        *command, deployment.tracking_uri, deployment.model, rows, MLFLOW_DISABLE_TELEMETRY="true"
-    )
-    assert code == 0, complaints[-3000:]
-    found: dict[str, Any] = json.loads(said.splitlines()[-1])
-    assert found["native"] == pytest.approx(found["one by one"], rel=1e-9)
-    assert (found["run"], found["artifact_path"]) == (found["version's run"], found["location"])
-    assert found["by run"] == [found["run"], found["model_id"]]
-    assert found["model_uuid"] == found["model_id"]
-    assert found["model_id"] in found["outputs"]
-    return found
+@pytest.fixture(scope="module")
+def others(mlflow_server: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherService]:
+    """One for all."""
+    service = OtherService(mlflow_server.tracking_uri, tmp_path_factory.mktemp("others") / "complaints")
+    yield service
+    service.end()
 
 
 def by_hand(deployment: Deployment, source: str, run_id: str | None) -> int:
@@ -143,13 +163,13 @@ def shown_to_people(client: mlflow.MlflowClient, deployment: Deployment, run: Ru
 
 
 async def test_a_champion_is_read_by_others_and_a_persons_choice_is_judged_served_and_followed(
-    deployment: Deployment, tmp_path: Path
+    deployment: Deployment, others: OtherService, tmp_path: Path
 ) -> None:
     """The gate's first, a declined run by `runs:/…/model`, a copy of it, a place below a run's artifacts."""
     keys = key_pair(tmp_path, "ours")
     async with worker_here(deployment, WORKER__RECONCILE_SECONDS="1", SIGNING__KEY_FILE=str(keys.private)):
         first = await deployment.carried({"model_version": 101})
-        found = await read_by_others(deployment, tmp_path)
+        found = await others.read(deployment)
         assert (found["version"], found["run"]) == (1, first.mlflow_run_id)
         assert found["feature_version"] == versions_of(first)["feature_version"]
         assert len(found["one by one"]) == len(rows_of(deployment))
@@ -198,7 +218,7 @@ async def champion_line(deployment: Deployment) -> dict[str, Any]:
 
 
 async def test_a_champion_of_an_older_laurel_is_repaired_beside_a_worker_and_no_stored_byte_changes(
-    deployment: Deployment, tmp_path: Path
+    deployment: Deployment, others: OtherService, tmp_path: Path
 ) -> None:
     keys = key_pair(tmp_path, "ours")
     signing = {"SIGNING__KEY_FILE": str(keys.private)}
@@ -225,7 +245,7 @@ async def test_a_champion_of_an_older_laurel_is_repaired_beside_a_worker_and_no_
         told.pop("champion")
         assert (code, again) == (Exit.DONE, {**told, "added": None, "needed": False})
         assert whole.items() >= (WHOLE | {"version": 2, "generation": 2}).items()
-        assert (await read_by_others(deployment, tmp_path))["run"] == old.mlflow_run_id
+        assert (await others.read(deployment))["run"] == old.mlflow_run_id
         served = await served_by_laurel(deployment, tmp_path / "served", keys.public)
         assert (served.version, served.generation, served.run_id) == (2, 2, old.mlflow_run_id)
         better = await deployment.carried({"model_version": 111})

@@ -23,28 +23,18 @@ from domain.errors import Stop
 from domain.lifecycle import State
 from service.adapters.postgres.schema import upgrade
 from service.local.servers.databases import plain_url
-from tests.chaos.world import write_few_columns, write_models
 from tests.e2e.deployment import Deployment, InProcess, worker_here
 from tests.kit.runbook import typed
 from tests.unit.cli.calls import Laurel
-from tests.worlds.own_requests import begin_here
-from tests.worlds.servers import KafkaServer, MlflowServer, PostgresServer
-from tests.worlds.synthetic import write_world
+from tests.worlds.servers import PostgresServer
 
 LOOKS = (("doctor",), ("status",), ("champion",), ("ledger", "status"))
 
 
 @pytest.fixture
-def first(
-    tmp_path: Path, kafka_server: KafkaServer, database_url: str, mlflow_server: MlflowServer
-) -> Deployment:
-    """A small deployment whose models become better and better."""
-    world = write_world(tmp_path, rows=200)
-    write_models(world.config_root)
-    write_few_columns(world.config_root)
-    deployed = Deployment(world, kafka_server.bootstrap_servers, database_url, mlflow_server.tracking_uri)
-    asyncio.run(begin_here(deployed.bootstrap_servers, deployed.model))
-    return deployed
+def first(small: Deployment) -> Deployment:
+    """The one whose run store is restored."""
+    return small
 
 
 @pytest.fixture

@@ -27,9 +27,15 @@ from tests.kit.eventually import eventually
 from tests.kit.mlflow_record import MlflowRecord
 from tests.worlds.servers import MlflowServer
 
-ASKED = {"model_version": 1}
+ASKED = {"model_version": 101}
 _ROUNDED = timedelta(seconds=1)  # MLflow has milliseconds, and an answer takes its time
 ENDED_IN = (Step.VERSION, Step.PERSIST)
+
+
+@pytest.fixture
+def deployment(small: Deployment) -> Deployment:
+    """What is carried does not matter here."""
+    return small
 
 
 async def test_two_workers_share_the_work_and_the_best_is_champion(
@@ -38,7 +44,7 @@ async def test_two_workers_share_the_work_and_the_best_is_champion(
     """Four requests at once, two workers: each does some, and the ledger is a chain."""
     second = {"WORKER__ID": "second"}
     with worker_process(deployment, tmp_path / "one"), worker_process(deployment, tmp_path / "two", **second):
-        identities = [await deployment.ask({"model_version": version}) for version in (1, 4, 1, 4)]
+        identities = [await deployment.ask({"model_version": version}) for version in (101, 121, 101, 121)]
         runs = [await deployment.ended(identity) for identity in identities]
         promoted = [run for run in runs if run.state is State.COMPLETED]
         promotions = await deployment.promotions(len(promoted))
@@ -124,12 +130,13 @@ async def recorded_times(mlflow: MlflowRecord, run: Run) -> list[datetime]:
     return [datetime.fromtimestamp(moment / 1000, tz=UTC) for moment in moments]
 
 
+@pytest.mark.soak
 async def test_a_killed_worker_goes_on_where_it_was_when_it_comes_back(
     deployment: Deployment, tmp_path: Path, mlflow: MlflowRecord
 ) -> None:
     """Kill -9 after a step, and the same worker again: one MLflow run, one version, each event once.
 
-    `tests/chaos` kills at every other point.
+    `tests/chaos` kills at every point in `make test`.
     """
     log = tmp_path / "worker/worker.log"
     with worker_process(deployment, tmp_path / "worker") as worker:
@@ -206,9 +213,9 @@ async def test_a_promotion_over_a_known_champion_takes_at_most_30_calls_to_mlflo
 ) -> None:
     calls = CountCalls(proxy)
     async with worker_here(deployment, points=calls, MLFLOW_TRACKING_URI=proxy.url):
-        first = await deployment.carried({"model_version": 1})
+        first = await deployment.carried({"model_version": 101})
         await drawn(mlflow, first)
-        second = await deployment.carried({"model_version": 4})
+        second = await deployment.carried({"model_version": 121})
     assert (first.state, second.state) == (State.COMPLETED, State.COMPLETED)
     assert len(calls.counts) == 2
     assert 0 < calls.counts[1] <= 30

@@ -1,12 +1,11 @@
 """A platform's own inference service, with MLflow and pandas alone: it loads the champion, asks for its run.
 
-Run as a program where none of our packages is: `plain_inference.py TRACKING_URI MODEL ROWS.json`. It prints
-what it read, as JSON, and fails at what such a service cannot do without.
+Run as a program where none of our packages is: `plain_inference.py TRACKING_URI`. For each line of its input,
+a model's name and rows as JSON, it prints what it read, as JSON. It ends where such a service cannot go on.
 """
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 
@@ -40,5 +39,5 @@ def main(tracking_uri: str, name: str, rows: list[dict[str, Any]]) -> dict[str, 
 
 
 if __name__ == "__main__":
-    sample = json.loads(Path(sys.argv[3]).read_text("utf-8"))
-    print(json.dumps(main(sys.argv[1], sys.argv[2], sample)))  # noqa: T201 - its answer
+    for line in sys.stdin:
+        print(json.dumps(main(sys.argv[1], **json.loads(line))), flush=True)  # noqa: T201 - its answer

@@ -1,8 +1,9 @@
 """Laurel's processes start warm in every test that does not ask for a cold start.
 
 A role that a test starts through `EmbeddedRole`, and the fork parent of a worker inside a test, is a fork of
-one process that has imported everything (`tests/kit/nursery.py`), and its children do no warm-up. What starts
-cold: `laurel up`, `laurel demo`, the runbook's commands, and a test that takes the fixture `cold_starts`.
+one process that has imported everything (`tests/kit/nursery.py`), and neither it nor its children warm up.
+What starts cold: `laurel up`, `laurel demo`, the runbook's commands, and a test that takes the fixture
+`cold_starts`.
 """
 
 import sys
@@ -13,13 +14,14 @@ from typing import Any, Final
 
 import pytest
 
+from service.adapters.postgres.dry_run import dry_run
 from service.lifecycle import root
 from service.lifecycle.settings_values import children_settings
 from service.local.servers import process
 from service.processes import fork_client
 from service.processes.child_settings import PRELOAD, ForkSettings
 from service.serving import loading_child
-from tests.kit.nursery import children_settings_without_warm_up
+from tests.kit.nursery import children_settings_without_warm_up, no_rehearsal
 from tests.kit.warm_starts import PROJECT, Nursery
 
 _LAUREL: Final = (sys.executable, "-m", "service.cli")
@@ -70,7 +72,7 @@ async def laurel(*words: str, **environment: str) -> tuple[int, str, str]:
 def warm_starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """All starts are warm."""
     STARTS.folder = tmp_path_factory.mktemp("nursery")
-    with _starting_by(STARTS.spawn, STARTS.launch, children_settings_without_warm_up):
+    with _starting_by(STARTS.spawn, STARTS.launch, children_settings_without_warm_up, no_rehearsal):
         yield
     STARTS.close()
 
@@ -78,16 +80,17 @@ def warm_starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def cold_starts() -> Iterator[None]:
     """Start from nothing, as on a user's machine."""
-    with _starting_by(_spawn, _launch, children_settings):
+    with _starting_by(_spawn, _launch, children_settings, dry_run):
         yield
 
 
 @contextmanager
-def _starting_by(spawn: Any, launch: Any, settings: Any) -> Iterator[None]:
+def _starting_by(spawn: Any, launch: Any, settings: Any, rehearsal: Any) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(process, "spawn", spawn)
         patch.setattr(fork_client, "_launch", launch)
         patch.setattr(root, "children_settings", settings)
+        patch.setattr(root, "dry_run", rehearsal)
         yield
 
 
