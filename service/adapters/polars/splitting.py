@@ -21,7 +21,8 @@ from service.adapters.polars.row_groups import PartWriter
 class RowExpressions:
     """`period` is each row's; `latest` the master's latest one, None when no row is recent.
 
-    `asked` are the columns of answers that were given, `first` those that must be added before, by name.
+    `asked` are the columns of answers that were given, `first` those that must be added before, by name:
+    `hashed` says which of them is the position of which key.
     """
 
     dataset: Dataset
@@ -29,6 +30,7 @@ class RowExpressions:
     latest: Number | None
     asked: set[str] = field(default_factory=set)
     first: dict[str, pl.Expr] = field(default_factory=dict)
+    hashed: dict[frozenset[str], str] = field(default_factory=dict)
 
     def every(self) -> pl.Expr:
         """All rows."""
@@ -43,9 +45,9 @@ class RowExpressions:
         """Rows whose key hashes to a position below the threshold; null where a key is null."""
         self.asked.update(columns)
         name = _unused(f"__laurel_first_{len(self.first)}", self.dataset)
-        below = positions(columns, salt, self.dataset.schema) < pl.lit(threshold, dtype=pl.UInt64)
-        self.first[name] = below.alias(name)
-        return exactly(name)
+        self.first[name] = positions(columns, salt, self.dataset.schema).alias(name)
+        self.hashed[frozenset(columns)] = name
+        return exactly(name) < pl.lit(threshold, dtype=pl.UInt64)
 
     def before(self, period: Number) -> pl.Expr:
         """Rows of an earlier period."""
@@ -188,9 +190,18 @@ class Planner:
         self._sums.append((self._predicates[REFERENCE] & below).sum().alias(_BELOW_ZERO))
         self.columns = {*self._rows.asked, *_named(rules.periodic_column), *_named(target)}
 
+    @property
+    def positions(self) -> Mapping[frozenset[str], pl.Expr]:
+        """The position of each key that the rules hash, by its columns; `prepared` batches have it."""
+        return {columns: self._rows.first[name] for columns, name in self._rows.hashed.items()}
+
+    def prepared(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """Add what takes long and others may ask for too. Raises PolarsError."""
+        return batch.with_columns(self._rows.first.values())
+
     def look(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, Mapping[str, int]]:
-        """Look at some rows, in any thread. Raises PolarsError."""
-        answered = batch.with_columns(self._rows.first.values()).with_columns(self._questions)
+        """Look at some prepared rows, in any thread. Raises PolarsError."""
+        answered = batch.with_columns(self._questions)
         counted = answered.select(self._sums).row(0, named=True)
         return answered.select(all_of(self._names.values())), counted
 
@@ -221,7 +232,7 @@ def plan_split(dataset: Dataset, rules: SplitRule) -> Plan:
     with engine_errors(dataset.path):
         planner = Planner(dataset, rules)
         for batch in dataset.batches(in_order(planner.columns, dataset)):
-            planner.take(planner.look(batch))
+            planner.take(planner.look(planner.prepared(batch)))
         return planner.plan()
 
 
@@ -242,8 +253,11 @@ def write_parts(plan: Plan, drafts: Mapping[str, Draft]) -> None:
         writers = {part: PartWriter(draft, schema, threads) for part, draft in drafts.items()}
         flags = plan.answers.select(plan.predicates[part].alias(part) for part in drafts)
         for batch in plan.dataset.batches(schema.names()):
-            for part, writer in writers.items():
-                writer.add(batch.filter(flags[part].slice(place, batch.height)))
+            chosen = [flags[part].slice(place, batch.height).arg_true() for part in writers]
+            rows, first = batch[pl.concat(chosen)], 0  # all parts at once: half as long as one by one
+            for writer, places in zip(writers.values(), chosen, strict=True):
+                writer.add(rows.slice(first, places.len()))
+                first += places.len()
             place += batch.height
         for writer in writers.values():
             writer.close()

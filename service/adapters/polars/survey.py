@@ -2,7 +2,7 @@
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
 import polars as pl
 
@@ -35,18 +35,27 @@ class MasterSurvey:
         with engine_errors(dataset.path):
             if not observer.missing:
                 self._questions = _Questions(dataset, contract, rules)
+                observer.know(self._questions.planner.positions)
+            self._askers: list[_Asker] = [observer, *(self._questions.askers if self._questions else ())]
             wanted = [*observer.columns, *(self._questions.columns if self._questions else ())]
-            askers: list[_Asker] = [observer, *(self._questions.askers if self._questions else ())]
             with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
-                looks: deque[_Looks] = deque()
+                looks: deque[Future[list[Any]]] = deque()
                 for batch in dataset.batches(in_order(wanted, dataset)):
-                    asked = [threads.submit(one.look, batch) for one in askers]
-                    looks.append(asked)
+                    looks.append(threads.submit(self._look, batch))
                     if len(looks) > _AHEAD:
-                        _take(looks.popleft(), askers)
-                for asked in looks:
-                    _take(asked, askers)
+                        self._take(looks.popleft().result())
+                for look in looks:
+                    self._take(look.result())
         self.observation: Observation = observer.observation()
+
+    def _look(self, batch: pl.DataFrame) -> list[Any]:
+        if self._questions:
+            batch = self._questions.planner.prepared(batch)
+        return [asker.look(batch) for asker in self._askers]
+
+    def _take(self, looks: list[Any]) -> None:
+        for asker, look in zip(self._askers, looks, strict=True):
+            asker.take(look)
 
     def plan(self) -> Plan:
         """Where each row goes; asked when the contract was kept."""
@@ -91,10 +100,4 @@ class _Asker(Protocol):
         """Take what was found."""
 
 
-_Looks: TypeAlias = list[Future[Any]]
-_AHEAD: Final = 2  # batches that are looked at side by side
-
-
-def _take(looks: _Looks, askers: list[_Asker]) -> None:
-    for asker, look in zip(askers, looks, strict=True):
-        asker.take(look.result())
+_AHEAD: Final = 2  # batches that wait while others are looked at
