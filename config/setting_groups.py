@@ -65,6 +65,10 @@ class WorkerSettings(BaseModel):
     keep_run_folders: PositiveInt = Field(
         default=20, description="ended runs whose folders below DATA_ROOT/runs are kept"
     )
+    keep_run_parts: PositiveInt = Field(
+        default=1,
+        description="ended runs whose master and parts are kept there; of older ones DVC has them",
+    )
 
     @field_validator("retry_seconds_max")
     @classmethod

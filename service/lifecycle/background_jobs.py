@@ -22,6 +22,7 @@ from domain.run import Run
 from domain.run_record import present
 from service.adapters.files.atomic import sweep
 from service.adapters.files.data_layout import DataLayout
+from service.adapters.files.split_parts import SPLIT, remove_own_parts
 from service.lifecycle.evaluation_files import Draw, EvaluationFiles
 from service.runtime.metrics import Metrics
 from service.runtime.provenance import Provenance
@@ -61,14 +62,16 @@ class RowRetention:
 class Retention:
     """Keeps the folders of the newest ended runs, and of every run that still needs its own.
 
-    `chores` are what must be done before a folder may go. A temporary file below `roots` is abandoned when
-    nobody has written to it for `abandoned_seconds`.
+    The files that were split go sooner, of all but the newest `keep_parts`: DVC has them. `jobs` are what
+    must be done before anything may go. A temporary file below `roots` is abandoned when nobody has written
+    to it for `abandoned_seconds`.
     """
 
     model_name: str
     store: RunStore
     places: DataLayout
     keep: int
+    keep_parts: int
     jobs: Sequence[str]
     roots: Sequence[Path]
     abandoned_seconds: float
@@ -82,27 +85,32 @@ class Retention:
             swept = await asyncio.to_thread(sweep, root, older_than_seconds=self.abandoned_seconds)
             if swept:
                 log.info("temporary_files_swept", files=len(swept), folder=str(root))
-        for run in await self._removable():
+        for run in await self._removable("", self.keep):
             await asyncio.to_thread(shutil.rmtree, self.places.run(run.run_id), ignore_errors=True)
             log.info("run_folder_removed", run=run.run_id)
+        for run in await self._removable(SPLIT, self.keep_parts):
+            if run.record.versioned is not None:
+                await asyncio.to_thread(remove_own_parts, self.places.run(run.run_id))
+                log.info("run_parts_removed", run=run.run_id)
 
-    async def _removable(self) -> list[Run]:
-        names = await asyncio.to_thread(_folders, self.places.runs)
-        if len(names) <= self.keep:
+    async def _removable(self, inner: str, keep: int) -> list[Run]:
+        """Old ended runs that have this in their folders."""
+        names = await asyncio.to_thread(_folders, self.places.runs, inner)
+        if len(names) <= keep:
             return []
         found = [await self.store.get(name) for name in names]
         ended = [run for run in found if run is not None and run.ended]
         oldest_first = sorted(ended, key=lambda run: run.updated_at)
         needed = await self._still_needed()
-        return [run for run in oldest_first[: -self.keep] if run.run_id not in needed]
+        return [run for run in oldest_first[:-keep] if run.run_id not in needed]
 
     async def _still_needed(self) -> set[str]:
         waiting = [await self.store.ended_without(self.model_name, job, _MANY) for job in self.jobs]
         return {run.run_id for runs in waiting for run in runs}
 
 
-def _folders(root: Path) -> list[str]:
-    return [path.name for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
+def _folders(root: Path, inner: str) -> list[str]:
+    return [path.name for path in root.iterdir() if (path / inner).is_dir()] if root.is_dir() else []
 
 
 PLOTS_JOB = "pictures"

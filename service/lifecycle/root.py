@@ -237,6 +237,7 @@ def _retention(settings: Settings, world: RunPorts, database: Database) -> Reten
         store=world.store,
         places=places,
         keep=settings.worker.keep_run_folders,
+        keep_parts=settings.worker.keep_run_parts,
         jobs=(PLOTS_JOB, STATUS_JOB),
         roots=(settings.config_root, *(settings.data_root / name for name in made_in)),
         abandoned_seconds=settings.child.step_timeout_seconds + _SAFE_SECONDS,

@@ -25,7 +25,7 @@ def guard_the_disk(folder: Path) -> None:
     guard = _Guard(folder)
     real = FileOperations()
     FileOperations.__init__.__defaults__ = tuple(
-        guard.before(name, getattr(real, name)) for name in OPERATIONS
+        guard.before(name, call) if name in OPERATIONS else call for name, call in vars(real).items()
     )
 
 

@@ -46,6 +46,7 @@ QUICK: Final = {
     "WORKER__RECONCILE_SECONDS": "2",
     "WORKER__MAX_ATTEMPTS": "50",
     "WORKER__GRACE_SECONDS": "5",
+    "WORKER__KEEP_RUN_PARTS": "20",  # for the oracle
     "KAFKA__SESSION_TIMEOUT_SECONDS": "3",
     "MLFLOW__TIMEOUT_SECONDS": "3",
 }

@@ -294,13 +294,14 @@ class Stage:
         drawing: Any = self.pictures
         self.background_jobs = background_jobs_in(self.world, drawing, self.retention(20))
 
-    def retention(self, keep: int) -> Retention:
+    def retention(self, keep: int, keep_parts: int = 20) -> Retention:
         """Retention of the folders below the stage's own."""
         return Retention(
             model_name=MODEL,
             store=self.store,
             places=DataLayout(self.folder),
             keep=keep,
+            keep_parts=keep_parts,
             jobs=("pictures", "status"),
             roots=(self.folder,),
             abandoned_seconds=3600.0,

@@ -1,8 +1,9 @@
 """The cache on this machine: DVC's, shared by all runs, and checked instead of believed.
 
 Every object appears whole by a rename, so that any number of runs may add the same one at once; there is no
-lock that could be held or torn. Files come in as copies: what DVC makes read-only is never a file of the
-user's, and what happens to a run's own files never reaches the cache.
+lock that could be held or torn. Files come in as copies, or as files that share blocks until one is written
+to: what DVC makes read-only is never a file of the user's, and what happens to a run's own files never
+reaches the cache.
 
 DVC's format has an object per content, named by its md5; a folder is an object too.
 """
@@ -25,7 +26,7 @@ from domain.datasets import DatasetFile
 from domain.errors import NeverRetry
 from domain.values import Sha256
 from service.adapters.dvc.addresses import objects_below
-from service.adapters.files.atomic import AtomicFiles, chunks, sha256_of, sweep
+from service.adapters.files.atomic import AtomicFiles, sha256_of, sweep
 from service.adapters.files.errors import disk_errors
 from service.adapters.files.operations import FileOperations
 
@@ -90,9 +91,7 @@ class DvcCache:
         """Copy a file into the cache, in the place of what is there. Its bytes must be those recorded."""
         md5 = hashlib.md5(usedforsecurity=False)
         with self._writer.draft(self._incoming / "file") as draft:
-            for chunk in chunks(Path(file.path)):
-                md5.update(chunk)
-                draft.write(chunk)
+            draft.take(Path(file.path), md5.update)
             if draft.sha256 != file.sha256:
                 raise _changed(file, draft.sha256)
             self._place(draft.temporary, md5.hexdigest())

@@ -177,7 +177,7 @@ class DvcRemote:
     def _upload(self, oids: list[str], source: DvcCache) -> None:
         if self._is_local:
             for oid in oids:
-                _copy(Path(source.path(oid)), Path(self._objects.oid_to_path(oid)))
+                _share(Path(source.path(oid)), Path(self._objects.oid_to_path(oid)))
         else:
             self._objects.add([source.path(oid) for oid in oids], localfs, oids, check_exists=False)
 
@@ -243,8 +243,11 @@ def _is_whole(path: Path, thing: Object) -> bool:
     return path.stat().st_size == thing.size and sha256_of(path) == thing.sha256
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy an object into a folder to stay there: DVC's own copy would not wait for the disk, nor tidy up."""
-    AtomicFiles().copy(source, target)
+def _share(source: Path, target: Path) -> None:
+    """Have an object of the cache in a folder to stay there: DVC's own copy would not wait for the disk.
+
+    Objects are read-only, and replaced, never written to: on one file system, both names may be of one file.
+    """
+    AtomicFiles().share(source, target)
     target.chmod(READ_ONLY)
     sweep(target.parent, older_than_seconds=_ABANDONED_SECONDS)

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
@@ -54,15 +54,49 @@ class Draft:
         except OSError as error:
             self.error = error
             raise
-        self._sha256.update(view)
-        self.size += len(view)
+        self._count(view)
         return len(view)
 
-    def restart(self) -> None:
-        """Forget what was written. Raises OSError."""
+    def _count(self, data: bytes | memoryview) -> None:
+        self._sha256.update(data)
+        self.size += len(data)
+
+    def take(self, source: Path, heard: Callable[[bytes], object] = lambda _: None) -> None:
+        """Take the bytes of a regular file in the place of what was written; `heard` hears each of them.
+
+        Where the file system can, both files share their blocks; elsewhere it is a copy. Raises OSError.
+        """
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
         self.size, self._sha256 = 0, hashlib.sha256()
+        shared = self.cloned(source)
+        keep: Callable[[bytes], object] = self._count if shared else self.write
+        for chunk in chunks(self.temporary if shared else source):
+            keep(chunk)
+            heard(chunk)
+
+    def cloned(self, source: Path) -> bool:
+        """Share the blocks of a file, if the file system can; nothing is digested. Raises OSError."""
+        with source.open("rb", buffering=0) as file, suppress(OSError):
+            self._operations.clone(self._fd, file.fileno())
+            return True
+        return False
+
+    def link(self, source: Path) -> bool:
+        """Become another name of a file that nobody ever writes to; False where that cannot be.
+
+        Nothing is digested.
+        """
+        linked = self.temporary.with_name(f".{secrets.token_hex(6)}{TEMPORARY_SUFFIX}")
+        try:
+            self._operations.link(source, linked)
+            self._operations.rename(linked, self.temporary)
+        except OSError:
+            linked.unlink(missing_ok=True)
+            return False
+        os.close(self._fd)
+        self._fd = os.open(self.temporary, os.O_RDONLY | os.O_CLOEXEC)
+        return True
 
     def flush(self) -> None:
         """Be a file to the libraries that want one; nothing is buffered here."""
@@ -149,9 +183,20 @@ class AtomicFiles:
     def copy(self, source: Path, path: Path) -> str:
         """Copy a file whole; return the sha256 of what was copied."""
         with self.draft(path) as draft:
-            copy_into(source, draft)
+            draft.take(source)
             draft.replace()
             return draft.sha256
+
+    def share(self, source: Path, path: Path) -> None:
+        """Have the bytes of a file at `path` too, without their room on the disk if that can be.
+
+        Both must be files that Laurel alone makes, and never writes to again: where blocks cannot be shared
+        they are two names of one file. On another file system, it is a copy.
+        """
+        with self.draft(path) as draft:
+            if not draft.cloned(source) and not draft.link(source):
+                draft.take(source)
+            draft.replace()
 
     def remove(self, path: Path) -> None:
         """Remove a file, if it is there, for good."""
@@ -174,12 +219,6 @@ def _stem(path: Path, owner: str) -> str:
 def _remove_leftovers(path: Path, owner: str) -> None:
     for leftover in path.parent.glob(f"{escape(_stem(path, owner))}*{TEMPORARY_SUFFIX}"):
         leftover.unlink(missing_ok=True)
-
-
-def copy_into(source: Path, draft: Draft) -> None:
-    """Copy the bytes of a regular file into a draft. Raises OSError."""
-    for chunk in chunks(source):
-        draft.write(chunk)
 
 
 def chunks(path: Path) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ A file that others may write to meanwhile is copied as the bytes of one moment, 
 """
 
 import hashlib
+import shutil
 import stat
 from collections.abc import Collection
 from contextlib import suppress
@@ -12,7 +13,7 @@ from typing import Final
 
 from domain.datasets import DatasetFile, SplitParts
 from domain.errors import NeverRetry
-from service.adapters.files.atomic import AtomicFiles, Draft, copy_into, sha256_of
+from service.adapters.files.atomic import AtomicFiles, Draft, sha256_of
 from service.adapters.files.errors import disk_errors
 
 MASTER: Final = "master.parquet"
@@ -64,7 +65,7 @@ def publish_split(parts: SplitParts, folder: Path, files: AtomicFiles | None = N
 
 def _publish(file: DatasetFile, role: str, path: Path, owner: str, files: AtomicFiles) -> None:
     with files.draft(path, owner) as draft:
-        copy_into(Path(file.path), draft)
+        draft.take(Path(file.path))
         if draft.sha256 != file.sha256:
             why = "its bytes are not those that were split"
             raise mismatch(role, Path(file.path), why, expected=file.sha256, found=draft.sha256)
@@ -79,6 +80,12 @@ def remove_other_tests(folder: Path, names: Collection[str], files: AtomicFiles)
                 files.remove(path)
 
 
+def remove_own_parts(run_folder: Path) -> None:
+    """Remove the copy of the master and the parts from a run's own folder, as far as they are there."""
+    (run_folder / MASTER).unlink(missing_ok=True)
+    shutil.rmtree(run_folder / SPLIT, ignore_errors=True)
+
+
 _ATTEMPTS: Final = 3
 
 
@@ -88,8 +95,7 @@ def copy_snapshot(source: Path, draft: Draft) -> None:
     After three attempts raises NeverRetry `master_changing`. Raises OSError when the disk fails.
     """
     for _ in range(_ATTEMPTS):
-        draft.restart()
-        copy_into(source, draft)
+        draft.take(source)
         if sha256_of(source) == draft.sha256:
             return
     raise NeverRetry(

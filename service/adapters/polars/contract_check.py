@@ -18,7 +18,7 @@ from domain.data_contract import ColumnRule, DataContract
 from domain.text_pattern import is_linear, whole
 from domain.wording import nearest
 from service.adapters.files.scratch import Scratch
-from service.adapters.polars.frames import Dataset, all_of, engine_errors, is_among, value_of
+from service.adapters.polars.frames import Dataset, all_of, engine_errors, exactly, is_among, value_of
 from service.adapters.polars.looked import Looked, is_a_number, merged
 from service.adapters.polars.repeats import Repeats
 from service.processes.slow_patterns import SlowPattern
@@ -26,10 +26,11 @@ from service.processes.slow_patterns import SlowPattern
 SAMPLES: Final = 5  # keys per violation: enough to find the rows, few enough for an event
 _LONGEST_KEY: Final = 200  # characters
 _MOST_SAMPLED: Final = 50  # violations that get samples; each costs a pass over the file
-_LOOKED_AT: Final = 1_000  # rows that break a rule, for the values that are found in them
+_LOOKED_AT: Final = 1_000  # rows, for the values that are found in them
 _MOST_SAID: Final = 3
 _LONGEST_VALUE: Final = 80
 _FOUND: Final = "found"
+_FORMAT: Final = "format"  # a rule that takes long
 _LARGEST_WHOLE: Final = 2.0**127  # of the widest integers that whole numbers in floats are compared as
 
 Row = dict[str, object]
@@ -81,8 +82,11 @@ class Observer:
         self._rules_of = {name: rule for name, rule in contract.columns.items() if name not in unfit}
         self._rules = [rule for name in self._rules_of for rule in _rules(name, dataset, contract)]
         self._asked = [*_questions(self._rules, self._rules_of, dataset)]
+        self._formats = {place: rule for place, rule in enumerate(self._rules) if rule.name == _FORMAT}
         self._looked: Looked = {}
         self._keys = dict(_key_groups(contract, unfit))
+        self._hashes = {rule: key_hash(dataset, names) for rule, names in self._keys.items()}
+        self._hashed = self._hashes
         self._repeats = {rule: Repeats(dataset.rows, scratch) for rule in self._keys}
 
     @property
@@ -90,13 +94,19 @@ class Observer:
         """The columns that it needs of each batch."""
         return list(self._rules_of)
 
+    def know(self, positions: Mapping[frozenset[str], pl.Expr]) -> None:
+        """Take for a key's hash what each prepared batch has under this name, by the columns of the key."""
+        known = {rule: positions.get(frozenset(names)) for rule, names in self._keys.items()}
+        for rule, position in known.items():
+            if position is not None:  # what has none is looked at by value, with whatever else has hash 0
+                self._hashes[rule] = position.fill_null(0)
+                self._hashed = {**self._hashed, rule: exactly(position.meta.output_name()).fill_null(0)}
+
     def look(self, batch: pl.DataFrame) -> _Look:
         """Look at some rows, in any thread. Raises PolarsError."""
         asked = batch.select(self._asked).row(0, named=True) if self._rules_of else {}
-        hashes = {
-            rule: batch.select(key_hash(self._dataset, names)).to_series()
-            for rule, names in self._keys.items()
-        }
+        asked |= {f"rule {place}": _unlike(batch, rule) for place, rule in self._formats.items()}
+        hashes = {rule: batch.select(hashed).to_series() for rule, hashed in self._hashed.items()}
         return asked, hashes
 
     def take(self, look: _Look) -> None:
@@ -122,7 +132,7 @@ class Observer:
             suspects = self._repeats[rule].found()
             if suspects.is_empty():
                 continue
-            keys = _suspected(self._dataset, names, suspects)
+            keys = _suspected(self._dataset, names, self._hashes[rule], suspects)
             count = keys.height - keys.unique().height
             if count:
                 violation = _violation(", ".join(names), rule, count, "each key once")
@@ -143,9 +153,19 @@ def key_hash(dataset: Dataset, names: Sequence[str]) -> pl.Expr:
     return columns[0].hash() if len(columns) == 1 else pl.struct(columns).hash()
 
 
-def _suspected(dataset: Dataset, names: Sequence[str], hashes: pl.Series) -> pl.DataFrame:
+def _unlike(batch: pl.DataFrame, rule: _Rule) -> int:
+    """In how many rows a format is broken; few values that come again and again are matched once each."""
+    column = batch.select(exactly(rule.column)).to_series()
+    some = column.head(_LOOKED_AT)
+    if some.n_unique() > some.len() // 2:
+        return int(batch.select(rule.broken.sum()).item())
+    rows = f"rows {rule.column}"
+    return int(column.value_counts(name=rows).select(exactly(rows).filter(rule.broken).sum()).item())
+
+
+def _suspected(dataset: Dataset, names: Sequence[str], hashed: pl.Expr, hashes: pl.Series) -> pl.DataFrame:
     """Return the keys of rows whose hash is one of these, in the file's order."""
-    suspects = dataset.frame.filter(key_hash(dataset, names).is_in(hashes.implode()))
+    suspects = dataset.frame.filter(hashed.is_in(hashes.implode()))
     return suspects.select(value_of(name, dataset.schema[name]) for name in names).collect(engine="streaming")
 
 
@@ -176,7 +196,7 @@ def _rules(name: str, dataset: Dataset, contract: DataContract) -> Iterator[_Rul
         allowed = ", ".join(map(str, rule.allowed_values))
         yield _Rule(name, "allowed_values", ~is_among(name, dtype, rule.allowed_values), allowed[:500])
     if rule.format is not None:
-        yield _Rule(name, "format", breaks_format(column, rule.format), rule.format)
+        yield _Rule(name, _FORMAT, breaks_format(column, rule.format), rule.format)
 
 
 def _number_rules(name: str, rule: ColumnRule, dtype: pl.DataType) -> Iterator[_Rule]:
@@ -194,7 +214,8 @@ def _number_rules(name: str, rule: ColumnRule, dtype: pl.DataType) -> Iterator[_
 
 def _questions(rules: list[_Rule], columns: Mapping[str, ColumnRule], dataset: Dataset) -> Iterator[pl.Expr]:
     """Ask everything at once: how often each rule is broken, and what the columns hold."""
-    yield from (rule.broken.sum().alias(f"rule {place}") for place, rule in enumerate(rules))
+    quick = (place for place, rule in enumerate(rules) if rule.name != _FORMAT)
+    yield from (rules[place].broken.sum().alias(f"rule {place}") for place in quick)
     for name, rule in columns.items():
         column = value_of(name, dataset.schema[name])
         yield column.null_count().alias(f"nulls {name}")

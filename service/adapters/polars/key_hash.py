@@ -20,7 +20,7 @@ Matrix: TypeAlias = NDArray[np.uint8]
 
 _FEWEST: Final = 256  # keys of one layout that are worth a call of numpy per step
 _MOST_LAYOUTS: Final = 1 << 16
-_AT_ONCE: Final = 1 << 14  # keys whose words stay in the processor's cache
+_AT_ONCE: Final = 1 << 13  # keys whose words stay in the processor's cache
 
 
 def positions(columns: Iterable[str], salt: str, schema: pl.Schema) -> pl.Expr:
@@ -52,29 +52,32 @@ def _positions(texts: pl.DataFrame, salt: str) -> pl.Series:
 
 def _hashed(texts: pl.DataFrame, salt: bytes) -> Words:
     """Hash keys without nulls."""
-    lengths = [text.bin.size().to_numpy() for text in texts]
+    lengths = [column.to_numpy() for column in texts.select(pl.all().bin.size())]
     layouts = _layouts(lengths)
-    counts = np.zeros(0, np.int64) if layouts is None else np.bincount(layouts)
-    there = np.flatnonzero(counts)
-    if layouts is None or texts.height < _FEWEST * there.size:
+    sizes = np.zeros(0, np.int64) if layouts is None else np.bincount(layouts)
+    sizes = sizes[sizes > 0]
+    if layouts is None or texts.height < _FEWEST * sizes.size:
         return np.fromiter(map(xxh64_intdigest, _keys(texts, salt)), np.uint64, texts.height)
-    found = np.empty(texts.height, np.uint64)
-    for layout in there:
-        rows = slice(None) if there.size == 1 else np.flatnonzero(layouts == layout)
-        alike = texts if there.size == 1 else texts[rows]
-        found[rows] = xxh64_rows(*_matrix(alike, salt))
+    if sizes.size == 1:
+        return xxh64_rows(*_matrix(texts, salt))
+    order = np.argsort(layouts.astype(np.uint16), kind="stable")  # by radix, in types of 16 bits
+    alike, found = texts[pl.Series(order.astype(np.uint32))], np.empty(texts.height, np.uint64)
+    for first, size in zip(np.cumsum(sizes) - sizes, sizes, strict=True):
+        rows = order[first : first + size]
+        found[rows] = xxh64_rows(*_matrix(alike.slice(first, size), salt))
     return found
 
 
-def _layouts(lengths: Sequence[NDArray[np.uint32]]) -> NDArray[np.int64] | None:
+def _layouts(lengths: Sequence[NDArray[np.uint32]]) -> NDArray[np.uint32] | None:
     """A number for each row, equal where all lengths are; None when there could be too many."""
-    layouts, most = np.zeros(lengths[0].size, np.int64), 1
+    layouts, most = np.zeros(lengths[0].size, np.uint32), 1
     for column in lengths:
         span = int(column.max(initial=0)) + 1
         most *= span
         if most > _MOST_LAYOUTS:
             return None
-        layouts = layouts * span + column
+        layouts *= np.uint32(span)
+        layouts += column
     return layouts
 
 
@@ -91,18 +94,21 @@ def netstring(text: bytes) -> bytes:
 
 def _matrix(texts: pl.DataFrame, salt: bytes) -> tuple[Matrix, int]:
     """The canonical bytes of keys with one layout, a row each, up to a whole word; and how many they are."""
-    start = netstring(salt)
-    layout = start + b"".join(netstring(text) for text in texts.row(0))
-    padding = -len(layout) % _WORD
-    matrix = np.empty((texts.height, len(layout) + padding), np.uint8)
-    matrix[:] = np.frombuffer(layout + bytes(padding), np.uint8)
+    start, first = netstring(salt), texts.row(0)
+    layout = start + b"".join(map(netstring, first))
+    row = layout + bytes(-len(layout) % _WORD)
+    matrix = np.full(texts.height, row, f"V{len(row)}").view(np.uint8).reshape(texts.height, len(row))
+    pieces = texts.select(
+        exactly(name).bin.reinterpret(dtype=pl.Array(pl.UInt8, len(text)))
+        for name, text in zip(texts.columns, first, strict=True)
+        if text
+    )
     place = len(start)
-    for text in texts:
-        length = len(text[0])
-        place += len(b"%d:" % length)
-        if length:
-            _put(text.bin.reinterpret(dtype=pl.Array(pl.UInt8, length)).to_numpy(), matrix, place)
-        place += length + 1
+    for name, text in zip(texts.columns, first, strict=True):
+        place += len(b"%d:" % len(text))
+        if text:
+            _put(pieces[name].to_numpy(), matrix, place)
+        place += len(text) + 1
     return matrix, len(layout)
 
 
@@ -126,64 +132,73 @@ def xxh64_rows(texts: Matrix, length: int) -> Words:
     found = np.empty(len(texts), np.uint64)
     with np.errstate(over="ignore"):
         for first in range(0, len(texts), _AT_ONCE):
-            found[first : first + _AT_ONCE] = _xxh64(texts[first : first + _AT_ONCE], length)
+            some = texts[first : first + _AT_ONCE]
+            found[first : first + _AT_ONCE] = _Steps(len(some)).hashed(some, length)
     return found
 
 
-def _xxh64(texts: Matrix, length: int) -> Words:
-    place = length // _STRIPE * _STRIPE
-    words, halves = texts.view("<u8"), texts.view("<u4")
-    hashed = _stripes(words[:, : place // _WORD]) if place else np.full(len(texts), _P5)
-    hashed += np.uint64(length)
-    while place + _WORD <= length:
-        hashed ^= _mixed(words[:, place // _WORD] * _P2)
-        hashed = _rotated(hashed, 27)
-        hashed *= _P1
-        hashed += _P4
-        place += _WORD
-    if place + _HALF <= length:
-        hashed ^= halves[:, place // _HALF] * _P1
-        hashed = _rotated(hashed, 23)
-        hashed *= _P2
-        hashed += _P3
-        place += _HALF
-    for byte in range(place, length):
-        hashed ^= texts[:, byte] * _P5
-        hashed = _rotated(hashed, 11)
-        hashed *= _P1
-    return _avalanche(hashed)
+class _Steps:
+    """The steps of the hash, for so many texts, in place: to make room anew costs more than a step."""
 
+    def __init__(self, count: int) -> None:
+        self._word, self._bits = np.empty(count, np.uint64), np.empty(count, np.uint64)
 
-def _avalanche(hashed: Words) -> Words:
-    for shift, prime in ((33, _P2), (29, _P3), (32, np.uint64(1))):
-        hashed ^= hashed >> np.uint64(shift)
-        hashed *= prime
-    return hashed
+    def hashed(self, texts: Matrix, length: int) -> Words:
+        place = length // _STRIPE * _STRIPE
+        words, halves = texts.view("<u8"), texts.view("<u4")
+        hashed = self._stripes(words[:, : place // _WORD]) if place else np.full(len(texts), _P5)
+        hashed += np.uint64(length)
+        while place + _WORD <= length:
+            np.multiply(words[:, place // _WORD], _P2, out=self._word)
+            self._mix(self._word)
+            self._take(hashed, 27, _P1, _P4)
+            place += _WORD
+        if place + _HALF <= length:
+            np.multiply(halves[:, place // _HALF], _P1, out=self._word)
+            self._take(hashed, 23, _P2, _P3)
+            place += _HALF
+        for byte in range(place, length):
+            np.multiply(texts[:, byte], _P5, out=self._word)
+            self._take(hashed, 11, _P1)
+        return self._avalanche(hashed)
 
+    def _stripes(self, words: Words) -> Words:
+        """Run the four lanes over all whole stripes."""
+        count, size = words.shape
+        lanes = [np.full(count, seed) for seed in (_P1 + _P2, _P2, np.uint64(0), np.uint64(0) - _P1)]
+        for place in range(size):
+            lanes[place % 4] += np.multiply(words[:, place], _P2, out=self._word)
+            self._mix(lanes[place % 4])
+        hashed = np.zeros(count, np.uint64)
+        for lane, bits in zip(lanes, (1, 7, 12, 18), strict=True):
+            hashed += np.left_shift(lane, np.uint64(bits), out=self._bits)
+            hashed += np.right_shift(lane, np.uint64(64 - bits), out=self._bits)
+        for lane in lanes:
+            np.multiply(lane, _P2, out=self._word)
+            self._mix(self._word)
+            hashed ^= self._word
+            hashed *= _P1
+            hashed += _P4
+        return hashed
 
-def _stripes(words: Words) -> Words:
-    """Run the four lanes over all whole stripes."""
-    count, size = words.shape
-    lanes = [np.full(count, seed) for seed in (_P1 + _P2, _P2, np.uint64(0), np.uint64(0) - _P1)]
-    for place in range(size):
-        word = words[:, place] * _P2
-        word += lanes[place % 4]
-        lanes[place % 4] = _mixed(word)
-    hashed = _rotated(lanes[0], 1) + _rotated(lanes[1], 7) + _rotated(lanes[2], 12) + _rotated(lanes[3], 18)
-    for lane in lanes:
-        hashed ^= _mixed(lane * _P2)
-        hashed *= _P1
-        hashed += _P4
-    return hashed
+    def _avalanche(self, hashed: Words) -> Words:
+        for shift, prime in ((33, _P2), (29, _P3), (32, np.uint64(1))):
+            hashed ^= np.right_shift(hashed, np.uint64(shift), out=self._bits)
+            hashed *= prime
+        return hashed
 
+    def _take(self, hashed: Words, bits: int, times: np.uint64, plus: np.uint64 | None = None) -> None:
+        hashed ^= self._word
+        self._rotate(hashed, bits)
+        hashed *= times
+        if plus is not None:
+            hashed += plus
 
-def _mixed(word: Words) -> Words:
-    mixed = _rotated(word, 31)
-    mixed *= _P1
-    return mixed
+    def _mix(self, word: Words) -> None:
+        self._rotate(word, 31)
+        word *= _P1
 
-
-def _rotated(number: Words, bits: int) -> Words:
-    low = number >> np.uint64(64 - bits)
-    low |= number << np.uint64(bits)
-    return low
+    def _rotate(self, number: Words, bits: int) -> None:
+        np.right_shift(number, np.uint64(64 - bits), out=self._bits)
+        number <<= np.uint64(bits)
+        number |= self._bits

@@ -19,7 +19,7 @@ from service.lifecycle.steps.jobs import CountTrainedJob
 
 
 class _TrainPart(NamedTuple):
-    """A training part as it was recorded; `dvc_hash` finds its bytes when its file was removed."""
+    """A training part as it was recorded; `dvc_hash` finds its bytes when the run's own file was removed."""
 
     file: DatasetFile
     dvc_hash: str | None
@@ -28,7 +28,7 @@ class _TrainPart(NamedTuple):
 def count_trained(job: CountTrainedJob) -> TrainedRows:
     """Count in the training part that was recorded.
 
-    The file may have been removed with its run; then DVC's cache may still hold its bytes.
+    The run's own file is removed some time after its end, so DVC's cache is looked at first.
     """
     judging = _opened(job.reference, job.contract)
     trained = None if judging is None else _recorded(job.train, job.dvc_hash, job.cache, job.contract)
@@ -64,8 +64,8 @@ def _count_shared(a: _TrainPart, b: _TrainPart, cache: Path, contract: DataContr
 
 
 def _recorded(file: DatasetFile, dvc_hash: str | None, cache: Path, contract: DataContract) -> Dataset | None:
-    """A part of the data, if its very bytes are where they were, or in DVC's cache, and have such keys."""
-    places = [Path(file.path), *([object_in(cache, dvc_hash)] if dvc_hash else [])]
+    """A part of the data, if its very bytes are in DVC's cache, or where they were, and have such keys."""
+    places = [*([object_in(cache, dvc_hash)] if dvc_hash else []), Path(file.path)]
     for path in places:
         try:
             digest_of("train", path, file.sha256)

@@ -14,6 +14,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import ANY
 
 import pytest
 
@@ -186,20 +188,34 @@ def test_a_full_disk_is_named_and_the_retry_goes_on(versioned: Version, tmp_path
 
 
 def test_a_full_disk_of_the_remote_is_named_too(versioned: Version, tmp_path: Path) -> None:
-    """The cache holds everything already; only the remote has to grow."""
+    """The cache holds everything already; only the remote has to grow, on a disk of its own."""
     versioned()
-    shutil.rmtree(tmp_path / "remote" / "files")
-    (tmp_path / "remote" / "files" / "md5").mkdir(parents=True)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
-    try:
-        with pytest.raises(TryLater) as refusal:
-            versioned()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert refusal.value.reason == "disk_full"
-    versioned()
-    assert len(objects(tmp_path / "remote")) == 6
+    with TemporaryDirectory(dir="/dev/shm") as remote:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+        try:
+            with pytest.raises(TryLater) as refusal:
+                versioned(remote)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert refusal.value.reason == "disk_full"
+        versioned(remote)
+        assert objects(Path(remote)) == objects(tmp_path / "remote")
+
+
+def test_a_folder_beside_the_cache_holds_its_objects_without_their_room(
+    versioned: Version, tmp_path: Path
+) -> None:
+    """By a second name where the file system shares no blocks; the cache may be emptied all the same."""
+    hashes = versioned()
+    held = objects(tmp_path / "remote")
+    for oid in held:
+        cached, pushed = (object_path(tmp_path / place, oid).stat() for place in ("cache", "remote"))
+        assert pushed.st_ino == cached.st_ino or pushed.st_nlink == 1
+        assert stat.S_IMODE(pushed.st_mode) == 0o444
+    shutil.rmtree(tmp_path / "cache")
+    assert objects(tmp_path / "remote") == held
+    assert versioned() == hashes.model_copy(update={"seconds": ANY})
 
 
 def test_locks_and_indexes_of_dvc_are_not_shared_with_anyone(versioned: Version, tmp_path: Path) -> None:

@@ -109,6 +109,18 @@ async def test_the_newest_run_folders_are_kept(stage: Stage) -> None:
     assert [folder.exists() for _, folder in made] == [False, False, True, True]
 
 
+async def test_the_parts_of_older_runs_go_before_their_folders(stage: Stage) -> None:
+    """All but the newest; a run that was not versioned keeps its own: nobody else has them."""
+    made = [await with_folder(stage, 0.5) for _ in range(3)]
+    for run, folder in made:
+        (folder / "master.parquet").write_bytes(b"rows")
+        await stage.store.job_done(run.run_id, "pictures")
+    for _ in range(2):
+        await stage.retention(20, keep_parts=1).look()
+    left = [sorted(path.name for path in folder.iterdir()) for _, folder in made]
+    assert left == [[], [], ["master.parquet", "split"]]
+
+
 async def test_a_folder_whose_pictures_are_still_to_be_drawn_stays(stage: Stage) -> None:
     made = [await with_folder(stage, 0.5) for _ in range(3)]
     await stage.store.job_done(made[1][0].run_id, "pictures")

@@ -1,5 +1,6 @@
 """The contract check counts every violation, and says where some of them are."""
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 from domain.data_contract import DataContract
 from domain.datasets import DatasetLimits
 from domain.errors import NeverRetry
+from domain.split_rules import SPLIT_RULES
 from service.adapters.files.scratch import Scratch
 from service.adapters.polars import repeats
 from service.adapters.polars.contract_check import Observation, observe
 from service.adapters.polars.frames import open_dataset
+from service.adapters.polars.survey import MasterSurvey
 from tests.worlds.split_jobs import SMALL_CONTRACT, config_of, small_table
 from tests.worlds.synthetic import write_master
 
@@ -149,6 +152,36 @@ def test_repeats_are_found_among_spilled_hashes_too(tmp_path: Path, monkeypatch:
     with Scratch(tmp_path / "run") as scratch:
         observation = observe(dataset, DataContract.model_validate(SMALL_CONTRACT), scratch)
     assert found(observation) == [("key", "primary_key", 5)]
+
+
+@pytest.mark.parametrize("years", [pa.int16(), pa.float64()])
+def test_a_key_that_the_split_hashes_is_found_by_its_position(tmp_path: Path, years: pa.DataType) -> None:
+    """Whatever the order of its columns; a key that has no position is looked at by value."""
+    keys = {"place": ["x", "x", None, "y", None, "x"], "year": pa.array([1, 1, 2, 1, 2, None], years)}
+    table = small_table(**keys)
+    contract = {**SMALL_CONTRACT, "primary_key": ["year", "place"]}
+    rules = {"version": 1, "data_contract": 1, "split_strategy": "hash", "key_columns": ["place", "year"]}
+    seen = check(tmp_path, table, contract)
+    survey = MasterSurvey(
+        open_dataset(tmp_path / "master.parquet", DatasetLimits()),
+        DataContract.model_validate(contract),
+        SPLIT_RULES.validate_python({**rules, "test_fraction": 0.5}),
+    )
+    assert found(survey.observation) == found(seen)
+    assert ("year, place", "primary_key", 2) in found(seen)
+    assert survey.observation.statistics == seen.statistics
+
+
+@pytest.mark.parametrize("as_stored", [pa.array, lambda values: pa.array(values).dictionary_encode()])
+def test_a_format_is_counted_in_rows_however_few_values_there_are(
+    tmp_path: Path, as_stored: Callable[[list[str | None]], pa.Array]
+) -> None:
+    """Each value is matched once, and counts as often as it occurs; a null keeps every format."""
+    table = small_table(place=as_stored(["a1", "b", None, "b", "b", None]))
+    repeated = pa.concat_tables([table] * 500)
+    contract = with_rule("place", format="[a-z][0-9]")
+    assert ("place", "format", 1500) in found(check(tmp_path, repeated, contract))
+    assert ("place", "format", 3) in found(check(tmp_path, table, contract))
 
 
 def test_a_key_of_several_columns_is_shown_as_a_map(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -221,6 +222,54 @@ def test_a_copy_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "source").write_bytes(os.urandom(95))
     assert AtomicFiles().copy(tmp_path / "source", tmp_path / "copy") == sha256_of(tmp_path / "source")
     assert sha256_of(tmp_path / "copy") == sha256_of(tmp_path / "source")
+
+
+def _block_by_block(target: int, source: int) -> None:
+    """A file system that shares blocks, as far as can be seen from outside."""
+    os.pwrite(target, os.pread(source, 1 << 20, 0), 0)
+
+
+def _not_here(*_: object) -> NoReturn:
+    raise OSError(errno.EOPNOTSUPP, "this file system cannot")
+
+
+def test_a_file_that_shares_its_blocks_is_digested_as_a_copy_is(tmp_path: Path) -> None:
+    """Nothing is written, and whoever listens hears every byte."""
+    (tmp_path / "source").write_bytes(b"rows")
+    heard: list[bytes] = []
+    files = AtomicFiles(FileOperations(write=_not_here, clone=_block_by_block))
+    with files.draft(tmp_path / "clone") as draft:
+        draft.take(tmp_path / "source", heard.append)
+        draft.replace()
+    assert (tmp_path / "clone").read_bytes() == b"".join(heard) == b"rows"
+    assert (draft.size, draft.sha256) == (4, sha256_of(tmp_path / "source"))
+
+
+def test_what_no_kernel_clones_is_refused() -> None:
+    """Whatever the file system: a pipe has no blocks. Then bytes are copied."""
+    read, write = os.pipe()
+    with os.fdopen(read), os.fdopen(write), pytest.raises(OSError, match="Errno"):
+        FileOperations().clone(write, read)
+
+
+@pytest.mark.parametrize(
+    ("operations", "names"),
+    [
+        (FileOperations(clone=_block_by_block), 1),
+        (FileOperations(clone=_not_here), 2),
+        (FileOperations(clone=_not_here, link=_not_here), 1),
+    ],
+)
+def test_a_file_is_shared_by_blocks_or_by_name_or_copied(
+    tmp_path: Path, operations: FileOperations, names: int
+) -> None:
+    """In this order; of all three the bytes are the same, and nothing is left beside them."""
+    source, path = tmp_path / "source", tmp_path / "shared"
+    source.write_bytes(b"rows")
+    path.write_bytes(b"old")
+    AtomicFiles(operations).share(source, path)
+    assert (path.read_bytes(), path.stat().st_nlink) == (b"rows", names)
+    assert names_in(tmp_path) == ["shared", "source"]
 
 
 def test_an_owner_who_begins_again_removes_what_the_time_before_left(tmp_path: Path) -> None:
