@@ -73,7 +73,7 @@ bench-large: $(DEV_STAMP) ## measure what is large: masters, a million runs, the
 	@$(BIN)/python -m bench.large.history
 	@$(BIN)/python -m bench.large.fit
 
-bench-peers: $(DEV_STAMP) $(PEER_STAMPS) ## measure beside kedro, dagster and airflow (3 GB of environments, 20 minutes)
+bench-peers: $(DEV_STAMP) $(PEER_STAMPS) ## measure beside kedro, dagster and airflow (2 GB of environments, 20 minutes)
 	@$(BIN)/python -m bench.peers
 
 # Built from nothing: setuptools would take along what stands in build/ from before.

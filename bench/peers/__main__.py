@@ -32,14 +32,12 @@ def main() -> None:
     """Measure, print, and write down."""
     options = _options()
     require_installed(options.peers)
-    before = os.getloadavg()[0]
     rounds = _earlier() if options.add else Rounds()
-    rounds.add(measure(options.peers, options.rounds))
-    _RESULT.parent.mkdir(parents=True, exist_ok=True)
-    _RESULT.write_text(json.dumps(rounds.seconds, indent=2) + "\n")
-    load = f"load average {before:.1f} before and {os.getloadavg()[0]:.1f} after"
-    often = max(map(len, rounds.seconds.values()))
-    text = "\n".join([*table(rounds), "", f"`make bench-peers` on {machine()}; {often} rounds; {load}."])
+    if options.rounds:
+        measure(options.peers, options.rounds, rounds)
+    often, loads = len(rounds.loads), f"{min(rounds.loads):.1f} to {max(rounds.loads):.1f}"
+    said = f"`make bench-peers` on {machine()}; rounds: {often}; load average as they began: {loads}."
+    text = "\n".join([*table(rounds), "", said])
     sys.stdout.write(f"\n{text}\n")
     picture = plot(rounds)
     _RESULT.with_name(_PICTURE).write_bytes(picture)
@@ -62,8 +60,8 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if unknown := set(options.peers) - set(PEERS):
         parser.error(f"there is no peer {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
-    if options.rounds < 1:
-        parser.error("--rounds must be 1 or more")
+    if options.rounds < (0 if options.add else 1):
+        parser.error("--rounds must be 1 or more; with --add, 0 shows what was measured")
     options.peers = [peer for peer in PEERS if peer in (options.peers or PEERS)]
     return options
 
@@ -71,21 +69,26 @@ def _options() -> argparse.Namespace:
 def _earlier() -> Rounds:
     if not _RESULT.exists():
         raise SystemExit(f"there are no rounds to go on with: {_RESULT} is not there")
-    return Rounds(json.loads(_RESULT.read_text()))
+    return Rounds(**json.loads(_RESULT.read_text()))
 
 
-def measure(peers: Sequence[str], rounds: int) -> Rounds:
-    """Start the servers, and let all train."""
+def measure(peers: Sequence[str], count: int, rounds: Rounds) -> None:
+    """Start the servers, and let all train; each round is kept as it ends."""
+    _RESULT.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="laurel-bench-") as folder:
         say("starting Kafka, PostgreSQL and MLflow")
         with servers(Path(folder) / "servers") as addresses:
             field = Field(Path(folder), addresses, read_flights(), say)
-            return asyncio.run(_measure(field, peers, rounds))
+            asyncio.run(_measure(field, peers, count, rounds))
 
 
-async def _measure(field: Field, peers: Sequence[str], rounds: int) -> Rounds:
+async def _measure(field: Field, peers: Sequence[str], count: int, rounds: Rounds) -> None:
     async with field.rivals(peers) as rivals:
-        return await contest(rivals, rounds, say)
+        load = os.getloadavg()[0]
+        async for seconds in contest(rivals, count, say):
+            rounds.add(seconds, load)
+            _RESULT.write_text(json.dumps(vars(rounds), indent=2) + "\n")
+            load = os.getloadavg()[0]
 
 
 def say(what: str) -> None:

@@ -1,7 +1,7 @@
 """Everybody trains the same version of the model, one after the other, each in a stage of its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
@@ -12,7 +12,6 @@ from bench.steps.order import STEPS, Place
 
 BARE: Final = "bare script"
 LAUREL: Final = "Laurel"
-_WARM_UPS: Final = 1
 _SAME: Final = 1e-12
 
 
@@ -29,16 +28,18 @@ class Rival:
 
 @dataclass
 class Rounds:
-    """Seconds of each rival, a number for each round."""
+    """Seconds of each rival, a number for each round; and the machine's load as each round began."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    loads: list[float] = field(default_factory=list)
 
-    def add(self, other: "Rounds") -> None:
-        """Go on with what another run has measured; both have the same rivals."""
-        if self.seconds and self.seconds.keys() != other.seconds.keys():
+    def add(self, seconds: Mapping[str, float], load: float) -> None:
+        """One round more, of the same rivals."""
+        if self.seconds and self.seconds.keys() != seconds.keys():
             raise SystemExit("rounds can only be added to rounds with the same rivals")
-        for title, seconds in other.seconds.items():
-            self.seconds.setdefault(title, []).extend(seconds)
+        for title, one in seconds.items():
+            self.seconds.setdefault(title, []).append(one)
+        self.loads.append(load)
 
     def ratio(self, title: str, to: str = BARE) -> float:
         """The median of the rounds' ratios."""
@@ -46,36 +47,31 @@ class Rounds:
         return median(ours / theirs for ours, theirs in pairs)
 
 
-async def contest(rivals: Sequence[Rival], rounds: int, say: Callable[[str], None]) -> Rounds:
+async def contest(
+    rivals: Sequence[Rival], count: int, say: Callable[[str], None]
+) -> AsyncIterator[dict[str, float]]:
     """Warm up, then one training of each in every round; each round begins with the next one of them."""
-    measured = Rounds({rival.title: [] for rival in rivals})
-    for number in range(_WARM_UPS + rounds):
-        counts = number >= _WARM_UPS
-        say(f"round {number - _WARM_UPS + 1} of {rounds}" if counts else "warm-up")
-        for title, seconds in (await _round(_turned(rivals, number), number + 1, say)).items():
-            if counts:
-                measured.seconds[title].append(seconds)
-    return measured
+    say("warm-up, all side by side")
+    await asyncio.gather(*(_trained(rival, 1, say) for rival in rivals))
+    for number in range(count):
+        say(f"round {number + 1} of {count}")
+        first = number % len(rivals)
+        in_turn = [*rivals[first:], *rivals[:first]]
+        answers = {rival.title: await _trained(rival, number + 2, say) for rival in in_turn}
+        require_same_error({title: answer.error for title, answer in answers.items()})
+        yield {rival.title: answers[rival.title].seconds for rival in rivals}
 
 
-def _turned(rivals: Sequence[Rival], number: int) -> list[Rival]:
-    first = number % len(rivals)
-    return [*rivals[first:], *rivals[:first]]
-
-
-async def _round(rivals: Sequence[Rival], version: int, say: Callable[[str], None]) -> dict[str, float]:
-    answers = {}
-    for rival in rivals:
-        before = len(rival.place.done()) if rival.place else 0
-        await asyncio.to_thread(rival.stage.deliver, version)
-        answers[rival.title] = await rival.train(version)
-        say(f"  {rival.title}: {answers[rival.title].seconds:.1f} s")
-        if rival.rest:
-            await rival.rest()
-        if rival.place:
-            require_all_steps(rival.title, rival.place.done()[before:])
-    require_same_error({title: answer.error for title, answer in answers.items()})
-    return {title: answer.seconds for title, answer in answers.items()}
+async def _trained(rival: Rival, version: int, say: Callable[[str], None]) -> Answer:
+    before = len(rival.place.done()) if rival.place else 0
+    await asyncio.to_thread(rival.stage.deliver, version)
+    answer = await rival.train(version)
+    say(f"  {rival.title}: {answer.seconds:.1f} s")
+    if rival.rest:
+        await rival.rest()
+    if rival.place:
+        require_all_steps(rival.title, rival.place.done()[before:])
+    return answer
 
 
 def require_all_steps(title: str, done: Sequence[str]) -> None:

@@ -2,11 +2,22 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from bench.peers.contest import BARE, LAUREL, Rounds, require_all_steps, require_same_error
+from bench.flights import Stage
+from bench.peers.contest import (
+    BARE,
+    LAUREL,
+    Rival,
+    Rounds,
+    contest,
+    require_all_steps,
+    require_same_error,
+)
 from bench.peers.pages import plot, table
+from bench.processes import Answer
 from bench.steps.order import STEPS, Place, Request
 
 NAMES = ["split", "version", "train", "evaluate", "decide", "promote"]
@@ -52,12 +63,33 @@ def test_the_table_has_medians_spreads_and_the_median_of_the_rounds_ratios_the_q
 
 def test_rounds_go_on_only_with_the_same_rivals() -> None:
     rounds = Rounds()
-    rounds.add(ROUNDS)
-    rounds.add(ROUNDS)
-    assert rounds.seconds["kedro"] == ROUNDS.seconds["kedro"] * 2
+    rounds.add({BARE: 2.0, "kedro": 3.0}, 0.5)
+    rounds.add({"kedro": 4.0, BARE: 2.5}, 0.7)
+    assert rounds == Rounds({BARE: [2.0, 2.5], "kedro": [3.0, 4.0]}, [0.5, 0.7])
     with pytest.raises(SystemExit, match="same rivals"):
-        rounds.add(Rounds({BARE: [2.0]}))
+        rounds.add({BARE: 2.0}, 0.1)
 
 
 def test_the_plot_is_the_same_picture_each_time() -> None:
     assert plot(ROUNDS) == plot(ROUNDS)
+
+
+async def test_each_trains_once_in_every_round_and_the_next_one_begins() -> None:
+    asked: list[str] = []
+
+    def rival(title: str) -> Rival:
+        async def train(version: int) -> Answer:
+            asked.append(f"{title}{version}")
+            return Answer(1.0, 0.25)
+
+        return Rival(title, cast("Stage", StageThatNeverGrows()), train)
+
+    rivals = [rival(BARE), rival("kedro"), rival("dagster")]
+    rounds = [seconds async for seconds in contest(rivals, 2, lambda _: None)]
+    assert rounds == [{BARE: 1.0, "kedro": 1.0, "dagster": 1.0}] * 2
+    assert asked[3:] == [f"{BARE}2", "kedro2", "dagster2", "kedro3", "dagster3", f"{BARE}3"]
+
+
+class StageThatNeverGrows:
+    def deliver(self, number: int) -> int:
+        return number
