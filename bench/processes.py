@@ -16,6 +16,7 @@ import psutil
 
 from bench.flights import Stage
 from bench.notes import FILE, NotesReader
+from bench.steps.answers import ANSWER
 from config.topics import TOPICS
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.topic_provisioning import ensure_topics
@@ -173,8 +174,9 @@ class Script:
 
     def _answer(self, process: subprocess.Popen[str]) -> Answer:
         for line in process.stdout or ():
-            seconds, error = line.split()
-            return Answer(float(seconds), float(error))
+            if line.startswith(ANSWER):
+                seconds, error = line.removeprefix(ANSWER).split()
+                return Answer(float(seconds), float(error))
         said = self._log.read_text().strip().splitlines() or ["it said nothing"]
         raise SystemExit(f"{self._line[2]} ended before it had promoted its candidate: {said[-1]}")
 
