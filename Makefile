@@ -14,6 +14,11 @@ digest = $(shell cat pyproject.toml $(LOCKS)/uv.txt $(LOCKS)/build.txt $(LOCKS)/
 UV_STAMP := $(VENV)/uv-$(shell cksum < $(LOCKS)/uv.txt | tr ' ' -)
 LOCAL_STAMP := $(VENV)/local-$(call digest,local)
 DEV_STAMP := $(VENV)/dev-$(call digest,dev)
+# What Laurel is measured beside: an environment and a lock for each, with the same versions of what trains, versions and tracks.
+PEERS := .venv-peers
+PEER_NAMES := kedro dagster airflow
+peer-digest = $(shell cat $(LOCKS)/build.txt $(LOCKS)/peers-$(1).txt | cksum | tr ' ' -)
+PEER_STAMPS := $(foreach peer,$(PEER_NAMES),$(PEERS)/$(peer)/installed-$(call peer-digest,$(peer)))
 
 # Progress for a person, silence for a log.
 UV := $(BIN)/uv $(shell [ -t 2 ] || echo --quiet)
@@ -30,8 +35,11 @@ endif
 OR_SAY := || { echo 'cannot install: is the network reachable? Behind a proxy set HTTPS_PROXY, and SSL_CERT_FILE to' \
   'the file (PEM) of the CA that signs what it shows' >&2; exit 1; }
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header
+STEPS_NEED := dvc|mlflow|numpy|pandas|polars|pyarrow|pyyaml|scikit-learn|scipy|skops|xxhash
+lock-peer = { sed -nE 's/^(($(STEPS_NEED))==.*) \\$$/\1/p' $(LOCKS)/dev.txt; echo '$(2)'; } | \
+  $(COMPILE) $(if $(UPGRADE),--upgrade) --no-annotate --output-file $(LOCKS)/peers-$(1).txt -
 
-.PHONY: help demo test ready soak bench bench-large wheel compose lint contracts types lock clean
+.PHONY: help demo test ready soak bench bench-large bench-peers wheel compose lint contracts types lock clean
 
 help: ## show this text
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -66,6 +74,9 @@ bench-large: $(DEV_STAMP) ## measure what is large: masters, a million runs, the
 	@$(BIN)/python -m bench.large.history
 	@$(BIN)/python -m bench.large.fit
 
+bench-peers: $(DEV_STAMP) $(PEER_STAMPS) ## measure beside kedro, dagster and airflow (2 GB of environments, 20 minutes)
+	@$(BIN)/python -m bench.peers
+
 # Built from nothing: setuptools would take along what stands in build/ from before.
 wheel: $(LOCAL_STAMP) ## build dist/laurel_lifecycle-….whl, to install elsewhere
 	@rm -rf build
@@ -94,11 +105,14 @@ lock: $(UV_STAMP) ## resolve the dependencies again (UPGRADE=1: to the newest ve
 	@echo setuptools | $(COMPILE) --constraints $(LOCKS)/dev.txt --no-annotate --output-file $(LOCKS)/build.txt -
 	@printf '%s\n' 'scikit-learn==1.7.*' 'pandas==2.3.*' mlflow-skinny skops | \
 	  $(COMPILE) $(if $(UPGRADE),--upgrade) --no-annotate --output-file $(LOCKS)/older-serving.txt -
+	@$(call lock-peer,kedro,kedro)
+	@$(call lock-peer,dagster,dagster)
+	@$(call lock-peer,airflow,apache-airflow[postgres])
 	@! grep -nE '://|^ *--(index|extra-index|find-links|trusted)' $(LOCKS)/*.txt || \
 	  { echo 'a lock holds an address' >&2; exit 1; }
 
 clean: ## remove the environment, caches and the local world with its data
-	rm -rf $(VENV) .laurel build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) .laurel build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(UV_STAMP): $(LOCKS)/uv.txt
@@ -120,6 +134,14 @@ $(LOCAL_STAMP) $(DEV_STAMP): $(UV_STAMP)
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/local-* $(VENV)/dev-*
 	@touch $(STAMPS)
+
+$(PEER_STAMPS): $(UV_STAMP)
+	@echo 'installing what $(LOCKS)/peers-$(notdir $(@D)).txt names: some 200 packages, 1 GB on disk'
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(UV) pip install --quiet --python $(@D)/bin/python --require-hashes -r $(LOCKS)/build.txt $(OR_SAY)
+	@$(ALIVE); $(UV) pip install --python $(@D)/bin/python --compile-bytecode --require-hashes --no-build-isolation \
+	  -r $(LOCKS)/peers-$(notdir $(@D)).txt $(OR_SAY)
+	@touch $@
 
 $(LOCAL_STAMP): LOCK := local.txt
 $(LOCAL_STAMP): STAMPS := $(LOCAL_STAMP)

@@ -24,7 +24,7 @@ from bench.flights import Stage, read_flights, stage_of
 from bench.flood import flood
 from bench.footprint import idle_megabytes, measure_up
 from bench.load.soak import SoakPlan, soak
-from bench.processes import BareScript, NotingWorker, servers
+from bench.processes import NotingWorker, Script, servers
 from bench.promotions import Course
 from bench.serving import ServingFigures, ServingPlan, measure_serving
 from bench.wire import open_wire
@@ -195,15 +195,15 @@ class Bench:
             await self._race(Course(wire, worker, bare), size, bare, self._plan.large_pairs)
             await asyncio.to_thread(worker.stop)
 
-    async def _race(self, course: Course, size: Size, bare: BareScript, pairs: int) -> None:
+    async def _race(self, course: Course, size: Size, bare: Script, pairs: int) -> None:
         say(f"{pairs} pairs of trainings on {size.rows:,} rows")
         with bare:
             self._figures.sizes[size.name] = size
             self._figures.races[size.name] = await course.race(pairs, self._plan.cold)
 
-    def _rivals(self, name: str, stages: tuple[Stage, Stage]) -> tuple[NotingWorker, BareScript]:
+    def _rivals(self, name: str, stages: tuple[Stage, Stage]) -> tuple[NotingWorker, Script]:
         worker = NotingWorker(self._folder / f"{name}-worker", stages[0], self._addresses, f"bench_{name}")
-        return worker, BareScript(stages[1], self._addresses.tracking_uri or "", f"bare_{name}")
+        return worker, Script(stages[1], self._addresses.tracking_uri or "", f"bare_{name}")
 
 
 def say(what: str) -> None:

@@ -7,15 +7,16 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import psutil
 
 from bench.flights import Stage
 from bench.notes import FILE, NotesReader
+from bench.steps.answers import ANSWER
 from config.topics import TOPICS
 from service.adapters.kafka.connection import KafkaConnection
 from service.adapters.kafka.topic_provisioning import ensure_topics
@@ -30,14 +31,13 @@ from service.local.servers.stack import Addresses, LocalStack, Ports, WorldOptio
 _READY_SECONDS: Final = 60.0
 _REST_SECONDS: Final = 120.0
 _PROJECT: Final = Path(__file__).parents[1]
-# The threads that a worker gives its children, for the script too.
-_THREADS: Final = {
+# The threads that a worker gives its children, for whoever else trains too; and nothing is told to anybody.
+TRAINING: Final = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "POLARS_MAX_THREADS": "2",
     "PYTHONPATH": str(_PROJECT),
-}
-_QUIET: Final = {
+    "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -110,12 +110,30 @@ class NotingWorker(EmbeddedRole):
         )
 
 
-class BareScript:
-    """`bench.bare` for one stage of its own, warm; a context manager."""
+class Answer(NamedTuple):
+    """One training by others than Laurel: how long it took, and the error of the model that it promoted."""
 
-    def __init__(self, stage: Stage, tracking_uri: str, name: str) -> None:
+    seconds: float
+    error: float
+
+
+class Script:
+    """A process that trains (see `bench.steps.answers`) in a stage of its own, warm; a context manager."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        tracking_uri: str,
+        name: str,
+        *,
+        module: str = "bench.bare",
+        python: str = sys.executable,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.stage = stage
-        self._line = [sys.executable, "-m", "bench.bare", str(stage.folder), tracking_uri, name]
+        self._line = [python, "-m", module, str(stage.folder), tracking_uri, name]
+        self._log = stage.folder / f"{module}.log"
+        self._environment = {**os.environ, **TRAINING, **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -127,42 +145,40 @@ class BareScript:
             self._process.stdin.close()
             self._process.wait()
 
-    def train(self, version: int) -> float:
-        """Train in the warm process; return its seconds."""
+    def train(self, version: int) -> Answer:
+        """Train in the warm process."""
         if self._process is None or self._process.stdin is None:
-            raise SystemExit("the bare script does not run")
+            raise SystemExit("the script does not run")
         self._process.stdin.write(f"{version}\n")
         self._process.stdin.flush()
         return self._answer(self._process)
 
-    def train_cold(self, version: int) -> float:
-        """Train in a process of its own; return the seconds from its start to its end."""
+    def train_cold(self, version: int) -> Answer:
+        """Train in a process of its own; its seconds are those from its start to its end."""
         began = time.monotonic()
         process = self._start([str(version)])
-        self._answer(process)
+        answer = self._answer(process)
         process.wait()
-        return time.monotonic() - began
+        return Answer(time.monotonic() - began, answer.error)
 
     def _start(self, more: list[str]) -> subprocess.Popen[str]:
-        log = (self.stage.folder / "bare.log").open("ab")
-        with log:
+        with self._log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - the command is ours
                 [*self._line, *more],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, **_THREADS, **_QUIET},
+                env=self._environment,
             )
 
-    def _answer(self, process: subprocess.Popen[str]) -> float:
+    def _answer(self, process: subprocess.Popen[str]) -> Answer:
         for line in process.stdout or ():
-            seconds, _, promoted = line.strip().partition(" ")
-            if promoted == "True":
-                return float(seconds)
-            if promoted == "False":
-                raise SystemExit("the bare script did not promote its candidate")
-        raise SystemExit(f"the bare script ended; see {self.stage.folder / 'bare.log'}")
+            if line.startswith(ANSWER):
+                seconds, error = line.removeprefix(ANSWER).split()
+                return Answer(float(seconds), float(error))
+        said = self._log.read_text().strip().splitlines() or ["it said nothing"]
+        raise SystemExit(f"{self._line[2]} ended before it had promoted its candidate: {said[-1]}")
 
 
 @contextmanager

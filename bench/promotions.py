@@ -6,7 +6,7 @@ from statistics import median
 
 from bench.footprint import Restart, measure_restart
 from bench.notes import Note, first
-from bench.processes import BareScript, NotingWorker
+from bench.processes import NotingWorker, Script
 from bench.wire import Heard, Wire
 
 _WARM_UPS = 2
@@ -37,7 +37,7 @@ class Races:
 class Course:
     """One worker and one script, each with a stage of its own; `number` counts deliveries and models."""
 
-    def __init__(self, wire: Wire, worker: NotingWorker, bare: BareScript) -> None:
+    def __init__(self, wire: Wire, worker: NotingWorker, bare: Script) -> None:
         self._wire = wire
         self._worker = worker
         self._bare = bare
@@ -54,7 +54,7 @@ class Course:
         for _ in range(cold):
             self._number += 1
             self._bare.stage.deliver(self._number)
-            races.cold.append(await asyncio.to_thread(self._bare.train_cold, self._number))
+            races.cold.append((await asyncio.to_thread(self._bare.train_cold, self._number)).seconds)
         return races
 
     async def waits(self, count: int) -> list[float]:
@@ -95,7 +95,7 @@ class Course:
 
     async def _in_bare(self, races: Races) -> None:
         self._bare.stage.deliver(self._number)
-        races.bare.append(await asyncio.to_thread(self._bare.train, self._number))
+        races.bare.append((await asyncio.to_thread(self._bare.train, self._number)).seconds)
 
 
 def _wait_of(heard: Heard, notes: list[Note]) -> float:

@@ -1,0 +1,1 @@
+"""The folder in which airflow looks for DAGs."""

@@ -1,0 +1,1 @@
+"""Everything as kedro has it unless told otherwise."""
