@@ -4,12 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from domain.points import Point
 from tests.chaos.orders import Orders
 from tests.kit.eventually import eventually
 from tests.kit.processes import alive
 
-_TIMES = 20
 _VICTIM = """
 import sys
 from pathlib import Path
@@ -23,10 +24,11 @@ while True:
 """
 
 
-async def test_an_order_to_kill_is_armed_until_its_victim_is_gone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.soak)])
+async def test_an_order_to_kill_is_armed_until_its_victim_is_gone(times: int, tmp_path: Path) -> None:
     """Else whoever keeps workers alive may look in between, see a living one, and look no more."""
     orders = Orders(tmp_path / "orders")
-    for _ in range(_TIMES):
+    for _ in range(times):
         with subprocess.Popen(  # noqa: ASYNC220, S603 - our own code, and it ends at once
             [sys.executable, "-c", _VICTIM, str(orders.folder)], stdout=subprocess.PIPE
         ) as victim:
@@ -35,4 +37,4 @@ async def test_an_order_to_kill_is_armed_until_its_victim_is_gone(tmp_path: Path
             orders.kill_at(Point.SPLIT_AFTER_TEMP)
             await eventually(lambda: not orders.armed())
             assert not alive([victim.pid])
-    assert orders.killed() == {Point.SPLIT_AFTER_TEMP: _TIMES}
+    assert orders.killed() == {Point.SPLIT_AFTER_TEMP: times}
