@@ -1,8 +1,10 @@
 """Each split rule lands on disk as a straight description of it says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -12,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.datasets import DatasetLimits
-from domain.split_rule import C, Rows, SplitRule
+from domain.split_rule import REFERENCE, TRAIN, C, Rows, SplitRule
 from domain.split_rules import SPLIT_RULES, HashSplit, TemporalSplit
-from service.adapters.files.atomic import AtomicFiles
+from service.adapters.files.atomic import AtomicFiles, Draft
 from service.adapters.polars.frames import open_dataset
-from service.adapters.polars.splitting import Plan, fates_of, made_reference, plan_split, write_parts
+from service.adapters.polars.row_groups import PartWriter
+from service.adapters.polars.splitting import Plan, Planner, fates_of, in_order, made_reference
 from tests.straight.straight_split import straight_fates, straight_split
 
 PLACES = ["north", "Süd", "NO", "", "南"]
@@ -100,22 +103,33 @@ def masters(draw: st.DrawFn, least: int = 0) -> pa.Table:
 
 def on_disk(folder: Path, found: SplitRule, limits: DatasetLimits) -> dict[str, bytes]:
     """Write every part, the empty ones too; return their bytes."""
-    return written_by(planned(folder, found, limits), folder)
+    return written(folder, found, limits)[1]
 
 
-def planned(folder: Path, found: SplitRule, limits: DatasetLimits) -> Plan:
-    """Where each row of the folder's master goes."""
-    return plan_split(open_dataset(folder / "master.parquet", limits), found)
-
-
-def written_by(plan: Plan, folder: Path) -> dict[str, bytes]:
-    """Write every part of a plan; return their bytes."""
-    files = AtomicFiles()
-    for name in plan.predicates:
-        with files.draft(folder / f"{name}.parquet") as draft:
-            write_parts(plan, {name: draft})
+def written(folder: Path, found: SplitRule, limits: DatasetLimits) -> tuple[Plan, dict[str, bytes]]:
+    """Write every part; say where each row went, and return their bytes."""
+    paths = {name: folder / f"{name}.parquet" for name in (TRAIN, REFERENCE, *dict(found.moving_tests))}
+    with ExitStack() as stack:
+        drafts = {name: stack.enter_context(AtomicFiles().draft(path)) for name, path in paths.items()}
+        plan = planned(folder, found, limits, drafts)
+        for draft in drafts.values():
             draft.replace()
-    return {name: (folder / f"{name}.parquet").read_bytes() for name in plan.predicates}
+    return plan, {name: path.read_bytes() for name, path in paths.items()}
+
+
+def planned(
+    folder: Path, found: SplitRule, limits: DatasetLimits, drafts: Mapping[str, Draft] = MappingProxyType({})
+) -> Plan:
+    """Where each row of the folder's master goes."""
+    dataset = open_dataset(folder / "master.parquet", limits)
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(PartWriter(draft, dataset.schema)) for name, draft in drafts.items()
+        }
+        planner = Planner(dataset, found, writers=writers)
+        for batch in dataset.batches(in_order(planner.columns, dataset)):
+            planner.take(planner.look(planner.prepared(batch)))
+        return planner.plan()
 
 
 @settings(max_examples=50, deadline=None)
@@ -127,16 +141,15 @@ def test_straight_description_and_files_agree(master: pa.Table, content: dict[st
     with TemporaryDirectory() as name:
         folder = Path(name)
         pq.write_table(master, folder / "master.parquet")
-        plan = planned(folder, found, DatasetLimits())
-        written = written_by(plan, folder)
+        plan, files = written(folder, found, DatasetLimits())
         fates = fates_of(plan.counts, made_reference(plan.counts)).by_name
         assert fates == straight_fates(master.to_pandas(), content)
-        carried = {part: pq.read_table(folder / f"{part}.parquet")["carried"].to_pylist() for part in written}
+        carried = {part: pq.read_table(folder / f"{part}.parquet")["carried"].to_pylist() for part in files}
         assert carried == expected
         assert pq.read_table(folder / "train.parquet").column_names == master.column_names
         pq.write_table(master, folder / "master.parquet", row_group_size=group)
-        streamed = planned(folder, found, STREAMED)
-        assert (written_by(streamed, folder), streamed.counts) == (written, plan.counts)
+        streamed, same = written(folder, found, STREAMED)
+        assert (same, streamed.counts) == (files, plan.counts)
 
 
 @settings(max_examples=30, deadline=None)

@@ -69,11 +69,9 @@ class Draft:
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
         self.size, self._sha256 = 0, hashlib.sha256()
-        if self.cloned(source):
-            read, keep = self.temporary, self._count
-        else:
-            read, keep = source, self.write
-        for chunk in chunks(read):
+        shared = self.cloned(source)
+        keep: Callable[[bytes], object] = self._count if shared else self.write
+        for chunk in chunks(self.temporary if shared else source):
             keep(chunk)
             heard(chunk)
 

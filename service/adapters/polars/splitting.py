@@ -2,17 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final, cast
+from itertools import accumulate
+from types import MappingProxyType
+from typing import Final, NamedTuple, cast
 
 import polars as pl
 
 from domain.datasets import HELD_BACK_OUTSIDE, LATE_FOR_REFERENCE, NO_PERIOD, RowFates
 from domain.split_rule import REFERENCE, TRAIN, Locality, Number, SplitRule
-from service.adapters.files.atomic import Draft
-from service.adapters.polars.frames import Dataset, all_of, engine_errors, exactly, is_among, value_of
+from service.adapters.polars.frames import Dataset, all_of, exactly, is_among, value_of
 from service.adapters.polars.key_hash import positions
 from service.adapters.polars.row_groups import PartWriter
 
@@ -160,17 +160,29 @@ class Plan:
         return pl.concat([self.dataset.frame, self.answers.lazy()], how="horizontal")
 
 
+class _Look(NamedTuple):
+    answers: pl.DataFrame
+    counted: Mapping[str, int]
+    chosen: list[pl.DataFrame]
+
+
 _WITHOUT_PERIOD: Final = "without period"  # beside the names of parts
 _BELOW_ZERO: Final = "below zero"
 
 
 class Planner:
-    """Looks at each batch of a master once, and finds out where its rows go; nothing is written.
+    """Looks at each batch of a master once, finds out where its rows go, and has the `writers` write them.
 
     With a `target` it counts those below 0 among the rows that may judge.
     """
 
-    def __init__(self, dataset: Dataset, rules: SplitRule, target: str | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        rules: SplitRule,
+        target: str | None = None,
+        writers: Mapping[str, PartWriter] = MappingProxyType({}),
+    ) -> None:
         period = _period(dataset, rules)
         self._dataset = dataset
         self._rows = RowExpressions(dataset, period, _latest(dataset, rules, period))
@@ -188,7 +200,9 @@ class Planner:
         ]
         below = pl.lit(value=False) if target is None else value_of(target, dataset.schema[target]) < 0
         self._sums.append((self._predicates[REFERENCE] & below).sum().alias(_BELOW_ZERO))
-        self.columns = {*self._rows.asked, *_named(rules.periodic_column), *_named(target)}
+        self._writers = writers
+        asked = {*self._rows.asked, *_named(rules.periodic_column), *_named(target)}
+        self.columns = {*dataset.schema.names()} if writers else asked
 
     @property
     def positions(self) -> Mapping[frozenset[str], pl.Expr]:
@@ -199,20 +213,33 @@ class Planner:
         """Add what takes long and others may ask for too. Raises PolarsError."""
         return batch.with_columns(self._rows.first.values())
 
-    def look(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, Mapping[str, int]]:
+    def look(self, batch: pl.DataFrame) -> _Look:
         """Look at some prepared rows, in any thread. Raises PolarsError."""
         answered = batch.with_columns(self._questions)
         counted = answered.select(self._sums).row(0, named=True)
-        return answered.select(all_of(self._names.values())), counted
+        return _Look(answered.select(all_of(self._names.values())), counted, self._chosen(answered))
 
-    def take(self, look: tuple[pl.DataFrame, Mapping[str, int]]) -> None:
-        """Take what was found about the rows that come next."""
-        answers, counted = look
-        self._answers.append(answers)
-        self._counted.update(counted)
+    def _chosen(self, answered: pl.DataFrame) -> list[pl.DataFrame]:
+        """The rows of each part; of all parts at once, which takes half as long as one by one."""
+        if not self._writers:
+            return []
+        flags = answered.select(self._predicates[part].alias(part) for part in self._writers)
+        places = [flag.arg_true() for flag in flags]
+        rows = answered.select(all_of(self._dataset.schema.names()))[pl.concat(places)]
+        ends = accumulate(one.len() for one in places)
+        return [rows.slice(end - one.len(), one.len()) for one, end in zip(places, ends, strict=True)]
+
+    def take(self, look: _Look) -> None:
+        """Take what was found about the rows that come next. Raises OSError, which a draft keeps."""
+        self._answers.append(look.answers)
+        self._counted.update(look.counted)
+        for writer, rows in zip(self._writers.values(), look.chosen, strict=True):
+            writer.add(rows)
 
     def plan(self) -> Plan:
-        """Tell where all rows go that were seen."""
+        """Tell where all rows go that were seen, and finish their files."""
+        for writer in self._writers.values():
+            writer.close()
         return Plan(
             dataset=self._dataset,
             answers=pl.concat(self._answers, rechunk=True),
@@ -224,43 +251,11 @@ class Planner:
         )
 
 
-def plan_split(dataset: Dataset, rules: SplitRule) -> Plan:
-    """Find out where each row goes, and how many there are of each part; nothing is written.
-
-    Raises NeverRetry `unreadable_dataset`.
-    """
-    with engine_errors(dataset.path):
-        planner = Planner(dataset, rules)
-        for batch in dataset.batches(in_order(planner.columns, dataset)):
-            planner.take(planner.look(planner.prepared(batch)))
-        return planner.plan()
-
-
 def outside(dataset: Dataset, rules: SplitRule) -> pl.LazyFrame:
     """The rows of `dataset` that may not stand in the reference by the rules."""
     rows = RowExpressions(dataset, _period(dataset, rules), latest=None)
     judging = dict(rules.parts(rows))[REFERENCE]
     return dataset.frame.with_columns(rows.first.values()).filter(~judging.fill_null(value=False))
-
-
-def write_parts(plan: Plan, drafts: Mapping[str, Draft]) -> None:
-    """Write the parts in one pass; each keeps the master's columns and row order.
-
-    Raises NeverRetry `unreadable_dataset`; an error of the disk is kept in the draft that met it.
-    """
-    schema, place = plan.dataset.schema, 0
-    with engine_errors(plan.dataset.path), ThreadPoolExecutor(pl.thread_pool_size()) as threads:
-        writers = {part: PartWriter(draft, schema, threads) for part, draft in drafts.items()}
-        flags = plan.answers.select(plan.predicates[part].alias(part) for part in drafts)
-        for batch in plan.dataset.batches(schema.names()):
-            chosen = [flags[part].slice(place, batch.height).arg_true() for part in writers]
-            rows, first = batch[pl.concat(chosen)], 0  # all parts at once: half as long as one by one
-            for writer, places in zip(writers.values(), chosen, strict=True):
-                writer.add(rows.slice(first, places.len()))
-                first += places.len()
-            place += batch.height
-        for writer in writers.values():
-            writer.close()
 
 
 def rows_of(plan: Plan, part: str) -> pl.LazyFrame:

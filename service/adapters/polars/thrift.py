@@ -1,6 +1,5 @@
-"""Thrift's compact protocol, as far as the footer of a Parquet file uses it: read, and written as it was."""
+"""Thrift's compact protocol, as far as the footer of a Parquet file uses it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -10,7 +9,7 @@ _WHOLE: Final = frozenset({4, 5, 6})
 _DOUBLE: Final = 7
 _BINARY: Final = 8
 _LIST: Final = 9
-STRUCT: Final = 12
+_STRUCT: Final = 12
 _DEEPEST: Final = 16
 _LONG_LIST: Final = 15
 _SEVEN_BITS: Final = 0x7F
@@ -64,7 +63,7 @@ class Reader:
             return self._take(self._varint())
         if kind == _LIST:
             return self._list(depth)
-        if kind == STRUCT:
+        if kind == _STRUCT:
             return self.struct(depth + 1)
         return self._take({**dict.fromkeys(_BOOLEANS, 1), _BYTE: 1, _DOUBLE: 8}[kind])
 
@@ -95,49 +94,3 @@ class Reader:
     def _zigzag(self) -> int:
         number = self._varint()
         return number >> 1 ^ -(number & 1)
-
-
-def written(struct: Struct) -> bytes:
-    """The bytes of a struct that was read, or changed since."""
-    return b"".join(_fields(struct))
-
-
-def _fields(struct: Struct) -> Iterator[bytes]:
-    before = 0
-    for number, (kind, value) in struct.items():
-        delta = number - before
-        short = 0 < delta < _LONG_LIST
-        yield bytes([delta << 4 | kind]) if short else bytes([kind]) + _zigzagged(number)
-        if kind not in _BOOLEANS:
-            yield _written(kind, value)
-        before = number
-    yield b"\0"
-
-
-def _written(kind: int, value: Any) -> bytes:
-    if kind in _WHOLE:
-        return _zigzagged(value)
-    if kind == _BINARY:
-        return _varint(len(value)) + bytes(value)
-    if kind == _LIST:
-        count = len(value.values)
-        head = (
-            bytes([count << 4 | value.kind])
-            if count < _LONG_LIST
-            else bytes([_LONG_LIST << 4 | value.kind]) + _varint(count)
-        )
-        return head + b"".join(_written(value.kind, one) for one in value.values)
-    return written(value) if kind == STRUCT else value
-
-
-def _zigzagged(number: int) -> bytes:
-    return _varint(number << 1 if number >= 0 else (-number << 1) - 1)
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > _SEVEN_BITS:
-        out.append(number & _SEVEN_BITS | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)

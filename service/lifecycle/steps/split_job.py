@@ -24,7 +24,7 @@ from service.adapters.files.split_parts import (
 from service.adapters.polars.contract_check import Observation, sentence
 from service.adapters.polars.frames import Dataset, open_dataset
 from service.adapters.polars.inspection import check_header, inspect
-from service.adapters.polars.splitting import Plan, fates_of, write_parts
+from service.adapters.polars.splitting import Plan, fates_of
 from service.adapters.polars.survey import MasterSurvey
 from service.lifecycle.steps.jobs import InspectJob, PublishJob, SplitJob
 from service.lifecycle.steps.reference_job import (
@@ -58,13 +58,16 @@ def run_split(job: SplitJob, files: AtomicFiles | None = None, points: Points = 
     with writer.draft(job.run_folder / MASTER, owner_of(job.run_folder)) as snapshot:
         copy_snapshot(job.master, snapshot)
         dataset = open_dataset(snapshot.temporary, job.limits, called=job.master)
-        with Scratch(job.run_folder, writer) as scratch:
-            survey = MasterSurvey(dataset, job.contract, job.rules, scratch)
-            points.passed(Point.SPLIT_AFTER_SPILL)
-        report = _report(job, dataset, survey.observation)
-        plan = survey.plan()
-        oddities = Oddities(survey.localities_without_rows(), survey.period_form())
-        train, tests, reference = _written(job, plan, oddities, snapshot, writer, points)
+        with ExitStack() as stack:
+            paths, owner = _paths(job), owner_of(job.run_folder)
+            drafts = {name: stack.enter_context(writer.draft(path, owner)) for name, path in paths.items()}
+            with Scratch(job.run_folder, writer) as scratch:
+                survey = MasterSurvey(dataset, job.contract, job.rules, scratch, drafts)
+                points.passed(Point.SPLIT_AFTER_SPILL)
+            report = _report(job, dataset, survey.observation)
+            plan = survey.plan()
+            oddities = Oddities(survey.localities_without_rows(), survey.period_form())
+            train, tests, reference = _settled(job, plan, oddities, snapshot, drafts, points)
     remove_other_tests(job.run_folder / SPLIT, tests, writer)
     fates = fates_of(plan.counts, reference.in_master)
     parts = SplitParts(
@@ -97,28 +100,28 @@ def _report(job: SplitJob, dataset: Dataset, observation: Observation) -> dict[s
     return report
 
 
-def _written(
-    job: SplitJob, plan: Plan, oddities: Oddities, snapshot: Draft, files: AtomicFiles, points: Points
+def _settled(
+    job: SplitJob,
+    plan: Plan,
+    oddities: Oddities,
+    snapshot: Draft,
+    drafts: dict[str, Draft],
+    points: Points,
 ) -> tuple[DatasetFile, dict[str, DatasetFile], Reference]:
-    """Write drafts of everything, settle the reference, and only then let the run's own files appear."""
-    adopt = is_there(job.reference) or job.expected_reference is not None
-    _refuse_empty(plan, (TRAIN,) if adopt else (TRAIN, REFERENCE))
-    if not adopt:
+    """Settle the reference, and only then let the run's own files appear."""
+    made = drafts.pop(REFERENCE, None)
+    _refuse_empty(plan, (TRAIN,) if made is None else (TRAIN, REFERENCE))
+    if made is not None:
         refuse_unknown_localities(job.rules, oddities)
-    with ExitStack() as stack:
-        paths = _paths(job, plan) | ({} if adopt else {REFERENCE: job.reference})
-        owner = owner_of(job.run_folder)
-        drafts = {name: stack.enter_context(files.draft(path, owner)) for name, path in paths.items()}
-        write_parts(plan, drafts)
-        points.passed(Point.SPLIT_AFTER_TEMP)
-        made = drafts.pop(REFERENCE, None)
-        created = made is not None and made.create_once()
-        reference = _made(plan, made) if made and created else _adopted(job, plan)
-        for draft in (snapshot, *drafts.values()):
-            draft.replace()
-        points.passed(Point.SPLIT_AFTER_RENAME)
-    own = {name: _file(draft, plan.rows[name]) for name, draft in drafts.items()}
-    return own.pop(TRAIN), own, reference
+    points.passed(Point.SPLIT_AFTER_TEMP)
+    created = made is not None and made.create_once()
+    reference = _made(plan, made) if made and created else _adopted(job, plan)
+    own = {name: draft for name, draft in drafts.items() if plan.rows[name]}
+    for draft in (snapshot, *own.values()):
+        draft.replace()
+    points.passed(Point.SPLIT_AFTER_RENAME)
+    files = {name: _file(draft, plan.rows[name]) for name, draft in own.items()}
+    return files.pop(TRAIN), files, reference
 
 
 def _made(plan: Plan, draft: Draft) -> Reference:
@@ -139,12 +142,12 @@ def _refuse_empty(plan: Plan, names: tuple[str, ...]) -> None:
             raise NeverRetry(f"empty_{name}", message, rows=plan.dataset.rows)
 
 
-def _paths(job: SplitJob, plan: Plan) -> dict[str, Path]:
+def _paths(job: SplitJob) -> dict[str, Path]:
+    """Where each part goes that may come of it; a reference that is there is never written."""
     folder = job.run_folder / SPLIT
-    tests = [name for name, _ in job.rules.moving_tests if plan.rows[name]]
-    return {TRAIN: folder / TRAIN_FILE} | {
-        name: folder / OPTIONAL_TESTS / f"{name}.parquet" for name in tests
-    }
+    adopt = is_there(job.reference) or job.expected_reference is not None
+    tests = {name: folder / OPTIONAL_TESTS / f"{name}.parquet" for name, _ in job.rules.moving_tests}
+    return {TRAIN: folder / TRAIN_FILE, **tests, **({} if adopt else {REFERENCE: job.reference})}
 
 
 def _file(draft: Draft, rows: int) -> DatasetFile:

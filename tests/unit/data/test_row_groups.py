@@ -1,6 +1,5 @@
 """A part that is written row group by row group is one Parquet file, as the engine itself would write it."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +9,6 @@ import pytest
 from service.adapters.files.atomic import AtomicFiles, sha256_of
 from service.adapters.polars import row_groups
 from service.adapters.polars.row_groups import PartWriter
-from service.adapters.polars.thrift import Reader, written
 from tests.worlds.synthetic import write_master
 
 
@@ -31,8 +29,7 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
 
 def write(path: Path, rows: pl.DataFrame, batch: int) -> Path:
     """Write in batches."""
-    with AtomicFiles().draft(path) as draft, ThreadPoolExecutor(2) as threads:
-        writer = PartWriter(draft, rows.schema, threads)
+    with AtomicFiles().draft(path) as draft, PartWriter(draft, rows.schema) as writer:
         for place in range(0, rows.height, batch):
             writer.add(rows.slice(place, batch))
         writer.close()
@@ -68,10 +65,3 @@ def test_each_row_group_can_be_read_alone(tmp_path: Path, rows: pl.DataFrame) ->
 def test_the_bytes_do_not_depend_on_the_batches(tmp_path: Path, rows: pl.DataFrame) -> None:
     digests = {sha256_of(write(tmp_path / f"{batch}.parquet", rows, batch)) for batch in (1, 7, 64, 65, 200)}
     assert len(digests) == 1
-
-
-def test_a_footer_is_written_as_it_was_read(tmp_path: Path, rows: pl.DataFrame) -> None:
-    rows.write_parquet(tmp_path / "plain.parquet")
-    data = (tmp_path / "plain.parquet").read_bytes()
-    footer = data[-8 - int.from_bytes(data[-8:-4], "little") : -8]
-    assert written(Reader(footer).struct()) == footer

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -228,7 +229,7 @@ def _block_by_block(target: int, source: int) -> None:
     os.pwrite(target, os.pread(source, 1 << 20, 0), 0)
 
 
-def _not_here(*_: object) -> None:
+def _not_here(*_: object) -> NoReturn:
     raise OSError(errno.EOPNOTSUPP, "this file system cannot")
 
 
