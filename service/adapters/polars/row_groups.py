@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Full, Queue
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, Self, cast
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -59,7 +59,7 @@ class PartWriter:
 
     def _write(self, draft: Draft, schema: pl.Schema) -> None:
         register_io_source(self._taken, schema=schema).sink_parquet(
-            draft,  # type: ignore[arg-type] - it asks a file for nothing but these methods
+            cast("IO[bytes]", draft),  # of a file's methods it calls the two that a draft has
             compression="zstd",
             compression_level=1,
             statistics=False,

@@ -239,6 +239,8 @@ class Planner:
     def plan(self) -> Plan:
         """Tell where all rows go that were seen, and finish their files."""
         for writer in self._writers.values():
+            writer.add(None)  # so that they finish side by side
+        for writer in self._writers.values():
             writer.close()
         return Plan(
             dataset=self._dataset,
