@@ -26,6 +26,7 @@ from bench.table import write_into
 _PROJECT: Final = Path(__file__).parents[2]
 _RESULT: Final = _PROJECT / "build" / "bench" / "peers.json"
 _PICTURE: Final = "peers.png"
+_ALT: Final = "Seconds from the request to the promoted model, for each way to train"
 
 
 def main() -> None:
@@ -44,7 +45,7 @@ def main() -> None:
     if options.write:
         docs = _PROJECT / "docs"
         (docs / _PICTURE).write_bytes(picture)
-        write_into(docs / "performance.md", text, "bench-peers")
+        write_into(docs / "performance.md", f"{text}\n\n![{_ALT}]({_PICTURE})", "bench-peers")
 
 
 def _options() -> argparse.Namespace:
