@@ -34,8 +34,12 @@ def main() -> None:
     options = _options()
     require_installed(options.peers)
     rounds = _earlier() if options.add else Rounds()
-    if options.rounds:
-        measure(options.peers, options.rounds, rounds)
+    try:
+        if options.rounds:
+            measure(options.peers, options.rounds, rounds)
+    except KeyboardInterrupt:
+        say("interrupted; rounds that had ended are kept, and --add goes on with them")
+        raise SystemExit(130) from None
     often, loads = len(rounds.loads), f"{min(rounds.loads):.1f} to {max(rounds.loads):.1f}"
     said = f"`make bench-peers` on {machine()}; rounds: {often}; load average as they began: {loads}."
     text = "\n".join([*table(rounds), "", said])
