@@ -26,6 +26,7 @@ from bench.table import write_into
 _PROJECT: Final = Path(__file__).parents[2]
 _RESULT: Final = _PROJECT / "build" / "bench" / "peers.json"
 _PICTURE: Final = "peers.png"
+_ALT: Final = "Seconds from the request to the promoted model, for each way to train"
 
 
 def main() -> None:
@@ -33,8 +34,12 @@ def main() -> None:
     options = _options()
     require_installed(options.peers)
     rounds = _earlier() if options.add else Rounds()
-    if options.rounds:
-        measure(options.peers, options.rounds, rounds)
+    try:
+        if options.rounds:
+            measure(options.peers, options.rounds, rounds)
+    except KeyboardInterrupt:
+        say("interrupted; rounds that had ended are kept, and --add goes on with them")
+        raise SystemExit(130) from None
     often, loads = len(rounds.loads), f"{min(rounds.loads):.1f} to {max(rounds.loads):.1f}"
     said = f"`make bench-peers` on {machine()}; rounds: {often}; load average as they began: {loads}."
     text = "\n".join([*table(rounds), "", said])
@@ -44,7 +49,7 @@ def main() -> None:
     if options.write:
         docs = _PROJECT / "docs"
         (docs / _PICTURE).write_bytes(picture)
-        write_into(docs / "performance.md", text, "bench-peers")
+        write_into(docs / "performance.md", f"{text}\n\n![{_ALT}]({_PICTURE})", "bench-peers")
 
 
 def _options() -> argparse.Namespace:

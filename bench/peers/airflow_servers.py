@@ -25,7 +25,7 @@ _COMPONENTS: Final = (("api-server",), ("scheduler", "--skip-serve-logs"), ("dag
 _READY_SECONDS: Final = 180.0
 _MIGRATE_SECONDS: Final = 300.0
 _RUN_SECONDS: Final = 300.0
-_LOOK_SECONDS: Final = 0.1
+_LOOK_SECONDS: Final = 0.5  # each look costs the API server some of the processors that the tasks need
 _POLITE_SECONDS: Final = 10.0
 
 

@@ -51,15 +51,14 @@ async def contest(
     rivals: Sequence[Rival], count: int, say: Callable[[str], None]
 ) -> AsyncIterator[dict[str, float]]:
     """Warm up, then one training of each in every round; each round begins with the next one of them."""
-    say("warm-up, all side by side")
-    await asyncio.gather(*(_trained(rival, 1, say) for rival in rivals))
-    for number in range(count):
-        say(f"round {number + 1} of {count}")
+    for number in range(-1, count):
+        say(f"round {number + 1} of {count}" if number >= 0 else "warm-up")
         first = number % len(rivals)
         in_turn = [*rivals[first:], *rivals[:first]]
         answers = {rival.title: await _trained(rival, number + 2, say) for rival in in_turn}
         require_same_error({title: answer.error for title, answer in answers.items()})
-        yield {rival.title: answers[rival.title].seconds for rival in rivals}
+        if number >= 0:
+            yield {rival.title: answers[rival.title].seconds for rival in rivals}
 
 
 async def _trained(rival: Rival, version: int, say: Callable[[str], None]) -> Answer:

@@ -88,6 +88,7 @@ async def test_each_trains_once_in_every_round_and_the_next_one_begins() -> None
     rounds = [seconds async for seconds in contest(rivals, 2, lambda _: None)]
     assert rounds == [{BARE: 1.0, "kedro": 1.0, "dagster": 1.0}] * 2
     assert asked[3:] == [f"{BARE}2", "kedro2", "dagster2", "kedro3", "dagster3", f"{BARE}3"]
+    assert set(asked[:3]) == {f"{BARE}1", "kedro1", "dagster1"}  # the warm-up
 
 
 class StageThatNeverGrows:
