@@ -132,7 +132,7 @@ def planned(
         return planner.plan()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=settings().max_examples // 2)
 @given(master=masters(), content=rules, group=st.integers(1, 40))
 def test_straight_description_and_files_agree(master: pa.Table, content: dict[str, Any], group: int) -> None:
     """Row by row and column by column, with the master's order; from memory and streamed, byte for byte."""
@@ -152,7 +152,7 @@ def test_straight_description_and_files_agree(master: pa.Table, content: dict[st
         assert (same, streamed.counts) == (files, plan.counts)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=settings().max_examples // 2)
 @given(master=masters(), content=hashed.map(lambda found: {**BASE, **found}), cut=st.integers(0, 30))
 def test_a_row_never_changes_sides_as_the_master_grows(
     master: pa.Table, content: dict[str, Any], cut: int
@@ -213,7 +213,7 @@ def test_a_larger_test_fraction_only_takes_from_train(position: int, less: int, 
         },
     ],
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=settings().max_examples // 4)
 @given(master=masters(), later=st.lists(st.integers(2011, 2030), min_size=1, max_size=5))
 def test_rows_of_later_periods_leave_the_reference_as_it_is(
     content: dict[str, Any], master: pa.Table, later: list[int]

@@ -21,7 +21,7 @@ from service.adapters.files.atomic import Draft
 ROW_GROUP: Final = 65_536
 
 _AHEAD: Final = 2  # batches that wait for the encoder
-_LOOK_SECONDS: Final = 0.2  # until a writer asks whether its encoder still lives
+_ASK_SECONDS: Final = 0.2  # until a writer asks whether its encoder still lives
 
 
 class PartWriter:
@@ -48,7 +48,7 @@ class PartWriter:
         """Add rows of any number, or say that no more come."""
         while not self._written.done():
             with suppress(Full):
-                self._rows.put(rows, timeout=_LOOK_SECONDS)
+                self._rows.put(rows, timeout=_ASK_SECONDS)
                 return
         self._written.result()
 

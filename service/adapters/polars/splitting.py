@@ -160,7 +160,7 @@ class Plan:
         return pl.concat([self.dataset.frame, self.answers.lazy()], how="horizontal")
 
 
-class _Look(NamedTuple):
+class _Answered(NamedTuple):
     answers: pl.DataFrame
     counted: Mapping[str, int]
     chosen: list[pl.DataFrame]
@@ -213,11 +213,11 @@ class Planner:
         """Add what takes long and others may ask for too. Raises PolarsError."""
         return batch.with_columns(self._rows.first.values())
 
-    def look(self, batch: pl.DataFrame) -> _Look:
+    def look(self, batch: pl.DataFrame) -> _Answered:
         """Look at some prepared rows, in any thread. Raises PolarsError."""
         answered = batch.with_columns(self._questions)
         counted = answered.select(self._sums).row(0, named=True)
-        return _Look(answered.select(all_of(self._names.values())), counted, self._chosen(answered))
+        return _Answered(answered.select(all_of(self._names.values())), counted, self._chosen(answered))
 
     def _chosen(self, answered: pl.DataFrame) -> list[pl.DataFrame]:
         """The rows of each part; of all parts at once, which takes half as long as one by one."""
@@ -229,7 +229,7 @@ class Planner:
         ends = accumulate(one.len() for one in places)
         return [rows.slice(end - one.len(), one.len()) for one, end in zip(places, ends, strict=True)]
 
-    def take(self, look: _Look) -> None:
+    def take(self, look: _Answered) -> None:
         """Take what was found about the rows that come next. Raises OSError, which a draft keeps."""
         self._answers.append(look.answers)
         self._counted.update(look.counted)
