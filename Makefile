@@ -61,7 +61,7 @@ ready: $(DEV_STAMP)
 	@$(BIN)/pytest --collect-only --quiet >$(VENV)/collected || { cat $(VENV)/collected; exit 1; }
 
 # One process: what is heavy here loads the machine by itself.
-soak: $(DEV_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (50 minutes)
+soak: $(DEV_STAMP) ## the heavy repetitions of what `make test` proves, on the real servers (about an hour)
 	@$(BIN)/python -m tests.kit.downloads
 	@$(BIN)/pytest -m soak --timeout=3600
 	@$(BIN)/pytest -m hypothesis --hypothesis-profile=many --timeout=3600
