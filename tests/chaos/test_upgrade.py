@@ -41,8 +41,10 @@ def database_url(empty_database_url: str) -> str:
 
 @pytest.fixture
 def released(tmp_path: Path, world: Chaos) -> Iterator[Released]:
-    """A worker of 0.1.0 that runs."""
-    worker = Released(tmp_path / "released", world.deployment.environment)
+    """A worker of 0.1.0 that runs, with the settings that it knows."""
+    known = {**world.deployment.environment}
+    del known["WORKER__KEEP_RUN_PARTS"]
+    worker = Released(tmp_path / "released", known)
     worker.role.start()
     yield worker
     worker.role.kill()
