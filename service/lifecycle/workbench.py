@@ -1,7 +1,6 @@
 """The light part of the composition root: the world that commands act in, and that a worker runs in."""
 
 import asyncio
-import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -72,18 +71,11 @@ async def open_world(settings: Settings, actor: str) -> AsyncIterator[RunPorts]:
 
     Raises Stop when the schema is not this version's, TryLater while a service is away.
     """
-    asyncio.get_running_loop().run_in_executor(None, _load_what_comes_later)
     opening = open_database(settings.sqlalchemy_url, application="laurel-cli")
     async with open_mlflow(settings) as rest, opening as database:
         await require_current_schema(database)
         config = FileConfigFamilies(settings.config_root)
         yield world_of(settings, database, actor, rest, config, NO_POINTS, UnreadMetrics(), WorldMakers())
-
-
-def _load_what_comes_later() -> None:
-    """Load Kafka's client and the logger while others are waited for: together 200 ms of a command."""
-    for module in ("service.adapters.kafka.announcements", "structlog"):
-        importlib.import_module(module)
 
 
 def world_of(
