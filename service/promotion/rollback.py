@@ -252,16 +252,16 @@ class _Sought(NamedTuple):
 async def _sought(entries: Sequence[LedgerEntry], generation: int | None, look: _Look) -> _Sought:
     if generation is None:
         first_step(entries[-1])
-        return _Sought(*await _chosen(entries, look))
+        return await _chosen(entries, look)
     target = named_target(entries, generation)
     return _Sought(target, doubt=await _doubt(entries, target, look))
 
 
-async def _chosen(entries: Sequence[LedgerEntry], look: _Look) -> tuple[LedgerEntry, tuple[Refused, ...]]:
+async def _chosen(entries: Sequence[LedgerEntry], look: _Look) -> _Sought:
     choice = await choose(entries, look)
     if choice.target is None:
         raise CannotDecide("no_target", _none_left(choice.refused))
-    return choice.target, choice.refused
+    return _Sought(choice.target, choice.refused)
 
 
 async def _doubt(entries: Sequence[LedgerEntry], target: LedgerEntry, look: _Look) -> str:

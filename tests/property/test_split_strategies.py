@@ -129,6 +129,7 @@ def planned(
         planner = Planner(dataset, found, writers=writers)
         for batch in dataset.batches(in_order(planner.columns, dataset)):
             planner.take(planner.look(planner.prepared(batch)))
+        planner.finish()
         return planner.plan()
 
 

@@ -236,12 +236,15 @@ class Planner:
         for writer, rows in zip(self._writers.values(), look.chosen, strict=True):
             writer.add(rows)
 
-    def plan(self) -> Plan:
-        """Tell where all rows go that were seen, and finish their files."""
+    def finish(self) -> None:
+        """Finish the files. Raises OSError, which a draft keeps."""
         for writer in self._writers.values():
             writer.add(None)  # so that they finish side by side
         for writer in self._writers.values():
             writer.close()
+
+    def plan(self) -> Plan:
+        """Tell where all rows go that were seen."""
         return Plan(
             dataset=self._dataset,
             answers=pl.concat(self._answers, rechunk=True),

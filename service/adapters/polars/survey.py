@@ -57,7 +57,8 @@ class MasterSurvey:
             self._askers: list[_Asker] = [observer, *(self._questions.askers if self._questions else ())]
             wanted = [*observer.columns, *(self._questions.columns if self._questions else ())]
             self._look_at(dataset.batches(in_order(wanted, dataset)))
-            self._plan = self._questions.planner.plan() if self._questions else None
+            if self._questions:
+                self._questions.planner.finish()
         self.observation: Observation = observer.observation()
 
     def _look_at(self, batches: Iterable[pl.DataFrame]) -> None:
@@ -81,9 +82,7 @@ class MasterSurvey:
 
     def plan(self) -> Plan:
         """Where each row goes; asked when the contract was kept."""
-        if self._plan is None:
-            raise RuntimeError("a master that breaks its contract was planned: a defect")
-        return self._plan
+        return self._kept.planner.plan()
 
     def localities_without_rows(self) -> dict[Locality, object]:
         """Test localities that no row has, each with the nearest that some row has."""
