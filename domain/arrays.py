@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Numbers = NDArray[np.float64 | np.float32]
 
 
 class RowColumns(NamedTuple):

@@ -70,7 +70,8 @@ class ModelKind:
     allowed. `distributions` are what a server installs for it. `preloads`: its module is light enough for
     every child. `threads` says what their number means; with a param of `own_with` it means a model of its
     own. `takes_sparse`: from rows whose zeros are left out it learns the same, to the bit; all but one that
-    is `by_rows` do from rows that lie in memory column by column, which takes less. A fit takes at most
+    is `by_rows` do from rows that lie in memory column by column, which takes less; and from values of 32
+    bits, if it is `single_precision`: it makes them of its rows itself. A fit takes at most
     `memory_factor` times the bytes of its encoded rows, as `python -m bench.large.fit` measures.
     """
 
@@ -79,6 +80,7 @@ class ModelKind:
     threads: Threads = "one"
     takes_sparse: bool = False
     by_rows: bool = False
+    single_precision: bool = False
     own_with: Mapping[str, JsonValue] = field(default_factory=dict)
     defaults: Mapping[str, JsonValue] = field(default_factory=dict)
     trees: TreeLayout = "none"
@@ -154,6 +156,7 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     "gradient_boosting": ModelKind(
         "sklearn.ensemble:GradientBoostingRegressor",
         memory_factor=1.6,
+        single_precision=True,
         trees="boosted",
         trusted=("sklearn.tree._tree.Tree",),
         trusted_elsewhere=_LOSSES,
@@ -169,6 +172,7 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     "random_forest": ModelKind(
         "sklearn.ensemble:RandomForestRegressor",
         memory_factor=1.5,
+        single_precision=True,
         threads="any",
         defaults=_ONE_THREAD,
         trees="forest",
@@ -233,6 +237,7 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     "xgboost": ModelKind(
         "xgboost:XGBRegressor",
         memory_factor=1.5,
+        single_precision=True,
         threads="own",
         defaults={**_ONE_THREAD, "verbosity": 0},
         trees="xgboost",

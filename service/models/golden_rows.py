@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from domain.arrays import Floats
+from domain.arrays import Floats, Numbers
 from domain.comparison import SAME_RELATIVE
 from service.adapters.pyarrow.datasets import Frame, Table, frame_of_rows, informative_rows, rows_at
 
@@ -19,7 +19,7 @@ _INFORMATIVE: Final = 3
 class Asked(Protocol):
     """A fitted model, with the rows that it was fitted on."""
 
-    def prepared_row(self, place: int) -> Floats:
+    def prepared_row(self, place: int) -> Numbers:
         """One of those rows as the estimator sees it."""
 
     def predictions(self, places: Sequence[int] | None = None) -> Floats:
@@ -58,7 +58,7 @@ def golden_rows(picked: Picked, fitted: Asked, others: Callable[[Sequence[int]],
     }
 
 
-def prepared_values(row: Floats) -> list[tuple[int, float | None]]:
+def prepared_values(row: Numbers) -> list[tuple[int, float | None]]:
     """The values of one prepared row that are not 0, by their places, as JSON."""
     return [(place, _json_value(float(row[place]))) for place in np.flatnonzero(row).tolist()]
 

@@ -5,10 +5,11 @@ server can load, or what it answers otherwise, would stop production without a w
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isclose
 from typing import Any, Final, NamedTuple
 
+from domain.arrays import single
 from domain.errors import ModelUnusable
 from domain.strict_json import parse_json
 from service.adapters.sklearn.row_prediction import RowPredictor
@@ -96,8 +97,13 @@ def _odd_column(golden: Mapping[str, Any], asked: _Asked, predict: RowPredictor)
     if not isinstance(predict.prepare, RowPreparation):
         return None
     now = prepared_values(predict.prepare([asked.row])[0])
-    odd = dict(golden["prepared"][asked.place]).items() ^ dict(now).items()
+    odd = _singles(golden["prepared"][asked.place]) ^ _singles(now)
     return predict.prepare.column_of(min(place for place, _ in odd)) if odd else None
+
+
+def _singles(values: Iterable[tuple[int, float | None]]) -> set[tuple[int, float | None]]:
+    """Values in 32 bits: some types of models learn from those."""
+    return {(place, None if value is None else single(value)) for place, value in values}
 
 
 def _not_servable(

@@ -42,6 +42,8 @@ _FORK_SAFE: Final = {
     "_RJEM_MALLOC_CONF": "background_thread:false",  # polars' allocator
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # pyarrow's
     "MIMALLOC_PURGE_DELAY": "0",  # pyarrow's other one, which keeps what was freed
+    # The C library's own, which would keep what is smaller than the largest array that was ever freed.
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
     # Polars would spill to disk, and the thread that deletes spilled files is not there after a fork.
     "POLARS_OOC_MEMORY_BUDGET_MB": "1000000000",
 }

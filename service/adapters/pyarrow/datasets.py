@@ -34,11 +34,16 @@ def read_dataset(path: str, sha256: str, name: str, columns: Iterable[str]) -> T
         file = pq.ParquetFile(pa.BufferReader(data))
         names = file.schema_arrow.names
         present = [column for column in dict.fromkeys(columns) if names.count(column) == 1]
-        return file.read(columns=present, use_threads=False).select(present).replace_schema_metadata(None)
+        # one by one: to decode a column takes memory for a moment
+        return pa.table({column: _column(file, column) for column in present})
     except (pa.ArrowException, OSError) as error:
         raise NeverRetry(
             "unreadable_dataset", f"{name}: {path} is not readable as Parquet ({error})"
         ) from error
+
+
+def _column(file: pq.ParquetFile, name: str) -> pa.ChunkedArray:
+    return file.read(columns=[name], use_threads=False).column(name)
 
 
 def frame_of(table: Table, columns: Iterable[str]) -> Frame:
@@ -119,7 +124,7 @@ def write_columns(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
     pq.write_table(pa.table(dict(columns)), path)
 
 
-def _checked_bytes(path: Path, sha256: str, name: str) -> bytes:
+def _checked_bytes(path: Path, sha256: str, name: str) -> pa.Buffer:
     reason = "reference_digest_mismatch" if name == "reference" else "dataset_digest_mismatch"
     try:
         data = _read_regular(path)
@@ -133,10 +138,17 @@ def _checked_bytes(path: Path, sha256: str, name: str) -> bytes:
     return data
 
 
-def _read_regular(path: Path) -> bytes:
-    """A symbolic link may point elsewhere the next time, so it is not followed. Raises OSError."""
+def _read_regular(path: Path) -> pa.Buffer:
+    """A symbolic link may point elsewhere the next time, so it is not followed. Raises OSError.
+
+    The buffer's memory is the system's again when it is let go; the heap would keep that of `bytes`.
+    """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", buffering=0) as file:
-        return file.read()
+        whole = pa.allocate_buffer(os.fstat(file.fileno()).st_size, resizable=True)
+        filled, view = 0, memoryview(whole)
+        while read := file.readinto(view[filled:]):
+            filled += read
+        return whole.slice(0, filled)
 
 
 def write_predictions(

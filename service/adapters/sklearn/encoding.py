@@ -17,7 +17,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from domain.arrays import Floats
+from domain.arrays import Floats, Numbers
 from domain.data_contract import ColumnRule, DataContract
 from domain.errors import NeverRetry
 from domain.feature_schema import FeatureSchema, FeatureSpec
@@ -35,12 +35,14 @@ class Widths(NamedTuple):
     """How many columns of the matrix each column becomes, 1 if it does not say.
 
     Where it is wrong, the matrix is copied. `sparse`: zeros are left out. `by_rows`: a row's values lie in
-    memory side by side, so the first column takes the memory of all.
+    memory side by side, so the first column takes the memory of all. `single_precision`: 32 bits a value,
+    unless it is sparse.
     """
 
     by_column: Mapping[str, int] = MappingProxyType({})
     sparse: bool = False
     by_rows: bool = False
+    single_precision: bool = False
 
     def total(self, columns: Iterable[str]) -> int:
         """How many columns these become."""
@@ -54,7 +56,7 @@ class Encoded(NamedTuple):
     """A fitted preprocessing, and the rows that it was fitted on as it makes them."""
 
     preprocessing: ColumnTransformer
-    rows: Floats | csr_matrix
+    rows: Numbers | csr_matrix
 
 
 def encode(
@@ -62,7 +64,7 @@ def encode(
 ) -> Encoded:
     """Fit the preprocessing on columns. Raises NeverRetry `frame_invalid`, naming the column at fault."""
     total = widths.total(features.columns)
-    matrix = _SparseMatrix() if widths.sparse else _Matrix(total, "C" if widths.by_rows else "F")
+    matrix = _SparseMatrix() if widths.sparse else _Matrix(total, widths)
     stored: dict[str, Stored] = {}
     fitted: list[Pipeline] = []
     ends: list[int] = []
@@ -85,10 +87,11 @@ def first_line(error: Exception) -> str:
 class _Matrix:
     """Rows of numbers that are filled from left to right."""
 
-    def __init__(self, columns: int, order: Literal["C", "F"]) -> None:
+    def __init__(self, columns: int, widths: Widths) -> None:
         self._columns = columns
-        self._order = order
-        self._values: Floats | None = None
+        self._order: Literal["C", "F"] = "C" if widths.by_rows else "F"
+        self._type: type[np.float64 | np.float32] = np.float32 if widths.single_precision else np.float64
+        self._values: Numbers | None = None
         self.filled = 0
 
     def add(self, block: Any) -> None:
@@ -103,18 +106,18 @@ class _Matrix:
             values[:, self.filled : end] = block
         self.filled = end
 
-    def whole(self) -> Floats:
+    def whole(self) -> Numbers:
         """The rows, when every column is there."""
         values = self._room(0, self.filled)
         if values.shape[1] == self.filled:
             return values
         return np.array(values[:, : self.filled], order=self._order)
 
-    def _room(self, rows: int, columns: int) -> Floats:
+    def _room(self, rows: int, columns: int) -> Numbers:
         if self._values is None:
-            self._values = np.empty((rows, columns), order=self._order)
+            self._values = np.empty((rows, columns), self._type, self._order)
         elif self._values.shape[1] < columns:
-            wider = np.empty((len(self._values), columns), order=self._order)
+            wider = np.empty((len(self._values), columns), self._type, self._order)
             wider[:, : self.filled] = self._values[:, : self.filled]
             self._values = wider
         return self._values

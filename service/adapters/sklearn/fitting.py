@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from domain.arrays import Floats
+from domain.arrays import Floats, Numbers
 from domain.data_contract import DataContract
 from domain.errors import ModelUnusable, NeverRetry
 from domain.feature_schema import FeatureSchema
@@ -24,9 +24,9 @@ class Fitted(NamedTuple):
     """A fitted pipeline, and the rows that it was fitted on as its estimator sees them."""
 
     pipeline: Pipeline
-    prepared: Floats | csr_matrix
+    prepared: Numbers | csr_matrix
 
-    def prepared_row(self, place: int) -> Floats:
+    def prepared_row(self, place: int) -> Numbers:
         """One of those rows, with its zeros."""
         row = self.prepared[place]
         return np.asarray(row.toarray()[0] if issparse(row) else row)
@@ -88,7 +88,7 @@ def predict(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
         ) from error
 
 
-def predicted_by(model: BaseEstimator, rows: pd.DataFrame | Floats | csr_matrix) -> Floats:
+def predicted_by(model: BaseEstimator, rows: pd.DataFrame | Numbers | csr_matrix) -> Floats:
     """Predict as an estimator or a pipeline does, and raise what it raises.
 
     A target that was fitted as a logarithm may come back as infinity, which the metrics deal with.

@@ -103,7 +103,8 @@ def _read(job: TrainJob, schema: Schema) -> _Given:
     matrix = matrix_of(model_type, table, job.features)
     require_memory(matrix, job.memory_bytes)
     picked, ranges = Picked.of(table, columns), _ranges(table, schema)
-    widths = Widths(matrix.widths, matrix.sparse, MODEL_TYPES[model_type].by_rows)
+    kind = MODEL_TYPES[model_type]
+    widths = Widths(matrix.widths, matrix.sparse, kind.by_rows, kind.single_precision)
     return _Given(TableColumns(table, columns), truth, widths, picked, ranges)
 
 

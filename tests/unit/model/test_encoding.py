@@ -44,8 +44,9 @@ SCHEMA = FeatureSchema.model_validate(schema())
         Widths({"kind": 9, "size": 3}),
         Widths(sparse=True),
         Widths({"kind": 2}, by_rows=True),
+        Widths({"kind": 9}, single_precision=True),
     ],
-    ids=["right", "less", "more", "sparse", "by rows"],
+    ids=["right", "less", "more", "sparse", "by rows", "in 32 bits"],
 )
 def test_matrix_and_preprocessing_are_those_of_the_whole_frame(widths: Widths) -> None:
     rows = table(rows=200)
@@ -62,7 +63,8 @@ def test_matrix_and_preprocessing_are_those_of_the_whole_frame(widths: Widths) -
     rows_as_made: Any = encoded
     matrix = rows_as_made.toarray() if issparse(encoded) else rows_as_made
     assert matrix.flags.c_contiguous == (widths.by_rows or widths.sparse)
-    assert matrix.tobytes() == expected.tobytes()
+    assert matrix.tobytes() == expected.astype(matrix.dtype).tobytes()
+    assert (matrix.dtype == np.float32) == widths.single_precision
     assert preprocessing.transform(frame).tobytes() == expected.tobytes()
     assert without_steps(preprocessing) == without_steps(whole)
     assert str(preprocessing.transformers_) == str(whole.transformers_)
@@ -141,6 +143,30 @@ def test_from_rows_that_lie_column_by_column_the_same_is_learned_to_the_bit(kind
     )
 
     assert by_columns.predictions().tobytes() == by_rows.predictions().tobytes()
+
+
+@pytest.mark.parametrize("kind", [kind for kind, row in MODEL_TYPES.items() if row.single_precision])
+def test_from_values_of_32_bits_the_same_is_learned_to_the_bit(kind: str) -> None:
+    """Values that 32 bits do not hold: thirds, beside others of the same 32 bits."""
+    dice = np.random.default_rng(5)
+    sizes = dice.normal(size=1000) / 3
+    rows = table(rows=1000)
+    rows = rows.set_column(
+        rows.column_names.index("size"), "size", pa.array(np.append(sizes, sizes + 1e-12)[::2])
+    )
+    truth = floats_of(rows, "price")
+    model = Estimator(type=kind, params=MODELS[kind])
+    double, single = (
+        fit(SCHEMA, CONTENT, model, TableColumns(rows, SCHEMA.columns), truth, 7, widths=each)
+        for each in (Widths(), Widths(single_precision=True))
+    )
+
+    assert (double.prepared.dtype, single.prepared.dtype) == (np.float64, np.float32)
+    assert double.predictions().tobytes() == single.predictions().tobytes()
+    assert (
+        predict(single.pipeline, exact_frame_of(rows, SCHEMA.columns)).tobytes()
+        == double.predictions().tobytes()
+    )
 
 
 def test_a_package_that_was_fitted_without_zeros_is_as_good_as_others(tmp_path: Path) -> None:
