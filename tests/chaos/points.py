@@ -20,6 +20,7 @@ _OTHERS: Final = ("reload.", "cancel.", "hold.", "release.", "lift.", "rollback.
 NOT_THE_WORKERS: Final = frozenset(point for point in Point if point.startswith(_OTHERS))
 FOLDER_VARIABLE: Final = "LAUREL_CHAOS_FOLDER"
 _PAUSE: Final = 0.01
+_INIT: Final = 1  # it takes over what the dead leave
 WORKER: Final = "worker"  # in `kill/<point>`: not only who passes, but the worker that it works for
 
 
@@ -80,8 +81,9 @@ def note(path: Path, line: str) -> None:
 
 
 def _worker_of(child: int) -> int:
-    """A child's parent is the fork parent, whose parent is the worker."""
-    return parent(parent(child))
+    """A child's parent is the fork parent, whose parent is the worker; itself, if that died just now."""
+    worker = parent(parent(child))
+    return worker if worker > _INIT else child
 
 
 def parent(pid: int) -> int:
