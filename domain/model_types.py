@@ -155,7 +155,7 @@ def _refused_by_xgboost(params: Params) -> Iterator[tuple[str, str]]:
 MODEL_TYPES: Final[dict[str, ModelKind]] = {
     "gradient_boosting": ModelKind(
         "sklearn.ensemble:GradientBoostingRegressor",
-        memory_factor=1.6,
+        memory_factor=1.0,
         single_precision=True,
         trees="boosted",
         trusted=("sklearn.tree._tree.Tree",),
@@ -171,7 +171,7 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     ),
     "random_forest": ModelKind(
         "sklearn.ensemble:RandomForestRegressor",
-        memory_factor=1.5,
+        memory_factor=0.5,
         single_precision=True,
         threads="any",
         defaults=_ONE_THREAD,
@@ -236,7 +236,7 @@ MODEL_TYPES: Final[dict[str, ModelKind]] = {
     ),
     "xgboost": ModelKind(
         "xgboost:XGBRegressor",
-        memory_factor=1.5,
+        memory_factor=1.0,
         single_precision=True,
         threads="own",
         defaults={**_ONE_THREAD, "verbosity": 0},

@@ -4,8 +4,7 @@ import atexit
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
-from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryFile
 
 import structlog
 
@@ -44,13 +43,14 @@ def channels_of(settings: Settings) -> Sequence[Channel]:
 
 
 def _trusted(settings: Settings) -> str:
-    """Write down whom to trust, for as long as this process lives."""
+    """Write down whom to trust, in a file without a name: however this process ends, it is gone."""
     file = settings.notifier.ca_file
     bundle = Trust("NOTIFIER", str(file) if file else None).bundle()
-    with NamedTemporaryFile("w", prefix="laurel-trusted-", suffix=".pem", delete=False) as kept:
-        kept.write(bundle)
-    atexit.register(Path(kept.name).unlink, missing_ok=True)
-    return kept.name
+    kept = TemporaryFile("w")  # noqa: SIM115 - open as long as this process lives
+    kept.write(bundle)
+    kept.flush()
+    atexit.register(kept.close)
+    return f"/dev/fd/{kept.fileno()}"
 
 
 @asynccontextmanager
