@@ -70,7 +70,6 @@ _WORDS: Final[Mapping[type[pl.DataType], str]] = {
 
 
 _BATCH_CELLS: Final = 2_500_000  # of a batch, which bounds the memory of everything that is done in batches
-_MOST_CHUNKS: Final = 8
 _FEWEST_ROWS, _MOST_ROWS = 4_096, 65_536
 
 
@@ -103,7 +102,7 @@ class Dataset:
             return
         size = max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_CELLS // len(columns)))
         for batch in frame.collect_batches(chunk_size=size, maintain_order=True):
-            yield batch.rechunk() if batch.n_chunks() > _MOST_CHUNKS else batch
+            yield batch.rechunk()  # what is asked of it many times is quicker to ask of one piece
 
 
 def word_for(dtype: pl.DataType) -> str:

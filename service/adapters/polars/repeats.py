@@ -5,6 +5,7 @@ at alone. The engine's hash may change with its version; it decides nothing, sin
 occur twice are looked at by value.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -15,7 +16,7 @@ from service.adapters.files.scratch import Scratch
 
 Hashes: TypeAlias = NDArray[np.uint64]
 
-HELD = 4_000_000  # hashes of a range, of 8 bytes each
+HELD = 1_000_000  # hashes of a range, of 8 bytes each
 _MOST_RANGES: Final = 256
 _BYTES: Final = 8
 
@@ -42,7 +43,8 @@ class Repeats:
 
     def found(self) -> pl.Series:
         """Each hash that came more than once. Raises TryLater `file_error`."""
-        twice = [_twice(self._range(number)) for number in range(self._ranges)]
+        with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+            twice = [*threads.map(lambda number: _twice(self._range(number)), range(self._ranges))]
         return pl.Series("hash", np.concatenate(twice), dtype=pl.UInt64)
 
     def _range(self, number: int) -> Hashes:

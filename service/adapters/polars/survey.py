@@ -57,9 +57,11 @@ class MasterSurvey:
             self._askers: list[_Asker] = [observer, *(self._questions.askers if self._questions else ())]
             wanted = [*observer.columns, *(self._questions.columns if self._questions else ())]
             self._look_at(dataset.batches(in_order(wanted, dataset)))
-            if self._questions:
-                self._questions.planner.finish()
-        self.observation: Observation = observer.observation()
+            with ThreadPoolExecutor(1) as beside:
+                finished = beside.submit(self._questions.planner.finish) if self._questions else None
+                self.observation: Observation = observer.observation()
+            if finished:
+                finished.result()
 
     def _look_at(self, batches: Iterable[pl.DataFrame]) -> None:
         with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
