@@ -13,6 +13,7 @@ from statistics import median
 from typing import Final
 
 from bench.large.data import write_master
+from service.processes.child_settings import ForkSettings
 
 ROWS: Final = (6_700_000, 50_000_000)
 _MANY_GROUPS: Final = 15_000
@@ -58,11 +59,13 @@ def measure(folder: Path, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _child(work: str, master: Path) -> Measured:
-    """Run one piece of work in a process of its own, in a folder that is removed."""
+    """Run one piece of work in a process of its own, in a folder that is removed; a split as children do."""
     folder = master.with_name(work)
     folder.mkdir()
     command = [sys.executable, "-m", "bench.large.splitting", work, str(master), str(folder)]
-    environment = {**os.environ, "POLARS_MAX_THREADS": str(os.cpu_count())}
+    threads = os.cpu_count() or 1
+    settings = ForkSettings(polars_threads=threads).variables() if work == "split" else {}
+    environment = {**os.environ, "POLARS_MAX_THREADS": str(threads), **settings}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)  # noqa: S603 - our own module
     shutil.rmtree(folder)
     return Measured(**json.loads(done.stdout))

@@ -39,7 +39,8 @@ _FORK_SAFE: Final = {
     "MKL_NUM_THREADS": "1",
     # A thread that waits for others sleeps: where it spins, a fit beside other work takes ten times as long.
     "OMP_WAIT_POLICY": "PASSIVE",
-    "_RJEM_MALLOC_CONF": "background_thread:false",  # polars' allocator
+    # Polars' allocator, which keeps some of what was freed, for each of its arenas.
+    "_RJEM_MALLOC_CONF": "background_thread:false,narenas:1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # pyarrow's
     "MIMALLOC_PURGE_DELAY": "0",  # pyarrow's other one, which keeps what was freed
     # The C library's own, which would keep what is smaller than the largest array that was ever freed.
