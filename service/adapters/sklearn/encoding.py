@@ -103,7 +103,8 @@ class _Matrix:
             entries = block.tocoo()
             values[entries.row, self.filled + entries.col] = entries.data
         else:
-            values[:, self.filled : end] = block
+            with np.errstate(over="ignore"):  # the estimator refuses what becomes infinite
+                values[:, self.filled : end] = block
         self.filled = end
 
     def whole(self) -> Numbers:

@@ -1,6 +1,6 @@
 """Does a fit go into the memory that it may take: asked before it begins, so that none dies halfway.
 
-What a fit takes at most is proportional to its encoded matrix. The factor of each model type stands in the
+What a fit takes is proportional to its encoded matrix. The factor of each model type stands in the
 table of model types; `python -m bench.large.fit` measures it.
 """
 
@@ -45,7 +45,7 @@ class Matrix(NamedTuple):
 
     @property
     def fit_bytes(self) -> int:
-        """What a fit on it takes at most."""
+        """What a fit on it takes at least."""
         factor = MODEL_TYPES[self.model_type].memory_factor
         row = _SPARSE_BYTES * len(self.widths) if self.sparse else _NUMBER_BYTES * self.columns
         return int(self.rows * row * factor)
