@@ -79,12 +79,13 @@ class Race:
         seen = await world.ledger.head(MODEL)
         await start.wait()
         while True:
-            decided, entry = await decide_in(world).decide(self.inputs(run, error, seen), self.score_head)
-            if entry is not None:
-                self.errors[entry.version] = error
-            outcome = Outcome.LOST if entry is None else Outcome.WON
-            says = [told(run)] if entry is None else []
             try:
+                inputs = self.inputs(run, error, seen)
+                decided, entry = await decide_in(world).decide(inputs, self.score_head)
+                if entry is not None:
+                    self.errors[entry.version] = error
+                outcome = Outcome.LOST if entry is None else Outcome.WON
+                says = [told(run)] if entry is None else []
                 run = await world.store.advance(
                     run, outcome, output=decided.model_dump(mode="json"), announcements=says, entry=entry
                 )
