@@ -71,8 +71,8 @@ class ModelKind:
     every child. `threads` says what their number means; with a param of `own_with` it means a model of its
     own. `takes_sparse`: from rows whose zeros are left out it learns the same, to the bit; all but one that
     is `by_rows` do from rows that lie in memory column by column, which takes less; and from values of 32
-    bits, if it is `single_precision`: it makes them of its rows itself. A fit takes
-    `memory_factor` times the bytes of its encoded rows at least, as `python -m bench.large.fit` measures.
+    bits, if it is `single_precision`: it makes them of its rows itself. A fit takes `memory_factor` times the
+    bytes of its encoded rows at least, as `python -m bench.large.fit` measures.
     """
 
     regressor: str

@@ -65,8 +65,9 @@ def _child(work: str, master: Path) -> Measured:
     folder.mkdir()
     command = [sys.executable, "-m", "bench.large.splitting", work, str(master), str(folder)]
     threads = os.cpu_count() or 1
-    settings = ForkSettings(polars_threads=threads).variables() if work == "split" else {}
-    environment = {**os.environ, "POLARS_MAX_THREADS": str(threads), **settings}
+    plain = {"POLARS_MAX_THREADS": str(threads)}
+    own = ForkSettings(polars_threads=threads).variables() if work == "split" else plain
+    environment = {**os.environ, **own}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)  # noqa: S603 - our own module
     shutil.rmtree(folder)
     return Measured(**json.loads(done.stdout))

@@ -5,7 +5,7 @@ server can load, or what it answers otherwise, would stop production without a w
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import isclose
 from typing import Any, Final, NamedTuple
 
@@ -96,14 +96,19 @@ def _odd_column(golden: Mapping[str, Any], asked: _Asked, predict: RowPredictor)
     """The first column that a server prepares otherwise than the fit did; None if there is none."""
     if not isinstance(predict.prepare, RowPreparation):
         return None
-    now = prepared_values(predict.prepare([asked.row])[0])
-    odd = _singles(golden["prepared"][asked.place]) ^ _singles(now)
-    return predict.prepare.column_of(min(place for place, _ in odd)) if odd else None
+    recorded = dict(golden["prepared"][asked.place])
+    now = dict(prepared_values(predict.prepare([asked.row])[0]))
+    odd = [
+        place
+        for place in recorded.keys() | now
+        if recorded.get(place, 0.0) not in _spelled(now.get(place, 0.0))
+    ]
+    return predict.prepare.column_of(min(odd)) if odd else None
 
 
-def _singles(values: Iterable[tuple[int, float | None]]) -> set[tuple[int, float | None]]:
-    """Values in 32 bits: some types of models learn from those."""
-    return {(place, None if value is None else single(value)) for place, value in values}
+def _spelled(value: float | None) -> tuple[float | None, ...]:
+    """What may be recorded of a value: itself, or in 32 bits, from which some types of models learn."""
+    return (value,) if value is None else (value, single(value))
 
 
 def _not_servable(

@@ -1,6 +1,7 @@
 """Whatever the bytes: read as PyYAML reads them, or refused with a line."""
 
 import random
+import re
 
 import yaml
 from hypothesis import example, given, settings
@@ -33,7 +34,8 @@ def test_what_pyyaml_writes_is_read_as_pyyaml_reads_it(content: dict[str, object
         return
     assert found.values == yaml.safe_load(text)
     for scalar in found.scalars.values():
-        assert scalar.quoted or text[scalar.start : scalar.end].split() == scalar.text.split()
+        written = re.sub(r"\n +", " ", text[scalar.start : scalar.end])  # a long plain text goes on there
+        assert scalar.quoted or written.strip() == scalar.text.strip()
 
 
 @settings(max_examples=settings().max_examples * 2)

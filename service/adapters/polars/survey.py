@@ -58,10 +58,9 @@ class MasterSurvey:
             wanted = [*observer.columns, *(self._questions.columns if self._questions else ())]
             self._look_at(dataset.batches(in_order(wanted, dataset)))
             with ThreadPoolExecutor(1) as beside:
-                finished = beside.submit(self._questions.planner.finish) if self._questions else None
+                finished = beside.submit(self._finish)
                 self.observation: Observation = observer.observation()
-            if finished:
-                finished.result()
+            finished.result()
 
     def _look_at(self, batches: Iterable[pl.DataFrame]) -> None:
         with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
@@ -81,6 +80,10 @@ class MasterSurvey:
     def _take(self, looks: list[Any]) -> None:
         for asker, look in zip(self._askers, looks, strict=True):
             asker.take(look)
+
+    def _finish(self) -> None:
+        if self._questions:
+            self._questions.planner.finish()
 
     def plan(self) -> Plan:
         """Where each row goes; asked when the contract was kept."""

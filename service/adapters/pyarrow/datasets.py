@@ -144,7 +144,7 @@ def _read_regular(path: Path) -> pa.Buffer:
     The buffer's memory is the system's again when it is let go; the heap would keep that of `bytes`.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", buffering=0) as file:
-        whole = pa.allocate_buffer(os.fstat(file.fileno()).st_size, resizable=True)
+        whole = pa.allocate_buffer(os.fstat(file.fileno()).st_size)
         filled, view = 0, memoryview(whole)
         while read := file.readinto(view[filled:]):
             filled += read
